@@ -1,0 +1,61 @@
+/**
+ * How a component is declared. The declaration is data: from it come validation with positions and did-you-mean, defaults, reference docs,
+ * the UI's view and health. `run` is the only behaviour; the runtime builds the graph, evaluates arguments, and restarts nothing by itself.
+ */
+import type { Clock, FileSystem, Logger } from "@finch/runtime";
+import type { BlockSchema, ValuesOf } from "./schema.ts";
+
+export type Stability = "experimental" | "public-preview" | "generally-available";
+
+export type Health = { readonly state: "healthy" | "unhealthy" | "exited"; readonly message: string; readonly sinceMs: number };
+
+/** What a running component gets from the runtime. */
+export interface ComponentContext<Arguments, Exports> {
+  /** Full name, such as `prometheus.scrape.default`. */
+  readonly id: string;
+  readonly label: string;
+  /** The arguments now. They change when the configuration is reloaded or something they refer to exports a new value. */
+  arguments(): Arguments;
+  /** Resolves (with the new arguments) the next time they change; rejects when `signal` aborts. */
+  nextArguments(signal: AbortSignal): Promise<Arguments>;
+  /** Publishes exports; dependants are evaluated again. Equal exports are not published twice. */
+  setExports(exports: Exports): void;
+  setHealth(state: "healthy" | "unhealthy", message: string): void;
+  /** Own directory below the agent's storage path; made before `run`. Survives restarts. */
+  readonly dataDirectory: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly fileSystem: FileSystem;
+  /** Counters and gauges of the component, exposed at `/metrics` with a `component_id` label. */
+  readonly metrics: ComponentMetrics;
+  /** Connects to an in-process address such as `exporter.unix.local`; how exporters are scraped without a socket. */
+  readonly internalHandlers: Map<string, () => Promise<string>>;
+}
+
+export interface ComponentMetrics {
+  counter(name: string, help: string, labels?: Readonly<Record<string, string>>): { add(amount: number): void };
+  gauge(name: string, help: string, labels?: Readonly<Record<string, string>>): { set(value: number): void };
+}
+
+export interface ComponentDefinition<Schema extends BlockSchema = BlockSchema, Exports extends object = object> {
+  /** As in Alloy: `prometheus.scrape`. */
+  readonly name: string;
+  readonly stability: Stability;
+  /** One sentence for `--help`, the reference and the UI. */
+  readonly summary: string;
+  /** Attributes and nested blocks, with types, defaults and bounds. */
+  readonly arguments: Schema;
+  /** Names of exports with what they hold, for docs and completion. */
+  readonly exports: Readonly<Record<keyof Exports & string, string>>;
+  /**
+   * Runs until `signal` aborts and everything it owns is released. Exports that need no work (receivers) are set before the first await.
+   * Rejecting is fatal for the component only: it becomes `exited` and unhealthy with the message.
+   */
+  readonly run: (context: ComponentContext<ValuesOf<Schema>, Exports>, signal: AbortSignal) => Promise<void>;
+}
+
+export function defineComponent<Schema extends BlockSchema, Exports extends object>(
+  definition: ComponentDefinition<Schema, Exports>,
+): ComponentDefinition<Schema, Exports> {
+  return definition;
+}

@@ -1,0 +1,37 @@
+/**
+ * What flows between components: batches of samples and of log entries. A receiver's promise is the back-pressure: it settles when everything
+ * downstream has taken the batch (for a sink: when its on-disk queue has it). Receivers are exported by components as capsules.
+ */
+import type { Labels, MetricMetadata } from "@finch/model";
+
+/** Samples of one scrape, in columns; sample `i` belongs to `labels[i]` (with `__name__`). Stale markers are kept by their bits. */
+export interface SampleSet {
+  readonly labels: readonly Labels[];
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+  readonly metadata: readonly MetricMetadata[];
+}
+
+export interface MetricsReceiver {
+  readonly kind: "metrics-receiver";
+  /** The component that owns it, such as `prometheus.remote_write.default`. */
+  readonly owner: string;
+  append(samples: SampleSet, signal: AbortSignal): Promise<void>;
+}
+
+export interface LogEntry {
+  readonly labels: Labels;
+  /** Unix nanoseconds. */
+  readonly timestampNs: bigint;
+  readonly line: string;
+  readonly structuredMetadata: Labels;
+}
+
+export interface LogsReceiver {
+  readonly kind: "logs-receiver";
+  readonly owner: string;
+  append(entries: readonly LogEntry[], signal: AbortSignal): Promise<void>;
+}
+
+/** A target: labels of something to scrape or read, `__address__`, `__path__` and other meta labels included. */
+export type Target = Labels;

@@ -1,0 +1,29 @@
+/** What LogQL needs from whoever holds the entries. The server fits the store to it; tests implement it too. */
+import type { LogPage, Matcher } from "@finch/model";
+
+export interface LogSelectRequest {
+  /** All must match the stream's labels. At least one cannot match the empty string. */
+  readonly matchers: readonly Matcher[];
+  /** Entries with `startNs <= time < endNs`. */
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  /**
+   * Bytes every wanted line contains (from `|=` filters that stand before anything that changes the line). Only a hint: pages that cannot
+   * hold them may be skipped, lines are not filtered.
+   */
+  readonly needles: readonly Uint8Array[];
+  /** `backward`: pages come by descending newest entry, so that a limited query can stop early; `forward`: by ascending oldest. */
+  readonly direction: "forward" | "backward";
+  readonly signal: AbortSignal;
+}
+
+export interface LogSelectStatistics {
+  pagesRead: number;
+  pagesSkipped: number;
+  bytesRead: number;
+}
+
+/** Pages already carry only entries in the range. The caller may stop iterating at any time. */
+export interface LogSource {
+  select(request: LogSelectRequest, statistics: LogSelectStatistics): AsyncIterable<LogPage>;
+}

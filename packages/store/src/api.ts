@@ -1,0 +1,162 @@
+/**
+ * What the store offers the server: two schemas, metrics and logs, on one core (WAL, head, blocks, index, retention).
+ * `append` resolves when the records are on disk (fsynced); what it resolved for is never lost. One process opens a directory at a time.
+ */
+import type { Labels, LogBatch, LogColumns, LogPage, Matcher, MetricMetadata, SampleBatch, Series } from "@finch/model";
+import type { Clock, FileSystem, Logger } from "@finch/runtime";
+
+export interface StoreOptions {
+  /** `…/metrics` or `…/logs`; made when it is not there. */
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: StoreLimits;
+  readonly retention: Retention;
+}
+
+export interface StoreLimits {
+  /** Series or streams in the head; one more is refused with `limited`. */
+  readonly headSeriesMax: number;
+  /** Bytes waiting for the WAL; more are refused with `limited` and Retry-After. */
+  readonly pendingBytesMax: number;
+  /** Bytes the head may hold before it is sealed early. */
+  readonly headBytesMax: number;
+  /** A sample or entry may be this much older than the newest of the head; older ones are refused one by one. */
+  readonly outOfOrderWindowMs: number;
+  /** How far in the future a timestamp may lie. */
+  readonly futureWindowMs: number;
+  /** Below this much free disk, writes answer `unavailable` while queries go on. */
+  readonly freeBytesMin: number;
+}
+
+export interface Retention {
+  readonly maxAgeMs: number;
+  /** Largest share (0 to 1) of the disk that this signal's directory may take. */
+  readonly maxDiskShare: number;
+}
+
+/** Why one sample or entry of an otherwise accepted batch was not taken. */
+export interface Rejection {
+  /** Index of the series or stream in the batch. */
+  readonly index: number;
+  readonly reason: "out-of-order" | "too-old" | "too-far-in-future" | "duplicate-timestamp";
+  readonly timestampMs: number;
+}
+
+export interface AppendResult {
+  readonly accepted: number;
+  /** Already there with the same value or line; counts as accepted for the sender. */
+  readonly duplicates: number;
+  readonly rejections: readonly Rejection[];
+}
+
+/** What label queries select: series or streams with data in the range, `startMs <= time <= endMs`. */
+export interface LabelScope {
+  readonly matchers: readonly Matcher[];
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+export interface LabelQueries {
+  /** Sorted. */
+  labelNames(scope: LabelScope): Promise<readonly string[]>;
+  /** Sorted. */
+  labelValues(name: string, scope: LabelScope): Promise<readonly string[]>;
+  /** Sorted by labels, each once. */
+  series(scope: LabelScope): Promise<readonly Labels[]>;
+}
+
+export interface StoreStatistics {
+  readonly headSeries: number;
+  readonly headBytes: number;
+  readonly walBytes: number;
+  readonly blocks: number;
+  readonly blockBytes: number;
+  readonly appendedTotal: number;
+  readonly rejectedTotal: number;
+  readonly fsyncTotal: number;
+  readonly oldestMs: number | undefined;
+  readonly newestMs: number | undefined;
+  /** What recovery found at open. */
+  readonly recovery: RecoveryReport;
+}
+
+export interface RecoveryReport {
+  readonly records: number;
+  readonly durationMs: number;
+  /** Bytes cut from the end of the last segment because a record there was torn; 0 after a clean stop. */
+  readonly tornBytes: number;
+  readonly removedPaths: readonly string[];
+}
+
+export interface Store extends LabelQueries, AsyncDisposable {
+  statistics(): StoreStatistics;
+  /** Seals the head into a block now and cuts the WAL; also happens by itself, by age and size. */
+  flush(): Promise<void>;
+  /** Removes expired blocks now; also happens by itself. */
+  expire(): Promise<void>;
+}
+
+export interface MetricStore extends Store {
+  append(batch: SampleBatch): Promise<AppendResult>;
+  select(request: { readonly matchers: readonly Matcher[]; readonly startMs: number; readonly endMs: number; readonly signal: AbortSignal }): AsyncIterable<readonly Series[]>;
+  /** Newest metadata by family. */
+  metadata(): ReadonlyMap<string, MetricMetadata>;
+}
+
+/** Newly durable entries of one stream; `labels` and `entries` may be kept. */
+export type TailListener = (labels: Labels, entries: LogColumns) => void;
+
+export interface LogStore extends Store {
+  append(batch: LogBatch): Promise<AppendResult>;
+  select(request: LogSelect, statistics: { pagesRead: number; pagesSkipped: number; bytesRead: number }): AsyncIterable<LogPage>;
+  /** Calls `listener` for every acknowledged entry from now on; stop with the returned function. Must not throw or block. */
+  tail(listener: TailListener): () => void;
+}
+
+export interface LogSelect {
+  readonly matchers: readonly Matcher[];
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly needles: readonly Uint8Array[];
+  readonly direction: "forward" | "backward";
+  readonly signal: AbortSignal;
+}
+
+export type OpenMetricStore = (options: StoreOptions) => Promise<MetricStore>;
+export type OpenLogStore = (options: StoreOptions) => Promise<LogStore>;
+
+/** A place between two records of a WAL. */
+export interface WalPosition {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+export interface WalOptions {
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+  readonly log: Logger;
+  /** A segment is closed at the first record that makes it larger than this. */
+  readonly segmentBytesMax: number;
+  /** Bytes of appended, not yet durable records; more are refused with `limited`. */
+  readonly pendingBytesMax: number;
+}
+
+/** The write-ahead log by itself; the agent's sinks keep their queues in one. */
+export interface Wal extends AsyncDisposable {
+  /**
+   * Resolves with the position after the record once it is fsynced; records that wait together share one fsync (group commit).
+   * `payload` must not change before. A full disk rejects with `unavailable`, and the log stays usable when space returns.
+   */
+  append(payload: Uint8Array): Promise<WalPosition>;
+  /** The durable records after `from` (undefined: all that are kept), up to the end at the time of the call. */
+  read(from: WalPosition | undefined): AsyncIterable<{ readonly payload: Uint8Array; readonly next: WalPosition }>;
+  /** Closes the current segment and starts the next; returns the number of the new one. */
+  rotate(): Promise<number>;
+  /** Removes all segments numbered below `segment`. */
+  cut(segment: number): Promise<void>;
+  statistics(): { readonly bytes: number; readonly segments: number; readonly fsyncTotal: number; readonly tornBytes: number };
+}
+
+export type OpenWal = (options: WalOptions) => Promise<Wal>;

@@ -1,0 +1,80 @@
+/**
+ * Sets the checkout up: `node scripts/setup.mjs [--web]`. Runs on Node 20 or newer with nothing but npm.
+ * 1. Installs the locked dependencies, among them the Node that runs Finch, unless the lock file is the one installed already.
+ * 2. With `--web`, builds the browser application, unless its sources are the ones built already.
+ * Does nothing, silently and in a few milliseconds, when nothing changed.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const INSTALLED = join(ROOT, "node_modules", ".finch-installed");
+const WEB = join(ROOT, "packages", "web");
+const BUILT = join(WEB, "dist", ".finch-built");
+/** What the web build reads; `promql`, `logql` and `model` are bundled into the page. */
+const WEB_SOURCES = ["web", "promql", "logql", "model", "runtime", "codec"];
+
+installDependencies();
+if (process.argv.includes("--web")) buildWeb();
+
+function installDependencies() {
+  const wanted = fingerprint([join(ROOT, "package-lock.json")]);
+  const node = join(ROOT, "node_modules", ".bin", "node");
+  if (readMark(INSTALLED) === wanted && existsSync(node)) return;
+  say("installing dependencies (once, and when the lock file changes) …");
+  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "Is the package registry reachable?");
+  if (!existsSync(node)) {
+    fail(`no Node for ${process.platform}-${process.arch} came with the dependencies; Finch runs from a checkout on linux-x64 and linux-arm64`);
+  }
+  writeFileSync(INSTALLED, wanted);
+}
+
+function buildWeb() {
+  const wanted = fingerprint([join(ROOT, "package-lock.json"), ...WEB_SOURCES.flatMap((name) => sources(join(ROOT, "packages", name)))]);
+  if (readMark(BUILT) === wanted) return;
+  say("building the web application …");
+  run("npm", ["run", "-s", "build", "-w", "packages/web"], "The lines above say what is wrong.");
+  writeFileSync(BUILT, wanted);
+}
+
+/** Files below `directory` that can change a build, sorted. */
+function sources(directory) {
+  const found = [];
+  for (const entry of readdirSync(directory, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (["node_modules", "dist", "test", "bench", "testdata"].includes(entry.name)) continue;
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) found.push(...sources(path));
+    else if (!entry.name.endsWith(".test.ts") && statSync(path).isFile()) found.push(path);
+  }
+  return found;
+}
+
+function fingerprint(paths) {
+  const hash = createHash("sha256");
+  for (const path of paths) hash.update(path.slice(ROOT.length)).update("\0").update(readFileSync(path));
+  return hash.digest("hex");
+}
+
+function readMark(path) {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
+function run(command, args, hint) {
+  const started = Date.now();
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
+  if (error !== undefined) fail(`cannot run ${command}: ${error.message}`);
+  if (status !== 0) fail(`\`${command} ${args.join(" ")}\` failed. ${hint}`);
+  say(`done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function say(text) {
+  process.stderr.write(`finch set-up: ${text}\n`);
+}
+
+function fail(text) {
+  say(text);
+  process.exit(1);
+}
