@@ -1,0 +1,10 @@
+/** Limits of the vocabulary; each says what breaks without it. */
+
+/** UTF-16 units of a regular expression; a longer one costs seconds to compile. Lists of literals made by dashboards stay below it. */
+export const REGEXP_LENGTH_MAX = 128 * 1024;
+
+/** Alternatives a pattern may expand to on the path without an engine; beyond it nested groups would multiply without end. */
+export const REGEXP_ALTERNATIVES_MAX = 20_000;
+
+/** Depth of groups on the path without an engine, which is parsed by recursion. */
+export const REGEXP_DEPTH_MAX = 50;

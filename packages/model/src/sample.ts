@@ -1,0 +1,76 @@
+/**
+ * Metric samples in the shapes that cross packages: batches on the way in (wire → store), series on the way out (store → promql).
+ * Values are IEEE 754 doubles whose bits matter: a stale marker is the NaN with bits 0x7ff0000000000002. JavaScript does not promise to
+ * keep NaN payloads when a number passes through a variable, so copy values with typed-array `set`/`slice` or two 32-bit words.
+ */
+import type { Labels } from "./labels.ts";
+
+export const STALE_NAN_HIGH = 0x7ff00000;
+export const STALE_NAN_LOW = 0x00000002;
+
+const LITTLE_ENDIAN_CHECK = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+if (!LITTLE_ENDIAN_CHECK) throw new Error("Finch needs a little-endian machine");
+
+/** The 32-bit words of a column of doubles, low word first; the view {@link isStaleAt} and {@link setStaleAt} work on. */
+export function wordsOf(values: Float64Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
+}
+
+/** Whether value `index` of the column behind `words` is the stale marker. */
+export function isStaleAt(words: Uint32Array, index: number): boolean {
+  return words[2 * index] === STALE_NAN_LOW && words[2 * index + 1] === STALE_NAN_HIGH;
+}
+
+export function setStaleAt(words: Uint32Array, index: number): void {
+  words[2 * index] = STALE_NAN_LOW;
+  words[2 * index + 1] = STALE_NAN_HIGH;
+}
+
+/** What a metric family is, from exposition `# TYPE` or remote-write metadata. */
+export type MetricType =
+  | "counter"
+  | "gauge"
+  | "histogram"
+  | "gaugehistogram"
+  | "summary"
+  | "info"
+  | "stateset"
+  | "unknown";
+
+export interface MetricMetadata {
+  readonly family: string;
+  readonly type: MetricType;
+  readonly help: string;
+  readonly unit: string;
+}
+
+/**
+ * Samples of one write request. Series `s` owns samples `sampleStarts[s] … sampleStarts[s + 1] - 1`, in the order they came.
+ * The batch may alias the request's buffer: it is valid until the promise of `append` settles, and nobody changes it meanwhile.
+ */
+export interface SampleBatch {
+  readonly seriesCount: number;
+  /** Length `seriesCount + 1`. */
+  readonly sampleStarts: Uint32Array;
+  /** Unix milliseconds, whole numbers. */
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+  /**
+   * Bytes that stand for the labels of a series, as they came: `keyBytes[keyBounds[2s] … keyBounds[2s + 1])`. Equal bytes mean equal labels
+   * (not the other way round), so a store can find a series it has seen without parsing its labels.
+   */
+  readonly keyBytes: Uint8Array;
+  readonly keyBounds: Uint32Array;
+  /** Parses the labels of series `s`; validated already, `__name__` included. */
+  labelsOf(s: number): Labels;
+  readonly metadata: readonly MetricMetadata[];
+}
+
+/** The samples of one series in a time range: ascending, one per timestamp, stale markers included. */
+export interface Series {
+  readonly labels: Labels;
+  /** Unix milliseconds. */
+  readonly timestampsMs: Float64Array;
+  /** Same length as `timestampsMs`. */
+  readonly values: Float64Array;
+}
