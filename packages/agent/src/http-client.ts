@@ -1,0 +1,274 @@
+/**
+ * The HTTP client of the agent's components: one per component or endpoint, made from the component's own arguments. Connections are kept
+ * alive and reused; credentials in files are read at each request, so a rotated token works without a reload. Used by scraping, by the
+ * sinks, and by anything else that calls out; it decides nothing about retries.
+ */
+import { readFile } from "node:fs/promises";
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type RequestOptions } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { SecureVersion } from "node:tls";
+import { gunzip } from "node:zlib";
+import { FinchError } from "@finch/runtime";
+import type { Secret } from "./schema.ts";
+
+export interface TlsOptions {
+  readonly caPem: string | undefined;
+  readonly caFile: string | undefined;
+  readonly certPem: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyPem: Secret | undefined;
+  readonly keyFile: string | undefined;
+  readonly serverName: string | undefined;
+  readonly insecureSkipVerify: boolean;
+  /** `TLS10` … `TLS13`; undefined leaves it to the platform. */
+  readonly minVersion: string | undefined;
+}
+
+/** Where a credential comes from: given in the configuration, or in a file that is read at each request. */
+export type Credential = { readonly kind: "text"; readonly secret: Secret } | { readonly kind: "file"; readonly path: string };
+
+export type Authentication =
+  | { readonly kind: "none" }
+  | { readonly kind: "basic"; readonly username: string; readonly password: Credential | undefined }
+  /** `Authorization: <scheme> <credential>`; a bearer token has the scheme `Bearer`. */
+  | { readonly kind: "scheme"; readonly scheme: string; readonly credential: Credential };
+
+export interface HttpClientOptions {
+  readonly authentication: Authentication;
+  readonly tls: TlsOptions | undefined;
+  readonly followRedirects: boolean;
+  /** Added to every request; a request's own headers win. */
+  readonly headers: readonly { readonly name: string; readonly value: Secret }[];
+}
+
+export const DEFAULT_HTTP_CLIENT_OPTIONS: HttpClientOptions = {
+  authentication: { kind: "none" },
+  tls: undefined,
+  followRedirects: true,
+  headers: [],
+};
+
+export interface HttpClientRequest {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** For the whole exchange, redirects included. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** A longer answer (after gzip) is refused with `too-large`. */
+  readonly responseBytesMax: number;
+}
+
+export interface HttpClientResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Decompressed when it came with `Content-Encoding: gzip`. */
+  readonly body: Uint8Array;
+}
+
+export interface HttpClient extends Disposable {
+  /**
+   * Any status is an answer. Rejects with `unavailable` when the server cannot be reached, `timeout` when time is up, `too-large` when the
+   * answer is, and with the signal's reason when `signal` aborts.
+   */
+  request(request: HttpClientRequest): Promise<HttpClientResponse>;
+}
+
+/** Go's client follows at most ten; a loop would never end without a limit. */
+const REDIRECTS_MAX = 10;
+/** Sockets kept open while idle, for each host; more would only hold file descriptors. */
+const IDLE_SOCKETS_MAX = 4;
+
+export async function createHttpClient(options: HttpClientOptions): Promise<HttpClient> {
+  const plain = new HttpAgent({ keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX });
+  const secure = new HttpsAgent({ keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX, ...(await loadTls(options.tls)) });
+  return {
+    request: (request) => exchange(request, options, { plain, secure }),
+    [Symbol.dispose]: () => {
+      plain.destroy();
+      secure.destroy();
+    },
+  };
+}
+
+interface Agents {
+  readonly plain: HttpAgent;
+  readonly secure: HttpsAgent;
+}
+
+async function exchange(request: HttpClientRequest, options: HttpClientOptions, agents: Agents): Promise<HttpClientResponse> {
+  const deadline = AbortSignal.timeout(request.timeoutMs);
+  const signal = AbortSignal.any([deadline, request.signal]);
+  let url = parseUrl(request.url);
+  let method: string = request.method;
+  let body = request.body;
+  const origin = url.origin;
+  for (let redirects = 0; ; redirects++) {
+    const headers = await requestHeaders(request, options, { sameOrigin: url.origin === origin, body });
+    const message = await send({ url, method, headers, body, signal }, agents).catch((thrown: unknown) => {
+      throw explain(thrown, request, deadline);
+    });
+    const location = message.headers.location;
+    if (location === undefined || !options.followRedirects || !isRedirect(message.statusCode)) {
+      return await readResponse(message, request, signal).catch((thrown: unknown) => {
+        throw explain(thrown, request, deadline);
+      });
+    }
+    message.resume();
+    if (redirects === REDIRECTS_MAX) {
+      throw new FinchError("unavailable", "agent/http-redirects", `${request.url} redirects more than ${REDIRECTS_MAX} times`);
+    }
+    url = parseUrl(new URL(location, url).href);
+    if (message.statusCode !== 307 && message.statusCode !== 308) {
+      if (method !== "HEAD") method = "GET";
+      body = undefined;
+    }
+  }
+}
+
+function isRedirect(status: number | undefined): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw new FinchError("invalid", "agent/http-url", `${JSON.stringify(text)} is not an http or https URL`);
+  }
+  return url;
+}
+
+async function requestHeaders(
+  request: HttpClientRequest,
+  options: HttpClientOptions,
+  about: { readonly sameOrigin: boolean; readonly body: Uint8Array | undefined },
+): Promise<Record<string, string>> {
+  const headers: Record<string, string> = {};
+  // As Go's client does: what proves who we are stays with the host it was given for.
+  if (about.sameOrigin) {
+    const authorization = await authorizationHeader(options.authentication);
+    if (authorization !== undefined) headers["authorization"] = authorization;
+    for (const { name, value } of options.headers) headers[name.toLowerCase()] = value.reveal();
+  }
+  for (const [name, value] of Object.entries(request.headers)) headers[name.toLowerCase()] = value;
+  if (about.body !== undefined) headers["content-length"] = String(about.body.byteLength);
+  return headers;
+}
+
+async function authorizationHeader(authentication: Authentication): Promise<string | undefined> {
+  switch (authentication.kind) {
+    case "none":
+      return undefined;
+    case "basic": {
+      const password = authentication.password === undefined ? "" : await readCredential(authentication.password);
+      return `Basic ${Buffer.from(`${authentication.username}:${password}`).toString("base64")}`;
+    }
+    case "scheme":
+      return `${authentication.scheme} ${await readCredential(authentication.credential)}`;
+  }
+}
+
+async function readCredential(credential: Credential): Promise<string> {
+  if (credential.kind === "text") return credential.secret.reveal();
+  try {
+    return (await readFile(credential.path, "utf8")).trim();
+  } catch (cause) {
+    throw new FinchError("invalid", "agent/http-credential-file", `cannot read the credential file ${credential.path}`, { cause });
+  }
+}
+
+interface Outgoing {
+  readonly url: URL;
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array | undefined;
+  readonly signal: AbortSignal;
+}
+
+function send(outgoing: Outgoing, agents: Agents): Promise<IncomingMessage> {
+  const { url, method, headers, body, signal } = outgoing;
+  return new Promise((resolve, reject) => {
+    const isSecure = url.protocol === "https:";
+    const options: RequestOptions = { method, headers, signal, agent: isSecure ? agents.secure : agents.plain };
+    const request = isSecure ? httpsRequest(url, options, resolve) : httpRequest(url, options, resolve);
+    request.on("error", (error) => {
+      // A kept connection that the server closed meanwhile: nothing was answered, so the exchange is tried once more on a fresh one.
+      if (request.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET" && !signal.aborted) {
+        send({ ...outgoing, headers: { ...headers, connection: "close" } }, agents).then(resolve, reject);
+      } else {
+        reject(error);
+      }
+    });
+    request.end(body);
+  });
+}
+
+async function readResponse(message: IncomingMessage, request: HttpClientRequest, signal: AbortSignal): Promise<HttpClientResponse> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of message as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > request.responseBytesMax) throw tooLarge(request);
+    chunks.push(chunk);
+  }
+  signal.throwIfAborted();
+  const raw = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
+  const isGzip = message.headers["content-encoding"] === "gzip";
+  const body = isGzip && raw.byteLength > 0 ? await decompress(raw, request) : raw;
+  return { status: message.statusCode ?? 0, headers: message.headers, body };
+}
+
+function decompress(raw: Uint8Array, request: HttpClientRequest): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    gunzip(raw, { maxOutputLength: request.responseBytesMax }, (error, result) => {
+      if (error === null) resolve(result);
+      else if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") reject(tooLarge(request));
+      else reject(new FinchError("invalid", "agent/http-gzip", `the answer of ${request.url} is not valid gzip`, { cause: error }));
+    });
+  });
+}
+
+function tooLarge(request: HttpClientRequest): FinchError {
+  return new FinchError("too-large", "agent/http-too-large", `the answer of ${request.url} is larger than ${request.responseBytesMax} bytes`);
+}
+
+function explain(thrown: unknown, request: HttpClientRequest, deadline: AbortSignal): unknown {
+  if (thrown instanceof FinchError) return thrown;
+  if (request.signal.aborted) return request.signal.reason;
+  if (deadline.aborted) {
+    return new FinchError("timeout", "agent/http-timeout", `no answer from ${request.url} within ${request.timeoutMs} ms`);
+  }
+  return new FinchError("unavailable", "agent/http-unreachable", `cannot reach ${request.url}`, { cause: thrown });
+}
+
+const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = { TLS10: "TLSv1", TLS11: "TLSv1.1", TLS12: "TLSv1.2", TLS13: "TLSv1.3" };
+
+async function loadTls(tls: TlsOptions | undefined): Promise<Record<string, unknown>> {
+  if (tls === undefined) return {};
+  const loaded: Record<string, unknown> = { rejectUnauthorized: !tls.insecureSkipVerify };
+  const ca = tls.caPem ?? (await loadPem(tls.caFile, "ca_file"));
+  const cert = tls.certPem ?? (await loadPem(tls.certFile, "cert_file"));
+  const key = tls.keyPem?.reveal() ?? (await loadPem(tls.keyFile, "key_file"));
+  if (ca !== undefined) loaded["ca"] = ca;
+  if (cert !== undefined) loaded["cert"] = cert;
+  if (key !== undefined) loaded["key"] = key;
+  if (tls.serverName !== undefined) loaded["servername"] = tls.serverName;
+  if (tls.minVersion !== undefined) {
+    const version = TLS_VERSIONS[tls.minVersion];
+    if (version === undefined) {
+      throw new FinchError("invalid", "agent/http-tls-version", `min_version ${tls.minVersion} is none of ${Object.keys(TLS_VERSIONS).join(", ")}`);
+    }
+    loaded["minVersion"] = version;
+  }
+  return loaded;
+}
+
+async function loadPem(path: string | undefined, name: string): Promise<string | undefined> {
+  if (path === undefined || path === "") return undefined;
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new FinchError("invalid", "agent/http-tls-file", `cannot read ${name} ${path}`, { cause });
+  }
+}
