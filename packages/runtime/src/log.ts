@@ -35,9 +35,11 @@ export function createLogger(options: {
   readonly nowMs: () => number;
 }): Logger {
   const { sink, level, part, nowMs } = options;
-  const emit = (at: LogLevel) => (msg: string, fields: LogFields = {}) => {
-    if (SEVERITY[at] >= SEVERITY[level]) sink({ timeMs: nowMs(), level: at, part, msg, fields });
-  };
+  const emit =
+    (at: LogLevel) =>
+    (msg: string, fields: LogFields = {}) => {
+      if (SEVERITY[at] >= SEVERITY[level]) sink({ timeMs: nowMs(), level: at, part, msg, fields });
+    };
   return {
     debug: emit("debug"),
     info: emit("info"),

@@ -1,0 +1,74 @@
+/** The one place where a fault becomes an HTTP status and a body, in the error shape of the protocol spoken. */
+import { describeError, FinchError } from "./errors.ts";
+import type { FaultKind } from "./errors.ts";
+import type { HttpReply } from "./http-types.ts";
+
+/**
+ * `prometheus`: the JSON envelope with `errorType`. `text`: a bare message, as Loki and the write paths answer.
+ * `json`: `{"error":{"code","message"}}`, the own API of Finch.
+ */
+export type HttpFaultStyle = "prometheus" | "text" | "json";
+
+const TEXT_STATUS: Readonly<Record<FaultKind, number>> = {
+  invalid: 400,
+  unsupported: 400,
+  "not-found": 404,
+  conflict: 409,
+  "too-large": 413,
+  "unsupported-media": 415,
+  limited: 429,
+  unprocessable: 422,
+  unavailable: 503,
+  timeout: 504,
+  canceled: 499,
+  corrupt: 500,
+  internal: 500,
+};
+
+const PROMETHEUS_TYPE: Readonly<Record<FaultKind, readonly [type: string, status: number]>> = {
+  invalid: ["bad_data", 400],
+  unsupported: ["bad_data", 400],
+  "not-found": ["not_found", 404],
+  conflict: ["bad_data", 409],
+  "too-large": ["bad_data", 413],
+  "unsupported-media": ["bad_data", 415],
+  limited: ["too_many_requests", 429],
+  unprocessable: ["execution", 422],
+  unavailable: ["unavailable", 503],
+  timeout: ["timeout", 503],
+  canceled: ["canceled", 499],
+  corrupt: ["internal", 500],
+  internal: ["internal", 500],
+};
+
+/** Whatever was thrown, as a fault: what is not a FinchError is `internal`, an abort is `canceled`. */
+export function toFault(thrown: unknown): FinchError {
+  if (thrown instanceof FinchError) return thrown;
+  if (thrown instanceof Error && thrown.name === "AbortError") {
+    return new FinchError("canceled", "runtime/request-canceled", "the request was canceled", {
+      cause: thrown,
+    });
+  }
+  return new FinchError("internal", "runtime/internal", describeError(thrown), { cause: thrown });
+}
+
+/** The reply that tells `fault` in the given style. */
+export function faultReply(fault: FinchError, style: HttpFaultStyle): HttpReply {
+  const headers: Record<string, string> = {};
+  if (fault.retryAfterSeconds !== undefined) {
+    headers["retry-after"] = String(Math.max(1, Math.ceil(fault.retryAfterSeconds)));
+  }
+  if (style === "text") {
+    headers["content-type"] = "text/plain; charset=utf-8";
+    headers["x-content-type-options"] = "nosniff";
+    return { status: TEXT_STATUS[fault.kind], headers, body: `${fault.message}\n` };
+  }
+  headers["content-type"] = "application/json";
+  if (style === "prometheus") {
+    const [errorType, status] = PROMETHEUS_TYPE[fault.kind];
+    const body = JSON.stringify({ status: "error", errorType, error: fault.message });
+    return { status, headers, body };
+  }
+  const body = JSON.stringify({ error: { code: fault.code, message: fault.message } });
+  return { status: TEXT_STATUS[fault.kind], headers, body };
+}

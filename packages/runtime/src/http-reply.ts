@@ -1,0 +1,98 @@
+/** Writes a reply: compression by what the client accepts, back-pressure for streamed bodies. */
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
+import { constants, createGzip, createZstdCompress, gzip, zstdCompress } from "node:zlib";
+import type { HttpBody, HttpReply } from "./http-types.ts";
+
+type Coding = "zstd" | "gzip";
+
+const gzipAll = promisify(gzip);
+const zstdAll = promisify(zstdCompress);
+/** Fast levels: replies are made once and read once. */
+const GZIP_OPTIONS = { level: 1 } as const;
+const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } } as const;
+const COMPRESSIBLE = /^(?:text\/|application\/(?:json|javascript|manifest\+json)|image\/svg)/;
+
+/** Sends `reply`; resolves when the last byte was handed over, or rejects when the client is gone or the body failed. */
+export async function writeReply(
+  message: IncomingMessage,
+  response: ServerResponse,
+  reply: HttpReply,
+  compressBytesMin: number,
+): Promise<void> {
+  const headers: Record<string, string | number> = { ...reply.headers };
+  const body = reply.body ?? "";
+  const coding = chooseCoding(message, reply, compressBytesMin);
+  if (coding !== undefined) {
+    headers["content-encoding"] = coding;
+    headers["vary"] = "Accept-Encoding";
+  }
+  if (typeof body !== "string" && !(body instanceof Uint8Array)) {
+    response.writeHead(reply.status, headers);
+    await writeStream(message, response, body, coding);
+    return;
+  }
+  let bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
+  if (coding === "gzip") bytes = await gzipAll(bytes, GZIP_OPTIONS);
+  if (coding === "zstd") bytes = await zstdAll(bytes, ZSTD_OPTIONS);
+  if (reply.status !== 204 && reply.status !== 304) headers["content-length"] = bytes.length;
+  response.writeHead(reply.status, headers);
+  response.end(message.method === "HEAD" ? undefined : bytes);
+}
+
+async function writeStream(
+  message: IncomingMessage,
+  response: ServerResponse,
+  body: Exclude<HttpBody, string | Uint8Array>,
+  coding: Coding | undefined,
+): Promise<void> {
+  if (message.method === "HEAD") {
+    response.end();
+    return;
+  }
+  if (coding !== undefined) {
+    const compressor =
+      coding === "gzip" ? createGzip(GZIP_OPTIONS) : createZstdCompress(ZSTD_OPTIONS);
+    await pipeline(Readable.from(body), compressor, response);
+    return;
+  }
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  for await (const chunk of body) {
+    if (gone.signal.aborted) return;
+    if (!response.write(chunk)) {
+      await once(response, "drain", { signal: gone.signal }).catch((error: unknown) => {
+        if (!gone.signal.aborted) throw error;
+      });
+    }
+  }
+  response.end();
+}
+
+function chooseCoding(
+  message: IncomingMessage,
+  reply: HttpReply,
+  compressBytesMin: number,
+): Coding | undefined {
+  if (reply.compress === false || reply.headers?.["content-encoding"] !== undefined)
+    return undefined;
+  if (!COMPRESSIBLE.test(reply.headers?.["content-type"] ?? "")) return undefined;
+  const { body } = reply;
+  const isWhole = typeof body === "string" || body instanceof Uint8Array;
+  if (body === undefined || (isWhole && body.length < compressBytesMin)) return undefined;
+  return acceptedCoding(String(message.headers["accept-encoding"] ?? ""));
+}
+
+/** The best coding a client takes: zstd over gzip; one with `q=0` is refused. */
+export function acceptedCoding(acceptEncoding: string): Coding | undefined {
+  const accepted = new Set<string>();
+  for (const part of acceptEncoding.toLowerCase().split(",")) {
+    const [name = "", ...parameters] = part.split(";").map((piece) => piece.trim());
+    if (!parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))) accepted.add(name);
+  }
+  if (accepted.has("zstd")) return "zstd";
+  return accepted.has("gzip") || accepted.has("x-gzip") ? "gzip" : undefined;
+}

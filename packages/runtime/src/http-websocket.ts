@@ -1,0 +1,132 @@
+/** WebSockets of a listener: upgrade by route, pings, back-pressure on send. `ws` is loaded at the first upgrade. */
+import { STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { WebSocket, WebSocketServer } from "ws";
+import { FinchError } from "./errors.ts";
+import { faultReply, toFault } from "./http-faults.ts";
+import { wrapRequest } from "./http-request.ts";
+import { parseTarget } from "./http-server.ts";
+import type { HttpServer } from "./http-server.ts";
+import type { HttpReply, HttpWebSocket } from "./http-types.ts";
+
+/** Bytes of a close reason the protocol has room for. */
+const CLOSE_REASON_BYTES_MAX = 123;
+
+export class WebSocketGate {
+  readonly #server: HttpServer;
+  readonly #open = new Set<WebSocket>();
+  #acceptor: Promise<WebSocketServer> | undefined;
+
+  constructor(server: HttpServer) {
+    this.#server = server;
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Handles an `upgrade` event; never rejects. */
+  async serve(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const ignoreReset = () => {};
+    socket.on("error", ignoreReset);
+    const gone = new AbortController();
+    socket.once("close", () => gone.abort(closed()));
+    const { admit, limits } = this.#server.options;
+    let style: "text" | "json" | "prometheus" = "text";
+    let run: (open: HttpWebSocket) => Promise<void>;
+    try {
+      admit?.(message);
+      const url = parseTarget(message);
+      const match = this.#server.router.findWebSocket(url.pathname);
+      if (match === undefined)
+        throw new FinchError("not-found", "runtime/no-route", "404 page not found");
+      style = match.route.faults;
+      const { params } = match;
+      const { budget } = this.#server;
+      const signal = AbortSignal.any([gone.signal, this.#server.teardown]);
+      run = await match.route.accept(wrapRequest(message, { url, params, signal, limits, budget }));
+    } catch (thrown) {
+      writeRawReply(socket, faultReply(toFault(thrown), style));
+      return;
+    }
+    const acceptor = await this.#load();
+    if (socket.destroyed) return;
+    acceptor.handleUpgrade(message, socket, head, (webSocket) => {
+      void this.#run(webSocket, run);
+    });
+  }
+
+  /** Says good-bye to every open socket; those that do not answer are cut. */
+  closeAll(): void {
+    for (const webSocket of this.#open) webSocket.close(1001, "Finch is stopping");
+  }
+
+  terminateAll(): void {
+    for (const webSocket of this.#open) webSocket.terminate();
+  }
+
+  async #load(): Promise<WebSocketServer> {
+    const { webSocketMessageBytesMax: maxPayload } = this.#server.options.limits;
+    this.#acceptor ??= import("ws").then(
+      (ws) => new ws.WebSocketServer({ noServer: true, maxPayload, clientTracking: false }),
+    );
+    return await this.#acceptor;
+  }
+
+  async #run(webSocket: WebSocket, run: (open: HttpWebSocket) => Promise<void>): Promise<void> {
+    this.#open.add(webSocket);
+    const gone = new AbortController();
+    let answered = true;
+    webSocket.on("pong", () => {
+      answered = true;
+    });
+    webSocket.on("error", () => webSocket.terminate());
+    webSocket.on("close", () => gone.abort(closed()));
+    const pings = setInterval(() => {
+      if (!answered) webSocket.terminate();
+      answered = false;
+      if (webSocket.readyState === webSocket.OPEN) webSocket.ping();
+    }, this.#server.options.limits.webSocketPingMs);
+    try {
+      await run({ send: (text) => sendText(webSocket, text), signal: gone.signal });
+      webSocket.close(1000);
+    } catch (thrown) {
+      if (!gone.signal.aborted) webSocket.close(1011, fitReason(toFault(thrown).message));
+    } finally {
+      clearInterval(pings);
+      if (webSocket.readyState !== webSocket.CLOSED) {
+        webSocket.once("close", () => this.#open.delete(webSocket));
+      } else this.#open.delete(webSocket);
+    }
+  }
+}
+
+function sendText(webSocket: WebSocket, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    webSocket.send(text, (error) => {
+      if (error === undefined || error === null) resolve();
+      else reject(error);
+    });
+  });
+}
+
+function closed(): FinchError {
+  return new FinchError("canceled", "runtime/websocket-closed", "the WebSocket was closed");
+}
+
+function fitReason(message: string): string {
+  const bytes = Buffer.from(message);
+  if (bytes.length <= CLOSE_REASON_BYTES_MAX) return message;
+  return bytes
+    .subarray(0, CLOSE_REASON_BYTES_MAX - 3)
+    .toString("utf8")
+    .replace(/\uFFFD+$/, "");
+}
+
+function writeRawReply(socket: Duplex, reply: HttpReply): void {
+  const body = typeof reply.body === "string" ? reply.body : "";
+  let head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ""}\r\nconnection: close\r\n`;
+  for (const [name, value] of Object.entries(reply.headers ?? {})) head += `${name}: ${value}\r\n`;
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}

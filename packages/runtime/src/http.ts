@@ -1,0 +1,23 @@
+/**
+ * The HTTP kit, as `@finch/runtime/http`: a subpath of its own, because it needs node:http, and browsers and the query languages import
+ * `@finch/runtime` for its errors alone.
+ */
+export { faultReply, toFault } from "./http-faults.ts";
+export type { HttpFaultStyle } from "./http-faults.ts";
+export { DEFAULT_HTTP_LIMITS } from "./http-limits.ts";
+export type { HttpLimits } from "./http-limits.ts";
+export { openListener } from "./http-listener.ts";
+export type { Listener, ListenerOptions, ListenerSetting } from "./http-listener.ts";
+export { acceptedCoding } from "./http-reply.ts";
+export { jsonReply, textReply, underPrefix } from "./http-types.ts";
+export type {
+  HttpBody,
+  HttpHandler,
+  HttpMethod,
+  HttpReply,
+  HttpRequest,
+  HttpRoute,
+  HttpWebSocket,
+  Route,
+  WebSocketRoute,
+} from "./http-types.ts";
