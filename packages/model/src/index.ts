@@ -1,8 +1,30 @@
+export { formatBinaryBytes, formatBytes, parseBytes, tryParseBytes } from "./bytes.ts";
+export {
+  formatDuration,
+  formatGoDuration,
+  parseDuration,
+  parseGoDuration,
+  tryParseGoDuration,
+} from "./durations.ts";
+export {
+  formatFloat,
+  formatGoFloat,
+  formatSampleValue,
+  formatScientificFloat,
+  parseFloatText,
+} from "./float-format.ts";
 export { compareLabels, Labels } from "./labels.ts";
+export type { LogBatch, LogBatchStream, LogColumns, LogPage } from "./log-entry.ts";
 export { createMatcher, formatMatcher } from "./matcher.ts";
 export type { Matcher, MatchOperator } from "./matcher.ts";
 export { compileRegexp } from "./regexp.ts";
 export type { CompiledRegexp } from "./regexp.ts";
-export type { LogBatch, LogBatchStream, LogColumns, LogPage } from "./log-entry.ts";
 export { isStaleAt, setStaleAt, STALE_NAN_HIGH, STALE_NAN_LOW, wordsOf } from "./sample.ts";
 export type { MetricMetadata, MetricType, SampleBatch, Series } from "./sample.ts";
+export {
+  formatRfc3339,
+  parseDurationParameter,
+  parseLokiTime,
+  parsePrometheusTime,
+  parseRfc3339,
+} from "./time-range.ts";
