@@ -4,7 +4,13 @@
  * sinks, and by anything else that calls out; it decides nothing about retries.
  */
 import { readFile } from "node:fs/promises";
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type RequestOptions } from "node:http";
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestOptions,
+} from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { SecureVersion } from "node:tls";
 import { gunzip } from "node:zlib";
@@ -25,7 +31,9 @@ export interface TlsOptions {
 }
 
 /** Where a credential comes from: given in the configuration, or in a file that is read at each request. */
-export type Credential = { readonly kind: "text"; readonly secret: Secret } | { readonly kind: "file"; readonly path: string };
+export type Credential =
+  | { readonly kind: "text"; readonly secret: Secret }
+  | { readonly kind: "file"; readonly path: string };
 
 export type Authentication =
   | { readonly kind: "none" }
@@ -82,7 +90,11 @@ const IDLE_SOCKETS_MAX = 4;
 
 export async function createHttpClient(options: HttpClientOptions): Promise<HttpClient> {
   const plain = new HttpAgent({ keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX });
-  const secure = new HttpsAgent({ keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX, ...(await loadTls(options.tls)) });
+  const secure = new HttpsAgent({
+    keepAlive: true,
+    maxFreeSockets: IDLE_SOCKETS_MAX,
+    ...(await loadTls(options.tls)),
+  });
   return {
     request: (request) => exchange(request, options, { plain, secure }),
     [Symbol.dispose]: () => {
@@ -97,7 +109,11 @@ interface Agents {
   readonly secure: HttpsAgent;
 }
 
-async function exchange(request: HttpClientRequest, options: HttpClientOptions, agents: Agents): Promise<HttpClientResponse> {
+async function exchange(
+  request: HttpClientRequest,
+  options: HttpClientOptions,
+  agents: Agents,
+): Promise<HttpClientResponse> {
   const deadline = AbortSignal.timeout(request.timeoutMs);
   const signal = AbortSignal.any([deadline, request.signal]);
   let url = parseUrl(request.url);
@@ -105,10 +121,15 @@ async function exchange(request: HttpClientRequest, options: HttpClientOptions, 
   let body = request.body;
   const origin = url.origin;
   for (let redirects = 0; ; redirects++) {
-    const headers = await requestHeaders(request, options, { sameOrigin: url.origin === origin, body });
-    const message = await send({ url, method, headers, body, signal }, agents).catch((thrown: unknown) => {
-      throw explain(thrown, request, deadline);
+    const headers = await requestHeaders(request, options, {
+      sameOrigin: url.origin === origin,
+      body,
     });
+    const message = await send({ url, method, headers, body, signal }, agents).catch(
+      (thrown: unknown) => {
+        throw explain(thrown, request, deadline);
+      },
+    );
     const location = message.headers.location;
     if (location === undefined || !options.followRedirects || !isRedirect(message.statusCode)) {
       return await readResponse(message, request, signal).catch((thrown: unknown) => {
@@ -117,7 +138,11 @@ async function exchange(request: HttpClientRequest, options: HttpClientOptions, 
     }
     message.resume();
     if (redirects === REDIRECTS_MAX) {
-      throw new FinchError("unavailable", "agent/http-redirects", `${request.url} redirects more than ${REDIRECTS_MAX} times`);
+      throw new FinchError(
+        "unavailable",
+        "agent/http-redirects",
+        `${request.url} redirects more than ${REDIRECTS_MAX} times`,
+      );
     }
     url = parseUrl(new URL(location, url).href);
     if (message.statusCode !== 307 && message.statusCode !== 308) {
@@ -134,7 +159,11 @@ function isRedirect(status: number | undefined): boolean {
 function parseUrl(text: string): URL {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    throw new FinchError("invalid", "agent/http-url", `${JSON.stringify(text)} is not an http or https URL`);
+    throw new FinchError(
+      "invalid",
+      "agent/http-url",
+      `${JSON.stringify(text)} is not an http or https URL`,
+    );
   }
   return url;
 }
@@ -161,7 +190,8 @@ async function authorizationHeader(authentication: Authentication): Promise<stri
     case "none":
       return undefined;
     case "basic": {
-      const password = authentication.password === undefined ? "" : await readCredential(authentication.password);
+      const password =
+        authentication.password === undefined ? "" : await readCredential(authentication.password);
       return `Basic ${Buffer.from(`${authentication.username}:${password}`).toString("base64")}`;
     }
     case "scheme":
@@ -174,7 +204,12 @@ async function readCredential(credential: Credential): Promise<string> {
   try {
     return (await readFile(credential.path, "utf8")).trim();
   } catch (cause) {
-    throw new FinchError("invalid", "agent/http-credential-file", `cannot read the credential file ${credential.path}`, { cause });
+    throw new FinchError(
+      "invalid",
+      "agent/http-credential-file",
+      `cannot read the credential file ${credential.path}`,
+      { cause },
+    );
   }
 }
 
@@ -190,12 +225,26 @@ function send(outgoing: Outgoing, agents: Agents): Promise<IncomingMessage> {
   const { url, method, headers, body, signal } = outgoing;
   return new Promise((resolve, reject) => {
     const isSecure = url.protocol === "https:";
-    const options: RequestOptions = { method, headers, signal, agent: isSecure ? agents.secure : agents.plain };
-    const request = isSecure ? httpsRequest(url, options, resolve) : httpRequest(url, options, resolve);
+    const options: RequestOptions = {
+      method,
+      headers,
+      signal,
+      agent: isSecure ? agents.secure : agents.plain,
+    };
+    const request = isSecure
+      ? httpsRequest(url, options, resolve)
+      : httpRequest(url, options, resolve);
     request.on("error", (error) => {
       // A kept connection that the server closed meanwhile: nothing was answered, so the exchange is tried once more on a fresh one.
-      if (request.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET" && !signal.aborted) {
-        send({ ...outgoing, headers: { ...headers, connection: "close" } }, agents).then(resolve, reject);
+      if (
+        request.reusedSocket &&
+        (error as NodeJS.ErrnoException).code === "ECONNRESET" &&
+        !signal.aborted
+      ) {
+        send({ ...outgoing, headers: { ...headers, connection: "close" } }, agents).then(
+          resolve,
+          reject,
+        );
       } else {
         reject(error);
       }
@@ -204,7 +253,11 @@ function send(outgoing: Outgoing, agents: Agents): Promise<IncomingMessage> {
   });
 }
 
-async function readResponse(message: IncomingMessage, request: HttpClientRequest, signal: AbortSignal): Promise<HttpClientResponse> {
+async function readResponse(
+  message: IncomingMessage,
+  request: HttpClientRequest,
+  signal: AbortSignal,
+): Promise<HttpClientResponse> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of message as AsyncIterable<Uint8Array>) {
@@ -223,26 +276,50 @@ function decompress(raw: Uint8Array, request: HttpClientRequest): Promise<Uint8A
   return new Promise((resolve, reject) => {
     gunzip(raw, { maxOutputLength: request.responseBytesMax }, (error, result) => {
       if (error === null) resolve(result);
-      else if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") reject(tooLarge(request));
-      else reject(new FinchError("invalid", "agent/http-gzip", `the answer of ${request.url} is not valid gzip`, { cause: error }));
+      else if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE")
+        reject(tooLarge(request));
+      else
+        reject(
+          new FinchError(
+            "invalid",
+            "agent/http-gzip",
+            `the answer of ${request.url} is not valid gzip`,
+            { cause: error },
+          ),
+        );
     });
   });
 }
 
 function tooLarge(request: HttpClientRequest): FinchError {
-  return new FinchError("too-large", "agent/http-too-large", `the answer of ${request.url} is larger than ${request.responseBytesMax} bytes`);
+  return new FinchError(
+    "too-large",
+    "agent/http-too-large",
+    `the answer of ${request.url} is larger than ${request.responseBytesMax} bytes`,
+  );
 }
 
 function explain(thrown: unknown, request: HttpClientRequest, deadline: AbortSignal): unknown {
   if (thrown instanceof FinchError) return thrown;
   if (request.signal.aborted) return request.signal.reason;
   if (deadline.aborted) {
-    return new FinchError("timeout", "agent/http-timeout", `no answer from ${request.url} within ${request.timeoutMs} ms`);
+    return new FinchError(
+      "timeout",
+      "agent/http-timeout",
+      `no answer from ${request.url} within ${request.timeoutMs} ms`,
+    );
   }
-  return new FinchError("unavailable", "agent/http-unreachable", `cannot reach ${request.url}`, { cause: thrown });
+  return new FinchError("unavailable", "agent/http-unreachable", `cannot reach ${request.url}`, {
+    cause: thrown,
+  });
 }
 
-const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = { TLS10: "TLSv1", TLS11: "TLSv1.1", TLS12: "TLSv1.2", TLS13: "TLSv1.3" };
+const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = {
+  TLS10: "TLSv1",
+  TLS11: "TLSv1.1",
+  TLS12: "TLSv1.2",
+  TLS13: "TLSv1.3",
+};
 
 async function loadTls(tls: TlsOptions | undefined): Promise<Record<string, unknown>> {
   if (tls === undefined) return {};
@@ -257,7 +334,11 @@ async function loadTls(tls: TlsOptions | undefined): Promise<Record<string, unkn
   if (tls.minVersion !== undefined) {
     const version = TLS_VERSIONS[tls.minVersion];
     if (version === undefined) {
-      throw new FinchError("invalid", "agent/http-tls-version", `min_version ${tls.minVersion} is none of ${Object.keys(TLS_VERSIONS).join(", ")}`);
+      throw new FinchError(
+        "invalid",
+        "agent/http-tls-version",
+        `min_version ${tls.minVersion} is none of ${Object.keys(TLS_VERSIONS).join(", ")}`,
+      );
     }
     loaded["minVersion"] = version;
   }
@@ -269,6 +350,8 @@ async function loadPem(path: string | undefined, name: string): Promise<string |
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new FinchError("invalid", "agent/http-tls-file", `cannot read ${name} ${path}`, { cause });
+    throw new FinchError("invalid", "agent/http-tls-file", `cannot read ${name} ${path}`, {
+      cause,
+    });
   }
 }
