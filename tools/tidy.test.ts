@@ -33,6 +33,12 @@ function importsOf(path: string): string[] {
   return [...readSource(path).matchAll(IMPORT)].map((match) => match[1]!);
 }
 
+/** The subpaths a package offers, such as `.` and `./http`. */
+function exportsOf(name: string): ReadonlySet<string> {
+  const manifest = JSON.parse(readSource(`packages/${name}/package.json`)) as { exports?: Record<string, string> };
+  return new Set(Object.keys(manifest.exports ?? {}));
+}
+
 describe("packages", () => {
   test("each has a README, an entry in the table, and only declared dependencies", () => {
     for (const path of listFiles("packages/*/package.json")) {
@@ -54,7 +60,8 @@ describe("packages", () => {
       if (specifier.startsWith("@finch/")) {
         const [, target, ...deep] = specifier.split("/");
         const known = target === name || ALLOWED[name]?.includes(target!) === true;
-        return deep.length > 0 || !known;
+        const subpath = deep.length === 0 ? "." : `./${deep.join("/")}`;
+        return !known || !exportsOf(target!).has(subpath);
       }
       return !isTest && specifier.startsWith(".") && specifier.includes("packages/");
     });
