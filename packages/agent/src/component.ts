@@ -7,7 +7,11 @@ import type { BlockSchema, ValuesOf } from "./schema.ts";
 
 export type Stability = "experimental" | "public-preview" | "generally-available";
 
-export type Health = { readonly state: "healthy" | "unhealthy" | "exited"; readonly message: string; readonly sinceMs: number };
+export type Health = {
+  readonly state: "healthy" | "unhealthy" | "exited";
+  readonly message: string;
+  readonly sinceMs: number;
+};
 
 /** What a running component gets from the runtime. */
 export interface ComponentContext<Arguments, Exports> {
@@ -33,11 +37,22 @@ export interface ComponentContext<Arguments, Exports> {
 }
 
 export interface ComponentMetrics {
-  counter(name: string, help: string, labels?: Readonly<Record<string, string>>): { add(amount: number): void };
-  gauge(name: string, help: string, labels?: Readonly<Record<string, string>>): { set(value: number): void };
+  counter(
+    name: string,
+    help: string,
+    labels?: Readonly<Record<string, string>>,
+  ): { add(amount: number): void };
+  gauge(
+    name: string,
+    help: string,
+    labels?: Readonly<Record<string, string>>,
+  ): { set(value: number): void };
 }
 
-export interface ComponentDefinition<Schema extends BlockSchema = BlockSchema, Exports extends object = object> {
+export interface ComponentDefinition<
+  Schema extends BlockSchema = BlockSchema,
+  Exports extends object = object,
+> {
   /** As in Alloy: `prometheus.scrape`. */
   readonly name: string;
   readonly stability: Stability;
@@ -51,7 +66,19 @@ export interface ComponentDefinition<Schema extends BlockSchema = BlockSchema, E
    * Runs until `signal` aborts and everything it owns is released. Exports that need no work (receivers) are set before the first await.
    * Rejecting is fatal for the component only: it becomes `exited` and unhealthy with the message.
    */
-  readonly run: (context: ComponentContext<ValuesOf<Schema>, Exports>, signal: AbortSignal) => Promise<void>;
+  run(context: ComponentContext<ValuesOf<Schema>, Exports>, signal: AbortSignal): Promise<void>;
+  /**
+   * Rules between arguments that types cannot say, such as "the timeout must not exceed the interval". Called with decoded arguments before
+   * they reach `run`, on load, reload and re-evaluation; also by validation. Answers undefined when all is well. Must not touch the world.
+   */
+  check?(args: ValuesOf<Schema>): ArgumentFault | undefined;
+}
+
+/** What is wrong with arguments that are well typed one by one. */
+export interface ArgumentFault {
+  /** Attribute or block to point at, such as `scrape_timeout`, `rule[2]` or `endpoint[0].url`; the whole block when absent. */
+  readonly at?: string;
+  readonly message: string;
 }
 
 export function defineComponent<Schema extends BlockSchema, Exports extends object>(

@@ -1,0 +1,11 @@
+/**
+ * Every component Finch builds, as data: name → loader. A loader is called only when a configuration uses the component, so what is not used is
+ * not loaded. One line a component, sorted by name; whoever adds a component adds its line.
+ */
+import type { ComponentDefinition } from "../component.ts";
+
+export type ComponentLoader = () => Promise<ComponentDefinition>;
+
+export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
+  "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
+};
