@@ -4,6 +4,7 @@ export type { Clock } from "./clock.ts";
 export { describeError, FinchError } from "./errors.ts";
 export type { FaultKind, FinchErrorOptions } from "./errors.ts";
 export type { FileHandle, FileSystem } from "./file-system.ts";
+export { nodeFileSystem } from "./node-file-system.ts";
 export { createLogger, formatLogfmt, silentLogger } from "./log.ts";
 export type { LogEvent, LogFields, Logger, LogLevel, LogSink } from "./log.ts";
 export { EXPOSITION_CONTENT_TYPE, formatMetricFamilies, singleMetric } from "./metric-family.ts";

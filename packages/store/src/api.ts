@@ -2,7 +2,16 @@
  * What the store offers the server: two schemas, metrics and logs, on one core (WAL, head, blocks, index, retention).
  * `append` resolves when the records are on disk (fsynced); what it resolved for is never lost. One process opens a directory at a time.
  */
-import type { Labels, LogBatch, LogColumns, LogPage, Matcher, MetricMetadata, SampleBatch, Series } from "@finch/model";
+import type {
+  Labels,
+  LogBatch,
+  LogColumns,
+  LogPage,
+  Matcher,
+  MetricMetadata,
+  SampleBatch,
+  Series,
+} from "@finch/model";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 
 export interface StoreOptions {
@@ -100,7 +109,12 @@ export interface Store extends LabelQueries, AsyncDisposable {
 
 export interface MetricStore extends Store {
   append(batch: SampleBatch): Promise<AppendResult>;
-  select(request: { readonly matchers: readonly Matcher[]; readonly startMs: number; readonly endMs: number; readonly signal: AbortSignal }): AsyncIterable<readonly Series[]>;
+  select(request: {
+    readonly matchers: readonly Matcher[];
+    readonly startMs: number;
+    readonly endMs: number;
+    readonly signal: AbortSignal;
+  }): AsyncIterable<readonly Series[]>;
   /** Newest metadata by family. */
   metadata(): ReadonlyMap<string, MetricMetadata>;
 }
@@ -110,7 +124,10 @@ export type TailListener = (labels: Labels, entries: LogColumns) => void;
 
 export interface LogStore extends Store {
   append(batch: LogBatch): Promise<AppendResult>;
-  select(request: LogSelect, statistics: { pagesRead: number; pagesSkipped: number; bytesRead: number }): AsyncIterable<LogPage>;
+  select(
+    request: LogSelect,
+    statistics: { pagesRead: number; pagesSkipped: number; bytesRead: number },
+  ): AsyncIterable<LogPage>;
   /** Calls `listener` for every acknowledged entry from now on; stop with the returned function. Must not throw or block. */
   tail(listener: TailListener): () => void;
 }
@@ -151,12 +168,19 @@ export interface Wal extends AsyncDisposable {
    */
   append(payload: Uint8Array): Promise<WalPosition>;
   /** The durable records after `from` (undefined: all that are kept), up to the end at the time of the call. */
-  read(from: WalPosition | undefined): AsyncIterable<{ readonly payload: Uint8Array; readonly next: WalPosition }>;
+  read(
+    from: WalPosition | undefined,
+  ): AsyncIterable<{ readonly payload: Uint8Array; readonly next: WalPosition }>;
   /** Closes the current segment and starts the next; returns the number of the new one. */
   rotate(): Promise<number>;
   /** Removes all segments numbered below `segment`. */
   cut(segment: number): Promise<void>;
-  statistics(): { readonly bytes: number; readonly segments: number; readonly fsyncTotal: number; readonly tornBytes: number };
+  statistics(): {
+    readonly bytes: number;
+    readonly segments: number;
+    readonly fsyncTotal: number;
+    readonly tornBytes: number;
+  };
 }
 
 export type OpenWal = (options: WalOptions) => Promise<Wal>;

@@ -1,0 +1,92 @@
+/** The faults the store throws. Every message names the file or the limit, and what to do about it. */
+import { FinchError } from "@finch/runtime";
+
+/** Seconds after which a sender should try again when the disk refuses. */
+const DISK_RETRY_SECONDS = 10;
+const QUEUE_RETRY_SECONDS = 1;
+
+/** Bytes on disk that do not check out, where a torn write cannot explain them. */
+export function corruptFile(path: string, offset: number, what: string): FinchError {
+  return new FinchError(
+    "corrupt",
+    "store/corrupt-file",
+    `${path} is damaged at byte ${offset}: ${what}. Restore the file from a backup, or move it out of the directory to go on without it`,
+    { fields: { path, offset } },
+  );
+}
+
+/** A file written by a newer Finch. */
+export function newerFormat(path: string, found: number, known: number): FinchError {
+  return new FinchError(
+    "unsupported",
+    "store/newer-format",
+    `${path} has format version ${found}, this Finch reads up to ${known}: start the newer Finch that wrote it`,
+    { fields: { path, found, known } },
+  );
+}
+
+/** The disk refused a write or an fsync; nothing of it was acknowledged. */
+export function diskFailed(path: string, cause: unknown): FinchError {
+  const code = String((cause as { code?: unknown }).code ?? "");
+  const why =
+    code === "ENOSPC" || code === "EDQUOT"
+      ? "the disk is full; free some space"
+      : "the disk refused a write; check its health";
+  return new FinchError("unavailable", "store/disk-failed", `cannot write ${path}: ${why}`, {
+    cause,
+    retryAfterSeconds: DISK_RETRY_SECONDS,
+    fields: { path, code },
+  });
+}
+
+/** Free space is below `freeBytesMin`. */
+export function diskLow(directory: string, freeBytes: number, wantedBytes: number): FinchError {
+  return new FinchError(
+    "unavailable",
+    "store/disk-low",
+    `${directory} has ${freeBytes} bytes free, writes need ${wantedBytes} to stay: free some space or shorten the retention`,
+    { retryAfterSeconds: DISK_RETRY_SECONDS, fields: { directory, freeBytes, wantedBytes } },
+  );
+}
+
+export function queueFull(limit: string, max: number): FinchError {
+  return new FinchError(
+    "limited",
+    "store/queue-full",
+    `${limit} is at its limit of ${max} bytes: send less or try again`,
+    {
+      retryAfterSeconds: QUEUE_RETRY_SECONDS,
+      fields: { limit, max },
+    },
+  );
+}
+
+export function tooManySeries(what: string, max: number): FinchError {
+  return new FinchError(
+    "limited",
+    "store/too-many-series",
+    `the head holds its limit of ${max} ${what}: drop labels with many values, or raise headSeriesMax`,
+    { retryAfterSeconds: DISK_RETRY_SECONDS, fields: { max } },
+  );
+}
+
+export function recordTooLarge(bytes: number, max: number): FinchError {
+  return new FinchError(
+    "too-large",
+    "store/record-too-large",
+    `a write of ${bytes} bytes is over the limit of ${max}: send smaller requests`,
+  );
+}
+
+export function storeClosed(what: string): FinchError {
+  return new FinchError("unavailable", "store/closed", `${what} is closed`);
+}
+
+export function directoryLocked(directory: string, holder: string): FinchError {
+  return new FinchError(
+    "conflict",
+    "store/directory-locked",
+    `${directory} is in use by ${holder}: stop that process first, or choose another data directory`,
+    { fields: { directory } },
+  );
+}

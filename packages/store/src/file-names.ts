@@ -1,0 +1,41 @@
+/** Every name the store gives to a file or directory. The layout of a store's directory is drawn in `docs/format/README.md`. */
+
+/** Holds one line, `finch SIGNAL store VERSION`; see `store-version.ts`. */
+export const VERSION_FILE = "version";
+export const WAL_DIRECTORY = "wal";
+export const BLOCKS_DIRECTORY = "blocks";
+export const LOCK_FILE = "lock";
+
+const SEGMENT_SUFFIX = ".wal";
+/** A block under construction. Whatever carries it at open is removed. */
+export const TEMPORARY_SUFFIX = ".tmp";
+/** A block under removal. Whatever carries it at open is removed. */
+export const REMOVED_SUFFIX = ".gone";
+
+/** Inside a block. */
+export const META_FILE = "meta.json";
+export const PAGES_FILE = "pages.bin";
+export const INDEX_FILE = "index.bin";
+export const FILTERS_FILE = "filters.bin";
+export const METADATA_FILE = "metadata.json";
+
+const DIGITS = 10;
+
+export function segmentName(segment: number): string {
+  return String(segment).padStart(DIGITS, "0") + SEGMENT_SUFFIX;
+}
+
+/** The number in a segment's name, or undefined when it is not one. */
+export function segmentOf(name: string): number | undefined {
+  const match = /^(\d{10})\.wal$/.exec(name);
+  return match === null ? undefined : Number(match[1]);
+}
+
+/** Blocks are numbered in the order they were sealed. */
+export function blockName(block: number): string {
+  return String(block).padStart(DIGITS, "0");
+}
+
+export function blockOf(name: string): number | undefined {
+  return /^\d{10}$/.test(name) ? Number(name) : undefined;
+}

@@ -1,0 +1,25 @@
+export type {
+  AppendResult,
+  LabelQueries,
+  LabelScope,
+  LogSelect,
+  LogStore,
+  MetricStore,
+  OpenLogStore,
+  OpenMetricStore,
+  OpenWal,
+  RecoveryReport,
+  Rejection,
+  Retention,
+  Store,
+  StoreLimits,
+  StoreOptions,
+  StoreStatistics,
+  TailListener,
+  Wal,
+  WalOptions,
+  WalPosition,
+} from "./api.ts";
+export { lockDirectory } from "./directory-lock.ts";
+export { DEFAULT_LIMITS, DEFAULT_RETENTION } from "./limits.ts";
+export { openWal } from "./wal.ts";

@@ -1,0 +1,81 @@
+/** All limits of the store, each with what breaks without it. */
+import type { Retention, StoreLimits } from "./api.ts";
+
+const MIB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
+
+export const DEFAULT_LIMITS: StoreLimits = {
+  headSeriesMax: 1_000_000,
+  pendingBytesMax: 64 * MIB,
+  headBytesMax: 64 * MIB,
+  outOfOrderWindowMs: 2 * HOUR_MS,
+  futureWindowMs: 10 * 60_000,
+  freeBytesMin: 256 * MIB,
+};
+
+export const DEFAULT_RETENTION: Retention = { maxAgeMs: 72 * HOUR_MS, maxDiskShare: 0.4 };
+
+/** One record of the WAL; a damaged length could else ask for gigabytes of memory at recovery. */
+export const RECORD_BYTES_MAX = 256 * MIB;
+
+/** A WAL segment is closed above this; larger ones would keep disk space longer after a cut. */
+export const SEGMENT_BYTES_MAX = 32 * MIB;
+
+/** The buffer of a group commit is given back above this; one large write would else hold its memory for good. */
+export const COMMIT_BUFFER_KEPT_MAX = 1 * MIB;
+
+/** Records of one commit together; more go into the next, so that one fsync does not make all wait. */
+export const COMMIT_BYTES_MAX = 16 * MIB;
+
+/** WAL bytes read ahead at replay. */
+export const REPLAY_CHUNK_BYTES = 1 * MIB;
+
+/** The head is sealed when its oldest data is this much older than its newest; else memory and replay time grow with uptime. */
+export const HEAD_AGE_MAX_MS = 2 * HOUR_MS;
+
+/** How often age, size and retention are looked at. */
+export const MAINTENANCE_INTERVAL_MS = 15_000;
+
+/** Appends are refused when head and sealing head together hold this many times `headBytesMax`; else memory has no end while the disk is full. */
+export const HEAD_OVERFLOW_FACTOR = 3;
+
+/** Work on the event loop before others get a turn; without it, a large select or seal starves ingest. */
+export const SLICE_MS = 8;
+
+/** Decoded index pages kept in memory, per store; without a bound, old blocks would pile up in memory. */
+export const INDEX_CACHE_BYTES = 8 * MIB;
+
+/** Raw bytes of one page of a block's index. */
+export const INDEX_PAGE_BYTES = 16 * 1024;
+
+/** Samples of one metric page; larger ones would make a short query decode more than it needs. */
+export const METRIC_PAGE_SAMPLES = 1024;
+
+/** Samples a series keeps raw before they are encoded; more would cost memory at many series, fewer would compress worse. */
+export const OPEN_CHUNK_SAMPLES = 32;
+
+/** Late samples of one series before the head is sealed; each insertion moves what stands after it. */
+export const LATE_SAMPLES_MAX = 16_384;
+
+/** Raw line bytes of a log page in the head and in blocks. */
+export const LOG_PAGE_BYTES = 512 * 1024;
+
+/** Rows of a log page; many tiny lines would else make the columns larger than the lines. */
+export const LOG_PAGE_ROWS = 16_384;
+
+/** Bytes of adjacent metric pages fetched in one read. */
+export const READ_BYTES_MAX = 1 * MIB;
+
+/** Unwanted bytes between two wanted pages that are read along rather than skipped. */
+export const READ_GAP_BYTES = 8 * 1024;
+
+/** Series in one batch of `select`; the consumer can work while the next is read. */
+export const SELECT_BATCH_SERIES = 256;
+/** Samples in one batch of `select`. */
+export const SELECT_BATCH_SAMPLES = 262_144;
+
+/** Families whose metadata is kept. */
+export const METADATA_FAMILIES_MAX = 100_000;
+
+/** Bytes of series keys remembered for lookup without parsing; beyond it series are found by their labels. */
+export const SERIES_KEY_BYTES_MAX = 256 * MIB;

@@ -1,0 +1,54 @@
+/** Cuts long work on the event loop into slices, so that appends and requests get their turn between them. */
+import { setImmediate } from "node:timers/promises";
+import type { Clock } from "@finch/runtime";
+import { SLICE_MS } from "./limits.ts";
+
+export interface Pacer {
+  /** Whether the slice is used up; then `await rest()`. */
+  isDue(): boolean;
+  /** Lets others run, then begins the next slice; rejects with the signal's reason when it was aborted. */
+  rest(): Promise<void>;
+}
+
+export function createPacer(clock: Clock, signal?: AbortSignal): Pacer {
+  let sliceStartMs = clock.monotonicMs();
+  return {
+    isDue: () => clock.monotonicMs() - sliceStartMs >= SLICE_MS,
+    async rest() {
+      await setImmediate();
+      signal?.throwIfAborted();
+      sliceStartMs = clock.monotonicMs();
+    },
+  };
+}
+
+const RUN = 2048;
+
+/** Sorts in place by `compare` (total order of distinct items, or stable among equals), resting between slices. */
+export async function sortPaced(
+  items: Uint32Array,
+  compare: (a: number, b: number) => number,
+  pacer: Pacer,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += RUN) {
+    items.subarray(start, start + RUN).sort(compare);
+    if (pacer.isDue()) await pacer.rest();
+  }
+  let from = items;
+  let to = new Uint32Array(items.length);
+  for (let width = RUN; width < items.length; width *= 2) {
+    for (let start = 0; start < items.length; start += 2 * width) {
+      let left = start;
+      const middle = Math.min(start + width, items.length);
+      let right = middle;
+      const end = Math.min(start + 2 * width, items.length);
+      for (let at = start; at < end; at++) {
+        const takeLeft = left < middle && (right >= end || compare(from[left]!, from[right]!) <= 0);
+        to[at] = takeLeft ? from[left++]! : from[right++]!;
+        if ((at & 1023) === 0 && pacer.isDue()) await pacer.rest();
+      }
+    }
+    [from, to] = [to, from];
+  }
+  if (from !== items) items.set(from);
+}

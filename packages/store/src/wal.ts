@@ -1,0 +1,324 @@
+/**
+ * The write-ahead log: append-only segments, group commit, replay, cut. Used by both stores and by the agent's queues.
+ * It knows nothing of what a payload means. Format and recovery rules: `docs/format/wal.md`.
+ */
+import { dirname, join } from "node:path";
+import { assert } from "@finch/runtime";
+import type { FileHandle } from "@finch/runtime";
+import type { OpenWal, Wal, WalOptions, WalPosition } from "./api.ts";
+import { diskFailed, queueFull, recordTooLarge, storeClosed } from "./errors.ts";
+import { segmentName } from "./file-names.ts";
+import { COMMIT_BUFFER_KEPT_MAX, COMMIT_BYTES_MAX, RECORD_BYTES_MAX } from "./limits.ts";
+import {
+  encodeRecord,
+  encodeSegmentHeader,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+} from "./wal-format.ts";
+import { readRecords } from "./wal-reader.ts";
+import { recoverSegments } from "./wal-recovery.ts";
+import type { RecoveredSegments, Segment } from "./wal-recovery.ts";
+
+/** What the stores need beyond the {@link Wal} that others get. */
+export interface StoreWal extends Wal {
+  /**
+   * Grows whenever records were refused. A record that relies on an earlier one (a series by number) must be
+   * written in full again when this has changed since.
+   */
+  readonly refusals: number;
+  readonly recovered: RecoveredSegments;
+}
+
+export const openWal: OpenWal = (options) => openStoreWal({ ...options, firstSegment: 1 });
+
+/** `firstSegment` is the number to start with when the directory has no segment. */
+export async function openStoreWal(
+  options: WalOptions & { readonly firstSegment: number },
+): Promise<StoreWal> {
+  const { fileSystem, directory, log } = options;
+  await fileSystem.makeDirectory(directory);
+  await fileSystem.syncDirectory(dirname(directory));
+  const recovered = await recoverSegments(fileSystem, directory);
+  if (recovered.tornBytes > 0)
+    log.warn("cut a torn record from the end of the log", {
+      directory,
+      bytes: recovered.tornBytes,
+    });
+  for (const path of recovered.removedPaths)
+    log.info("removed an unfinished log segment", { path });
+  return new SegmentedWal(options, recovered);
+}
+
+interface Waiting {
+  /** Undefined for a step. */
+  readonly payload: Uint8Array | undefined;
+  /** What else must happen in order with the records: closing or starting a segment. */
+  readonly step: (() => Promise<void>) | undefined;
+  readonly resolve: (value: WalPosition) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+class SegmentedWal implements StoreWal {
+  readonly recovered: RecoveredSegments;
+  refusals = 0;
+  readonly #options: WalOptions;
+  /** Segments that take no more records, ascending. */
+  #closed: Segment[];
+  #current: { readonly number: number; readonly handle: FileHandle; bytes: number } | undefined;
+  /** The next segment gets at least this number. */
+  #nextNumber: number;
+  #queue: Waiting[] = [];
+  #queuedBytes = 0;
+  #draining: Promise<void> | undefined;
+  #commitBuffer = new Uint8Array(0);
+  #fsyncTotal = 0;
+  #isClosed = false;
+
+  constructor(
+    options: WalOptions & { readonly firstSegment: number },
+    recovered: RecoveredSegments,
+  ) {
+    this.#options = options;
+    this.recovered = recovered;
+    this.#closed = [...recovered.segments];
+    this.#nextNumber = Math.max((recovered.segments.at(-1)?.number ?? 0) + 1, options.firstSegment);
+  }
+
+  append(payload: Uint8Array): Promise<WalPosition> {
+    assert(payload.length > 0, "a WAL record has a payload");
+    if (payload.length > RECORD_BYTES_MAX)
+      return Promise.reject(recordTooLarge(payload.length, RECORD_BYTES_MAX));
+    const max = this.#options.pendingBytesMax;
+    if (this.#queuedBytes > 0 && this.#queuedBytes + payload.length > max) {
+      return Promise.reject(queueFull("bytes waiting for the log", max));
+    }
+    return this.#enqueue(payload, undefined);
+  }
+
+  async rotate(): Promise<number> {
+    return (await this.#enqueue(undefined, () => this.#closeSegment())).segment;
+  }
+
+  async cut(segment: number): Promise<void> {
+    const { fileSystem, directory } = this.#options;
+    // The newest segment carries the numbering on: without it a later open would start at 1 again.
+    if (this.#closed.length > 0 && this.#closed.at(-1)!.number < segment) {
+      await this.#enqueue(undefined, async () => {
+        if (this.#current === undefined) await this.#startSegment();
+      });
+    }
+    // One by one and each made durable, so that after a crash no segment is missing between others.
+    for (
+      let first = this.#closed[0];
+      first !== undefined && first.number < segment;
+      first = this.#closed[0]
+    ) {
+      await fileSystem.remove(join(directory, segmentName(first.number)));
+      await fileSystem.syncDirectory(directory);
+      this.#closed.shift();
+    }
+  }
+
+  async *read(
+    from: WalPosition | undefined,
+  ): AsyncGenerator<{ readonly payload: Uint8Array; readonly next: WalPosition }> {
+    const { fileSystem, directory } = this.#options;
+    const segments =
+      this.#current === undefined ? [...this.#closed] : [...this.#closed, { ...this.#current }];
+    for (const { number: segment, bytes } of segments) {
+      if (from !== undefined && segment < from.segment) continue;
+      const start =
+        from !== undefined && segment === from.segment ? from.offset : SEGMENT_HEADER_BYTES;
+      if (start >= bytes) continue;
+      const path = join(directory, segmentName(segment));
+      const handle = await fileSystem.open(path, "read");
+      try {
+        for await (const { payload, end } of readRecords({
+          handle,
+          path,
+          segment,
+          from: start,
+          to: bytes,
+        })) {
+          yield { payload, next: { segment, offset: end } };
+        }
+      } finally {
+        await handle.close();
+      }
+    }
+  }
+
+  statistics(): ReturnType<Wal["statistics"]> {
+    let bytes = this.#current?.bytes ?? 0;
+    for (const segment of this.#closed) bytes += segment.bytes;
+    return {
+      bytes,
+      segments: this.#closed.length + (this.#current === undefined ? 0 : 1),
+      fsyncTotal: this.#fsyncTotal,
+      tornBytes: this.recovered.tornBytes,
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    await this.#draining;
+    await this.#closeSegment();
+  }
+
+  #enqueue(payload: Waiting["payload"], step: Waiting["step"]): Promise<WalPosition> {
+    if (this.#isClosed) return Promise.reject(storeClosed(this.#options.directory));
+    const promise = new Promise<WalPosition>((resolve, reject) => {
+      this.#queue.push({ payload, step, resolve, reject });
+    });
+    this.#queuedBytes += payload?.length ?? 0;
+    this.#draining ??= this.#drain();
+    return promise;
+  }
+
+  /** Runs while somebody waits. Whatever arrives during a commit is in the next. */
+  async #drain(): Promise<void> {
+    // Everything of this turn of the event loop shares the first commit.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const first = this.#queue[0]!;
+      if (first.step !== undefined) {
+        this.#queue.shift();
+        await this.#runStep(first, first.step);
+        continue;
+      }
+      const commit = this.#takeCommit();
+      try {
+        const positions = await this.#write(commit);
+        for (const [index, waiting] of commit.entries()) waiting.resolve(positions[index]!);
+      } catch (error) {
+        this.#refuse(commit, error);
+      }
+    }
+    this.#draining = undefined;
+  }
+
+  async #runStep(waiting: Waiting, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+      waiting.resolve({ segment: this.#nextNumber, offset: SEGMENT_HEADER_BYTES });
+    } catch (error) {
+      waiting.reject(diskFailed(this.#options.directory, error));
+    }
+  }
+
+  #takeCommit(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { payload } of this.#queue) {
+      if (payload === undefined || (count > 0 && bytes + payload.length > COMMIT_BYTES_MAX)) break;
+      bytes += payload.length;
+      count++;
+    }
+    this.#queuedBytes -= bytes;
+    return this.#queue.splice(0, count);
+  }
+
+  /** One write and one fsync; a failure of either ends the segment at its last durable record, for good. */
+  async #write(commit: readonly Waiting[]): Promise<WalPosition[]> {
+    if (this.#current !== undefined && this.#current.bytes > this.#options.segmentBytesMax)
+      await this.#closeSegment();
+    const current = this.#current ?? (await this.#startSegment());
+    const { number: segment, bytes: commitOffset, handle } = current;
+    const positions: WalPosition[] = [];
+    let total = 0;
+    for (const { payload } of commit) total += RECORD_HEADER_BYTES + payload!.length;
+    if (this.#commitBuffer.length < total)
+      this.#commitBuffer = new Uint8Array(Math.max(total, 2 * this.#commitBuffer.length));
+    let at = 0;
+    for (const { payload } of commit) {
+      at = encodeRecord(this.#commitBuffer, at, { segment, commitOffset, payload: payload! });
+      positions.push({ segment, offset: commitOffset + at });
+    }
+    try {
+      await handle.write(this.#commitBuffer.subarray(0, total), commitOffset);
+      await handle.sync();
+    } catch (error) {
+      // After a failed fsync nobody knows what is on disk, and a second fsync may report success for lost bytes: leave the file.
+      await this.#abandonSegment();
+      throw error;
+    } finally {
+      if (this.#commitBuffer.length > COMMIT_BUFFER_KEPT_MAX)
+        this.#commitBuffer = new Uint8Array(0);
+    }
+    this.#fsyncTotal++;
+    current.bytes = commitOffset + total;
+    return positions;
+  }
+
+  /** Rejects the commit and every record that waits behind it; steps behind it still happen. */
+  #refuse(commit: readonly Waiting[], cause: unknown): void {
+    this.refusals++;
+    const error = diskFailed(this.#options.directory, cause);
+    this.#options.log.error("cannot write the log", {
+      directory: this.#options.directory,
+      cause: String(cause),
+    });
+    const refused = this.#queue.filter((waiting) => waiting.payload !== undefined);
+    this.#queue = this.#queue.filter((waiting) => waiting.payload === undefined);
+    this.#queuedBytes = 0;
+    for (const waiting of [...commit, ...refused]) waiting.reject(error);
+  }
+
+  async #startSegment(): Promise<{
+    readonly number: number;
+    readonly handle: FileHandle;
+    bytes: number;
+  }> {
+    const { fileSystem, directory } = this.#options;
+    const number = this.#nextNumber++;
+    const path = join(directory, segmentName(number));
+    const previous = this.#closed.at(-1);
+    let handle: FileHandle | undefined;
+    try {
+      handle = await fileSystem.open(path, "create");
+      await handle.write(
+        encodeSegmentHeader({
+          segment: number,
+          previous: previous?.number ?? 0,
+          previousBytes: previous?.bytes ?? 0,
+        }),
+        0,
+      );
+      await handle.sync();
+      await fileSystem.syncDirectory(directory);
+    } catch (error) {
+      // Best effort: what stays is found and removed at the next open, and its number is never used again.
+      await handle?.close().catch(() => {});
+      await fileSystem.remove(path).catch(() => {});
+      throw error;
+    }
+    this.#current = { number, handle, bytes: SEGMENT_HEADER_BYTES };
+    return this.#current;
+  }
+
+  async #closeSegment(): Promise<void> {
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    this.#closed.push({ number: current.number, bytes: current.bytes });
+    await current.handle.close().catch((error: unknown) => {
+      this.#options.log.warn("cannot close a log segment", {
+        segment: current.number,
+        cause: String(error),
+      });
+    });
+  }
+
+  async #abandonSegment(): Promise<void> {
+    const current = this.#current;
+    assert(current !== undefined, "a segment is being written");
+    // Gives the space back; the next segment's header says where this one ends, whether or not this works.
+    await current.handle.truncate(current.bytes).catch((error: unknown) => {
+      this.#options.log.warn("cannot roll the log back", {
+        segment: current.number,
+        cause: String(error),
+      });
+    });
+    await this.#closeSegment();
+  }
+}
