@@ -1,0 +1,137 @@
+/** Syntax tree → query text in one line. Parsing the text again gives an equal tree, positions aside. */
+import { formatDuration, formatFloat } from "@finch/model";
+import type { Matcher } from "@finch/model";
+import type {
+  Aggregate,
+  AtModifier,
+  Binary,
+  Expr,
+  ExtendedMode,
+  VectorMatching,
+  VectorSelector,
+} from "./ast.ts";
+
+const PLAIN_LABEL = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const PLAIN_METRIC = /^[A-Za-z_:][A-Za-z0-9_:]*$/;
+
+/** The canonical text of a query: single blanks, double quotes, matchers in order of their text. */
+export function formatQuery(expr: Expr): string {
+  switch (expr.kind) {
+    case "number":
+      return formatNumber(expr.value, expr.duration);
+    case "string":
+      return quoteString(expr.value);
+    case "paren":
+      return `(${formatQuery(expr.expr)})`;
+    case "unary":
+      return `${expr.operator}${formatQuery(expr.expr)}`;
+    case "selector":
+      return formatBareSelector(expr) + formatModifiers(expr);
+    case "matrix":
+      return `${formatBareSelector(expr.selector)}[${formatDuration(expr.rangeMs)}]${formatModifiers(expr.selector)}`;
+    case "subquery": {
+      const step = expr.stepMs === undefined ? "" : formatDuration(expr.stepMs);
+      return `${formatQuery(expr.expr)}[${formatDuration(expr.rangeMs)}:${step}]${formatModifiers(expr)}`;
+    }
+    case "call":
+      return `${expr.name}(${expr.args.map(formatQuery).join(", ")})`;
+    case "aggregate":
+      return formatAggregate(expr);
+    case "binary":
+      return formatBinary(expr);
+  }
+}
+
+function formatNumber(value: number, isDuration: boolean): string {
+  if (!isDuration) return formatFloat(value);
+  const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  return sign + formatDuration(Math.abs(Math.round(value * 1000)));
+}
+
+/** A string in double quotes with the escapes of Go; lone surrogates stand for raw bytes (see `unquoteString`). */
+export function quoteString(value: string): string {
+  let out = '"';
+  for (const c of value) {
+    const code = c.codePointAt(0)!;
+    if (c === '"' || c === "\\") out += `\\${c}`;
+    else if (c === "\n") out += "\\n";
+    else if (c === "\t") out += "\\t";
+    else if (c === "\r") out += "\\r";
+    else if (code < 0x20 || code === 0x7f) out += `\\x${code.toString(16).padStart(2, "0")}`;
+    else if (code >= 0xdc80 && code <= 0xdcff) out += `\\x${(code - 0xdc00).toString(16)}`;
+    else out += c;
+  }
+  return `${out}"`;
+}
+
+function formatLabel(name: string): string {
+  return PLAIN_LABEL.test(name) ? name : quoteString(name);
+}
+
+function formatLabels(names: readonly string[]): string {
+  return `(${names.map(formatLabel).join(", ")})`;
+}
+
+function formatBareSelector({ name, matchers }: VectorSelector): string {
+  const bareName = name !== undefined && PLAIN_METRIC.test(name) ? name : undefined;
+  const parts: string[] = [];
+  for (const matcher of matchers) {
+    if (bareName === undefined || matcher.name !== "__name__") parts.push(formatMatcher(matcher));
+  }
+  parts.sort();
+  if (parts.length === 0 && bareName !== undefined) return bareName;
+  return `${bareName ?? ""}{${parts.join(",")}}`;
+}
+
+function formatMatcher({ name, operator, value }: Matcher): string {
+  return `${formatLabel(name)}${operator}${quoteString(value)}`;
+}
+
+function formatModifiers(node: {
+  offsetMs: number;
+  at: AtModifier | undefined;
+  extended?: ExtendedMode | undefined;
+}): string {
+  let out = node.extended === undefined ? "" : ` ${node.extended}`;
+  if (node.at?.kind === "time") out += ` @ ${(node.at.timeMs / 1000).toFixed(3)}`;
+  else if (node.at !== undefined) out += ` @ ${node.at.kind}()`;
+  if (node.offsetMs > 0) out += ` offset ${formatDuration(node.offsetMs)}`;
+  if (node.offsetMs < 0) out += ` offset -${formatDuration(-node.offsetMs)}`;
+  return out;
+}
+
+function formatAggregate({ operator, expr, param, grouping, without }: Aggregate): string {
+  const labels = without
+    ? ` without ${formatLabels(grouping)} `
+    : grouping.length > 0
+      ? ` by ${formatLabels(grouping)} `
+      : "";
+  const args =
+    param === undefined ? formatQuery(expr) : `${formatQuery(param)}, ${formatQuery(expr)}`;
+  return `${operator}${labels}(${args})`;
+}
+
+function formatBinary({ operator, left, right, returnBool, matching }: Binary): string {
+  return `${formatQuery(left)} ${operator}${returnBool ? " bool" : ""}${formatMatching(matching)} ${formatQuery(right)}`;
+}
+
+function formatMatching({
+  cardinality,
+  on,
+  labels,
+  include,
+  fillLeft,
+  fillRight,
+}: VectorMatching): string {
+  let out = "";
+  if (labels.length > 0 || on || cardinality !== "one-to-one")
+    out += ` ${on ? "on" : "ignoring"} ${formatLabels(labels)}`;
+  if (cardinality !== "one-to-one") {
+    out += ` group_${cardinality === "many-to-one" ? "left" : "right"}${include.length > 0 ? ` ${formatLabels(include)}` : " ()"}`;
+  }
+  if (fillLeft !== undefined && Object.is(fillLeft, fillRight))
+    return `${out} fill (${formatFloat(fillLeft)})`;
+  if (fillLeft !== undefined) out += ` fill_left (${formatFloat(fillLeft)})`;
+  if (fillRight !== undefined) out += ` fill_right (${formatFloat(fillRight)})`;
+  return out;
+}
