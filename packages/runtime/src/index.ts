@@ -11,3 +11,4 @@ export { EXPOSITION_CONTENT_TYPE, formatMetricFamilies, singleMetric } from "./m
 export type { MetricFamily, MetricSample } from "./metric-family.ts";
 export { runTasks, untilSignal } from "./task-group.ts";
 export type { SignalEmitter, Task } from "./task-group.ts";
+export { closestName } from "./closest-name.ts";

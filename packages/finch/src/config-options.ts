@@ -1,0 +1,185 @@
+/**
+ * Every option of `finch up`, once: its key in finch.yaml, its flag and its environment variable, how its value is read, and its words for
+ * `--help`. The configuration, the command line and the reference are made from this table.
+ */
+import { parseBytes, parseDuration } from "@finch/model";
+import { FinchError } from "@finch/runtime";
+import type { LogLevel } from "@finch/runtime";
+
+/** Where a listener listens; undefined when it is off. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type ListenerName = "ui" | "health" | "loki" | "prometheus" | "mimir" | "agent";
+export type LogFormat = "auto" | "logfmt" | "pretty";
+
+export interface FinchConfig {
+  readonly dataDirectory: string;
+  readonly listen: Readonly<Record<ListenerName, ListenAddress | undefined>>;
+  readonly retention: {
+    readonly metricsMs: number;
+    readonly logsMs: number;
+    readonly diskShare: number;
+  };
+  /** Undefined: decided from the cgroup or the machine. */
+  readonly memoryLimitBytes: number | undefined;
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+}
+
+export interface ConfigOption {
+  /** In finch.yaml, with a dot for each level. */
+  readonly key: string;
+  /** What stands for the value in `--help`. */
+  readonly placeholder: string;
+  readonly doc: string;
+  readonly default: string;
+  /** Reads the text of a value; throws a FinchError that says what would be right. */
+  readonly parse: (text: string) => unknown;
+}
+
+export const LISTENERS: Readonly<
+  Record<ListenerName, { readonly port: number; readonly purpose: string }>
+> = {
+  ui: { port: 3000, purpose: "the web application and Finch's own API" },
+  health: { port: 3003, purpose: "the health check GET /healthz" },
+  loki: { port: 3100, purpose: "the Loki API" },
+  prometheus: { port: 9090, purpose: "the Prometheus API" },
+  mimir: { port: 8080, purpose: "the Mimir API" },
+  agent: { port: 12345, purpose: "the agent's pages" },
+};
+
+export const LISTENER_NAMES = Object.keys(LISTENERS) as readonly ListenerName[];
+
+const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+const LOG_FORMATS = ["auto", "logfmt", "pretty"] as const;
+
+export const CONFIG_OPTIONS: readonly ConfigOption[] = [
+  {
+    key: "data_dir",
+    placeholder: "DIR",
+    doc: "directory that holds everything Finch keeps",
+    default: "./data",
+    parse: parsePath,
+  },
+  ...LISTENER_NAMES.map((name) => ({
+    key: `listen.${name}`,
+    placeholder: "HOST:PORT",
+    doc: `address of ${LISTENERS[name].purpose}; "off" turns it off`,
+    default: `127.0.0.1:${LISTENERS[name].port}`,
+    parse: parseListenAddress,
+  })),
+  {
+    key: "retention.metrics",
+    placeholder: "DURATION",
+    doc: "how long metrics are kept, such as 72h or 30d",
+    default: "72h",
+    parse: parseRetention,
+  },
+  {
+    key: "retention.logs",
+    placeholder: "DURATION",
+    doc: "how long logs are kept",
+    default: "72h",
+    parse: parseRetention,
+  },
+  {
+    key: "retention.disk_share",
+    placeholder: "SHARE",
+    doc: "largest share of the disk that metrics, and that logs, may take (0.01 to 0.9)",
+    default: "0.4",
+    parse: parseShare,
+  },
+  {
+    key: "memory_limit",
+    placeholder: "SIZE",
+    doc: 'memory that heads, queues and requests are sized for, such as 512MiB; "auto" takes the cgroup\'s limit or half of RAM',
+    default: "auto",
+    parse: parseMemoryLimit,
+  },
+  {
+    key: "log.level",
+    placeholder: "LEVEL",
+    doc: `least level logged: ${LOG_LEVELS.join(", ")}`,
+    default: "info",
+    parse: (text) => oneOf(text, LOG_LEVELS),
+  },
+  {
+    key: "log.format",
+    placeholder: "FORMAT",
+    doc: `${LOG_FORMATS.join(", ")}; auto is pretty on a terminal`,
+    default: "auto",
+    parse: (text) => oneOf(text, LOG_FORMATS),
+  },
+];
+
+/** `listen.ui` → `--listen-ui`. */
+export function flagOf(key: string): string {
+  return `--${key.replaceAll(/[._]/g, "-")}`;
+}
+
+/** `listen.ui` → `FINCH_LISTEN_UI`. */
+export function envOf(key: string): string {
+  return `FINCH_${key.replaceAll(".", "_").toUpperCase()}`;
+}
+
+/** `HOST:PORT`, `[IPV6]:PORT`, `:PORT` (all addresses) or `off`. Port 0 takes a free one. */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  if (text === "off") return undefined;
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw bad(`"${text}" is no address: give HOST:PORT such as 127.0.0.1:3000, or off`);
+  }
+  return { host: (match[1] ?? match[2]) || "0.0.0.0", port };
+}
+
+function parsePath(text: string): string {
+  if (text.trim() === "") throw bad("a directory is needed");
+  return text;
+}
+
+function parseRetention(text: string): number {
+  let ms: number;
+  try {
+    ms = parseDuration(text);
+  } catch (error) {
+    throw bad(`"${text}" is no duration: write it such as 72h, 30d or 1w`, error);
+  }
+  if (ms < 3_600_000) throw bad(`${text} is too short: the least is 1h`);
+  return ms;
+}
+
+function parseShare(text: string): number {
+  const share = Number(text);
+  if (text.trim() === "" || !(share >= 0.01 && share <= 0.9)) {
+    throw bad(`"${text}" is no share: give a number from 0.01 to 0.9`);
+  }
+  return share;
+}
+
+/** Below this the heads would be sealed all the time. */
+const MEMORY_BYTES_MIN = 128 * 1024 * 1024;
+
+function parseMemoryLimit(text: string): number | undefined {
+  if (text === "auto") return undefined;
+  let bytes: number;
+  try {
+    bytes = parseBytes(text);
+  } catch (error) {
+    throw bad(`"${text}" is no size: write it such as 512MiB or 2GB, or auto`, error);
+  }
+  if (bytes < MEMORY_BYTES_MIN) throw bad(`${text} is too little: the least is 128MiB`);
+  return bytes;
+}
+
+function oneOf<Value extends string>(text: string, values: readonly Value[]): Value {
+  const found = values.find((value) => value === text);
+  if (found === undefined) throw bad(`"${text}" is not one of ${values.join(", ")}`);
+  return found;
+}
+
+function bad(message: string, cause?: unknown): FinchError {
+  return new FinchError("invalid", "finch/bad-config", message, { cause });
+}

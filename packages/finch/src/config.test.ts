@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseConfig } from "./config.ts";
+import type { ConfigSources } from "./config.ts";
+
+const NOTHING: ConfigSources = { file: undefined, env: {}, flags: {} };
+const parseFile = (text: string) => parseConfig({ ...NOTHING, file: { name: "finch.yaml", text } });
+
+test("no configuration at all is complete and loopback only", () => {
+  const config = parseConfig(NOTHING);
+  assert.equal(config.dataDirectory, "./data");
+  assert.deepEqual(config.listen.ui, { host: "127.0.0.1", port: 3000 });
+  for (const address of Object.values(config.listen)) assert.equal(address?.host, "127.0.0.1");
+  assert.deepEqual(config.retention, {
+    metricsMs: 259_200_000,
+    logsMs: 259_200_000,
+    diskShare: 0.4,
+  });
+  assert.equal(config.memoryLimitBytes, undefined);
+  assert.deepEqual(config.log, { level: "info", format: "auto" });
+});
+
+test("flags win over the environment, the environment over the file", () => {
+  const config = parseConfig({
+    file: {
+      name: "finch.yaml",
+      text: "listen:\n  ui: :1\n  loki: :1\n  agent: off\nmemory_limit: 1GiB\n",
+    },
+    env: { FINCH_LISTEN_UI: "[::1]:2", FINCH_LISTEN_LOKI: "10.0.0.1:2", HOME: "/root" },
+    flags: { "listen.ui": "localhost:3" },
+  });
+  assert.deepEqual(config.listen.ui, { host: "localhost", port: 3 });
+  assert.deepEqual(config.listen.loki, { host: "10.0.0.1", port: 2 });
+  assert.equal(config.listen.agent, undefined);
+  assert.equal(config.memoryLimitBytes, 1024 ** 3);
+});
+
+const FAULTS: readonly [rule: string, text: string, messages: readonly string[]][] = [
+  [
+    "all faults at once, each with its place",
+    "retension:\n  logs: 1d\nlisten:\n  uii: :1\n  loki: nowhere\nlog:\n  level: loud\n",
+    [
+      'finch.yaml:1:1: unknown key "retension"; did you mean "retention"?',
+      'finch.yaml:4:3: unknown key "uii" in "listen"; did you mean "ui"?',
+      'finch.yaml:5:9: listen.loki: "nowhere" is no address: give HOST:PORT such as 127.0.0.1:3000, or off',
+      'finch.yaml:7:10: log.level: "loud" is not one of debug, info, warn, error',
+    ],
+  ],
+  [
+    "a value where keys belong",
+    "listen: 3000\n",
+    [
+      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, agent), each on its own line below it',
+    ],
+  ],
+  [
+    "keys where a value belongs",
+    "data_dir:\n  x: 1\n",
+    ['finch.yaml:1:1: "data_dir" needs a single value'],
+  ],
+  ["not a map", "- a\n", ['finch.yaml:1:1: keys and values are expected, such as "listen:"']],
+  [
+    "too short",
+    "retention:\n  logs: 5m\n",
+    ["finch.yaml:2:9: retention.logs: 5m is too short: the least is 1h"],
+  ],
+  [
+    "no share",
+    "retention:\n  disk_share: 2\n",
+    ['finch.yaml:2:15: retention.disk_share: "2" is no share: give a number from 0.01 to 0.9'],
+  ],
+  [
+    "too little memory",
+    "memory_limit: 1MB\n",
+    ["finch.yaml:1:15: memory_limit: 1MB is too little: the least is 128MiB"],
+  ],
+  [
+    "a port too high",
+    "listen:\n  ui: 127.0.0.1:70000\n",
+    [
+      'finch.yaml:2:7: listen.ui: "127.0.0.1:70000" is no address: give HOST:PORT such as 127.0.0.1:3000, or off',
+    ],
+  ],
+];
+
+test("faults in the file", () => {
+  for (const [rule, text, messages] of FAULTS) {
+    assert.throws(
+      () => parseFile(text),
+      { code: "finch/bad-config", message: messages.join("\n") },
+      rule,
+    );
+  }
+});
+
+test("broken YAML is told with its place", () => {
+  assert.throws(() => parseFile("listen: [\n"), /^FinchError: finch\.yaml:\d+:\d+: /);
+});
+
+test("an unknown variable is refused, those of finchctl are not", () => {
+  assert.throws(() => parseConfig({ ...NOTHING, env: { FINCH_LISTEN_LOKKI: "x" } }), {
+    message: 'FINCH_LISTEN_LOKKI: unknown variable; did you mean "FINCH_LISTEN_LOKI"?',
+  });
+  parseConfig({ ...NOTHING, env: { FINCH_CONFIG: "x", FINCH_SKIP_TLS_VERIFY: "1" } });
+});
+
+test("an empty file is fine", () => {
+  assert.equal(parseFile("# nothing\n").listen.ui?.port, 3000);
+  assert.equal(parseFile("listen:\n").listen.ui?.port, 3000);
+});

@@ -1,0 +1,159 @@
+/**
+ * Reads finch.yaml, `FINCH_*` and flags into one FinchConfig: flags win over the environment, the environment over the file. All faults are
+ * reported at once, each with its place. Never touches the disk: `main.ts` brings the texts.
+ */
+import { closestName, FinchError } from "@finch/runtime";
+import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import type { Node, Pair, YAMLMap } from "yaml";
+import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
+import type { ConfigOption, FinchConfig, ListenerName } from "./config-options.ts";
+import { LISTENER_NAMES } from "./config-options.ts";
+
+export interface ConfigSources {
+  /** Text of finch.yaml with the name to show in messages. */
+  readonly file: { readonly name: string; readonly text: string } | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** By option key: `listen.ui`. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+}
+
+interface GivenValue {
+  readonly text: string;
+  /** `finch.yaml:3:7`, `FINCH_LISTEN_UI` or `--listen-ui`. */
+  readonly place: string;
+}
+
+/** The whole configuration, or a FinchError `finch/bad-config` whose message lists every fault on a line of its own. */
+export function parseConfig(sources: ConfigSources): FinchConfig {
+  const faults: string[] = [];
+  const given = new Map<string, GivenValue>();
+  if (sources.file !== undefined) readFile(sources.file, given, faults);
+  readEnv(sources.env, given, faults);
+  for (const [key, text] of Object.entries(sources.flags)) {
+    if (text !== undefined) given.set(key, { text, place: flagOf(key) });
+  }
+  const values = new Map<string, unknown>();
+  for (const option of CONFIG_OPTIONS) {
+    const { text, place } = given.get(option.key) ?? { text: option.default, place: "default" };
+    try {
+      values.set(option.key, option.parse(text));
+    } catch (error) {
+      if (!(error instanceof FinchError)) throw error;
+      faults.push(`${place}: ${option.key}: ${error.message}`);
+    }
+  }
+  if (faults.length > 0) {
+    throw new FinchError("invalid", "finch/bad-config", faults.join("\n"));
+  }
+  return assemble((key) => values.get(key));
+}
+
+function assemble(value: (key: string) => unknown): FinchConfig {
+  const listen: Partial<Record<ListenerName, FinchConfig["listen"][ListenerName]>> = {};
+  for (const name of LISTENER_NAMES) {
+    listen[name] = value(`listen.${name}`) as FinchConfig["listen"][ListenerName];
+  }
+  return {
+    dataDirectory: value("data_dir") as string,
+    listen: listen as FinchConfig["listen"],
+    retention: {
+      metricsMs: value("retention.metrics") as number,
+      logsMs: value("retention.logs") as number,
+      diskShare: value("retention.disk_share") as number,
+    },
+    memoryLimitBytes: value("memory_limit") as number | undefined,
+    log: {
+      level: value("log.level") as FinchConfig["log"]["level"],
+      format: value("log.format") as FinchConfig["log"]["format"],
+    },
+  };
+}
+
+function readEnv(
+  env: ConfigSources["env"],
+  given: Map<string, GivenValue>,
+  faults: string[],
+): void {
+  const known = new Map(CONFIG_OPTIONS.map((option) => [envOf(option.key), option.key]));
+  for (const [name, text] of Object.entries(env)) {
+    if (text === undefined || !name.startsWith("FINCH_") || OTHER_ENV.has(name)) continue;
+    const key = known.get(name);
+    if (key === undefined) faults.push(`${name}: unknown variable${suggest(name, known.keys())}`);
+    else given.set(key, { text, place: name });
+  }
+}
+
+/** Variables of other programs of the family (finchctl), which are none of ours to refuse. */
+const OTHER_ENV: ReadonlySet<string> = new Set(["FINCH_CONFIG", "FINCH_SKIP_TLS_VERIFY"]);
+
+function readFile(
+  file: { readonly name: string; readonly text: string },
+  given: Map<string, GivenValue>,
+  faults: string[],
+): void {
+  const lines = new LineCounter();
+  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
+  const placeAt = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${file.name}:${line}:${col}`;
+  };
+  for (const error of document.errors) faults.push(`${placeAt(error.pos[0])}: ${error.message}`);
+  const root = document.contents;
+  if (faults.length > 0 || root === null) return;
+  if (!isMap(root)) {
+    faults.push(`${placeAt(offsetOf(root))}: keys and values are expected, such as "listen:"`);
+    return;
+  }
+  readMap(root, "", { given, faults, placeAt });
+}
+
+interface MapReader {
+  readonly given: Map<string, GivenValue>;
+  readonly faults: string[];
+  readonly placeAt: (offset: number) => string;
+}
+
+function readMap(map: YAMLMap, prefix: string, reader: MapReader): void {
+  const { given, faults, placeAt } = reader;
+  const keys = keysBelow(prefix);
+  for (const pair of map.items as Pair<Node, Node | null>[]) {
+    const name = isScalar(pair.key) ? String(pair.key.value) : "";
+    const place = placeAt(offsetOf(pair.key));
+    const option: ConfigOption | undefined = CONFIG_OPTIONS.find(
+      (one) => one.key === prefix + name,
+    );
+    const { value } = pair;
+    if (!keys.has(name)) {
+      const where = prefix === "" ? "" : ` in "${prefix.slice(0, -1)}"`;
+      faults.push(`${place}: unknown key "${name}"${where}${suggest(name, keys)}`);
+    } else if (option === undefined) {
+      if (isMap(value)) readMap(value, `${prefix}${name}.`, reader);
+      else if (value !== null && !(isScalar(value) && value.value === null)) {
+        const inner = [...keysBelow(`${prefix}${name}.`)].join(", ");
+        faults.push(`${place}: "${name}" takes keys (${inner}), each on its own line below it`);
+      }
+    } else if (isScalar(value) && value.value !== null) {
+      // The text as written: YAML would read `1_000` or `0x10` as numbers.
+      const text = value.source ?? "";
+      given.set(option.key, { text, place: placeAt(offsetOf(value)) });
+    } else faults.push(`${place}: "${option.key}" needs a single value`);
+  }
+}
+
+function keysBelow(prefix: string): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { key } of CONFIG_OPTIONS) {
+    if (key.startsWith(prefix)) names.add(key.slice(prefix.length).split(".")[0]!);
+  }
+  return names;
+}
+
+function suggest(name: string, known: Iterable<string>): string {
+  const all = [...known];
+  const closest = closestName(name, all);
+  return closest === undefined ? `; known are ${all.join(", ")}` : `; did you mean "${closest}"?`;
+}
+
+function offsetOf(node: Node | null): number {
+  return node?.range?.[0] ?? 0;
+}

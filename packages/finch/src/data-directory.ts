@@ -1,0 +1,77 @@
+/** The data directory: its lock, and the version file that says which Finch may open it. */
+import { mkdir, readFile, rename, writeFile, open } from "node:fs/promises";
+import { join } from "node:path";
+import { FinchError } from "@finch/runtime";
+
+/** Version of the layout of the data directory; older ones are migrated at start, newer ones refused. */
+export const DATA_VERSION = 1;
+
+const VERSION_FILE = "version.json";
+
+export const dataPaths = (directory: string) =>
+  ({
+    metrics: join(directory, "metrics"),
+    logs: join(directory, "logs"),
+    agent: join(directory, "agent"),
+    agentConfig: join(directory, "agent", "config.alloy"),
+  }) as const;
+
+/** Makes the directory when it is new, and checks its version. Called with the lock held. */
+export async function checkDataVersion(directory: string): Promise<void> {
+  const path = join(directory, VERSION_FILE);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await writeVersion(directory, path);
+    return;
+  }
+  const version = parseVersion(text);
+  if (version === undefined) {
+    throw new FinchError(
+      "corrupt",
+      "finch/bad-version-file",
+      `${path} does not hold a version; if the directory is Finch's, put {"version":${DATA_VERSION}} there, else choose another with --data-dir`,
+    );
+  }
+  if (version > DATA_VERSION) {
+    throw new FinchError(
+      "conflict",
+      "finch/newer-data",
+      `${directory} was written by a newer Finch (data version ${version}, this one knows up to ${DATA_VERSION}); start that Finch, or choose another directory with --data-dir`,
+    );
+  }
+}
+
+/** Makes the directory; a fault names it and the way out. */
+export async function makeDataDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o750 });
+  } catch (error) {
+    throw new FinchError(
+      "conflict",
+      "finch/no-data-directory",
+      `cannot make the data directory ${directory}; choose another with --data-dir DIR`,
+      { cause: error },
+    );
+  }
+}
+
+function parseVersion(text: string): number | undefined {
+  try {
+    const value = (JSON.parse(text) as { readonly version?: unknown }).version;
+    return typeof value === "number" && Number.isInteger(value) && value > 0 ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function writeVersion(directory: string, path: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await writeFile(temporary, `{"version":${DATA_VERSION}}\n`, { flush: true });
+  await rename(temporary, path);
+  const handle = await open(directory, "r");
+  await handle.sync();
+  await handle.close();
+}

@@ -1,0 +1,214 @@
+/**
+ * Detects the level of a log line the way Loki does at ingest: from labels, structured metadata, OpenTelemetry's severity number, a JSON or
+ * logfmt field, else the first word of the line that names a level. Works on the bytes; lines are not decoded.
+ */
+import type { Labels } from "@finch/model";
+
+/** Names of labels and fields that carry a level, in order of preference. */
+export const LEVEL_NAMES = [
+  "level",
+  "LEVEL",
+  "Level",
+  "log.level",
+  "severity",
+  "SEVERITY",
+  "Severity",
+  "SeverityText",
+  "lvl",
+  "LVL",
+  "Lvl",
+  "severity_text",
+] as const;
+
+const KNOWN_LEVELS: Readonly<Record<string, string>> = {
+  trace: "trace",
+  trc: "trace",
+  debug: "debug",
+  dbg: "debug",
+  info: "info",
+  inf: "info",
+  information: "info",
+  warn: "warn",
+  wrn: "warn",
+  warning: "warn",
+  error: "error",
+  err: "error",
+  critical: "critical",
+  fatal: "fatal",
+};
+
+/** Words that tell a level anywhere in a line without fields. */
+const LEVEL_WORDS = new Set([
+  "trace",
+  "debug",
+  "fatal",
+  "critical",
+  "error",
+  "err",
+  "warning",
+  "warn",
+  "info",
+]);
+const LEVEL_WORD_LENGTH_MAX = 8;
+
+const JSON_NAMES: ReadonlySet<string> = new Set(LEVEL_NAMES);
+const LOGFMT_NAMES: ReadonlySet<string> = new Set(LEVEL_NAMES.map((name) => name.toLowerCase()));
+const NAME_LENGTH_MAX = Math.max(...LEVEL_NAMES.map((name) => name.length));
+const JSON_DEPTH_MAX = 2;
+
+/** The level a label set names, normalised when known and as it is otherwise; undefined when it names none. */
+export function levelOfLabels(labels: Labels): string | undefined {
+  if (labels.size === 0) return undefined;
+  for (const name of LEVEL_NAMES) {
+    const value = labels.get(name);
+    if (value !== "") return KNOWN_LEVELS[value.toLowerCase()] ?? value;
+  }
+  return undefined;
+}
+
+/** The level of structured metadata: a level name, else OpenTelemetry's severity number. */
+export function levelOfMetadata(metadata: Labels): string | undefined {
+  if (metadata.size === 0) return undefined;
+  const named = levelOfLabels(metadata);
+  if (named !== undefined) return named;
+  const severity = metadata.get("severity_number");
+  return severity === "" ? undefined : levelOfSeverity(severity);
+}
+
+function levelOfSeverity(text: string): string {
+  const number = /^[+-]?\d+$/.test(text) ? Number(text) : undefined;
+  if (number === undefined) return "info";
+  if (number < 1 || number > 24) return "unknown";
+  return ["trace", "debug", "info", "warn", "error", "fatal"][Math.floor((number - 1) / 4)]!;
+}
+
+/** The level of the line `bytes[start … end)`; `unknown` when nothing in it tells one. */
+export function levelOfLine(bytes: Uint8Array, start: number, end: number): string {
+  let first = start;
+  while (first < end && isSpace(bytes[first]!)) first++;
+  let last = end - 1;
+  while (last > first && isSpace(bytes[last]!)) last--;
+  const isJson = bytes[first] === 0x7b && bytes[last] === 0x7d;
+  const field = isJson ? findJsonLevel(bytes, first, end) : findLogfmtLevel(bytes, start, end);
+  const known = field === undefined ? undefined : KNOWN_LEVELS[field.toLowerCase()];
+  return known ?? findLevelWord(bytes, start, end);
+}
+
+/** The value of the first JSON key at depth 1 or 2 that names a level. */
+function findJsonLevel(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let depth = 0;
+  let at = start;
+  let key: string | undefined;
+  // A string right after `{` or `,` of an object is a key; arrays push a frame in which nothing is a key.
+  let inArray = 0;
+  while (at < end) {
+    const byte = bytes[at]!;
+    if (byte === 0x22) {
+      const close = endOfString(bytes, at + 1, end);
+      let next = close + 1;
+      while (next < end && isSpace(bytes[next]!)) next++;
+      if (bytes[next] === 0x3a) {
+        key = undefined;
+        if (depth <= JSON_DEPTH_MAX && inArray === 0 && close - at - 1 <= NAME_LENGTH_MAX) {
+          const name = latin1(bytes, at + 1, close);
+          if (JSON_NAMES.has(name)) key = name;
+        }
+        at = next + 1;
+        continue;
+      }
+      if (key !== undefined) return latin1(bytes, at + 1, close);
+      at = close + 1;
+      continue;
+    }
+    if (byte === 0x7b) depth++;
+    else if (byte === 0x7d) depth--;
+    else if (byte === 0x5b) inArray++;
+    else if (byte === 0x5d) inArray--;
+    if (!isSpace(byte) && byte !== 0x3a) key = undefined;
+    at++;
+  }
+  return undefined;
+}
+
+/** Index of the closing quote, or `end`. */
+function endOfString(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1;
+  return Math.min(at, end);
+}
+
+/** The value of the first `key=value` pair whose key names a level in any case. */
+function findLogfmtLevel(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let at = start;
+  while (at < end) {
+    const equals = bytes.indexOf(0x3d, at);
+    if (equals < 0 || equals >= end) return undefined;
+    let nameStart = equals;
+    while (nameStart > at && bytes[nameStart - 1]! > 0x20 && bytes[nameStart - 1] !== 0x22)
+      nameStart--;
+    const valueStart = equals + 1;
+    const quoted = bytes[valueStart] === 0x22;
+    let valueEnd = quoted ? endOfString(bytes, valueStart + 1, end) : valueStart;
+    while (!quoted && valueEnd < end && bytes[valueEnd]! > 0x20) valueEnd++;
+    const length = equals - nameStart;
+    if (length > 0 && length <= NAME_LENGTH_MAX) {
+      const name = latin1(bytes, nameStart, equals).toLowerCase();
+      if (LOGFMT_NAMES.has(name))
+        return latin1(bytes, quoted ? valueStart + 1 : valueStart, valueEnd);
+    }
+    at = Math.max(valueEnd, valueStart);
+  }
+  return undefined;
+}
+
+/** The first whole word that names a level, in any case. */
+function findLevelWord(bytes: Uint8Array, start: number, end: number): string {
+  let at = start;
+  while (at < end) {
+    if (!isWordByte(bytes[at]!)) {
+      at++;
+      continue;
+    }
+    const wordStart = at;
+    while (at < end && isWordByte(bytes[at]!)) at++;
+    const length = at - wordStart;
+    if (length < 3 || length > LEVEL_WORD_LENGTH_MAX || !startsLevelWord(bytes[wordStart]!))
+      continue;
+    const word = latin1(bytes, wordStart, at).toLowerCase();
+    if (LEVEL_WORDS.has(word)) return KNOWN_LEVELS[word]!;
+  }
+  return "unknown";
+}
+
+/** t d f c e w i, in any case. */
+function startsLevelWord(byte: number): boolean {
+  const lower = byte | 0x20;
+  return (
+    lower === 0x74 ||
+    lower === 0x64 ||
+    lower === 0x66 ||
+    lower === 0x63 ||
+    lower === 0x65 ||
+    lower === 0x77 ||
+    lower === 0x69
+  );
+}
+
+function isWordByte(byte: number): boolean {
+  return (
+    (byte >= 0x61 && byte <= 0x7a) ||
+    (byte >= 0x41 && byte <= 0x5a) ||
+    (byte >= 0x30 && byte <= 0x39) ||
+    byte === 0x5f
+  );
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i]!);
+  return text;
+}
