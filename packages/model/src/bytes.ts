@@ -9,7 +9,7 @@ const FACTORS = new Map<string, number>([
   ["", 1],
   ["b", 1],
 ]);
-for (const [power, letter] of [..."kmgtpe"].entries()) {
+for (const [power, letter] of ["k", "m", "g", "t", "p", "e"].entries()) {
   for (const suffix of [letter, `${letter}b`]) FACTORS.set(suffix, 1000 ** (power + 1));
   for (const suffix of [`${letter}i`, `${letter}ib`]) FACTORS.set(suffix, 1024 ** (power + 1));
 }

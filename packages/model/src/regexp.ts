@@ -12,6 +12,8 @@ export interface CompiledRegexp {
   test(text: string): boolean;
   /** The capture groups of the first match: index 0 is the whole match; a group that took no part is undefined. */
   exec(text: string): readonly (string | undefined)[] | undefined;
+  /** Where the groups of the first match at or after `from` stand: start and end of each, -1 for one that took no part. */
+  bounds(text: string, from: number): readonly number[] | undefined;
   /** `text` with every match replaced; `$1`, `${name}` as in Go's `Regexp.ReplaceAllString`. */
   replaceAll(text: string, template: string): string;
   /** Names of the capture groups by index; unnamed ones are "". Index 0 is "". */
@@ -40,6 +42,7 @@ export function compileRegexp(
   return {
     test: makeTest({ chains, literals, engine, anchored, dotAll }),
     exec: (text) => engine.exec(text),
+    bounds: (text, from) => engine.bounds(text, from),
     replaceAll: (text, template) => engine.replaceAll(text, template),
     get groupNames() {
       return engine.groupNames();
@@ -114,6 +117,14 @@ class Engine {
     const groups: (string | undefined)[] = [];
     for (let i = 0; i <= matcher.groupCount(); i++) groups.push(matcher.group(i) ?? undefined);
     return groups;
+  }
+
+  bounds(text: string, from: number): readonly number[] | undefined {
+    const matcher = this.compile().matcher(text);
+    if (from > text.length || !matcher.find(from)) return undefined;
+    const bounds: number[] = [];
+    for (let i = 0; i <= matcher.groupCount(); i++) bounds.push(matcher.start(i), matcher.end(i));
+    return bounds;
   }
 
   groupNames(): readonly string[] {
