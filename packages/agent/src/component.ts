@@ -36,17 +36,33 @@ export interface ComponentContext<Arguments, Exports> {
   readonly internalHandlers: Map<string, () => Promise<string>>;
 }
 
+/** A series that is not touched for `idleMs` is removed from the exposition; without it, it stays as long as the component. */
+export interface SeriesOptions {
+  readonly idleMs?: number;
+}
+
+/** Series are made at the first call with their labels and found again after that; calling each time is fine. */
 export interface ComponentMetrics {
   counter(
     name: string,
     help: string,
     labels?: Readonly<Record<string, string>>,
+    options?: SeriesOptions,
   ): { add(amount: number): void };
   gauge(
     name: string,
     help: string,
     labels?: Readonly<Record<string, string>>,
-  ): { set(value: number): void };
+    options?: SeriesOptions,
+  ): { set(value: number): void; add(amount: number): void };
+  /** `buckets` are upper bounds in ascending order, without `+Inf`. */
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labels?: Readonly<Record<string, string>>,
+    options?: SeriesOptions,
+  ): { observe(value: number): void };
 }
 
 export interface ComponentDefinition<

@@ -8,4 +8,9 @@ export type ComponentLoader = () => Promise<ComponentDefinition>;
 
 export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
+  "loki.process": () => import("./loki/process.ts").then((module) => module.process),
+  "loki.relabel": () => import("./loki/relabel.ts").then((module) => module.lokiRelabel),
+  "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),
+  "loki.source.journal": () =>
+    import("./loki/source-journal.ts").then((module) => module.sourceJournal),
 };

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { appendFile, copyFile, mkdtemp, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { FileTail } from "./file-tail.ts";
+import type { FileProgress } from "./file-tail.ts";
+
+async function inDirectory(run: (path: string, directory: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "finch-tail-"));
+  try {
+    await run(join(directory, "app.log"), directory);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+function tailOf(path: string, progress?: FileProgress, tailFromEnd = false): FileTail {
+  return new FileTail(path, { encoding: "utf-8", tailFromEnd, progress });
+}
+
+/** Everything there is now; gives up after a number of empty answers, since a rotation takes two. */
+async function drain(
+  tail: FileTail,
+): Promise<{ lines: string[]; progress: FileProgress | undefined }> {
+  const lines: string[] = [];
+  let progress: FileProgress | undefined;
+  for (let empty = 0; empty < 3;) {
+    const batch = await tail.next();
+    if (batch === undefined) empty++;
+    else {
+      lines.push(...batch.lines);
+      progress = batch.progress ?? progress;
+    }
+  }
+  return { lines, progress };
+}
+
+describe("file tail", () => {
+  test("lines that come later are delivered, half lines are not", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "one\ntw");
+      await using tail = tailOf(path);
+      assert.deepEqual((await drain(tail)).lines, ["one"]);
+      await appendFile(path, "o\nthree\n");
+      assert.deepEqual((await drain(tail)).lines, ["two", "three"]);
+    }));
+  test("a file that does not exist yet is waited for", () =>
+    inDirectory(async (path) => {
+      await using tail = tailOf(path);
+      assert.deepEqual((await drain(tail)).lines, []);
+      await writeFile(path, "late\n");
+      assert.deepEqual((await drain(tail)).lines, ["late"]);
+    }));
+  test("rename rotation: the old file is read to its end, its last half line too, then the new one", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n");
+      await using tail = tailOf(path);
+      await drain(tail);
+      await appendFile(path, "3\n4");
+      await rename(path, `${path}.1`);
+      await writeFile(path, "5\n");
+      assert.deepEqual((await drain(tail)).lines, ["3", "4", "5"]);
+    }));
+  test("copy-truncate: reading starts over", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n");
+      await using tail = tailOf(path);
+      await drain(tail);
+      await copyFile(path, `${path}.1`);
+      await truncate(path);
+      await drain(tail);
+      await appendFile(path, "3\n");
+      assert.deepEqual((await drain(tail)).lines, ["3"]);
+    }));
+  test("a restart goes on where the last run was", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\nhal");
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        ({ progress } = await drain(tail));
+      }
+      await appendFile(path, "f\n3\n");
+      await using tail = tailOf(path, progress);
+      assert.deepEqual((await drain(tail)).lines, ["half", "3"]);
+    }));
+  test("a rotation while nobody looked loses nothing", () =>
+    inDirectory(async (path) => {
+      const long = "x".repeat(100);
+      await writeFile(path, `${long}\n1\n`);
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        ({ progress } = await drain(tail));
+      }
+      await appendFile(path, "2\n");
+      await rename(path, `${path}.1`);
+      await writeFile(path, "3\n");
+      await using tail = tailOf(path, progress);
+      assert.deepEqual((await drain(tail)).lines, ["2", "3"]);
+    }));
+  test("an atomic replacement with the same beginning goes on at the old offset", () =>
+    inDirectory(async (path, directory) => {
+      const long = "x".repeat(100);
+      await writeFile(path, `${long}\n1\n`);
+      await using tail = tailOf(path);
+      await drain(tail);
+      await writeFile(join(directory, "copy"), `${long}\n1\n2\n`);
+      await rename(join(directory, "copy"), path);
+      assert.deepEqual((await drain(tail)).lines, ["2"]);
+    }));
+  test("tail_from_end skips what was there before the first run", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "old\n");
+      await using tail = tailOf(path, undefined, true);
+      assert.deepEqual((await drain(tail)).lines, []);
+      await appendFile(path, "new\n");
+      assert.deepEqual((await drain(tail)).lines, ["new"]);
+    }));
+  test("a backlog comes in batches", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "line\n".repeat(300_000));
+      await using tail = tailOf(path);
+      const first = await tail.next();
+      assert.ok(first!.lines.length < 20_000);
+      assert.equal((await drain(tail)).lines.length + first!.lines.length, 300_000);
+    }));
+});

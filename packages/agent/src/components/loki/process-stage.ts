@@ -1,0 +1,63 @@
+/** What a stage of `loki.process` works on, and how it is built. Stages run in file order, on the entries of one batch. */
+import type { ComponentMetrics } from "../../component.ts";
+import type { Clock } from "@finch/runtime";
+
+/** An entry inside the pipeline: mutable, owned by the pipeline, never seen outside. */
+export interface PipelineEntry {
+  labels: Map<string, string>;
+  line: string;
+  timestampNs: bigint;
+  metadata: Map<string, string>;
+  /** What stages took out of the line; begins with the labels. Values are JSON values. */
+  readonly extracted: Map<string, unknown>;
+}
+
+/** Changes entries, drops some, adds some; keeps their order. */
+export type Stage = (entries: PipelineEntry[]) => PipelineEntry[];
+
+export interface StageContext {
+  readonly clock: Clock;
+  readonly metrics: ComponentMetrics;
+  /** Counts entries that a stage dropped, by the reason the configuration gives. */
+  dropped(reason: string, count: number): void;
+}
+
+/** A stage that changes entries one by one. */
+export function eachEntry(change: (entry: PipelineEntry) => void): Stage {
+  return (entries) => {
+    for (const entry of entries) change(entry);
+    return entries;
+  };
+}
+
+/** A stage that keeps the entries for which `wanted` holds and counts the others. */
+export function keepEntries(
+  wanted: (entry: PipelineEntry) => boolean,
+  count: (dropped: number) => void,
+): Stage {
+  return (entries) => {
+    const kept = entries.filter(wanted);
+    if (kept.length < entries.length) count(entries.length - kept.length);
+    return kept;
+  };
+}
+
+/** An extracted value as text: numbers in their shortest form, objects as JSON, nothing for null. */
+export function textOf(value: unknown): string | undefined {
+  switch (typeof value) {
+    case "string":
+      return value;
+    case "number":
+    case "boolean":
+      return String(value);
+    case "object":
+      return value === null ? undefined : JSON.stringify(value);
+    default:
+      return undefined;
+  }
+}
+
+/** The text a stage with an optional `source` reads: an extracted value, or the line when the source is not given or empty. */
+export function sourceText(entry: PipelineEntry, source: string | undefined): string | undefined {
+  return source === undefined || source === "" ? entry.line : textOf(entry.extracted.get(source));
+}

@@ -1,0 +1,373 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Labels } from "@finch/model";
+import { systemClock } from "@finch/runtime";
+import { buildPipeline, process, runPipeline } from "./process.ts";
+
+const NOW_NS = 1_700_000_000_000_000_000n;
+
+interface Seen {
+  readonly labels: Record<string, string>;
+  readonly line: string;
+  readonly timestampNs: bigint;
+  readonly metadata: Record<string, string>;
+}
+
+function run(
+  stages: readonly { name: string; values: object }[],
+  line: string,
+  labels: Record<string, string> = { app: "x" },
+) {
+  const counts = new Map<string, number>();
+  const metric =
+    (name: string) =>
+    (_n: string, _h: string, given: Readonly<Record<string, string>> = {}) => {
+      const key = `${name}:${_n}${JSON.stringify(given)}`;
+      const change = (amount: number) => counts.set(key, (counts.get(key) ?? 0) + amount);
+      return { add: change, set: (value: number) => counts.set(key, value) };
+    };
+  const pipeline = buildPipeline(stages, {
+    clock: { ...systemClock, nowMs: () => Number(NOW_NS / 1_000_000n), nowNs: () => NOW_NS },
+    metrics: {
+      counter: metric("counter"),
+      gauge: metric("gauge"),
+      histogram: (name) => ({ observe: (value) => counts.set(`histogram:${name}`, value) }),
+    },
+    dropped: (reason, count) => counts.set(reason, count),
+  });
+  const entries = runPipeline(pipeline, [
+    {
+      labels: Labels.fromObject(labels),
+      timestampNs: NOW_NS,
+      line,
+      structuredMetadata: Labels.EMPTY,
+    },
+  ]);
+  const out: Seen[] = entries.map((entry) => ({
+    labels: entry.labels.toObject(),
+    line: entry.line,
+    timestampNs: entry.timestampNs,
+    metadata: entry.structuredMetadata.toObject(),
+  }));
+  return { out, counts };
+}
+
+const JSON_LEVEL = {
+  name: "json",
+  values: { expressions: { level: "", user: "a.b" }, source: undefined, drop_malformed: false },
+};
+const DROP = {
+  source: undefined,
+  separator: ";",
+  value: undefined,
+  expression: undefined,
+  older_than: undefined,
+  longer_than: undefined,
+  drop_counter_reason: "drop_stage",
+};
+const TIME = { source: "t", fallback_formats: [], location: undefined, action_on_failure: "fudge" };
+
+const CASES: readonly {
+  rule: string;
+  stages: readonly { name: string; values: object }[];
+  line: string;
+  labels?: Record<string, string>;
+  want: Partial<Seen> | undefined;
+}[] = [
+  {
+    rule: "json: an empty expression means the name itself, a path reaches inside; labels take both",
+    stages: [
+      JSON_LEVEL,
+      { name: "labels", values: { values: { level: "", who: "user" }, source_type: "extracted" } },
+    ],
+    line: '{"level":"warn","a":{"b":7}}',
+    want: { labels: { app: "x", level: "warn", who: "7" } },
+  },
+  {
+    rule: "labels: a missing source leaves the label untouched, null means the same name",
+    stages: [
+      { name: "labels", values: { values: { app: null, gone: null }, source_type: "extracted" } },
+    ],
+    line: "text",
+    want: { labels: { app: "x" } },
+  },
+  {
+    rule: "json drop_malformed drops what is not JSON",
+    stages: [
+      { name: "json", values: { expressions: { a: "" }, source: undefined, drop_malformed: true } },
+    ],
+    line: "{",
+    want: undefined,
+  },
+  {
+    rule: "logfmt with quotes",
+    stages: [
+      { name: "logfmt", values: { mapping: { msg: "", lvl: "level" }, source: undefined } },
+      { name: "labels", values: { values: { msg: "", lvl: "" }, source_type: "extracted" } },
+    ],
+    line: 'level=info msg="a \\"b\\" c" other=1',
+    want: { labels: { app: "x", msg: 'a "b" c', lvl: "info" } },
+  },
+  {
+    rule: "regex with named groups",
+    stages: [
+      {
+        name: "regex",
+        values: {
+          expression: "^(?P<ip>\\S+) (?P<rest>.*)$",
+          source: undefined,
+          labels_from_groups: false,
+        },
+      },
+      { name: "output", values: { source: "rest" } },
+      { name: "labels", values: { values: { ip: "" }, source_type: "extracted" } },
+    ],
+    line: "10.0.0.1 GET /",
+    want: { labels: { app: "x", ip: "10.0.0.1" }, line: "GET /" },
+  },
+  {
+    rule: "replace changes the captured text only, even when it stands earlier in the match, too",
+    stages: [
+      {
+        name: "replace",
+        values: { expression: "password=(\\w+)", replace: "***", source: undefined },
+      },
+    ],
+    line: "password=pass password=word",
+    want: { line: "password=*** password=***" },
+  },
+  {
+    rule: "drop by expression on the line; an empty source means the line",
+    stages: [{ name: "drop", values: { ...DROP, source: "", expression: "GET /health" } }],
+    line: "GET /healthz 200",
+    want: undefined,
+  },
+  {
+    rule: "drop: all conditions must hold",
+    stages: [{ name: "drop", values: { ...DROP, expression: "GET", longer_than: 1000 } }],
+    line: "GET /",
+    want: { line: "GET /" },
+  },
+  {
+    rule: "drop by value of a source",
+    stages: [JSON_LEVEL, { name: "drop", values: { ...DROP, source: "level", value: "debug" } }],
+    line: '{"level":"debug"}',
+    want: undefined,
+  },
+  {
+    rule: "match with a label selector and a line filter drops",
+    stages: [
+      {
+        name: "match",
+        values: {
+          selector: '{app="x"} |~ "health|ready"',
+          action: "drop",
+          drop_counter_reason: "noise",
+          pipeline_name: undefined,
+          stage: [],
+        },
+      },
+    ],
+    line: "GET /ready",
+    want: undefined,
+  },
+  {
+    rule: "match passes others on unchanged",
+    stages: [
+      {
+        name: "match",
+        values: {
+          selector: '{app="y"}',
+          action: "keep",
+          drop_counter_reason: "",
+          pipeline_name: undefined,
+          stage: [{ name: "static_labels", values: { values: { seen: "yes" } } }],
+        },
+      },
+    ],
+    line: "text",
+    want: { labels: { app: "x" } },
+  },
+  {
+    rule: "docker: line, stream and time",
+    stages: [{ name: "docker", values: {} }],
+    line: '{"log":"hello\\n","stream":"stderr","time":"2023-01-02T03:04:05.000000006Z"}',
+    want: {
+      line: "hello",
+      labels: { app: "x", stream: "stderr" },
+      timestampNs: 1_672_628_645_000_000_006n,
+    },
+  },
+  {
+    rule: "cri: line, stream and time",
+    stages: [{ name: "cri", values: { max_partial_lines: 100 } }],
+    line: "2023-01-02T03:04:05.000000006Z stdout F hello",
+    want: {
+      line: "hello",
+      labels: { app: "x", stream: "stdout" },
+      timestampNs: 1_672_628_645_000_000_006n,
+    },
+  },
+  {
+    rule: "timestamp by a Go layout with a zone name",
+    stages: [
+      {
+        name: "regex",
+        values: { expression: "^(?P<t>\\S+ \\S+)", source: undefined, labels_from_groups: false },
+      },
+      {
+        name: "timestamp",
+        values: { ...TIME, format: "2006-01-02 15:04:05.000", location: "Europe/Berlin" },
+      },
+    ],
+    line: "2023-07-02 03:04:05.250 x",
+    want: { timestampNs: 1_688_259_845_250_000_000n },
+  },
+  {
+    rule: "timestamp: Unix seconds with a fraction",
+    stages: [
+      {
+        name: "regex",
+        values: { expression: "^(?P<t>\\S+)", source: undefined, labels_from_groups: false },
+      },
+      { name: "timestamp", values: { ...TIME, format: "Unix" } },
+    ],
+    line: "1672628645.5 x",
+    want: { timestampNs: 1_672_628_645_500_000_000n },
+  },
+  {
+    rule: "timestamp that does not parse, first of its stream: the time it was read",
+    stages: [{ name: "timestamp", values: { ...TIME, format: "RFC3339" } }],
+    line: "x",
+    want: { timestampNs: NOW_NS },
+  },
+  {
+    rule: "structured_metadata takes labels away",
+    stages: [{ name: "structured_metadata", values: { values: { trace: "app" } } }],
+    line: "x",
+    labels: { app: "x", job: "j" },
+    want: { labels: { job: "j" }, metadata: { trace: "x" } },
+  },
+  {
+    rule: "static labels skip empty values, label_drop is silent about labels that are not there",
+    stages: [
+      { name: "static_labels", values: { values: { env: "prod", none: "", nil: null } } },
+      { name: "label_drop", values: { values: ["app", "absent"] } },
+    ],
+    line: "x",
+    want: { labels: { env: "prod" } },
+  },
+  {
+    rule: "decolorize",
+    stages: [{ name: "decolorize", values: {} }],
+    line: "\u001b[31mred\u001b[0m",
+    want: { line: "red" },
+  },
+  {
+    rule: "tenant from a label",
+    stages: [{ name: "tenant", values: { value: undefined, source: undefined, label: "app" } }],
+    line: "x",
+    want: { labels: { __tenant_id__: "x", app: "x" } },
+  },
+];
+
+describe("loki.process stages", () => {
+  for (const { rule, stages, line, labels, want } of CASES) {
+    test(rule, () => {
+      const { out } = run(stages, line, labels);
+      if (want === undefined) return assert.deepEqual(out, []);
+      assert.equal(out.length, 1);
+      for (const [key, value] of Object.entries(want))
+        assert.deepEqual(out[0]![key as keyof Seen], value, key);
+    });
+  }
+  test("metrics: a counter of everything, a histogram of a numeric text", () => {
+    const shared = {
+      description: "",
+      source: "",
+      prefix: "p_",
+      max_idle_duration: 1000,
+      value: undefined,
+    };
+    const { counts } = run(
+      [
+        {
+          name: "json",
+          values: { expressions: { rt: "" }, source: undefined, drop_malformed: false },
+        },
+        {
+          name: "metrics",
+          values: {
+            metric: [
+              {
+                name: "counter",
+                values: {
+                  ...shared,
+                  name: "lines",
+                  action: "inc",
+                  match_all: true,
+                  count_entry_bytes: false,
+                },
+              },
+              { name: "histogram", values: { ...shared, name: "rt", buckets: [1, 2] } },
+            ],
+          },
+        },
+      ],
+      '{"rt":"0.25"}',
+    );
+    assert.equal(counts.get('counter:p_lines{"app":"x"}'), 1);
+    assert.equal(counts.get("histogram:p_rt"), 0.25);
+  });
+  test("dropped lines are counted under the reason given", () => {
+    const { counts } = run(
+      [{ name: "drop", values: { ...DROP, expression: "x", drop_counter_reason: "noise" } }],
+      "x",
+    );
+    assert.equal(counts.get("noise"), 1);
+  });
+});
+
+const FAULTS: readonly [rule: string, stage: { name: string; values: object }, message: RegExp][] =
+  [
+    [
+      "regex without names",
+      {
+        name: "regex",
+        values: { expression: "(a)", source: undefined, labels_from_groups: false },
+      },
+      /must be named/,
+    ],
+    ["drop without a condition", { name: "drop", values: DROP }, /at least one/],
+    [
+      "JMESPath beyond names",
+      {
+        name: "json",
+        values: { expressions: { a: "length(b)" }, source: undefined, drop_malformed: false },
+      },
+      /not supported yet: JMESPath/,
+    ],
+    [
+      "a label name that is none",
+      { name: "static_labels", values: { values: { "a-b": "c" } } },
+      /not a label name/,
+    ],
+    [
+      "a selector that ends early",
+      {
+        name: "match",
+        values: { selector: '{a="b"', action: "keep", drop_counter_reason: "", stage: [] },
+      },
+      /column 7/,
+    ],
+  ];
+
+describe("loki.process refuses", () => {
+  for (const [rule, stage, message] of FAULTS) {
+    test(rule, () => {
+      const fault = process.check!({ forward_to: [], stage: [stage] } as never);
+      assert.equal(fault?.at, "stage[0]");
+      assert.match(fault.message, message);
+    });
+  }
+});

@@ -1,0 +1,225 @@
+/**
+ * `loki.process`: stages that parse, label, rewrite and drop entries, in the order they are written. A kind of stage is an argument
+ * declaration and the function that builds it; the table below lists them.
+ */
+import { Labels } from "@finch/model";
+import { describeError, FinchError } from "@finch/runtime";
+import { defineComponent } from "../../component.ts";
+import type { ArgumentFault, ComponentContext } from "../../component.ts";
+import type { LogEntry, LogsReceiver } from "../../receivers.ts";
+import { choice, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
+import type { BlockChoice, BlockChoices, BlockSchema, ValuesOf } from "../../schema.ts";
+import { untilAborted } from "../../until-aborted.ts";
+import { forward } from "./forward.ts";
+import { parseLogSelector, selects } from "./log-selector.ts";
+import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import * as extract from "./stage-extract.ts";
+import * as filter from "./stage-filter.ts";
+import * as label from "./stage-labels.ts";
+import * as text from "./stage-line.ts";
+import { METRICS_STAGE, metricsStage } from "./stage-metrics.ts";
+
+interface StageKind {
+  readonly schema: BlockSchema;
+  /** Throws a FinchError when the arguments make no sense together. */
+  readonly build: (values: unknown, context: StageContext) => Stage;
+}
+
+interface WrittenStage {
+  readonly name: string;
+  readonly values: unknown;
+}
+
+function stageKind<Schema extends BlockSchema>(
+  schema: Schema,
+  build: (values: ValuesOf<Schema>, context: StageContext) => Stage,
+): StageKind {
+  return { schema, build: (values, context) => build(values as ValuesOf<Schema>, context) };
+}
+
+const MATCH_STAGE = {
+  selector: required("string", "LogQL stream selector with line filters."),
+  action: oneOf(
+    ["keep", "drop"],
+    "keep",
+    "keep: run the nested stages on what is selected; drop: drop it.",
+  ),
+  drop_counter_reason: optional(
+    "string",
+    "match_stage",
+    "Reason in loki_process_dropped_lines_total.",
+  ),
+  pipeline_name: maybe("string", "A name for readers of the configuration."),
+  stage: choice(stageSchemas, "Stages for what is selected."),
+} as const;
+
+const STAGES: Readonly<Record<string, StageKind>> = {
+  cri: stageKind(extract.CRI_STAGE, extract.criStage),
+  decolorize: stageKind(text.DECOLORIZE_STAGE, text.decolorizeStage),
+  docker: stageKind(extract.DOCKER_STAGE, extract.dockerStage),
+  drop: stageKind(filter.DROP_STAGE, filter.dropStage),
+  json: stageKind(extract.JSON_STAGE, extract.jsonStage),
+  label_drop: stageKind(label.LABEL_NAMES_STAGE, label.labelDropStage),
+  label_keep: stageKind(label.LABEL_NAMES_STAGE, label.labelKeepStage),
+  labels: stageKind(label.LABELS_STAGE, label.labelsStage),
+  limit: stageKind(filter.LIMIT_STAGE, filter.limitStage),
+  logfmt: stageKind(extract.LOGFMT_STAGE, extract.logfmtStage),
+  match: stageKind(MATCH_STAGE, matchStage),
+  metrics: stageKind(METRICS_STAGE, metricsStage),
+  output: stageKind(text.OUTPUT_STAGE, text.outputStage),
+  regex: stageKind(extract.REGEX_STAGE, extract.regexStage),
+  replace: stageKind(text.REPLACE_STAGE, text.replaceStage),
+  sampling: stageKind(filter.SAMPLING_STAGE, filter.samplingStage),
+  static_labels: stageKind(label.STATIC_LABELS_STAGE, label.staticLabelsStage),
+  structured_metadata: stageKind(label.STRUCTURED_METADATA_STAGE, label.structuredMetadataStage),
+  tenant: stageKind(label.TENANT_STAGE, label.tenantStage),
+  timestamp: stageKind(text.TIMESTAMP_STAGE, text.timestampStage),
+};
+
+/** Stages Alloy has and Finch does not have yet. */
+const NOT_YET = [
+  "eventlogmessage",
+  "geoip",
+  "luhn",
+  "multiline",
+  "pack",
+  "pattern",
+  "split_json",
+  "structured_metadata_drop",
+  "template",
+  "truncate",
+  "windowsevent",
+];
+
+function stageSchemas(): BlockChoices {
+  return Object.fromEntries(Object.entries(STAGES).map(([name, kind]) => [name, kind.schema]));
+}
+
+const ARGUMENTS = {
+  forward_to: required("list(logs-receiver)", "Where the entries go."),
+  stage: choice(stageSchemas, "Stages, run in order.") as BlockChoice<BlockChoices>,
+  ...Object.fromEntries(
+    NOT_YET.map((name) => [`stage.${name}`, notYet("block", `The ${name} stage.`)]),
+  ),
+} as const;
+
+type Arguments = ValuesOf<Pick<typeof ARGUMENTS, "forward_to" | "stage">>;
+interface Exports {
+  readonly receiver: LogsReceiver;
+}
+
+/** Built as `process`, the last part of its name. */
+export const process = defineComponent({
+  name: "loki.process",
+  stability: "generally-available",
+  summary: "Parses, labels, rewrites and drops log entries by stages.",
+  arguments: ARGUMENTS,
+  exports: { receiver: "Takes entries." },
+  check: (values) => checkStages(values.stage),
+  async run(context: ComponentContext<Arguments, Exports>, signal) {
+    let pipeline = buildPipeline(context.arguments().stage, stageContext(context));
+    context.setExports({
+      receiver: {
+        kind: "logs-receiver",
+        owner: context.id,
+        append: (entries, appendSignal) =>
+          forward(context.arguments().forward_to, runPipeline(pipeline, entries), appendSignal),
+      },
+    });
+    await untilAborted(signal, async () => {
+      const { stage } = await context.nextArguments(signal);
+      pipeline = buildPipeline(stage, stageContext(context));
+    });
+  },
+});
+
+/** A pipeline over whole batches; exported for tests and benches. */
+export function runPipeline(pipeline: Stage, entries: readonly LogEntry[]): readonly LogEntry[] {
+  return pipeline(entries.map(open)).map(close);
+}
+
+export function buildPipeline(stages: readonly WrittenStage[], context: StageContext): Stage {
+  const built = stages.map(({ name, values }) => STAGES[name]!.build(values, context));
+  return (entries) =>
+    built.reduce((rest, stage) => (rest.length === 0 ? rest : stage(rest)), entries);
+}
+
+function checkStages(stages: readonly WrittenStage[]): ArgumentFault | undefined {
+  const nothing = { add: () => {}, set: () => {} };
+  const metrics = {
+    counter: () => nothing,
+    gauge: () => nothing,
+    histogram: () => ({ observe: () => {} }),
+  };
+  for (const [index, stage] of stages.entries()) {
+    try {
+      buildPipeline([stage], { clock: STOPPED_CLOCK, metrics, dropped: () => {} });
+    } catch (error) {
+      if (!(error instanceof FinchError)) throw error;
+      return { at: `stage[${index}]`, message: describeError(error) };
+    }
+  }
+  return undefined;
+}
+
+const STOPPED_CLOCK = {
+  nowMs: () => 0,
+  nowNs: () => 0n,
+  monotonicMs: () => 0,
+  sleep: () => Promise.resolve(),
+};
+
+function stageContext(context: ComponentContext<Arguments, Exports>): StageContext {
+  return {
+    clock: context.clock,
+    metrics: context.metrics,
+    dropped: (reason, count) => {
+      context.metrics
+        .counter("loki_process_dropped_lines_total", "Lines dropped by a stage.", { reason })
+        .add(count);
+    },
+  };
+}
+
+function matchStage(values: ValuesOf<typeof MATCH_STAGE>, context: StageContext): Stage {
+  const selector = parseLogSelector(values.selector);
+  if (values.action === "drop" && values.stage.length > 0) {
+    throw new FinchError(
+      "invalid",
+      "agent/bad-stage",
+      "stage.match: action drop takes no nested stages",
+    );
+  }
+  const nested = buildPipeline(values.stage, context);
+  return (entries) => {
+    const out: PipelineEntry[] = [];
+    let dropped = 0;
+    for (const entry of entries) {
+      if (!selects(selector, entry.labels, entry.line)) out.push(entry);
+      else if (values.action === "drop") dropped++;
+      else out.push(...nested([entry]));
+    }
+    if (dropped > 0) context.dropped(values.drop_counter_reason, dropped);
+    return out;
+  };
+}
+
+function open(entry: LogEntry): PipelineEntry {
+  const labels = new Map(entry.labels);
+  return {
+    labels,
+    line: entry.line,
+    timestampNs: entry.timestampNs,
+    metadata: new Map(entry.structuredMetadata),
+    extracted: new Map(labels),
+  };
+}
+
+function close(entry: PipelineEntry): LogEntry {
+  return {
+    labels: Labels.fromPairs([...entry.labels].flat()),
+    timestampNs: entry.timestampNs,
+    line: entry.line,
+    structuredMetadata: Labels.fromPairs([...entry.metadata].flat()),
+  };
+}

@@ -1,0 +1,79 @@
+/** `loki.relabel`: rewrites the labels of entries by rules, drops entries, and exports the rules for sources that relabel themselves. */
+import { Labels } from "@finch/model";
+import { defineComponent } from "../../component.ts";
+import type { LogEntry, LogsReceiver } from "../../receivers.ts";
+import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
+import { createRelabeler } from "../../relabel.ts";
+import type { RelabelRule } from "../../relabel.ts";
+import { optional, required } from "../../schema.ts";
+import { untilAborted } from "../../until-aborted.ts";
+import { forward } from "./forward.ts";
+
+interface Exports {
+  readonly receiver: LogsReceiver;
+  readonly rules: readonly RelabelRule[];
+}
+
+export const lokiRelabel = defineComponent({
+  name: "loki.relabel",
+  stability: "generally-available",
+  summary: "Rewrites the labels of log entries by relabelling rules.",
+  arguments: {
+    forward_to: required("list(logs-receiver)", "Where the entries go."),
+    max_cache_size: optional("number", 10_000, "Label sets whose result is remembered.", {
+      min: 0,
+    }),
+    rule: RULE_BLOCKS,
+  },
+  exports: {
+    receiver: "Takes entries.",
+    rules: "The rules, for components that take relabel_rules.",
+  },
+  check: (values) => ruleFault(values.rule),
+  async run(context, signal) {
+    let apply: (labels: Labels) => Labels | undefined = () => undefined;
+    const publish = () => {
+      const { rule, max_cache_size: cacheSize } = context.arguments();
+      const rules = compileRuleBlocks(rule);
+      apply = remember(createRelabeler(rules), cacheSize);
+      context.setExports({ receiver, rules } satisfies Exports);
+    };
+    const processed = context.metrics.counter("loki_relabel_entries_processed", "Entries taken.");
+    const written = context.metrics.counter("loki_relabel_entries_written", "Entries passed on.");
+    const receiver: LogsReceiver = {
+      kind: "logs-receiver",
+      owner: context.id,
+      async append(entries, appendSignal) {
+        const kept: LogEntry[] = [];
+        for (const entry of entries) {
+          const labels = apply(entry.labels);
+          if (labels !== undefined && labels.size > 0)
+            kept.push(labels === entry.labels ? entry : { ...entry, labels });
+        }
+        processed.add(entries.length);
+        await forward(context.arguments().forward_to, kept, appendSignal);
+        written.add(kept.length);
+      },
+    };
+    publish();
+    await untilAborted(signal, async () => {
+      await context.nextArguments(signal);
+      publish();
+    });
+  },
+});
+
+/** Remembers results by label set; when full, the one that was made first goes. */
+function remember(
+  relabel: (labels: Labels) => Labels | undefined,
+  sizeMax: number,
+): (labels: Labels) => Labels | undefined {
+  const known = new Map<string, Labels | undefined>();
+  return (labels) => {
+    if (known.has(labels.key)) return known.get(labels.key);
+    const result = relabel(labels);
+    if (known.size >= sizeMax && sizeMax > 0) known.delete(known.keys().next().value!);
+    if (sizeMax > 0) known.set(labels.key, result);
+    return result;
+  };
+}

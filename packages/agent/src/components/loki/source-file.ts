@@ -1,0 +1,325 @@
+/**
+ * `loki.source.file`: tails files. One loop visits every file in turn, a batch each, so that a big backlog starves nobody; a file that rests is
+ * looked at less and less often. Positions are stored only for lines that everything downstream has taken.
+ */
+import { stat } from "node:fs/promises";
+import { describeError, FinchError } from "@finch/runtime";
+import { Labels } from "@finch/model";
+import { defineComponent } from "../../component.ts";
+import type { ComponentContext } from "../../component.ts";
+import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
+import type { ValuesOf } from "../../schema.ts";
+import { readCompressedLines } from "./compressed-file.ts";
+import { FileTail } from "./file-tail.ts";
+import type { FileProgress } from "./file-tail.ts";
+import { forward, uniqueNanoseconds } from "./forward.ts";
+import { openPositions } from "./positions.ts";
+import type { Positions } from "./positions.ts";
+
+/** Without it a glob over a spool directory would take every file descriptor of the process. */
+const FILES_MAX = 4096;
+const SAVE_EVERY_MS = 10_000;
+
+const ARGUMENTS = {
+  targets: required(
+    "list(target)",
+    "Files to read: `__path__` is the file, other labels go with every line.",
+  ),
+  forward_to: required("list(logs-receiver)", "Where the lines go."),
+  encoding: optional(
+    "string",
+    "",
+    "Encoding of the files, an IANA name; UTF-8 unless told otherwise.",
+  ),
+  tail_from_end: optional("bool", false, "Begin a file that is new to this component at its end."),
+  on_positions_file_error: oneOf(
+    ["restart_from_beginning"],
+    "restart_from_beginning",
+    "What to do when the positions cannot be read.",
+  ),
+  legacy_positions_file: notYet("attribute", "Positions of a Promtail to take over."),
+  file_watch: block(
+    {
+      min_poll_frequency: optional("duration", 250, "How often a busy file is looked at.", {
+        min: 10,
+      }),
+      max_poll_frequency: maybe(
+        "duration",
+        "How often a file that rests is looked at; as a busy one unless told otherwise.",
+        { min: 10 },
+      ),
+    },
+    { repeat: "one", doc: "How often files are looked at." },
+  ),
+  decompression: block(
+    {
+      enabled: required("bool", "Whether the files are compressed."),
+      format: oneOf(["gz", "z"], "gz", "Compression of the files."),
+      initial_delay: optional(
+        "duration",
+        0,
+        "Wait before a new file is read, for whoever still writes it.",
+      ),
+    },
+    { repeat: "optional", doc: "Reads compressed files, each once to its end." },
+  ),
+  file_match: notYet("block", "Finds the files itself; use local.file_match."),
+} as const;
+
+type Arguments = ValuesOf<typeof ARGUMENTS>;
+type Context = ComponentContext<Arguments, object>;
+
+export const sourceFile = defineComponent({
+  name: "loki.source.file",
+  stability: "generally-available",
+  summary: "Tails log files, through rotation and restarts.",
+  arguments: ARGUMENTS,
+  exports: {},
+  async run(context: Context, signal) {
+    const positions = await openPositions<FileProgress>({
+      directory: context.dataDirectory,
+      fileSystem: context.fileSystem,
+      log: context.log,
+      isValue: isProgress,
+    });
+    await using reader = new FileReader(context, positions);
+    reader.update(context.arguments());
+    await Promise.all([followArguments(context, reader, signal), reader.loop(signal)]);
+  },
+});
+
+async function followArguments(
+  context: Context,
+  reader: FileReader,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      reader.update(await context.nextArguments(signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      throw error;
+    }
+  }
+}
+
+function isProgress(value: unknown): value is FileProgress {
+  const progress = value as Partial<FileProgress> | null;
+  return (
+    typeof progress === "object" &&
+    progress !== null &&
+    typeof progress.offset === "number" &&
+    typeof progress.identity === "string"
+  );
+}
+
+interface FollowedFile {
+  readonly key: string;
+  readonly path: string;
+  readonly labels: Labels;
+  readonly tail: FileTail | undefined;
+  intervalMs: number;
+  dueMs: number;
+  /** Identity of a compressed file that was read to its end. */
+  finished: string;
+  failed: boolean;
+}
+
+class FileReader implements AsyncDisposable {
+  readonly #context: Context;
+  readonly #positions: Positions<FileProgress>;
+  readonly #files = new Map<string, FollowedFile>();
+  readonly #stamp: () => bigint;
+  readonly #lines;
+  readonly #active;
+  #arguments: Arguments;
+  #closing: FollowedFile[] = [];
+  #savedMs = 0;
+
+  constructor(context: Context, positions: Positions<FileProgress>) {
+    this.#context = context;
+    this.#positions = positions;
+    this.#arguments = context.arguments();
+    this.#stamp = uniqueNanoseconds(() => context.clock.nowNs());
+    this.#lines = context.metrics.counter("loki_source_file_read_lines_total", "Lines read.");
+    this.#active = context.metrics.gauge("loki_source_file_files_active_total", "Files followed.");
+  }
+
+  /** Takes new arguments: files that are no longer wanted are closed, new ones are opened at the next round. */
+  update(values: Arguments): void {
+    if (/^utf-?16/i.test(values.encoding)) {
+      throw new FinchError(
+        "unsupported",
+        "agent/unsupported-encoding",
+        `not supported yet: encoding ${values.encoding}`,
+      );
+    }
+    this.#arguments = values;
+    const wanted = new Map<string, { path: string; labels: Labels }>();
+    for (const target of values.targets) {
+      const path = target.get("__path__");
+      if (path === "") continue;
+      const labels = visible(target).with("filename", path);
+      wanted.set(`${path}\u0001${labels.key}`, { path, labels });
+    }
+    for (const [key, file] of this.#files) {
+      if (wanted.has(key)) continue;
+      this.#files.delete(key);
+      this.#closing.push(file);
+    }
+    for (const [key, { path, labels }] of wanted) {
+      if (this.#files.size >= FILES_MAX) {
+        this.#context.setHealth(
+          "unhealthy",
+          `only the first ${FILES_MAX} of ${wanted.size} files are read; narrow the globs`,
+        );
+        break;
+      }
+      if (!this.#files.has(key)) this.#files.set(key, this.#follow(key, path, labels));
+    }
+    this.#active.set(this.#files.size);
+  }
+
+  #follow(key: string, path: string, labels: Labels): FollowedFile {
+    const {
+      encoding,
+      tail_from_end: tailFromEnd,
+      decompression,
+      file_watch: watch,
+    } = this.#arguments;
+    const now = this.#context.clock.monotonicMs();
+    const compressed = decompression?.enabled === true;
+    return {
+      key,
+      path,
+      labels,
+      tail: compressed
+        ? undefined
+        : new FileTail(path, {
+            encoding: encoding || "utf-8",
+            tailFromEnd,
+            progress: this.#positions.get(key),
+          }),
+      intervalMs: watch.min_poll_frequency,
+      dueMs: compressed ? now + decompression.initial_delay : now,
+      finished: "",
+      failed: false,
+    };
+  }
+
+  async loop(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#context;
+    while (!signal.aborted) {
+      await this.#closeUnwanted();
+      const now = clock.monotonicMs();
+      let nextMs = now + this.#arguments.file_watch.min_poll_frequency;
+      for (const file of this.#files.values()) {
+        if (signal.aborted) break;
+        if (file.dueMs <= now) await this.#visit(file, signal);
+        nextMs = Math.min(nextMs, file.dueMs);
+      }
+      if (clock.nowMs() - this.#savedMs >= SAVE_EVERY_MS) await this.#save();
+      await clock.sleep(Math.max(1, nextMs - clock.monotonicMs()), signal).catch(() => {});
+    }
+  }
+
+  async #visit(file: FollowedFile, signal: AbortSignal): Promise<void> {
+    const { min_poll_frequency: min, max_poll_frequency: max = min } = this.#arguments.file_watch;
+    try {
+      const busy =
+        file.tail === undefined
+          ? await this.#readCompressed(file, signal)
+          : await this.#readTail(file, file.tail, signal);
+      file.intervalMs = busy ? min : Math.min(Math.max(max, min), file.intervalMs * 1.5);
+      file.dueMs = busy ? 0 : this.#context.clock.monotonicMs() + file.intervalMs;
+      if (file.failed) this.#recovered(file);
+    } catch (error) {
+      if (signal.aborted) return;
+      file.dueMs = this.#context.clock.monotonicMs() + Math.max(max, 5000);
+      if (!file.failed)
+        this.#context.log.warn("file cannot be read; trying again", {
+          path: file.path,
+          error: describeError(error),
+        });
+      file.failed = true;
+      this.#context.setHealth("unhealthy", `${file.path}: ${describeError(error)}`);
+    }
+  }
+
+  #recovered(file: FollowedFile): void {
+    file.failed = false;
+    if (![...this.#files.values()].some((other) => other.failed))
+      this.#context.setHealth("healthy", `reading ${this.#files.size} files`);
+  }
+
+  async #readTail(file: FollowedFile, tail: FileTail, signal: AbortSignal): Promise<boolean> {
+    const batch = await tail.next();
+    if (batch === undefined) return false;
+    await this.#deliver(file, batch.lines, signal);
+    if (batch.progress !== undefined) this.#positions.set(file.key, batch.progress);
+    else this.#positions.delete(file.key);
+    return true;
+  }
+
+  async #readCompressed(file: FollowedFile, signal: AbortSignal): Promise<boolean> {
+    const { dev, ino } = await stat(file.path);
+    const identity = `${dev}:${ino}`;
+    if (file.finished === identity) return false;
+    const known = this.#positions.get(file.key);
+    const offset = known?.identity === identity ? known.offset : 0;
+    const { encoding, decompression } = this.#arguments;
+    await readCompressedLines(
+      file.path,
+      { format: decompression!.format, offset, encoding: encoding || "utf-8", signal },
+      async (lines, end) => {
+        await this.#deliver(file, lines, signal);
+        this.#positions.set(file.key, { identity, offset: end, signature: "", signatureBytes: 0 });
+      },
+    );
+    file.finished = identity;
+    return false;
+  }
+
+  async #deliver(file: FollowedFile, lines: readonly string[], signal: AbortSignal): Promise<void> {
+    const entries = lines.map((line) => ({
+      labels: file.labels,
+      timestampNs: this.#stamp(),
+      line,
+      structuredMetadata: Labels.EMPTY,
+    }));
+    await forward(this.#arguments.forward_to, entries, signal);
+    this.#lines.add(lines.length);
+  }
+
+  async #closeUnwanted(): Promise<void> {
+    const closing = this.#closing;
+    this.#closing = [];
+    for (const file of closing) await file.tail?.[Symbol.asyncDispose]();
+  }
+
+  async #save(): Promise<void> {
+    this.#savedMs = this.#context.clock.nowMs();
+    try {
+      await this.#positions.save();
+    } catch (error) {
+      this.#context.log.warn(
+        "positions cannot be stored; after a crash lines would be read again",
+        { error: describeError(error) },
+      );
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.push(...this.#files.values());
+    await this.#closeUnwanted();
+    await this.#save();
+  }
+}
+
+/** The labels that are not internal (`__…`). */
+function visible(labels: Labels): Labels {
+  const internal = new Set(
+    [...labels].map(([name]) => name).filter((name) => name.startsWith("__")),
+  );
+  return labels.drop(internal);
+}
