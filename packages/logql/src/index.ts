@@ -1,0 +1,3 @@
+/** LogQL: parse, print, evaluate over a log source. */
+export { formatQuery } from "./print.ts";
+export { parseQuery, parseSelector } from "./parser.ts";

@@ -1,0 +1,36 @@
+/** What one query may cost. Each limit says what breaks without it. */
+
+export interface QueryLimits {
+  /** Log entries a query may ask for. Without it one click builds an answer larger than the heap. */
+  readonly entriesMax: number;
+  /** Series in a result. Without it an unbounded label (a request id) makes millions of series. */
+  readonly seriesMax: number;
+  /** Series held while a query is evaluated, before an aggregation reduces them. Same danger, inside the engine. */
+  readonly intermediateSeriesMax: number;
+  /** Steps of a range query. Every series holds that many numbers. */
+  readonly pointsMax: number;
+  /** Unwrapped samples held at once; they are kept until the window functions have run. */
+  readonly samplesMax: number;
+  /** Line bytes a query may look at. Without it a query over all time keeps a core busy for minutes. */
+  readonly bytesMax: number;
+}
+
+export const DEFAULT_QUERY_LIMITS: QueryLimits = {
+  entriesMax: 5000,
+  seriesMax: 500,
+  intermediateSeriesMax: 100_000,
+  pointsMax: 11_000,
+  samplesMax: 20_000_000,
+  bytesMax: 64 * 1024 ** 3,
+};
+
+/** Length of a query's text. Parsing is linear, but nesting is recursive, and a deep enough text would exhaust the stack. */
+export const QUERY_LENGTH_MAX = 131_072;
+/** Nesting of parentheses and aggregations, for the same reason. */
+export const NESTING_MAX = 200;
+/** Depth of JSON objects that the `json` stage follows; deeper ones are an error on that line. */
+export const JSON_DEPTH_MAX = 100;
+/** Characters a template may produce for one line. `repeat` and `range` could otherwise fill the memory from one entry. */
+export const TEMPLATE_OUTPUT_MAX = 1 << 20;
+/** Milliseconds of evaluation after which the engine lets other work run. */
+export const SLICE_MS = 10;

@@ -1,0 +1,29 @@
+/** Matchers and regular expressions as the parser needs them: a bad pattern is a parse fault with a place, worded as Go's. */
+import { compileRegexp, createMatcher } from "@finch/model";
+import type { CompiledRegexp, Matcher, MatchOperator } from "@finch/model";
+import { FinchError } from "@finch/runtime";
+import { parseFault } from "./errors.ts";
+import type { Position } from "./errors.ts";
+
+export function makeMatcher(
+  name: string,
+  operator: MatchOperator,
+  value: string,
+  at: Position,
+): Matcher {
+  return withRegexpFault(at, () => createMatcher(name, operator, value));
+}
+
+/** An RE2 pattern that may match anywhere in the text. */
+export function makeSearch(pattern: string, at: Position): CompiledRegexp {
+  return withRegexpFault(at, () => compileRegexp(pattern, { anchored: false }));
+}
+
+function withRegexpFault<T>(at: Position, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof FinchError)) throw error;
+    throw parseFault(`error parsing regexp: ${error.message}`, at);
+  }
+}

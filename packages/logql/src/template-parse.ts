@@ -1,0 +1,324 @@
+/**
+ * The syntax of Go's text/template, as far as `line_format` and `label_format` use it: text, pipelines, variables, if, with, range,
+ * else, break, continue, trim markers and comments. A template is parsed once a query; unknown functions are refused here.
+ */
+import { unescapeGo } from "./go-text.ts";
+import { isTemplateFunction } from "./template-names.ts";
+
+export class TemplateFault extends Error {
+  override readonly name = "TemplateFault";
+}
+
+export type TemplateNode =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "action"; readonly pipeline: TemplatePipeline }
+  | {
+      readonly kind: "if" | "with" | "range";
+      readonly pipeline: TemplatePipeline;
+      readonly body: readonly TemplateNode[];
+      readonly otherwise: readonly TemplateNode[];
+    }
+  | { readonly kind: "break" | "continue" };
+
+export interface TemplatePipeline {
+  /** Names that are declared or assigned, without `$`. */
+  readonly variables: readonly string[];
+  readonly declares: boolean;
+  readonly commands: readonly TemplateCommand[];
+}
+
+/** The first operand is a function name or a value, the others its arguments. */
+export interface TemplateCommand {
+  readonly operands: readonly TemplateOperand[];
+}
+
+export type TemplateOperand =
+  | { readonly kind: "function"; readonly name: string }
+  | { readonly kind: "field"; readonly path: readonly string[] }
+  | { readonly kind: "variable"; readonly name: string; readonly path: readonly string[] }
+  | {
+      readonly kind: "pipeline";
+      readonly pipeline: TemplatePipeline;
+      readonly path: readonly string[];
+    }
+  | { readonly kind: "constant"; readonly value: string | number | bigint | boolean | null };
+
+export function parseTemplate(text: string): readonly TemplateNode[] {
+  const parser: Parser = { pieces: splitActions(text), index: 0, variables: [""] };
+  const { nodes, closer } = parseList(parser, 0, false);
+  if (closer !== undefined) throw new TemplateFault(`unexpected {{${closer.join(" ")}}}`);
+  return nodes;
+}
+
+type Piece =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "action"; readonly words: readonly string[] };
+
+/** Cuts at `{{` and `}}`, applies the trim markers, and splits each action into words. */
+function splitActions(text: string): readonly Piece[] {
+  const pieces: Piece[] = [];
+  let offset = 0;
+  let trimNext = false;
+  for (;;) {
+    const open = text.indexOf("{{", offset);
+    let before = text.slice(offset, open < 0 ? undefined : open);
+    if (trimNext) before = before.trimStart();
+    const trimBefore = open >= 0 && /^-[ \t\r\n]/.test(text.slice(open + 2, open + 4));
+    if (trimBefore) before = before.trimEnd();
+    if (before !== "") pieces.push({ kind: "text", text: before });
+    if (open < 0) return pieces;
+    const start = open + (trimBefore ? 3 : 2);
+    const comment = /^\s*\/\*[^]*?\*\/\s*?( -)?\}\}/.exec(text.slice(start));
+    if (comment !== null) {
+      offset = start + comment[0].length;
+      trimNext = comment[1] !== undefined;
+      continue;
+    }
+    const { words, end, trimAfter } = scanAction(text, start);
+    pieces.push({ kind: "action", words });
+    offset = end;
+    trimNext = trimAfter;
+  }
+}
+
+const WORD =
+  /[ \t\r\n]+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|:=|[-+]?(?:0[xX][\da-fA-F]+|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|[|(),=]|\$[\w\p{L}]*(?:\.[\w\p{L}]+)*|(?:\.[\w\p{L}]+)+|\.|[\w\p{L}]+/uy;
+
+function scanAction(
+  text: string,
+  start: number,
+): { readonly words: readonly string[]; readonly end: number; readonly trimAfter: boolean } {
+  const words: string[] = [];
+  for (let i = start; ;) {
+    const closing = /^\s+-\}\}/.exec(text.slice(i, i + 64));
+    if (closing !== null) return { words, end: i + closing[0].length, trimAfter: true };
+    if (text.startsWith("}}", i)) return { words, end: i + 2, trimAfter: false };
+    if (i >= text.length) throw new TemplateFault("template: :1: unclosed action");
+    WORD.lastIndex = i;
+    const word = WORD.exec(text)?.[0];
+    if (word === undefined) {
+      const bad = text[i]!;
+      const what =
+        bad === '"' ? "unterminated quoted string" : `unexpected ${JSON.stringify(bad)} in command`;
+      throw new TemplateFault(`template: :1: ${what}`);
+    }
+    // A space matters only between `)` or a word and a field; it is kept as one blank.
+    words.push(/^\s/.test(word) ? " " : word);
+    i += word.length;
+  }
+}
+
+interface Parser {
+  readonly pieces: readonly Piece[];
+  index: number;
+  /** Variables in scope, innermost last. */
+  variables: string[];
+}
+
+interface List {
+  readonly nodes: readonly TemplateNode[];
+  /** The words of the `end` or `else …` that ended the list; undefined at the end of the text. */
+  readonly closer: readonly string[] | undefined;
+}
+
+const BLOCKS = new Set(["if", "with", "range"]);
+
+function parseList(parser: Parser, depth: number, inRange: boolean): List {
+  if (depth > 100) throw new TemplateFault("template: nested deeper than 100 levels");
+  const nodes: TemplateNode[] = [];
+  while (parser.index < parser.pieces.length) {
+    const piece = parser.pieces[parser.index++]!;
+    if (piece.kind === "text") {
+      nodes.push(piece);
+      continue;
+    }
+    const words = piece.words.filter((word, i) => word !== " " || needsBlank(piece.words, i));
+    const [first] = words;
+    if (first === undefined) throw new TemplateFault("template: :1: missing value for command");
+    if (first === "end" || first === "else") return { nodes, closer: words };
+    if (BLOCKS.has(first)) nodes.push(parseBlock(parser, words, depth, inRange));
+    else if (first === "break" || first === "continue") {
+      if (!inRange) throw new TemplateFault(`template: :1: {{${first}}} outside {{range}}`);
+      nodes.push({ kind: first });
+    } else if (first === "template" || first === "define" || first === "block") {
+      throw new TemplateFault(`not supported yet: template action ${first}`);
+    } else nodes.push({ kind: "action", pipeline: parsePipeline(parser, words, 0, words.length) });
+  }
+  return { nodes, closer: undefined };
+}
+
+/** Blanks matter only where they keep `) .x` apart from `).x`. */
+function needsBlank(words: readonly string[], i: number): boolean {
+  return words[i - 1] === ")" && (words[i + 1]?.startsWith(".") ?? false);
+}
+
+function parseBlock(
+  parser: Parser,
+  words: readonly string[],
+  depth: number,
+  inRange: boolean,
+): TemplateNode {
+  const kind = words[0] as "if" | "with" | "range";
+  const scope = parser.variables.length;
+  const pipeline = parsePipeline(parser, words, 1, words.length);
+  const loops = inRange || kind === "range";
+  const { nodes: body, closer } = parseList(parser, depth + 1, loops);
+  if (closer === undefined) throw new TemplateFault("template: :1: unexpected EOF");
+  let otherwise: readonly TemplateNode[] = [];
+  if (closer[0] === "else") {
+    if (closer.length > 1) {
+      if (closer[1] !== "if" && closer[1] !== "with") {
+        throw new TemplateFault(`template: :1: unexpected ${closer[1]} in else`);
+      }
+      otherwise = [parseBlock(parser, closer.slice(1), depth + 1, inRange)];
+    } else {
+      const rest = parseList(parser, depth + 1, inRange);
+      if (rest.closer?.[0] !== "end") throw new TemplateFault("template: :1: expected end");
+      otherwise = rest.nodes;
+    }
+  }
+  parser.variables.length = scope;
+  return { kind, pipeline, body, otherwise };
+}
+
+function parsePipeline(
+  parser: Parser,
+  words: readonly string[],
+  from: number,
+  to: number,
+): TemplatePipeline {
+  let start = from;
+  const assignment = words.slice(from, to).findIndex((word) => word === ":=" || word === "=");
+  let variables: string[] = [];
+  let declares = false;
+  if (assignment >= 0) {
+    const targets = words.slice(from, from + assignment).filter((word) => word !== ",");
+    variables = targets.map((word) => word.slice(1));
+    declares = words[from + assignment] === ":=";
+    const isWrong = (word: string) => !word.startsWith("$") || word.includes(".");
+    if (targets.length === 0 || targets.length > 2 || targets.some(isWrong)) {
+      throw new TemplateFault("template: :1: bad variable declaration");
+    }
+    start = from + assignment + 1;
+  }
+  const commands: TemplateCommand[] = [];
+  let begin = start;
+  let depth = 0;
+  for (let i = start; i <= to; i++) {
+    const word = words[i];
+    if (i < to && word === "(") depth++;
+    else if (i < to && word === ")") depth--;
+    else if (i === to || (word === "|" && depth === 0)) {
+      commands.push(parseCommand(parser, words, begin, i));
+      begin = i + 1;
+    }
+  }
+  if (depth !== 0) throw new TemplateFault("template: :1: unclosed left paren");
+  for (const name of variables) {
+    if (declares) parser.variables.push(name);
+    else if (!parser.variables.includes(name)) undefinedVariable(name);
+  }
+  return { variables, declares, commands };
+}
+
+function undefinedVariable(name: string): never {
+  throw new TemplateFault(`template: :1: undefined variable "$${name}"`);
+}
+
+function parseCommand(
+  parser: Parser,
+  words: readonly string[],
+  from: number,
+  to: number,
+): TemplateCommand {
+  const operands: TemplateOperand[] = [];
+  for (let i = from; i < to; i++) {
+    if (words[i] === " ") continue;
+    if (words[i] !== "(") {
+      operands.push(parseOperand(parser, words[i]!));
+      continue;
+    }
+    const close = closingParenthesis(words, i, to);
+    const pipeline = parsePipeline(parser, words, i + 1, close);
+    i = close;
+    const field = words[i + 1];
+    const path = i + 1 < to && field!.startsWith(".") && field !== "." ? fieldPath(field!) : [];
+    if (path.length > 0) i++;
+    operands.push({ kind: "pipeline", pipeline, path });
+  }
+  if (operands.length === 0) throw new TemplateFault("template: :1: missing value for command");
+  return { operands };
+}
+
+function closingParenthesis(words: readonly string[], open: number, to: number): number {
+  let depth = 0;
+  for (let i = open; i < to; i++) {
+    if (words[i] === "(") depth++;
+    if (words[i] === ")" && --depth === 0) return i;
+  }
+  throw new TemplateFault("template: :1: unclosed left paren");
+}
+
+function fieldPath(word: string): readonly string[] {
+  return word.split(".").slice(1);
+}
+
+function parseOperand(parser: Parser, word: string): TemplateOperand {
+  const first = word[0]!;
+  if (first === ".") return { kind: "field", path: word === "." ? [] : fieldPath(word) };
+  if (first === "$") {
+    const [name, ...path] = word.slice(1).split(".");
+    if (!parser.variables.includes(name!)) undefinedVariable(name!);
+    return { kind: "variable", name: name!, path };
+  }
+  if (first === '"') {
+    const text = unescapeGo(word.slice(1, -1));
+    if (text === undefined) throw new TemplateFault(`template: :1: invalid syntax ${word}`);
+    return { kind: "constant", value: text };
+  }
+  if (first === "`") return { kind: "constant", value: word.slice(1, -1) };
+  if (first === "'") {
+    const text = unescapeGo(word.slice(1, -1)) ?? "";
+    return { kind: "constant", value: BigInt(text.codePointAt(0) ?? 0) };
+  }
+  if (/^[-+]?[\d.]/.test(word)) return { kind: "constant", value: parseNumber(word) };
+  if (word === "true" || word === "false") return { kind: "constant", value: word === "true" };
+  if (word === "nil") return { kind: "constant", value: null };
+  if (!/^[\w\p{L}]+$/u.test(word)) {
+    throw new TemplateFault(`template: :1: unexpected ${JSON.stringify(word)} in operand`);
+  }
+  if (!isTemplateFunction(word)) {
+    throw new TemplateFault(`template: :1: function ${JSON.stringify(word)} not defined`);
+  }
+  return { kind: "function", name: word };
+}
+
+function parseNumber(word: string): number | bigint {
+  if (/^[-+]?(?:\d+|0[xX][\da-fA-F]+)$/.test(word)) {
+    const magnitude = BigInt(word.replace(/^[-+]/, ""));
+    return word.startsWith("-") ? -magnitude : magnitude;
+  }
+  return Number(word);
+}
+
+/** The labels a template reads by name (`.foo`); undefined when it may read any (`.` handed on as a whole). */
+export function labelsOfTemplate(nodes: readonly TemplateNode[]): ReadonlySet<string> | undefined {
+  const names = new Set<string>();
+  const visitPipeline = (pipeline: TemplatePipeline): boolean =>
+    pipeline.commands.every((command) => command.operands.every(visitOperand));
+  const visitOperand = (operand: TemplateOperand): boolean => {
+    if (operand.kind === "pipeline") return visitPipeline(operand.pipeline);
+    if (operand.kind !== "field" && operand.kind !== "variable") return true;
+    // `$` is the root; the dot may have become another value inside range and with, which then only adds names.
+    if (operand.path.length === 0) return operand.kind === "variable" && operand.name !== "";
+    names.add(operand.path[0]!);
+    return true;
+  };
+  const visit = (list: readonly TemplateNode[]): boolean =>
+    list.every((node) => {
+      if (node.kind === "action") return visitPipeline(node.pipeline);
+      if (node.kind !== "if" && node.kind !== "with" && node.kind !== "range") return true;
+      return visitPipeline(node.pipeline) && visit(node.body) && visit(node.otherwise);
+    });
+  return visit(nodes) ? names : undefined;
+}

@@ -1,0 +1,124 @@
+/** Go's `fmt.Sprintf` for the values templates have. */
+import { formatExponent, formatGoFloat } from "./go-text.ts";
+import { printValue } from "./template-value.ts";
+import type { TemplateTime, TemplateValue } from "./template-value.ts";
+
+const VERB = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([a-zA-Z%])|%/g;
+/** Widths beyond that are cut: a width is memory, and it comes from whoever wrote the query. */
+const WIDTH_MAX = 10_000;
+
+export function formatPrintf(
+  format: string,
+  values: readonly TemplateValue[],
+  formatTime: (time: TemplateTime) => string,
+): string {
+  let index = 0;
+  const take = (): TemplateValue | undefined => values[index++];
+  const takeCount = (text: string | undefined): number | undefined => {
+    if (text === undefined) return undefined;
+    return Math.min(Number(text === "*" ? take() : text), WIDTH_MAX);
+  };
+  let result = format.replaceAll(VERB, (whole: string, ...groups: (string | undefined)[]) => {
+    const [flags, widthText, precisionText, verb] = groups;
+    if (verb === undefined) return "%!(NOVERB)";
+    if (verb === "%") return "%";
+    const width = takeCount(widthText) ?? 0;
+    const precision = whole.includes(".") ? (takeCount(precisionText) ?? 0) : undefined;
+    const value = take();
+    if (value === undefined) return `%!${verb}(MISSING)`;
+    const text = formatVerb(verb, value, { flags: flags!, precision, formatTime });
+    return pad(text, width, flags!, typeof value !== "string");
+  });
+  if (index < values.length) {
+    const extra = values
+      .slice(index)
+      .map((value) => `${typeName(value)}=${printValue(value, formatTime)}`);
+    result += `%!(EXTRA ${extra.join(", ")})`;
+  }
+  return result;
+}
+
+function pad(text: string, width: number, flags: string, numeric: boolean): string {
+  const length = [...text].length;
+  if (length >= width) return text;
+  const fill = width - length;
+  if (flags.includes("-")) return text + " ".repeat(fill);
+  if (!flags.includes("0")) return " ".repeat(fill) + text;
+  const sign = numeric && /^[+-]/.test(text) ? text[0]! : "";
+  return sign + "0".repeat(fill) + text.slice(sign.length);
+}
+
+interface VerbOptions {
+  readonly flags: string;
+  readonly precision: number | undefined;
+  readonly formatTime: (time: TemplateTime) => string;
+}
+
+function formatVerb(verb: string, value: TemplateValue, options: VerbOptions): string {
+  const { flags, precision, formatTime } = options;
+  const plus = (text: string) => (flags.includes("+") && !text.startsWith("-") ? `+${text}` : text);
+  if (verb === "v") return cut(printValue(value, formatTime), undefined);
+  if (typeof value === "string") {
+    if (verb === "s") return cut(value, precision);
+    if (verb === "q") return JSON.stringify(cut(value, precision));
+    if (verb === "x" || verb === "X") return hexOf(value, verb);
+  }
+  if (typeof value === "bigint") {
+    if (verb === "d") return plus(String(value));
+    if (verb === "x") return plus(value.toString(16));
+    if (verb === "X") return plus(value.toString(16).toUpperCase());
+    if (verb === "o") return plus(value.toString(8));
+    if (verb === "b") return plus(value.toString(2));
+    if (verb === "c") return String.fromCodePoint(Number(value));
+  }
+  if (typeof value === "number") {
+    const text = formatFloatVerb(verb, value, precision);
+    if (text !== undefined) return plus(text);
+  }
+  if (typeof value === "boolean" && verb === "t") return String(value);
+  if (typeof value === "object" && verb === "s") return printValue(value, formatTime);
+  return `%!${verb}(${typeName(value)}=${printValue(value, formatTime)})`;
+}
+
+function formatFloatVerb(
+  verb: string,
+  value: number,
+  precision: number | undefined,
+): string | undefined {
+  if (!Number.isFinite(value)) return "eEfFgG".includes(verb) ? formatGoFloat(value) : undefined;
+  if (verb === "f" || verb === "F") return value.toFixed(Math.min(precision ?? 6, 100));
+  if (verb === "e" || verb === "E") {
+    const [digits, exponent] = value.toExponential(Math.min(precision ?? 6, 100)).split("e");
+    return `${digits}${verb}${formatExponent(Number(exponent))}`;
+  }
+  if (verb !== "g" && verb !== "G") return undefined;
+  if (precision === undefined) return formatGoFloat(value);
+  const significant = Math.max(1, Math.min(precision, 100));
+  const exponential = value.toExponential(significant - 1);
+  const exponent = Number(exponential.slice(exponential.indexOf("e") + 1));
+  const trim = (text: string) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  if (exponent < -4 || exponent >= significant) {
+    return `${trim(exponential.slice(0, exponential.indexOf("e")))}e${formatExponent(exponent)}`;
+  }
+  return trim(value.toFixed(Math.max(0, significant - 1 - exponent)));
+}
+
+function cut(text: string, precision: number | undefined): string {
+  return precision === undefined ? text : [...text].slice(0, precision).join("");
+}
+
+function hexOf(text: string, verb: string): string {
+  const bytes = new TextEncoder().encode(text);
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return verb === "x" ? hex : hex.toUpperCase();
+}
+
+function typeName(value: TemplateValue): string {
+  if (typeof value === "string") return "string";
+  if (typeof value === "number") return "float64";
+  if (typeof value === "bigint") return "int";
+  if (typeof value === "boolean") return "bool";
+  if (value === null) return "<nil>";
+  if (Array.isArray(value)) return "[]interface {}";
+  return value instanceof Map ? "map[string]interface {}" : "time.Time";
+}

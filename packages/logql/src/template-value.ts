@@ -1,0 +1,84 @@
+/** Values of templates. Integers are `bigint`, floats `number`, so that they print as Go prints them; times know their zone. */
+import { formatGoFloat } from "./go-text.ts";
+
+export interface TemplateTime {
+  readonly ns: bigint;
+  /** An IANA name; "UTC" unless a template asked for another. */
+  readonly zone: string;
+}
+
+export type TemplateValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | TemplateTime
+  | readonly TemplateValue[]
+  | ReadonlyMap<string, TemplateValue>;
+
+/** A run-time failure: the line stays and gets `__error__="TemplateFormatErr"`. */
+export class TemplateRunFault extends Error {
+  override readonly name = "TemplateRunFault";
+}
+
+export function isTime(value: TemplateValue): value is TemplateTime {
+  return typeof value === "object" && value !== null && "ns" in value;
+}
+
+export function isList(value: TemplateValue): value is readonly TemplateValue[] {
+  return Array.isArray(value);
+}
+
+export function isMap(value: TemplateValue): value is ReadonlyMap<string, TemplateValue> {
+  return value instanceof Map;
+}
+
+/** text/template's truth: empty strings, lists and maps, zero, false and nil are false. */
+export function isTrue(value: TemplateValue): boolean {
+  if (isList(value)) return value.length > 0;
+  if (isMap(value)) return value.size > 0;
+  if (isTime(value)) return true;
+  return Boolean(value);
+}
+
+/** Go's `%v`. */
+export function printValue(
+  value: TemplateValue,
+  formatTime: (time: TemplateTime) => string,
+): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return formatGoFloat(value);
+  if (value === null) return "<no value>";
+  if (isTime(value)) return formatTime(value);
+  if (isList(value)) return `[${value.map((item) => printNested(item, formatTime)).join(" ")}]`;
+  if (isMap(value)) {
+    const entries = [...value].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return `map[${entries.map(([key, item]) => `${key}:${printNested(item, formatTime)}`).join(" ")}]`;
+  }
+  return String(value);
+}
+
+function printNested(value: TemplateValue, formatTime: (time: TemplateTime) => string): string {
+  return value === null ? "<nil>" : printValue(value, formatTime);
+}
+
+/** The loose integer conversion of the template functions: text that is no number is 0, floats lose their fraction. */
+export function toInteger(value: TemplateValue | undefined): bigint {
+  if (typeof value === "bigint") return BigInt.asIntN(64, value);
+  if (typeof value === "boolean") return value ? 1n : 0n;
+  if (typeof value === "number") return Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n;
+  if (typeof value !== "string") return 0n;
+  const text = value.trim();
+  if (/^[-+]?\d+$/.test(text)) return BigInt.asIntN(64, BigInt(text.replace(/^\+/, "")));
+  return 0n;
+}
+
+export function toFloat(value: TemplateValue | undefined): number {
+  if (typeof value === "number") return value;
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value === "boolean") return value ? 1 : 0;
+  if (typeof value !== "string" || value.trim() === "") return 0;
+  const number = Number(value);
+  return Number.isNaN(number) ? 0 : number;
+}

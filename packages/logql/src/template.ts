@@ -1,0 +1,196 @@
+/** Runs a parsed template over the labels and the line of one entry. */
+import { TEMPLATE_OUTPUT_MAX } from "./limits.ts";
+import { printTime } from "./template-built-ins.ts";
+import { TEMPLATE_FUNCTIONS } from "./template-functions.ts";
+import type { TemplateScope } from "./template-functions.ts";
+import type {
+  TemplateCommand,
+  TemplateNode,
+  TemplateOperand,
+  TemplatePipeline,
+} from "./template-parse.ts";
+import { isList, isMap, isTrue, printValue, TemplateRunFault } from "./template-value.ts";
+import type { TemplateValue } from "./template-value.ts";
+
+/** What `.name` means at the top of a template: the labels. A missing one is the empty string. */
+export interface TemplateLabels {
+  get(name: string): string;
+  /** All labels, for a template that hands the dot on as a whole. */
+  toMap(): ReadonlyMap<string, string>;
+}
+
+interface Variable {
+  readonly name: string;
+  value: TemplateValue;
+}
+
+interface Run {
+  readonly scope: TemplateScope;
+  readonly labels: TemplateLabels;
+  readonly variables: Variable[];
+  output: string;
+}
+
+/** The dot while it still is the set of labels, so that no map is built for `.name`. */
+const ROOT = Symbol("labels");
+type Dot = TemplateValue | typeof ROOT;
+type BlockNode = Extract<TemplateNode, { readonly body: readonly TemplateNode[] }>;
+type Flow = "next" | "break" | "continue";
+
+/** Throws a {@link TemplateRunFault} when the template cannot be finished on this entry. */
+export function runTemplate(
+  nodes: readonly TemplateNode[],
+  labels: TemplateLabels,
+  scope: TemplateScope,
+): string {
+  const run: Run = { scope, labels, variables: [], output: "" };
+  runNodes(run, nodes, ROOT);
+  return run.output;
+}
+
+function runNodes(run: Run, nodes: readonly TemplateNode[], dot: Dot): Flow {
+  for (const node of nodes) {
+    if (node.kind === "text") write(run, node.text);
+    else if (node.kind === "action") {
+      const value = runPipeline(run, node.pipeline, dot);
+      if (node.pipeline.variables.length === 0) write(run, printValue(value, printTime));
+    } else if (node.kind === "break" || node.kind === "continue") return node.kind;
+    else {
+      const scopeStart = run.variables.length;
+      const flow = runBlock(run, node, dot);
+      run.variables.length = scopeStart;
+      if (flow !== "next") return flow;
+    }
+  }
+  return "next";
+}
+
+function write(run: Run, text: string): void {
+  run.output += text;
+  if (run.output.length > TEMPLATE_OUTPUT_MAX) {
+    throw new TemplateRunFault(`a template may write ${TEMPLATE_OUTPUT_MAX} characters at most`);
+  }
+}
+
+function runBlock(run: Run, node: BlockNode, dot: Dot): Flow {
+  if (node.kind === "range") return runRange(run, node, dot);
+  const value = runPipeline(run, node.pipeline, dot);
+  if (!isTrue(value)) return runNodes(run, node.otherwise, dot);
+  return runNodes(run, node.body, node.kind === "with" ? value : dot);
+}
+
+function runRange(run: Run, node: BlockNode, dot: Dot): Flow {
+  const { variables } = node.pipeline;
+  const subject = runPipeline(run, { ...node.pipeline, variables: [] }, dot);
+  const items = itemsOf(subject);
+  if (items.length === 0) return runNodes(run, node.otherwise, dot);
+  for (const [key, item] of items) {
+    const scopeStart = run.variables.length;
+    const [first, second] = variables;
+    if (second !== undefined)
+      run.variables.push({ name: first!, value: key }, { name: second, value: item });
+    else if (first !== undefined) run.variables.push({ name: first, value: item });
+    const flow = runNodes(run, node.body, item);
+    run.variables.length = scopeStart;
+    if (flow === "break") break;
+  }
+  return "next";
+}
+
+function itemsOf(subject: TemplateValue): readonly (readonly [TemplateValue, TemplateValue])[] {
+  if (isList(subject)) return subject.map((item, i) => [BigInt(i), item] as const);
+  if (isMap(subject)) return [...subject].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  if (typeof subject === "bigint") {
+    const count = Math.min(Number(subject), TEMPLATE_OUTPUT_MAX);
+    return Array.from({ length: Math.max(count, 0) }, (_, i) => [BigInt(i), BigInt(i)] as const);
+  }
+  if (subject === null) return [];
+  throw new TemplateRunFault("range can't iterate over a value of this type");
+}
+
+function runPipeline(run: Run, pipeline: TemplatePipeline, dot: Dot): TemplateValue {
+  let value: TemplateValue = null;
+  for (const [i, command] of pipeline.commands.entries()) {
+    value = runCommand(run, command, dot, i === 0 ? undefined : value);
+  }
+  for (const name of pipeline.variables) {
+    if (pipeline.declares) run.variables.push({ name, value });
+    else findVariable(run, name).value = value;
+  }
+  return value;
+}
+
+function runCommand(
+  run: Run,
+  command: TemplateCommand,
+  dot: Dot,
+  piped: TemplateValue | undefined,
+): TemplateValue {
+  const [first, ...rest] = command.operands;
+  if (first!.kind !== "function") {
+    if (rest.length > 0 || piped !== undefined) {
+      throw new TemplateRunFault("can't give argument to non-function");
+    }
+    return evaluate(run, first!, dot);
+  }
+  const { name } = first!;
+  if (name === "and" || name === "or") return runLogic(run, name, rest, dot, piped);
+  const args = rest.map((operand) => evaluate(run, operand, dot));
+  if (piped !== undefined) args.push(piped);
+  try {
+    return TEMPLATE_FUNCTIONS[name]!(args, run.scope);
+  } catch (error) {
+    if (!(error instanceof TemplateRunFault)) throw error;
+    throw new TemplateRunFault(`error calling ${name}: ${error.message}`, { cause: error });
+  }
+}
+
+function runLogic(
+  run: Run,
+  name: "and" | "or",
+  operands: readonly TemplateOperand[],
+  dot: Dot,
+  piped: TemplateValue | undefined,
+): TemplateValue {
+  let value: TemplateValue = null;
+  for (const operand of operands) {
+    value = evaluate(run, operand, dot);
+    if (isTrue(value) === (name === "or")) return value;
+  }
+  return piped ?? value;
+}
+
+function evaluate(run: Run, operand: TemplateOperand, dot: Dot): TemplateValue {
+  switch (operand.kind) {
+    case "constant":
+      return operand.value;
+    case "field":
+      return walk(run, dot, operand.path);
+    case "variable":
+      return walk(
+        run,
+        operand.name === "" ? ROOT : findVariable(run, operand.name).value,
+        operand.path,
+      );
+    case "pipeline":
+      return walk(run, runPipeline(run, operand.pipeline, dot), operand.path);
+    case "function":
+      return runCommand(run, { operands: [operand] }, dot, undefined);
+  }
+}
+
+function findVariable(run: Run, name: string): Variable {
+  const variable = run.variables.findLast((candidate) => candidate.name === name);
+  if (variable === undefined) throw new TemplateRunFault(`undefined variable: $${name}`);
+  return variable;
+}
+
+function walk(run: Run, from: Dot, path: readonly string[]): TemplateValue {
+  let value: Dot = from;
+  for (const name of path) {
+    if (value === ROOT) value = run.labels.get(name);
+    else if (isMap(value)) value = value.get(name) ?? null;
+    else throw new TemplateRunFault(`can't evaluate field ${name}`);
+  }
+  return value === ROOT ? run.labels.toMap() : value;
+}

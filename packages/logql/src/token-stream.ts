@@ -1,0 +1,109 @@
+/** The parser's view of the tokens: look ahead, take, or fail with Loki's wording (`syntax error: unexpected A, expecting B or C`). */
+import { parseFault } from "./errors.ts";
+import type { FinchError } from "@finch/runtime";
+import { NESTING_MAX, QUERY_LENGTH_MAX } from "./limits.ts";
+import { scanTokens } from "./lexer.ts";
+import type { Token, TokenKind } from "./lexer.ts";
+
+const NAMES: Readonly<Partial<Record<TokenKind, string>>> = {
+  identifier: "IDENTIFIER",
+  string: "STRING",
+  number: "NUMBER",
+  duration: "DURATION",
+  bytes: "BYTES",
+  range: "RANGE",
+  flag: "PARSER_FLAG",
+};
+
+/** Names that Loki's scanner takes for functions when a parenthesis or a grouping follows; they are quoted as they stand in messages. */
+const FUNCTION_FOLLOWS = new Set(["(", "by", "without"]);
+/** More alternatives than that are not listed, as in Loki's generated parser. */
+const EXPECTED_MAX = 4;
+
+export class TokenStream {
+  readonly #tokens: readonly Token[];
+  #index = 0;
+  #depth = 0;
+
+  constructor(text: string) {
+    if (text.length > QUERY_LENGTH_MAX) {
+      throw parseFault(`input size too long (${text.length} > ${QUERY_LENGTH_MAX})`);
+    }
+    this.#tokens = scanTokens(text);
+  }
+
+  get current(): Token {
+    return this.#tokens[this.#index]!;
+  }
+
+  peek(distance = 1): Token {
+    return this.#tokens[Math.min(this.#index + distance, this.#tokens.length - 1)]!;
+  }
+
+  next(): Token {
+    const token = this.current;
+    if (token.kind !== "end") this.#index++;
+    return token;
+  }
+
+  is(symbol: string): boolean {
+    return this.current.kind === "symbol" && this.current.text === symbol;
+  }
+
+  isWord(word: string): boolean {
+    return this.current.kind === "identifier" && this.current.text === word;
+  }
+
+  /** Takes the symbol when it is there. */
+  accept(symbol: string): boolean {
+    if (!this.is(symbol)) return false;
+    this.#index++;
+    return true;
+  }
+
+  acceptWord(word: string): boolean {
+    if (!this.isWord(word)) return false;
+    this.#index++;
+    return true;
+  }
+
+  expect(symbol: string, ...others: readonly string[]): Token {
+    if (!this.is(symbol)) throw this.unexpected(symbol, ...others);
+    return this.next();
+  }
+
+  expectKind(kind: TokenKind, ...others: readonly string[]): Token {
+    if (this.current.kind !== kind) throw this.unexpected(NAMES[kind] ?? kind, ...others);
+    return this.next();
+  }
+
+  /** The fault that the current token stands where something else should. */
+  unexpected(...expected: readonly string[]): FinchError {
+    const { kind, text, at } = this.current;
+    let name = NAMES[kind] ?? text;
+    if (kind === "identifier" && FUNCTION_FOLLOWS.has(this.peek().text)) name = text;
+    if (kind === "identifier" && KEYWORDS.has(text)) name = text;
+    const wanted =
+      expected.length === 0 || expected.length > EXPECTED_MAX
+        ? ""
+        : `, expecting ${expected.join(" or ")}`;
+    return parseFault(`syntax error: unexpected ${name}${wanted}`, at);
+  }
+
+  /** Runs `parse` one level deeper; a query nested deeper than the stack bears is refused. */
+  nested<T>(parse: () => T): T {
+    if (++this.#depth > NESTING_MAX) {
+      throw parseFault(`nesting deeper than ${NESTING_MAX} levels`, this.current.at);
+    }
+    const result = parse();
+    this.#depth--;
+    return result;
+  }
+}
+
+const KEYWORDS = new Set(
+  (
+    "by without bool on ignoring group_left group_right offset unwrap or and unless json regexp logfmt unpack pattern " +
+    "line_format label_format decolorize drop keep"
+  ).split(" "),
+);
