@@ -7,18 +7,21 @@ import { describeError, FinchError } from "@finch/runtime";
 import { Labels } from "@finch/model";
 import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
+import type { LogEntry } from "../../receivers.ts";
 import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { readCompressedLines } from "./compressed-file.ts";
 import { FileTail } from "./file-tail.ts";
 import type { FileProgress } from "./file-tail.ts";
 import { forward, uniqueNanoseconds } from "./forward.ts";
-import { openPositions } from "./positions.ts";
-import type { Positions } from "./positions.ts";
+import { openPositions } from "../../positions.ts";
+import type { Positions } from "../../positions.ts";
 
 /** Without it a glob over a spool directory would take every file descriptor of the process. */
 const FILES_MAX = 4096;
 const SAVE_EVERY_MS = 10_000;
+/** Pause before lines that a receiver refused are offered again. */
+const RETRY_MS = 1000;
 
 const ARGUMENTS = {
   targets: required(
@@ -287,8 +290,29 @@ class FileReader implements AsyncDisposable {
       line,
       structuredMetadata: Labels.EMPTY,
     }));
-    await forward(this.#arguments.forward_to, entries, signal);
+    await this.#forwardUntilTaken(file, entries, signal);
     this.#lines.add(lines.length);
+  }
+
+  /** The lines are read and nowhere else: a receiver that fails is asked again until it takes them or the component stops. */
+  async #forwardUntilTaken(
+    file: FollowedFile,
+    entries: readonly LogEntry[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        return await forward(this.#arguments.forward_to, entries, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        this.#context.setHealth(
+          "unhealthy",
+          `${file.path}: lines are not taken: ${describeError(error)}`,
+        );
+        file.failed = true;
+        await this.#context.clock.sleep(RETRY_MS, signal);
+      }
+    }
   }
 
   async #closeUnwanted(): Promise<void> {

@@ -17,8 +17,8 @@ import type { ValuesOf } from "../../schema.ts";
 import { forward } from "./forward.ts";
 import { journalLabels, parseJournalLine } from "./journal-entry.ts";
 import { LineSplitter } from "./line-splitter.ts";
-import { openPositions } from "./positions.ts";
-import type { Positions } from "./positions.ts";
+import { openPositions } from "../../positions.ts";
+import type { Positions } from "../../positions.ts";
 
 const SAVE_EVERY_MS = 10_000;
 const RESTART_MS_MIN = 1000;

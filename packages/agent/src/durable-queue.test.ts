@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { nodeFileSystem, silentLogger } from "@finch/runtime";
+import { openDurableQueue } from "./durable-queue.ts";
+import type { DurableQueue } from "./durable-queue.ts";
+
+const NEVER = new AbortController().signal;
+
+async function inDirectory(run: (open: (senders?: readonly string[], bytesMax?: number) => Promise<DurableQueue>) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "finch-queue-"));
+  try {
+    await run((senders = ["a"], bytesMax = 1 << 20) => openDurableQueue({ directory, fileSystem: nodeFileSystem, log: silentLogger, bytesMax, senders }));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+}
+
+const record = (text: string) => new TextEncoder().encode(text);
+const texts = (records: readonly Uint8Array[]) => records.map((bytes) => new TextDecoder().decode(bytes));
+const take = (queue: DurableQueue, sender = "a", bytesMax = 1 << 20) => queue.take(sender, { bytesMax, waitMs: 1, signal: NEVER });
+
+describe("durable queue", () => {
+  test("what was pushed is taken in order, again until it is committed", () =>
+    inDirectory(async (open) => {
+      await using queue = await open();
+      await queue.push(record("1"), NEVER);
+      await queue.push(record("2"), NEVER);
+      assert.deepEqual(texts((await take(queue)).records), ["1", "2"]);
+      const batch = await take(queue);
+      assert.deepEqual(texts(batch.records), ["1", "2"]);
+      await queue.commit("a", batch.next);
+      await queue.push(record("3"), NEVER);
+      assert.deepEqual(texts((await take(queue)).records), ["3"]);
+    }));
+  test("a restart goes on with what was not committed", () =>
+    inDirectory(async (open) => {
+      {
+        await using queue = await open();
+        await queue.push(record("1"), NEVER);
+        await queue.commit("a", (await take(queue)).next);
+        await queue.push(record("2"), NEVER);
+      }
+      await using queue = await open();
+      assert.deepEqual(texts((await take(queue)).records), ["2"]);
+    }));
+  test("take waits for a push", () =>
+    inDirectory(async (open) => {
+      await using queue = await open();
+      const taken = take(queue);
+      await queue.push(record("late"), NEVER);
+      assert.deepEqual(texts((await taken).records), ["late"]);
+    }));
+  test("take ends with the signal's reason", () =>
+    inDirectory(async (open) => {
+      await using queue = await open();
+      const controller = new AbortController();
+      const taken = queue.take("a", { bytesMax: 1, waitMs: 1, signal: controller.signal });
+      controller.abort(new Error("stop"));
+      await assert.rejects(taken, /stop/);
+    }));
+  test("a batch is bounded, and holds one record at least", () =>
+    inDirectory(async (open) => {
+      await using queue = await open();
+      for (const text of ["aaaa", "bbbb", "cccc"]) await queue.push(record(text), NEVER);
+      assert.deepEqual(texts((await take(queue, "a", 8)).records), ["aaaa", "bbbb"]);
+      assert.deepEqual(texts((await take(queue, "a", 1)).records), ["aaaa"]);
+    }));
+  test("a full queue makes push wait until the slowest sender has room", () =>
+    inDirectory(async (open) => {
+      await using queue = await open(["a", "b"], 256 << 10);
+      const big = new Uint8Array(60 << 10);
+      for (let i = 0; i < 4; i++) await queue.push(big, NEVER);
+      let pushed = false;
+      const waiting = queue.push(big, NEVER).then(() => (pushed = true));
+      const forA = await take(queue, "a");
+      await queue.commit("a", forA.next);
+      assert.equal(pushed, false);
+      await queue.commit("b", forA.next);
+      await waiting;
+      assert.equal(pushed, true);
+      assert.ok(queue.bytes() <= 256 << 10);
+    }));
+});

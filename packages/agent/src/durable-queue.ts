@@ -1,0 +1,194 @@
+/**
+ * The queue on disk between a sink's receiver and its senders: a WAL and a stored position per sender. What `push` resolved for survives any
+ * crash; a sender that dies between sending and storing its position sends again. When the queue is full, `push` waits: the back-pressure
+ * reaches the source, which reads on later.
+ */
+import { FinchError } from "@finch/runtime";
+import type { FileSystem, Logger } from "@finch/runtime";
+import { openWal } from "@finch/store";
+import type { Wal, WalPosition } from "@finch/store";
+import { openPositions } from "./positions.ts";
+import type { Positions } from "./positions.ts";
+
+/** A segment is the unit of freeing space: larger ones free it late, smaller ones make many files. */
+const SEGMENT_BYTES_MAX = 8 << 20;
+/** What may wait for an fsync; more would only be memory. */
+const PENDING_BYTES_MAX = 32 << 20;
+
+export interface DurableQueueOptions {
+  /** Holds `wal/` and the positions; made when it is not there. */
+  readonly directory: string;
+  readonly fileSystem: FileSystem;
+  readonly log: Logger;
+  /** Size on disk at which `push` waits for the senders. */
+  readonly bytesMax: number;
+  /** Names of the senders. What is sent by all of them is removed. */
+  readonly senders: readonly string[];
+}
+
+/** Records a sender is to send, and where it stands afterwards. */
+export interface QueueBatch {
+  readonly records: readonly Uint8Array[];
+  readonly next: WalPosition;
+}
+
+export interface DurableQueue extends AsyncDisposable {
+  /** Resolves when the record is durable. Waits while the queue is full; rejects with `unavailable` when the disk is. */
+  push(record: Uint8Array, signal: AbortSignal): Promise<void>;
+  /**
+   * Waits until there is something to send, then up to `waitMs` for more, and gives up to `bytesMax` of it (one record at least). The same
+   * records come again until {@link DurableQueue.commit}. Rejects with the signal's reason.
+   */
+  take(
+    sender: string,
+    options: { readonly bytesMax: number; readonly waitMs: number; readonly signal: AbortSignal },
+  ): Promise<QueueBatch>;
+  /** Stores that the sender is done with everything before `next`. */
+  commit(sender: string, next: WalPosition): Promise<void>;
+  /** Bytes on disk. */
+  bytes(): number;
+}
+
+/** Opens the queue with what the last run left in it. */
+export async function openDurableQueue(options: DurableQueueOptions): Promise<DurableQueue> {
+  const { directory, fileSystem, log } = options;
+  await fileSystem.makeDirectory(directory);
+  const wal = await openWal({
+    directory: `${directory}/wal`,
+    fileSystem,
+    log,
+    segmentBytesMax: Math.min(SEGMENT_BYTES_MAX, Math.max(64 << 10, options.bytesMax / 4)),
+    pendingBytesMax: PENDING_BYTES_MAX,
+  });
+  const positions = await openPositions<WalPosition>({
+    directory,
+    fileSystem,
+    log,
+    isValue: isPosition,
+  });
+  for (const known of positions.keys())
+    if (!options.senders.includes(known)) positions.delete(known);
+  return new WalQueue(options, wal, positions);
+}
+
+function isPosition(value: unknown): value is WalPosition {
+  const position = value as Partial<WalPosition> | null;
+  return (
+    typeof position === "object" &&
+    position !== null &&
+    typeof position.segment === "number" &&
+    typeof position.offset === "number"
+  );
+}
+
+class WalQueue implements DurableQueue {
+  readonly #options: DurableQueueOptions;
+  readonly #wal: Wal;
+  readonly #positions: Positions<WalPosition>;
+  #end: WalPosition | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(options: DurableQueueOptions, wal: Wal, positions: Positions<WalPosition>) {
+    this.#options = options;
+    this.#wal = wal;
+    this.#positions = positions;
+  }
+
+  bytes(): number {
+    return this.#wal.statistics().bytes;
+  }
+
+  async push(record: Uint8Array, signal: AbortSignal): Promise<void> {
+    while (this.bytes() + record.length > this.#options.bytesMax && this.#hasUnsent())
+      await this.#nextChange(signal);
+    this.#end = await this.#wal.append(record);
+    this.#announce();
+  }
+
+  async take(
+    sender: string,
+    options: { readonly bytesMax: number; readonly waitMs: number; readonly signal: AbortSignal },
+  ): Promise<QueueBatch> {
+    const { bytesMax, waitMs, signal } = options;
+    let batch = await this.#read(sender, bytesMax);
+    while (batch.records.length === 0) {
+      await this.#nextChange(signal);
+      batch = await this.#read(sender, bytesMax);
+    }
+    const deadline = AbortSignal.timeout(waitMs);
+    const either = AbortSignal.any([signal, deadline]);
+    while (batch.bytes < bytesMax && !deadline.aborted) {
+      await this.#nextChange(either).catch(() => signal.throwIfAborted());
+      if (deadline.aborted) batch = await this.#read(sender, bytesMax);
+      else if (this.#unreadBytes(batch.next) + batch.bytes >= bytesMax)
+        batch = await this.#read(sender, bytesMax);
+    }
+    return batch;
+  }
+
+  async commit(sender: string, next: WalPosition): Promise<void> {
+    this.#positions.set(sender, next);
+    await this.#positions.save();
+    const stored = this.#options.senders.map((name) => this.#positions.get(name)?.segment ?? 0);
+    await this.#wal.cut(Math.min(...stored));
+    this.#announce();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#changed.reject(new FinchError("canceled", "agent/queue-closed", "the queue is closed"));
+    this.#changed.promise.catch(() => {});
+    await this.#positions.save();
+    await this.#wal[Symbol.asyncDispose]();
+  }
+
+  /** Something is not sent yet by somebody; only then waiting for room can end. */
+  #hasUnsent(): boolean {
+    const end = this.#end;
+    if (end === undefined) return this.bytes() > 0;
+    return this.#options.senders.some((sender) => {
+      const at = this.#positions.get(sender);
+      return (
+        at === undefined ||
+        at.segment < end.segment ||
+        (at.segment === end.segment && at.offset < end.offset)
+      );
+    });
+  }
+
+  /** A guess from positions, exact within one segment: good enough to decide whether reading again pays. */
+  #unreadBytes(from: WalPosition): number {
+    const end = this.#end;
+    if (end === undefined) return 0;
+    return end.segment === from.segment ? end.offset - from.offset : SEGMENT_BYTES_MAX;
+  }
+
+  async #read(sender: string, bytesMax: number): Promise<QueueBatch & { readonly bytes: number }> {
+    const records: Uint8Array[] = [];
+    let bytes = 0;
+    let next = this.#positions.get(sender) ?? { segment: 0, offset: 0 };
+    for await (const record of this.#wal.read(this.#positions.get(sender))) {
+      if (bytes > 0 && bytes + record.payload.length > bytesMax) break;
+      records.push(record.payload);
+      bytes += record.payload.length;
+      next = record.next;
+    }
+    return { records, next, bytes };
+  }
+
+  #announce(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  async #nextChange(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await Promise.race([this.#changed.promise, aborted.promise]);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+}
