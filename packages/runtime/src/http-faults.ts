@@ -5,7 +5,7 @@ import type { HttpReply } from "./http-types.ts";
 
 /**
  * `prometheus`: the JSON envelope with `errorType`. `text`: a bare message, as Loki and the write paths answer.
- * `json`: `{"error":{"code","message"}}`, the own API of Finch.
+ * `json`: `{"error":message,"code":…}`, the own API of Finch.
  */
 export type HttpFaultStyle = "prometheus" | "text" | "json";
 
@@ -69,6 +69,6 @@ export function faultReply(fault: FinchError, style: HttpFaultStyle): HttpReply 
     const body = JSON.stringify({ status: "error", errorType, error: fault.message });
     return { status, headers, body };
   }
-  const body = JSON.stringify({ error: { code: fault.code, message: fault.message } });
+  const body = JSON.stringify({ error: fault.message, code: fault.code });
   return { status: TEXT_STATUS[fault.kind], headers, body };
 }

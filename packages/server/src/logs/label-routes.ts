@@ -1,0 +1,88 @@
+/** `labels`, `label/NAME/values`, `series` and `status/buildinfo` of Loki's HTTP API. */
+import { compareLabels } from "@finch/model";
+import type { Labels, Matcher } from "@finch/model";
+import type { Clock } from "@finch/runtime";
+import { jsonReply } from "@finch/runtime/http";
+import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import type { LabelScope, LogStore } from "@finch/store";
+import { describeBuild } from "../build-info.ts";
+import type { BuildInfo } from "../build-info.ts";
+import type { LogsEngine } from "./engine.ts";
+import { readRange } from "./parameters.ts";
+import type { TimeRangeNs } from "./parameters.ts";
+
+export interface LogsLabelContext {
+  readonly store: LogStore;
+  readonly engine: LogsEngine;
+  readonly clock: Clock;
+  readonly build: BuildInfo;
+}
+
+export function labelRoutes(context: LogsLabelContext): readonly HttpRoute[] {
+  const route = (
+    path: string,
+    handle: (request: HttpRequest) => Promise<HttpReply>,
+  ): HttpRoute => ({
+    kind: "http",
+    methods: ["GET", "POST"],
+    path,
+    faults: "text",
+    handle,
+  });
+  const build = describeBuild("loki", context.build);
+  return [
+    route("/loki/api/v1/labels", (request) => answerLabels(context, request)),
+    route("/loki/api/v1/label", (request) => answerLabels(context, request)),
+    route("/loki/api/v1/label/:name/values", (request) => answerValues(context, request)),
+    route("/loki/api/v1/series", (request) => answerSeries(context, request)),
+    route("/loki/api/v1/status/buildinfo", () => Promise.resolve(jsonReply(200, build))),
+  ];
+}
+
+/** Labels of our own bookkeeping, such as `__error__`, are not for people to choose from. */
+function isInternal(name: string): boolean {
+  return name.startsWith("__") && name.endsWith("__");
+}
+
+async function answerLabels(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
+  const scope = await readScope(context, request);
+  const names = await context.store.labelNames(scope);
+  return jsonReply(200, { status: "success", data: names.filter((name) => !isInternal(name)) });
+}
+
+async function answerValues(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
+  const scope = await readScope(context, request);
+  const data = await context.store.labelValues(request.params["name"]!, scope);
+  return jsonReply(200, { status: "success", data });
+}
+
+async function answerSeries(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
+  const parameters = await request.readParameters();
+  const range = readRange(parameters, context.clock.nowMs());
+  const given = [...parameters.getAll("match[]"), ...parameters.getAll("match")];
+  const selectors = given.length === 0 ? ["{}"] : given;
+  const scopes = selectors.map((text) => toScope(readMatchers(context.engine, text), range));
+  const lists = await Promise.all(scopes.map((scope) => context.store.series(scope)));
+  const byKey = new Map<string, Labels>();
+  for (const list of lists) for (const labels of list) byKey.set(labels.key, labels);
+  return jsonReply(200, { status: "success", data: [...byKey.values()].toSorted(compareLabels) });
+}
+
+async function readScope(context: LogsLabelContext, request: HttpRequest): Promise<LabelScope> {
+  const parameters = await request.readParameters();
+  const range = readRange(parameters, context.clock.nowMs());
+  return toScope(readMatchers(context.engine, parameters.get("query") ?? ""), range);
+}
+
+/** `{}` and nothing at all select every stream here, unlike in queries. */
+function readMatchers(engine: LogsEngine, text: string): readonly Matcher[] {
+  return /^\s*(?:\{\s*\})?\s*$/.test(text) ? [] : engine.parseSelector(text);
+}
+
+function toScope(matchers: readonly Matcher[], range: TimeRangeNs): LabelScope {
+  return {
+    matchers,
+    startMs: Number(range.startNs / 1_000_000n),
+    endMs: Number((range.endNs - 1n) / 1_000_000n),
+  };
+}

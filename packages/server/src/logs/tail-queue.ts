@@ -1,0 +1,64 @@
+/**
+ * What a tail has yet to send: bounded, so that a slow client costs a fixed amount of memory and never slows ingest down. What does not fit is
+ * dropped, the newest first, and remembered by stream and time so that the client is told.
+ */
+import type { Labels } from "@finch/model";
+import type { LogRow } from "./engine.ts";
+
+export interface DroppedEntry {
+  readonly labels: Labels;
+  readonly timestampNs: bigint;
+}
+
+/** Dropped entries told one by one; beyond that the client knows well enough. */
+const DROPPED_TOLD_MAX = 1000;
+
+export class TailQueue {
+  readonly #max: number;
+  #rows: LogRow[] = [];
+  #dropped: DroppedEntry[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  push(rows: readonly LogRow[]): void {
+    for (const row of rows) {
+      if (this.#rows.length < this.#max) this.#rows.push(row);
+      else if (this.#dropped.length < DROPPED_TOLD_MAX) {
+        this.#dropped.push({ labels: row.stream, timestampNs: row.timestampNs });
+      }
+    }
+    if (rows.length > 0) this.#wake?.();
+  }
+
+  /** Everything there is, at least one row; waits for it. Rejects when the signal aborts. One caller at a time. */
+  async take(
+    signal: AbortSignal,
+  ): Promise<{ readonly rows: readonly LogRow[]; readonly dropped: readonly DroppedEntry[] }> {
+    while (this.#rows.length === 0) await this.#more(signal);
+    const rows = this.#rows;
+    const dropped = this.#dropped;
+    this.#rows = [];
+    this.#dropped = [];
+    return { rows, dropped };
+  }
+
+  #more(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        this.#wake = undefined;
+        signal.removeEventListener("abort", onAbort);
+        finish();
+      };
+      const onAbort = () => settle(() => reject(signal.reason as Error));
+      if (signal.aborted) {
+        reject(signal.reason as Error);
+        return;
+      }
+      this.#wake = () => settle(resolve);
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * `tail` of Loki's HTTP API: a WebSocket that first brings the newest lines since `start`, then every line as it becomes durable. No line
+ * comes twice where history and live meet, and none is missing between them.
+ */
+import type { Labels, LogColumns } from "@finch/model";
+import { FinchError } from "@finch/runtime";
+import type { HttpRequest, HttpWebSocket, WebSocketRoute } from "@finch/runtime/http";
+import type { LogStore } from "@finch/store";
+import type { LogRow, LogsPipeline, LogsQuery } from "./engine.ts";
+import {
+  badRequest,
+  checkEntryLimit,
+  readDelayMs,
+  readEntryLimit,
+  readTimeNs,
+} from "./parameters.ts";
+import { ENCODING_FLAGS_HEADER } from "./query-routes.ts";
+import type { LogsQueryContext } from "./query-routes.ts";
+import { asksToCategorize, CATEGORIZE_FLAG, writeTailStreams } from "./result-json.ts";
+import { TailQueue } from "./tail-queue.ts";
+import type { DroppedEntry } from "./tail-queue.ts";
+
+export interface TailContext extends LogsQueryContext {
+  readonly store: LogStore;
+}
+
+interface TailRequest {
+  readonly query: LogsQuery;
+  readonly startNs: bigint;
+  readonly limit: number;
+  readonly delayMs: number;
+  readonly categorize: boolean;
+}
+
+/** Lines gathered before a frame is sent; bursts become a few large frames instead of many small ones. */
+const GATHER_MS = 50;
+/** Lines in one frame. */
+const FRAME_ROWS_MAX = 1000;
+const HOUR_NS = 3_600_000_000_000n;
+
+/** The route, and how many tails are open. */
+export function createTailRoutes(context: TailContext): {
+  readonly routes: readonly WebSocketRoute[];
+  readonly openCount: () => number;
+} {
+  let open = 0;
+  const accept = async (request: HttpRequest) => {
+    const wanted = readTailRequest(context, request);
+    const { tailsMax } = context.limits;
+    if (open >= tailsMax) {
+      throw badRequest(
+        `max concurrent tail requests limit exceeded, count > limit (${open + 1} > ${tailsMax})`,
+      );
+    }
+    const pipeline = context.engine.openPipeline(wanted.query);
+    return async (socket: HttpWebSocket) => {
+      open++;
+      try {
+        await runTail(context, wanted, pipeline, socket);
+      } finally {
+        open--;
+      }
+    };
+  };
+  const route = (path: string): WebSocketRoute => ({
+    kind: "websocket",
+    path,
+    faults: "text",
+    accept,
+  });
+  return { routes: [route("/loki/api/v1/tail")], openCount: () => open };
+}
+
+function readTailRequest(context: TailContext, request: HttpRequest): TailRequest {
+  const { engine, limits, clock } = context;
+  const { query: parameters } = request;
+  const query = engine.parse(parameters.get("query") ?? "");
+  if (query.isMetric) throw badRequest("only log queries can be tailed, this is a metric query");
+  const limit = readEntryLimit(parameters);
+  checkEntryLimit(limit, limits);
+  const nowNs = BigInt(Math.floor(clock.nowMs())) * 1_000_000n;
+  return {
+    query,
+    limit,
+    startNs: readTimeNs(parameters, "start") ?? nowNs - HOUR_NS,
+    delayMs: readDelayMs(parameters, limits),
+    categorize: asksToCategorize(request.header(ENCODING_FLAGS_HEADER)),
+  };
+}
+
+async function runTail(
+  context: TailContext,
+  wanted: TailRequest,
+  pipeline: LogsPipeline,
+  socket: HttpWebSocket,
+): Promise<void> {
+  const queue = new TailQueue(context.limits.tailQueueEntriesMax);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([socket.signal, failed.signal]);
+  const stop = context.store.tail(createListener(pipeline, wanted.startNs, queue, failed));
+  try {
+    const history = await readHistory(context, wanted, signal);
+    if (history.length > 0) await sendFrames(socket, history, [], wanted.categorize);
+    let sent: ReadonlySet<string> | undefined = new Set(history.map(identify));
+    for (;;) {
+      let { rows, dropped } = await queue.take(signal);
+      if (sent !== undefined) {
+        // Lines that became durable while history was read may be in both.
+        const known = sent;
+        rows = rows.filter((row) => !known.has(identify(row)));
+        sent = undefined;
+      }
+      if (wanted.delayMs > 0) {
+        await context.clock.sleep(wanted.delayMs, signal);
+        rows = rows.toSorted((a, b) => compareBigints(a.timestampNs, b.timestampNs));
+      }
+      if (rows.length > 0 || dropped.length > 0) {
+        await sendFrames(socket, rows, dropped, wanted.categorize);
+      }
+      await context.clock.sleep(GATHER_MS, signal);
+    }
+  } catch (error) {
+    if (socket.signal.aborted) return;
+    throw error;
+  } finally {
+    stop();
+  }
+}
+
+/** Called inside the store's append: takes what matches and passes the pipeline, and never throws. */
+function createListener(
+  pipeline: LogsPipeline,
+  startNs: bigint,
+  queue: TailQueue,
+  failed: AbortController,
+): (labels: Labels, entries: LogColumns) => void {
+  return (labels, entries) => {
+    try {
+      if (!pipeline.matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) return;
+      const rows = pipeline.process({ labels, entries });
+      queue.push(startNs > 0n ? rows.filter((row) => row.timestampNs >= startNs) : rows);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      failed.abort(new FinchError("internal", "server/tail-failed", message, { cause: error }));
+    }
+  };
+}
+
+/** The newest lines from `start` to now, oldest first. */
+async function readHistory(
+  context: TailContext,
+  wanted: TailRequest,
+  signal: AbortSignal,
+): Promise<readonly LogRow[]> {
+  const { engine, gate, clock, limits } = context;
+  const endNs = BigInt(Math.floor(clock.nowMs()) + limits.futureMsMax) * 1_000_000n;
+  if (endNs <= wanted.startNs) return [];
+  using _place = await gate.enter(signal);
+  const answer = await engine.queryRange(wanted.query, {
+    startNs: wanted.startNs,
+    endNs,
+    stepMs: 1000,
+    intervalMs: 0,
+    limit: wanted.limit,
+    direction: "backward",
+    signal,
+  });
+  return answer.value.kind === "streams" ? answer.value.rows.toReversed() : [];
+}
+
+async function sendFrames(
+  socket: HttpWebSocket,
+  rows: readonly LogRow[],
+  dropped: readonly DroppedEntry[],
+  categorize: boolean,
+): Promise<void> {
+  for (let at = 0; at < Math.max(rows.length, 1); at += FRAME_ROWS_MAX) {
+    const streams = writeTailStreams(rows.slice(at, at + FRAME_ROWS_MAX), categorize);
+    let frame = `{"streams":${streams}`;
+    if (categorize) frame += `,"encodingFlags":["${CATEGORIZE_FLAG}"]`;
+    if (at === 0 && dropped.length > 0) {
+      const told = dropped.map(({ labels, timestampNs }) => ({
+        labels,
+        timestamp: String(timestampNs),
+      }));
+      frame += `,"dropped_entries":${JSON.stringify(told)}`;
+    }
+    // Resolves when the kernel has the frame: a slow client holds the loop here, and the queue fills up behind it.
+    await socket.send(`${frame}}`);
+  }
+}
+
+function identify(row: LogRow): string {
+  return `${row.stream.key}\n${row.timestampNs}\n${row.line}`;
+}
+
+function compareBigints(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

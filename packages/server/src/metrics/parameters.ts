@@ -1,0 +1,95 @@
+/** Reads the parameters of Prometheus' HTTP API; every fault names the parameter as Prometheus does. */
+import { parseDurationParameter, parsePrometheusTime } from "@finch/model";
+import type { Matcher } from "@finch/model";
+import { parseMetricSelector } from "@finch/promql";
+import { FinchError } from "@finch/runtime";
+import type { LabelScope } from "@finch/store";
+
+/** Times that stand for "no bound" in label queries: the range of a JavaScript date. */
+const OPEN_START_MS = -8_640_000_000_000_000;
+const OPEN_END_MS = 8_640_000_000_000_000;
+
+export function badParameter(name: string, message: string): FinchError {
+  return new FinchError(
+    "invalid",
+    "server/bad-parameter",
+    `invalid parameter "${name}": ${message}`,
+  );
+}
+
+/** Runs `read`; an `invalid` fault of it becomes one of the parameter, any other fault stays what it is. */
+export function inParameter<Value>(name: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FinchError && error.kind === "invalid")
+      throw badParameter(name, error.message);
+    throw error;
+  }
+}
+
+export function readTime(parameters: URLSearchParams, name: string, otherwise: number): number {
+  const text = parameters.get(name);
+  return text === null || text === ""
+    ? otherwise
+    : inParameter(name, () => parsePrometheusTime(text));
+}
+
+export function readRequiredTime(parameters: URLSearchParams, name: string): number {
+  return inParameter(name, () => parsePrometheusTime(parameters.get(name) ?? ""));
+}
+
+/** Milliseconds, or undefined when not given. */
+export function readDuration(parameters: URLSearchParams, name: string): number | undefined {
+  const text = parameters.get(name);
+  if (text === null || text === "") return undefined;
+  return inParameter(name, () => parseDurationParameter(text));
+}
+
+/** `limit`: 0 or not given means none. */
+export function readLimit(parameters: URLSearchParams, name = "limit"): number {
+  const text = parameters.get(name);
+  if (text === null || text === "") return 0;
+  if (!/^[+-]?\d{1,15}$/.test(text)) {
+    throw badParameter(
+      name,
+      `cannot parse ${JSON.stringify(text)} to a valid limit: give a whole number`,
+    );
+  }
+  if (text.startsWith("-") && Number(text) !== 0)
+    throw badParameter(name, "limit must be non-negative");
+  return Number(text);
+}
+
+/** Selections of `match[]`; each must be able to miss an unlabelled series, as in Prometheus. */
+export function readSelectors(parameters: URLSearchParams): readonly (readonly Matcher[])[] {
+  return parameters.getAll("match[]").map((text) => {
+    const matchers = inParameter("match[]", () => parseMetricSelector(text));
+    if (matchers.every((matcher) => matcher.matches(""))) {
+      throw badParameter("match[]", "match[] must contain at least one non-empty matcher");
+    }
+    return matchers;
+  });
+}
+
+/** One scope per selector (or one for everything), over `start` to `end`. */
+export function readScopes(parameters: URLSearchParams): readonly LabelScope[] {
+  const startMs = readTime(parameters, "start", OPEN_START_MS);
+  const endMs = readTime(parameters, "end", OPEN_END_MS);
+  if (endMs < startMs) throw badParameter("end", "end timestamp must not be before start time");
+  const selectors = readSelectors(parameters);
+  const all = selectors.length === 0 ? [[]] : selectors;
+  return all.map((matchers) => ({ matchers, startMs, endMs }));
+}
+
+/** The name behind an `U__`-escaped one: `_2e_` is a dot, `__` an underscore. Anything not escaped so is returned as it is. */
+export function unescapeLabelName(name: string): string {
+  if (!name.startsWith("U__")) return name;
+  const escaped = name.slice(3);
+  if (!/^(?:[A-Za-z0-9:]|__|_[0-9a-fA-F]{1,6}_)*$/.test(escaped)) return name;
+  return escaped.replaceAll(/__|_([0-9a-fA-F]{1,6})_/g, (_, code: string | undefined) => {
+    if (code === undefined) return "_";
+    const point = Number.parseInt(code, 16);
+    return point <= 0x10ffff ? String.fromCodePoint(point) : "\uFFFD";
+  });
+}

@@ -1,0 +1,140 @@
+/** `query`, `query_range` and `format_query` of Prometheus' HTTP API. */
+import { formatQuery, parseQuery } from "@finch/promql";
+import { FinchError } from "@finch/runtime";
+import type { Clock } from "@finch/runtime";
+import { jsonReply } from "@finch/runtime/http";
+import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import { withTimeout } from "../query-gate.ts";
+import type { QueryGate } from "../query-gate.ts";
+import type { MetricsAnswer, MetricsEngine } from "./engine.ts";
+import type { MetricsLimits } from "./limits.ts";
+import {
+  badParameter,
+  inParameter,
+  readDuration,
+  readLimit,
+  readRequiredTime,
+  readTime,
+} from "./parameters.ts";
+import { writeAnswer } from "./result-json.ts";
+
+export interface QueryContext {
+  readonly engine: MetricsEngine;
+  readonly gate: QueryGate;
+  readonly clock: Clock;
+  readonly limits: MetricsLimits;
+}
+
+export function queryRoutes(context: QueryContext): readonly HttpRoute[] {
+  const route = (
+    path: string,
+    handle: (request: HttpRequest) => Promise<HttpReply>,
+  ): HttpRoute => ({
+    kind: "http",
+    methods: ["GET", "POST"],
+    path,
+    faults: "prometheus",
+    handle,
+  });
+  return [
+    route("/api/v1/query", (request) => answerInstant(context, request)),
+    route("/api/v1/query_range", (request) => answerRange(context, request)),
+    route("/api/v1/format_query", async (request) => {
+      const parameters = await request.readParameters();
+      const expr = inParameter("query", () => parseQuery(parameters.get("query") ?? ""));
+      return jsonReply(200, { status: "success", data: formatQuery(expr) });
+    }),
+  ];
+}
+
+async function answerInstant(context: QueryContext, request: HttpRequest): Promise<HttpReply> {
+  const parameters = await request.readParameters();
+  const limit = readLimit(parameters);
+  const timeMs = readTime(parameters, "time", context.clock.nowMs());
+  const query = parameters.get("query") ?? "";
+  const lookbackMs = readLookback(parameters, context.limits);
+  return await evaluate(context, request, parameters, limit, (signal) =>
+    context.engine.queryInstant({ query, timeMs, lookbackMs, signal }),
+  );
+}
+
+async function answerRange(context: QueryContext, request: HttpRequest): Promise<HttpReply> {
+  const { limits } = context;
+  const parameters = await request.readParameters();
+  const limit = readLimit(parameters);
+  const startMs = readRequiredTime(parameters, "start");
+  const endMs = readRequiredTime(parameters, "end");
+  if (endMs < startMs) throw badParameter("end", "end timestamp must not be before start time");
+  const stepMs = Math.trunc(readDuration(parameters, "step") ?? Number.NaN);
+  if (Number.isNaN(stepMs)) throw badParameter("step", 'cannot parse "" to a valid duration');
+  if (stepMs <= 0) {
+    throw badParameter(
+      "step",
+      "zero or negative query resolution step widths are not accepted. Try a positive integer",
+    );
+  }
+  if ((endMs - startMs) / stepMs > limits.pointsPerSeriesMax) {
+    throw new FinchError(
+      "invalid",
+      "server/too-many-points",
+      `exceeded maximum resolution of ${limits.pointsPerSeriesMax.toLocaleString("en")} points per timeseries. Try decreasing the query resolution (?step=XX)`,
+    );
+  }
+  const query = parameters.get("query") ?? "";
+  const lookbackMs = readLookback(parameters, limits);
+  return await evaluate(context, request, parameters, limit, (signal) =>
+    context.engine.queryRange({ query, startMs, endMs, stepMs, lookbackMs, signal }),
+  );
+}
+
+/** Waits for a place, evaluates within the time allowed, and streams the answer. */
+async function evaluate(
+  context: QueryContext,
+  request: HttpRequest,
+  parameters: URLSearchParams,
+  limit: number,
+  run: (signal: AbortSignal) => Promise<MetricsAnswer>,
+): Promise<HttpReply> {
+  const { limits, gate } = context;
+  const asked = readDuration(parameters, "timeout") ?? limits.queryTimeoutMs;
+  if (asked <= 0) throw badParameter("timeout", "give a positive duration");
+  using limited = withTimeout(
+    request.signal,
+    Math.min(asked, limits.queryTimeoutMs),
+    "query timed out in expression evaluation",
+  );
+  using _place = await gate.enter(limited.signal);
+  let answer: MetricsAnswer;
+  try {
+    answer = await run(limited.signal);
+  } catch (error) {
+    throw namePlace(error);
+  }
+  return {
+    status: 200,
+    headers: { "content-type": "application/json" },
+    body: toAsync(writeAnswer(answer, limit)),
+  };
+}
+
+/** Faults of the query text are faults of the parameter. */
+function namePlace(error: unknown): unknown {
+  if (!(error instanceof FinchError)) return error;
+  if (error.kind !== "invalid" && error.kind !== "unsupported") return error;
+  return new FinchError(error.kind, error.code, `invalid parameter "query": ${error.message}`, {
+    cause: error,
+  });
+}
+
+function readLookback(parameters: URLSearchParams, limits: MetricsLimits): number {
+  const lookbackMs = readDuration(parameters, "lookback_delta");
+  if (lookbackMs !== undefined && lookbackMs <= 0) {
+    throw badParameter("lookback_delta", "give a positive duration");
+  }
+  return lookbackMs ?? limits.lookbackMs;
+}
+
+/** Chunks as they are asked for, so that a slow client holds one and not all. */
+export async function* toAsync(chunks: Iterable<string>): AsyncGenerator<string> {
+  yield* chunks;
+}

@@ -1,0 +1,120 @@
+/**
+ * Writes answers of Prometheus' API as JSON text, chunk by chunk: `resultType` before `result`, times in seconds with three decimals when
+ * needed, values as strings. Large answers are never one string.
+ */
+import { formatSampleValue } from "@finch/model";
+import type { Labels, Series } from "@finch/model";
+import type { InstantSample, MetricsAnswer } from "./engine.ts";
+
+/** Characters gathered before a chunk is handed to the socket. */
+const CHUNK_LENGTH = 48 * 1024;
+/** Texts of timestamps kept for the next series; all series of a range query share their steps. */
+const TIMESTAMPS_KEPT_MAX = 16_384;
+
+export const LIMIT_WARNING = "results truncated due to limit";
+
+/** The envelope around an engine's answer; more than `limit` elements (0: no limit) are cut with a warning. */
+export function* writeAnswer(answer: MetricsAnswer, limit: number): Generator<string> {
+  const { value } = answer;
+  let chunk = `{"status":"success","data":{"resultType":"${value.kind}","result":`;
+  let isCut = false;
+  switch (value.kind) {
+    case "scalar":
+      chunk += `[${formatTimestamp(value.timestampMs)},"${formatSampleValue(value.value)}"]`;
+      break;
+    case "string":
+      chunk += `[${formatTimestamp(value.timestampMs)},${JSON.stringify(value.value)}]`;
+      break;
+    case "vector": {
+      const samples = cut(value.samples, limit);
+      isCut = samples.length < value.samples.length;
+      chunk = yield* writeList(chunk, samples, writeSample);
+      break;
+    }
+    case "matrix": {
+      const series = cut(value.series, limit);
+      isCut = series.length < value.series.length;
+      const timestamps = new Map<number, string>();
+      chunk = yield* writeList(chunk, series, (one) => writeSeries(one, timestamps));
+      break;
+    }
+  }
+  const warnings = isCut ? [...answer.warnings, LIMIT_WARNING] : answer.warnings;
+  chunk += "}";
+  if (warnings.length > 0) chunk += `,"warnings":${JSON.stringify(warnings)}`;
+  if (answer.infos.length > 0) chunk += `,"infos":${JSON.stringify(answer.infos)}`;
+  yield `${chunk}}`;
+}
+
+/** The envelope around a list, cut at `limit` with a warning; `write` makes the JSON of one element. */
+export function* writeListAnswer<Element>(
+  elements: readonly Element[],
+  limit: number,
+  write: (element: Element) => string,
+): Generator<string> {
+  const told = cut(elements, limit);
+  const chunk = yield* writeList('{"status":"success","data":', told, write);
+  const warning = told.length < elements.length ? `,"warnings":["${LIMIT_WARNING}"]` : "";
+  yield `${chunk}${warning}}`;
+}
+
+function cut<Element>(elements: readonly Element[], limit: number): readonly Element[] {
+  return limit > 0 && elements.length > limit ? elements.slice(0, limit) : elements;
+}
+
+/** Yields full chunks; returns what is left. */
+function* writeList<Element>(
+  start: string,
+  elements: readonly Element[],
+  write: (element: Element) => string,
+): Generator<string, string> {
+  let chunk = `${start}[`;
+  for (const [index, element] of elements.entries()) {
+    chunk += index === 0 ? write(element) : `,${write(element)}`;
+    if (chunk.length >= CHUNK_LENGTH) {
+      yield chunk;
+      chunk = "";
+    }
+  }
+  return `${chunk}]`;
+}
+
+function writeSample(sample: InstantSample): string {
+  const { labels, timestampMs, value } = sample;
+  return `{"metric":${writeLabels(labels)},"value":[${formatTimestamp(timestampMs)},"${formatSampleValue(value)}"]}`;
+}
+
+function writeSeries(series: Series, timestamps: Map<number, string>): string {
+  const { timestampsMs, values } = series;
+  let text = `{"metric":${writeLabels(series.labels)},"values":[`;
+  for (let i = 0; i < values.length; i++) {
+    const timestampMs = timestampsMs[i]!;
+    let timestamp = timestamps.get(timestampMs);
+    if (timestamp === undefined) {
+      timestamp = formatTimestamp(timestampMs);
+      if (timestamps.size < TIMESTAMPS_KEPT_MAX) timestamps.set(timestampMs, timestamp);
+    }
+    text += `${i === 0 ? "" : ","}[${timestamp},"${formatSampleValue(values[i]!)}"]`;
+  }
+  return `${text}]}`;
+}
+
+/** `{"name":"value",…}` in the order of the set. */
+export function writeLabels(labels: Labels): string {
+  let text = "{";
+  const { pairs } = labels;
+  for (let i = 0; i < pairs.length; i += 2) {
+    if (i > 0) text += ",";
+    text += `${JSON.stringify(pairs[i])}:${JSON.stringify(pairs[i + 1])}`;
+  }
+  return `${text}}`;
+}
+
+/** Seconds; with three decimals unless whole. */
+export function formatTimestamp(timestampMs: number): string {
+  const sign = timestampMs < 0 ? "-" : "";
+  const magnitude = Math.abs(timestampMs);
+  const seconds = Math.floor(magnitude / 1000);
+  const ms = magnitude % 1000;
+  return ms === 0 ? `${sign}${seconds}` : `${sign}${seconds}.${String(ms).padStart(3, "0")}`;
+}
