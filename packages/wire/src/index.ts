@@ -1,0 +1,11 @@
+export {
+  DEFAULT_EXPOSITION_LIMITS,
+  DEFAULT_LOKI_PUSH_LIMITS,
+  DEFAULT_REMOTE_WRITE_LIMITS,
+} from "./limits.ts";
+export type { ExpositionLimits, LokiPushLimits, RemoteWriteLimits } from "./limits.ts";
+export { decodeRemoteWrite } from "./remote-write-decoder.ts";
+export type { RemoteWriteOptions, RemoteWriteResult } from "./remote-write-decoder.ts";
+export { encodeRemoteWrite } from "./remote-write-encoder.ts";
+export type { RemoteWriteSamples } from "./remote-write-encoder.ts";
+export { negotiateRemoteWrite } from "./remote-write-negotiation.ts";

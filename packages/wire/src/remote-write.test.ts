@@ -1,0 +1,354 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeSnappy, ProtobufWriter } from "@finch/codec";
+import { Labels, setStaleAt, wordsOf } from "@finch/model";
+import { FinchError } from "@finch/runtime";
+import fc from "fast-check";
+import { DEFAULT_REMOTE_WRITE_LIMITS } from "./limits.ts";
+import { decodeRemoteWrite, type RemoteWriteResult } from "./remote-write-decoder.ts";
+import { encodeRemoteWrite } from "./remote-write-encoder.ts";
+import { negotiateRemoteWrite } from "./remote-write-negotiation.ts";
+
+const limits = DEFAULT_REMOTE_WRITE_LIMITS;
+const decode = (body: Uint8Array, changes = {}) =>
+  decodeRemoteWrite(body, { limits: { ...limits, ...changes } });
+
+type Series = {
+  labels: readonly (readonly [string | Uint8Array, string | Uint8Array])[];
+  samples?: number;
+  histograms?: number;
+  exemplars?: number;
+  samplesFirst?: boolean;
+};
+
+/** A request written field by field, so that it can be wrong in ways that the encoder is not. */
+function request(...series: readonly Series[]): Uint8Array {
+  const writer = new ProtobufWriter();
+  for (const {
+    labels,
+    samples = 1,
+    histograms = 0,
+    exemplars = 0,
+    samplesFirst = false,
+  } of series) {
+    const outer = writer.begin(1);
+    const writeSamples = () => {
+      for (let i = 0; i < samples; i++) {
+        const sample = writer.begin(2);
+        writer.writeDoubleWords(1, 0, 0x3ff00000);
+        writer.writeInt64(2, 1000 + i);
+        writer.end(sample);
+      }
+    };
+    if (samplesFirst) writeSamples();
+    for (const [name, value] of labels) {
+      const label = writer.begin(1);
+      writer.writeBytes(1, bytesOf(name));
+      writer.writeBytes(2, bytesOf(value));
+      writer.end(label);
+    }
+    if (!samplesFirst) writeSamples();
+    for (let i = 0; i < exemplars; i++) writer.end(writer.begin(3));
+    for (let i = 0; i < histograms; i++) writer.end(writer.begin(4));
+    writer.end(outer);
+  }
+  return encodeSnappy(writer.finish());
+}
+
+function bytesOf(text: string | Uint8Array): Uint8Array {
+  return typeof text === "string" ? new Uint8Array(Buffer.from(text)) : text;
+}
+
+function labelsIn(result: RemoteWriteResult): string[] {
+  return Array.from({ length: result.batch.seriesCount }, (_, s) =>
+    result.batch.labelsOf(s).toString(),
+  );
+}
+
+void test("what is encoded decodes to the same, bit for bit", () => {
+  const labels = fc.dictionary(
+    fc.string({ minLength: 1, maxLength: 8 }).filter((n) => n !== "__name__"),
+    fc.string({ unit: "grapheme", minLength: 1, maxLength: 200 }),
+    { maxKeys: 6 },
+  );
+  const series = fc.record({
+    labels,
+    times: fc.array(fc.maxSafeInteger(), { minLength: 1, maxLength: 3 }),
+    words: fc.tuple(fc.nat(0xffffffff), fc.nat(0xffffffff)),
+  });
+  fc.assert(
+    fc.property(fc.array(series, { maxLength: 8 }), (list) => {
+      const rows = list.flatMap((s, i) =>
+        s.times.map((time) => ({
+          labels: Labels.fromObject({ ...s.labels, __name__: `m${i}` }),
+          time,
+          words: s.words,
+        })),
+      );
+      const values = new Float64Array(rows.length);
+      for (const [i, row] of rows.entries()) wordsOf(values).set(row.words, 2 * i);
+      const { batch, ...rest } = decode(
+        encodeRemoteWrite({
+          labels: rows.map((r) => r.labels),
+          timestampsMs: Float64Array.from(rows, (r) => r.time),
+          values,
+        }),
+      );
+      assert.deepEqual(rest, {
+        skippedSeries: 0,
+        skippedSamples: 0,
+        unsupportedHistograms: 0,
+        droppedExemplars: 0,
+        faults: [],
+      });
+      assert.equal(batch.seriesCount, list.length);
+      assert.deepEqual(
+        Array.from(batch.timestampsMs),
+        rows.map((r) => r.time + 0),
+      );
+      assert.deepEqual(wordsOf(batch.values), wordsOf(values));
+      for (const [s, one] of list.entries()) {
+        assert.deepEqual(
+          batch.labelsOf(s).pairs,
+          Labels.fromObject({ ...one.labels, __name__: `m${s}` }).pairs,
+        );
+        assert.equal(batch.sampleStarts[s + 1]! - batch.sampleStarts[s]!, one.times.length);
+      }
+    }),
+  );
+});
+
+void test("the bytes that stand for a series are the same in every request", () => {
+  const one = decode(
+    request({
+      labels: [
+        ["__name__", "a"],
+        ["b", "c"],
+      ],
+    }),
+  ).batch;
+  const two = decode(
+    request(
+      { labels: [["__name__", "x"]], samples: 3 },
+      {
+        labels: [
+          ["__name__", "a"],
+          ["b", "c"],
+        ],
+        samples: 2,
+        exemplars: 1,
+      },
+    ),
+  ).batch;
+  const key = (batch: typeof one, s: number) =>
+    Buffer.from(
+      batch.keyBytes.subarray(batch.keyBounds[2 * s], batch.keyBounds[2 * s + 1]),
+    ).toString("hex");
+  assert.equal(key(one, 0), key(two, 1));
+  assert.notEqual(key(one, 0), key(two, 0));
+});
+
+const N = ["__name__", "up"] as const;
+const ACCEPTED: readonly [name: string, series: Series, labels: string][] = [
+  ["unsorted labels", { labels: [["b", "1"], N, ["a", "2"]] }, '{__name__="up", a="2", b="1"}'],
+  ["an empty value is no label", { labels: [N, ["a", ""]] }, '{__name__="up"}'],
+  [
+    "UTF-8 names",
+    {
+      labels: [
+        ["__name__", "http.server.duration"],
+        ["über name", "ß"],
+      ],
+    },
+    '{__name__="http.server.duration", über name="ß"}',
+  ],
+  ["samples before labels", { labels: [N], samplesFirst: true }, '{__name__="up"}'],
+  [
+    "values longer than 127 bytes",
+    { labels: [N, ["a", "x".repeat(300)]] },
+    `{__name__="up", a="${"x".repeat(300)}"}`,
+  ],
+];
+
+for (const [name, series, labels] of ACCEPTED) {
+  void test(`accepted: ${name}`, () => {
+    const result = decode(request(series));
+    assert.deepEqual(labelsIn(result), [labels]);
+    assert.deepEqual(result.faults, []);
+  });
+}
+
+const SKIPPED: readonly [name: string, labels: Series["labels"], fault: RegExp][] = [
+  ["no labels", [], /^series 0 is left out: it has no labels$/],
+  ["no name", [["a", "b"]], /has no __name__/],
+  [
+    "empty metric name",
+    [
+      ["__name__", ""],
+      ["a", "b"],
+    ],
+    /has no __name__/,
+  ],
+  ["empty label name", [N, ["", "b"]], /name of label 1 is empty/],
+  ["the same label twice", [N, ["a", "1"], ["a", "2"]], /label "a" is given twice/],
+  [
+    "the same label twice, apart",
+    [N, ["a", "1"], ["b", "1"], ["a", "1"]],
+    /label "a" is given twice/,
+  ],
+  ["invalid UTF-8", [N, ["a", Uint8Array.of(0xff, 0xfe)]], /label 1 is not valid UTF-8/],
+  ["long name", [N, ["a".repeat(1025), "1"]], /name of label 1 is longer than 1024 bytes/],
+  ["long value", [N, ["a", "x".repeat(8193)]], /value of label 1 is longer than 8192 bytes/],
+  [
+    "many labels",
+    [N, ...Array.from({ length: 128 }, (_, i) => [`l${i}`, "v"] as const)],
+    /more than 128 labels/,
+  ],
+];
+
+for (const [name, labels, fault] of SKIPPED) {
+  void test(`left out, the rest kept: ${name}`, () => {
+    const result = decode(request({ labels, samples: 2 }, { labels: [N] }));
+    assert.deepEqual(labelsIn(result), ['{__name__="up"}']);
+    assert.deepEqual(Array.from(result.batch.timestampsMs), [1000]);
+    assert.equal(result.skippedSeries, 1);
+    assert.equal(result.skippedSamples, 2);
+    assert.match(result.faults[0]!, fault);
+  });
+}
+
+void test("native histograms and exemplars are counted, the samples beside them kept", () => {
+  const result = decode(
+    request(
+      { labels: [N], histograms: 2, exemplars: 3 },
+      { labels: [N], samples: 0, histograms: 1 },
+    ),
+  );
+  assert.deepEqual(
+    [result.batch.seriesCount, result.unsupportedHistograms, result.droppedExemplars],
+    [1, 3, 3],
+  );
+});
+
+void test("stale markers and metadata arrive", () => {
+  const values = new Float64Array(1);
+  setStaleAt(wordsOf(values), 0);
+  const metadata = [{ family: "up", type: "gauge", help: "Whether it is up.", unit: "" }] as const;
+  const { batch } = decode(
+    encodeRemoteWrite({
+      labels: [Labels.fromObject({ __name__: "up" })],
+      timestampsMs: Float64Array.of(5),
+      values,
+      metadata,
+    }),
+  );
+  assert.deepEqual(wordsOf(batch.values), wordsOf(values));
+  assert.deepEqual(batch.metadata, metadata);
+});
+
+const big = request({ labels: [N], samples: 50 }, { labels: [N] });
+const REFUSED: readonly [
+  name: string,
+  body: Uint8Array,
+  changes: object,
+  kind: string,
+  message: RegExp,
+][] = [
+  [
+    "body too long",
+    big,
+    { bodyBytesMax: 10 },
+    "too-large",
+    /the body has \d+ bytes, 10 are allowed/,
+  ],
+  [
+    "declares 4 GiB",
+    Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f, 0),
+    {},
+    "invalid",
+    /4294967295 decoded bytes declared, 67108864 allowed/,
+  ],
+  ["decoded size over the limit", big, { decodedBytesMax: 100 }, "invalid", /100 allowed/],
+  ["too many samples", big, { samplesMax: 20 }, "too-large", /more than 20 samples/],
+  ["too many series", big, { seriesMax: 1 }, "too-large", /more than 1 series/],
+  [
+    "no snappy",
+    new Uint8Array(Buffer.from("hello, this is plain text")),
+    {},
+    "invalid",
+    /cannot read the remote write request: snappy/,
+  ],
+  [
+    "no protobuf",
+    encodeSnappy(new Uint8Array(Buffer.from("\u0007plain text"))),
+    {},
+    "invalid",
+    /protobuf: .* at byte \d+/,
+  ],
+  [
+    "timestamp out of range",
+    encodeSnappy(
+      Uint8Array.from([
+        0x0a,
+        0x0d,
+        0x12,
+        0x0b,
+        0x10,
+        ...Array.from({ length: 9 }, () => 0xff),
+        0x7f,
+      ]),
+    ),
+    {},
+    "invalid",
+    /longer than 64 bits at byte 5/,
+  ],
+];
+
+for (const [name, body, changes, kind, message] of REFUSED) {
+  void test(`refused: ${name}`, () => {
+    assert.throws(
+      () => decode(body, changes),
+      (error: unknown) => {
+        assert.ok(error instanceof FinchError);
+        assert.equal(error.kind, kind);
+        assert.match(error.message, message);
+        return true;
+      },
+    );
+  });
+}
+
+const NEGOTIATED: readonly [
+  type: string | undefined,
+  encoding: string | undefined,
+  refused: RegExp | undefined,
+][] = [
+  [undefined, undefined, undefined],
+  ["application/x-protobuf", "snappy", undefined],
+  ["application/x-protobuf;proto=prometheus.WriteRequest", "snappy", undefined],
+  ["application/x-protobuf; proto=prometheus.WriteRequest", "", undefined],
+  ["application/x-protobuf; charset=utf-8", "snappy", undefined],
+  [
+    "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+    "snappy",
+    /not supported yet: remote write 2\.0/,
+  ],
+  [
+    "application/x-protobuf;proto=io.prometheus.write.v3.Request",
+    "snappy",
+    /unknown remote write message/,
+  ],
+  ["application/json", "snappy", /content type "application\/json"/],
+  ["application/x-protobuf", "gzip", /content encoding "gzip"/],
+];
+
+for (const [type, encoding, refused] of NEGOTIATED) {
+  void test(`negotiate ${type} ${encoding}`, () => {
+    if (refused === undefined) assert.equal(negotiateRemoteWrite(type, encoding), "1.0");
+    else
+      assert.throws(() => negotiateRemoteWrite(type, encoding), {
+        kind: "unsupported-media",
+        message: refused,
+      });
+  });
+}
