@@ -1,9 +1,13 @@
+export { isLabelName, parseLabelString } from "./label-string.ts";
 export {
   DEFAULT_EXPOSITION_LIMITS,
   DEFAULT_LOKI_PUSH_LIMITS,
   DEFAULT_REMOTE_WRITE_LIMITS,
 } from "./limits.ts";
 export type { ExpositionLimits, LokiPushLimits, RemoteWriteLimits } from "./limits.ts";
+export { decodeLokiPush } from "./loki-push-decoder.ts";
+export type { LokiPushRequest, LokiPushResult } from "./loki-push-decoder.ts";
+export { encodeLokiPush } from "./loki-push-encoder.ts";
 export { decodeRemoteWrite } from "./remote-write-decoder.ts";
 export type { RemoteWriteOptions, RemoteWriteResult } from "./remote-write-decoder.ts";
 export { encodeRemoteWrite } from "./remote-write-encoder.ts";
