@@ -1,3 +1,11 @@
+export {
+  EXPOSITION_CONTENT_TYPES,
+  formatExposition,
+  negotiateExposition,
+} from "./exposition-formatter.ts";
+export type { ExpositionFormat } from "./exposition-formatter.ts";
+export { parseExposition } from "./exposition-parser.ts";
+export type { Exposition, ExpositionExemplar, ExpositionOptions } from "./exposition-parser.ts";
 export { isLabelName, parseLabelString } from "./label-string.ts";
 export {
   DEFAULT_EXPOSITION_LIMITS,
@@ -7,7 +15,7 @@ export {
 export type { ExpositionLimits, LokiPushLimits, RemoteWriteLimits } from "./limits.ts";
 export { decodeLokiPush } from "./loki-push-decoder.ts";
 export type { LokiPushRequest, LokiPushResult } from "./loki-push-decoder.ts";
-export { encodeLokiPush } from "./loki-push-encoder.ts";
+export { encodeLokiPush, encodeLokiPushMessage } from "./loki-push-encoder.ts";
 export { decodeRemoteWrite } from "./remote-write-decoder.ts";
 export type { RemoteWriteOptions, RemoteWriteResult } from "./remote-write-decoder.ts";
 export { encodeRemoteWrite } from "./remote-write-encoder.ts";

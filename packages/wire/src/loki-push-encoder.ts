@@ -2,8 +2,13 @@
 import { encodeSnappy, ProtobufWriter } from "@finch/codec";
 import type { LogBatchStream } from "@finch/model";
 
-/** The body: a Snappy block of a `logproto.PushRequest`; send it as `application/x-protobuf`. */
+/** The body: a Snappy block of {@link encodeLokiPushMessage}; send it as `application/x-protobuf`. */
 export function encodeLokiPush(streams: readonly LogBatchStream[]): Uint8Array {
+  return encodeSnappy(encodeLokiPushMessage(streams));
+}
+
+/** A `logproto.PushRequest`. Messages joined byte by byte are one message with all their streams. */
+export function encodeLokiPushMessage(streams: readonly LogBatchStream[]): Uint8Array {
   const writer = new ProtobufWriter(1024);
   for (const { labels, entries } of streams) {
     const stream = writer.begin(1);
@@ -25,7 +30,7 @@ export function encodeLokiPush(streams: readonly LogBatchStream[]): Uint8Array {
     }
     writer.end(stream);
   }
-  return encodeSnappy(writer.finish());
+  return writer.finish();
 }
 
 /** A `google.protobuf.Timestamp`, whose nanoseconds count forwards even before 1970. */
