@@ -1,0 +1,274 @@
+/** `prometheus.exporter.unix`: the metrics of this machine, as node_exporter has them, served in process to `prometheus.scrape`. */
+import { hostname } from "node:os";
+import { Labels } from "@finch/model";
+import { describeError } from "@finch/runtime";
+import { defineComponent, type ComponentContext } from "../../component.ts";
+import type { Target } from "../../receivers.ts";
+import { block, maybe, notYet, optional, type ValuesOf } from "../../schema.ts";
+import { formatFamilies } from "../../unix/family.ts";
+import { openMachine } from "../../unix/machine.ts";
+import {
+  chooseCollectors,
+  DEFAULT_COLLECTOR_OPTIONS as DEFAULTS,
+  makeScrape,
+  type CollectorOptions,
+} from "../../unix/registry.ts";
+import { exporterMetrics } from "./exporter-metrics.ts";
+import { handlerKey, INTERNAL_ADDRESS, metricsPathOf } from "./internal-address.ts";
+import { untilAborted } from "../../until-aborted.ts";
+
+const NOT_BUILT_BLOCKS = {
+  bcache: notYet("block", "Options of the bcache collector."),
+  ethtool: notYet("block", "Options of the ethtool collector."),
+  ipvs: notYet("block", "Options of the ipvs collector."),
+  ntp: notYet("block", "Options of the ntp collector."),
+  perf: notYet("block", "Options of the perf collector."),
+  runit: notYet("block", "Options of the runit collector."),
+  supervisord: notYet("block", "Options of the supervisord collector."),
+  sysctl: notYet("block", "Options of the sysctl collector."),
+  systemd: notYet("block", "Options of the systemd collector."),
+  tapestats: notYet("block", "Options of the tapestats collector."),
+};
+
+const ARGUMENTS = {
+  set_collectors: optional("list(string)", [], "Collectors to run in place of the default ones."),
+  enable_collectors: optional(
+    "list(string)",
+    [],
+    "Collectors to run besides; wins over disabling.",
+  ),
+  disable_collectors: optional("list(string)", [], "Collectors not to run."),
+  include_exporter_metrics: optional("bool", false, "Add metrics of the exporter's own process."),
+  procfs_path: optional("string", "/proc", "Where procfs is mounted."),
+  sysfs_path: optional("string", "/sys", "Where sysfs is mounted."),
+  rootfs_path: optional("string", "/", "Where the machine's root is mounted."),
+  udev_data_path: optional("string", "/run/udev/data", "Where udev keeps its database."),
+  arp: block(
+    {
+      device_include: maybe("string", "RE2 of devices to show."),
+      device_exclude: maybe("string", "RE2 of devices not to show."),
+      netlink: notYet("attribute", "Ask netlink in place of /proc/net/arp."),
+    },
+    { repeat: "one", doc: "Options of the arp collector." },
+  ),
+  cpu: block(
+    {
+      guest: optional("bool", DEFAULTS.cpu.guest, "Add node_cpu_guest_seconds_total."),
+      info: optional("bool", DEFAULTS.cpu.info, "Add node_cpu_info."),
+      bugs_include: maybe("string", "RE2 of bugs to show; turns info on."),
+      flags_include: maybe("string", "RE2 of flags to show; turns info on."),
+    },
+    { repeat: "one", doc: "Options of the cpu collector." },
+  ),
+  disk: block(
+    {
+      device_exclude: optional(
+        "string",
+        DEFAULTS.diskstats.deviceExclude,
+        "RE2 of devices not to show.",
+      ),
+      device_include: maybe("string", "RE2 of devices to show; then nothing is excluded."),
+    },
+    { repeat: "one", doc: "Options of the diskstats collector." },
+  ),
+  filesystem: block(
+    {
+      fs_types_exclude: optional(
+        "string",
+        DEFAULTS.filesystem.fsTypesExclude,
+        "RE2 of file system types not to show.",
+      ),
+      mount_points_exclude: optional(
+        "string",
+        DEFAULTS.filesystem.mountPointsExclude,
+        "RE2 of mount points not to show.",
+      ),
+      mount_timeout: optional(
+        "duration",
+        DEFAULTS.filesystem.mountTimeoutMs,
+        "How long a mount may take to answer.",
+        { min: 1 },
+      ),
+    },
+    { repeat: "one", doc: "Options of the filesystem collector." },
+  ),
+  hwmon: block(
+    {
+      chip_include: maybe("string", "RE2 of chips to show."),
+      chip_exclude: maybe("string", "RE2 of chips not to show."),
+    },
+    { repeat: "one", doc: "Options of the hwmon collector." },
+  ),
+  netclass: block(
+    {
+      ignored_devices: optional(
+        "string",
+        DEFAULTS.netclass.ignoredDevices,
+        "RE2 of devices not to show.",
+      ),
+      ignore_invalid_speed_device: optional(
+        "bool",
+        false,
+        "Leave out the speed of devices that report a negative one.",
+      ),
+    },
+    { repeat: "one", doc: "Options of the netclass collector." },
+  ),
+  netdev: block(
+    {
+      device_include: maybe("string", "RE2 of devices to show."),
+      device_exclude: maybe("string", "RE2 of devices not to show."),
+      address_info: optional("bool", false, "Add the addresses of each device."),
+    },
+    { repeat: "one", doc: "Options of the netdev collector." },
+  ),
+  netstat: block(
+    { fields: optional("string", DEFAULTS.netstat.fields, "RE2 of Protocol_Field names to show.") },
+    { repeat: "one", doc: "Options of the netstat collector." },
+  ),
+  powersupply: block(
+    {
+      ignored_supplies: optional(
+        "string",
+        DEFAULTS.powersupply.ignoredSupplies,
+        "RE2 of supplies not to show.",
+      ),
+    },
+    { repeat: "one", doc: "Options of the powersupplyclass collector." },
+  ),
+  textfile: block(
+    { directory: optional("string", "", "Directory with *.prom files.") },
+    { repeat: "one", doc: "Options of the textfile collector." },
+  ),
+  vmstat: block(
+    { fields: optional("string", DEFAULTS.vmstat.fields, "RE2 of fields to show.") },
+    { repeat: "one", doc: "Options of the vmstat collector." },
+  ),
+  ...NOT_BUILT_BLOCKS,
+};
+
+type Arguments = ValuesOf<typeof ARGUMENTS>;
+
+export const exporterUnix = defineComponent<
+  typeof ARGUMENTS,
+  { readonly targets: readonly Target[] }
+>({
+  name: "prometheus.exporter.unix",
+  stability: "generally-available",
+  summary: "Exposes the metrics of this machine, as node_exporter names them.",
+  arguments: ARGUMENTS,
+  exports: { targets: "Target to scrape the machine's metrics from." },
+  check: (values) => {
+    try {
+      chooseCollectors(choiceOf(values));
+      return undefined;
+    } catch (error) {
+      const message = describeError(error);
+      const at = (["set_collectors", "disable_collectors", "enable_collectors"] as const).find(
+        (name) => values[name].some((collector) => message.includes(collector)),
+      );
+      return at === undefined ? { message } : { at, message };
+    }
+  },
+  run: async (context, signal) => {
+    const path = metricsPathOf(context.id);
+    const key = handlerKey(INTERNAL_ADDRESS, path);
+    context.setExports({ targets: [targetOf(context.id, path)] });
+    let values = context.arguments();
+    try {
+      await untilAborted(signal, async () => {
+        await using exporter = openExporter(context, values);
+        context.internalHandlers.set(key, exporter.scrape);
+        context.setHealth("healthy", "serves the machine's metrics");
+        values = await context.nextArguments(signal);
+      });
+    } finally {
+      context.internalHandlers.delete(key);
+    }
+  },
+});
+
+function targetOf(id: string, path: string): Target {
+  return Labels.fromObject({
+    __address__: INTERNAL_ADDRESS,
+    __scheme__: "http",
+    __metrics_path__: path,
+    __meta_component_id: id,
+    __meta_component_name: "prometheus.exporter.unix",
+    instance: hostname(),
+    job: "integrations/unix",
+  });
+}
+
+function openExporter(context: ComponentContext<Arguments, object>, values: Arguments) {
+  const { clock, log } = context;
+  const machine = openMachine({
+    paths: {
+      proc: values.procfs_path,
+      sys: values.sysfs_path,
+      rootfs: values.rootfs_path,
+      udevData: values.udev_data_path,
+    },
+    nowMs: () => clock.nowMs(),
+  });
+  const collect = makeScrape(machine, {
+    names: chooseCollectors(choiceOf(values)),
+    options: optionsOf(values),
+    log,
+    monotonicMs: () => clock.monotonicMs(),
+  });
+  let scrapes = 0;
+  return {
+    scrape: async () => {
+      const families = await collect();
+      scrapes++;
+      return formatFamilies(
+        values.include_exporter_metrics
+          ? [...families, ...exporterMetrics(clock, scrapes)]
+          : families,
+      );
+    },
+    [Symbol.asyncDispose]: () => machine[Symbol.asyncDispose](),
+  };
+}
+
+function choiceOf(values: Arguments) {
+  return {
+    set: values.set_collectors,
+    disable: values.disable_collectors,
+    enable: values.enable_collectors,
+  };
+}
+
+function optionsOf(values: Arguments): CollectorOptions {
+  const { arp, cpu, disk, filesystem, hwmon, netclass, netdev } = values;
+  return {
+    arp: { deviceInclude: arp.device_include, deviceExclude: arp.device_exclude },
+    cpu: {
+      guest: cpu.guest,
+      info: cpu.info,
+      flagsInclude: cpu.flags_include,
+      bugsInclude: cpu.bugs_include,
+    },
+    diskstats: { deviceExclude: disk.device_exclude, deviceInclude: disk.device_include },
+    filesystem: {
+      fsTypesExclude: filesystem.fs_types_exclude,
+      mountPointsExclude: filesystem.mount_points_exclude,
+      mountTimeoutMs: filesystem.mount_timeout,
+    },
+    hwmon: { chipInclude: hwmon.chip_include, chipExclude: hwmon.chip_exclude },
+    netclass: {
+      ignoredDevices: netclass.ignored_devices,
+      ignoreInvalidSpeed: netclass.ignore_invalid_speed_device,
+    },
+    netdev: {
+      deviceInclude: netdev.device_include,
+      deviceExclude: netdev.device_exclude,
+      addressInfo: netdev.address_info,
+    },
+    netstat: { fields: values.netstat.fields },
+    powersupply: { ignoredSupplies: values.powersupply.ignored_supplies },
+    textfile: { directory: values.textfile.directory },
+    vmstat: { fields: values.vmstat.fields },
+  };
+}

@@ -1,0 +1,237 @@
+/**
+ * The loop of one target: waits for its turn, asks, reads the answer, forwards samples, stale markers and the report of the scrape.
+ * A failed scrape ends every series of the target, and so does the end of the loop.
+ */
+import { isStaleAt, Labels, wordsOf, type MetricMetadata } from "@finch/model";
+import { describeError, FinchError } from "@finch/runtime";
+import type { MetricsReceiver } from "../../receivers.ts";
+import { fanOut, type FanOutContext } from "./fan-out.ts";
+import type { Exposition } from "./scrape-format.ts";
+import { SampleBuilder } from "./sample-builder.ts";
+import { mergeLabels, SeriesCache } from "./scrape-series.ts";
+import { delayUntilNext, type ScrapeTarget } from "./scrape-target.ts";
+
+export interface ScrapeSettings {
+  readonly honorLabels: boolean;
+  readonly honorTimestamps: boolean;
+  readonly trackTimestampsStaleness: boolean;
+  readonly extraMetrics: boolean;
+  /** 0: no limit. Going over one makes the whole scrape fail. */
+  readonly sampleLimit: number;
+  readonly labelLimit: number;
+  readonly labelNameLengthLimit: number;
+  readonly labelValueLengthLimit: number;
+}
+
+export interface Answer {
+  readonly exposition: Exposition;
+  readonly bodyBytes: number;
+}
+
+export interface LoopOptions {
+  readonly target: ScrapeTarget;
+  readonly settings: ScrapeSettings;
+  /** Asks the target and reads what it answers; rejects when the scrape failed. */
+  readonly ask: (signal: AbortSignal) => Promise<Answer>;
+  readonly receivers: readonly MetricsReceiver[];
+  readonly context: FanOutContext;
+  /** Set when the loop cannot scrape at all, such as when there are more targets than allowed. */
+  readonly refusal: FinchError | undefined;
+}
+
+/** How long the last stale markers may take once the loop has been told to end. */
+const FAREWELL_MS = 1000;
+
+export async function runScrapeLoop(options: LoopOptions, signal: AbortSignal): Promise<void> {
+  const { target, context } = options;
+  const { clock } = context;
+  const state: LoopState = {
+    options,
+    series: new SeriesCache(target.labels, options.settings),
+    reported: undefined,
+  };
+  try {
+    let nextMs = clock.nowMs() + delayUntilNext(target, clock.nowMs());
+    while (!signal.aborted) {
+      await clock.sleep(Math.max(0, nextMs - clock.nowMs()), signal);
+      await scrapeOnce(state, {
+        timestampMs: alignedTime(nextMs, clock.nowMs(), target.intervalMs),
+        signal,
+      });
+      // A scrape that took longer than the interval makes the next one late by whole intervals, never a burst.
+      do nextMs += target.intervalMs;
+      while (nextMs <= clock.nowMs());
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  await sayFarewell(state);
+}
+
+interface LoopState {
+  readonly options: LoopOptions;
+  readonly series: SeriesCache;
+  /** Labels of the report's samples, once there was one. */
+  reported: readonly Labels[] | undefined;
+}
+
+/** Timers fire a little late; samples exactly one interval apart take much less space, so such a delay is not shown. */
+function alignedTime(plannedMs: number, nowMs: number, intervalMs: number): number {
+  const tolerance = Math.min(10, intervalMs / 100);
+  return Math.round(Math.abs(nowMs - plannedMs) <= tolerance ? plannedMs : nowMs);
+}
+
+async function scrapeOnce(
+  state: LoopState,
+  turn: { readonly timestampMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const { options, series } = state;
+  const { context, receivers, target } = options;
+  const { timestampMs, signal } = turn;
+  const startMs = context.clock.monotonicMs();
+  let answer: Answer | undefined;
+  let builder = new SampleBuilder();
+  let durationMs = 0;
+  try {
+    if (options.refusal !== undefined) throw options.refusal;
+    answer = await options.ask(signal);
+    durationMs = context.clock.monotonicMs() - startMs;
+    addSamples(builder, state, { exposition: answer.exposition, timestampMs });
+  } catch (error) {
+    signal.throwIfAborted();
+    durationMs = context.clock.monotonicMs() - startMs;
+    context.log.warn("scrape failed", { target: target.url, error: describeError(error) });
+    context.metrics
+      .counter(
+        "prometheus_target_scrapes_failed_total",
+        "Scrapes that failed, for whatever reason.",
+      )
+      .add(1);
+    answer = undefined;
+    builder = new SampleBuilder();
+    for (const labels of series.takeAll()) builder.addStale(labels, timestampMs);
+  }
+  addReport(builder, state, { answer, timestampMs, durationMs });
+  await fanOut(context, receivers, {
+    samples: builder.build(answer?.exposition.metadata ?? NO_METADATA),
+    signal,
+  });
+}
+
+const NO_METADATA: readonly MetricMetadata[] = [];
+
+function addSamples(
+  builder: SampleBuilder,
+  state: LoopState,
+  scrape: { readonly exposition: Exposition; readonly timestampMs: number },
+): void {
+  const { series, options } = state;
+  const { settings } = options;
+  const { exposition, timestampMs } = scrape;
+  const words = wordsOf(exposition.values);
+  if (settings.sampleLimit > 0 && exposition.labels.length > settings.sampleLimit) {
+    throw overLimit(
+      `it exposes ${exposition.labels.length} samples, more than sample_limit ${settings.sampleLimit}`,
+    );
+  }
+  series.beginScrape();
+  for (let i = 0; i < exposition.labels.length; i++) {
+    const own = exposition.timestampsMs[i]!;
+    const hasOwnTime = settings.honorTimestamps && !Number.isNaN(own);
+    const labels = series.see(exposition.labels[i]!, {
+      isTracked: !hasOwnTime || settings.trackTimestampsStaleness,
+    });
+    checkLabels(labels, settings);
+    const at = hasOwnTime ? own : timestampMs;
+    if (isStaleAt(words, i)) builder.addStale(labels, at);
+    else builder.add(labels, at, exposition.values[i]!);
+  }
+  for (const labels of series.takeVanished()) builder.addStale(labels, timestampMs);
+}
+
+function checkLabels(labels: Labels, settings: ScrapeSettings): void {
+  const { labelLimit, labelNameLengthLimit, labelValueLengthLimit } = settings;
+  if (labelLimit > 0 && labels.size > labelLimit)
+    throw overLimit(`${labels.toString()} has more labels than label_limit ${labelLimit}`);
+  if (labelNameLengthLimit === 0 && labelValueLengthLimit === 0) return;
+  for (const [name, value] of labels) {
+    if (labelNameLengthLimit > 0 && Buffer.byteLength(name) > labelNameLengthLimit) {
+      throw overLimit(
+        `the label name ${JSON.stringify(name)} is longer than label_name_length_limit ${labelNameLengthLimit}`,
+      );
+    }
+    if (labelValueLengthLimit > 0 && Buffer.byteLength(value) > labelValueLengthLimit) {
+      throw overLimit(
+        `the value of label ${JSON.stringify(name)} is longer than label_value_length_limit ${labelValueLengthLimit}`,
+      );
+    }
+  }
+}
+
+function overLimit(message: string): FinchError {
+  return new FinchError("limited", "agent/scrape-limit", message);
+}
+
+const REPORT_NAMES = [
+  "up",
+  "scrape_duration_seconds",
+  "scrape_samples_scraped",
+  "scrape_samples_post_metric_relabeling",
+  "scrape_series_added",
+];
+const EXTRA_NAMES = ["scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"];
+
+function addReport(
+  builder: SampleBuilder,
+  state: LoopState,
+  about: {
+    readonly answer: Answer | undefined;
+    readonly timestampMs: number;
+    readonly durationMs: number;
+  },
+): void {
+  const { answer, timestampMs, durationMs } = about;
+  const { settings, target } = state.options;
+  state.reported ??= reportLabels(target.labels, settings);
+  const scraped = answer?.exposition.labels.length ?? 0;
+  const values = [
+    answer === undefined ? 0 : 1,
+    durationMs / 1000,
+    scraped,
+    scraped,
+    answer === undefined ? 0 : state.series.added,
+  ];
+  if (settings.extraMetrics)
+    values.push(target.timeoutMs / 1000, settings.sampleLimit, answer?.bodyBytes ?? -1);
+  for (const [index, value] of values.entries())
+    builder.add(state.reported[index]!, timestampMs, value);
+}
+
+function reportLabels(target: Labels, settings: ScrapeSettings): readonly Labels[] {
+  const names = settings.extraMetrics ? [...REPORT_NAMES, ...EXTRA_NAMES] : REPORT_NAMES;
+  return names.map((name) =>
+    mergeLabels(Labels.fromObject({ __name__: name }), target, { honorLabels: false }),
+  );
+}
+
+/** The target is gone: its series and those of its report end here. */
+async function sayFarewell(state: LoopState): Promise<void> {
+  const { options, series, reported } = state;
+  if (reported === undefined) return;
+  const timestampMs = Math.round(options.context.clock.nowMs());
+  const builder = new SampleBuilder();
+  for (const labels of series.takeAll()) builder.addStale(labels, timestampMs);
+  for (const labels of reported) builder.addStale(labels, timestampMs);
+  const signal = AbortSignal.timeout(FAREWELL_MS);
+  try {
+    await fanOut(options.context, options.receivers, {
+      samples: builder.build(NO_METADATA),
+      signal,
+    });
+  } catch (error) {
+    options.context.log.warn("could not end the series of a target", {
+      target: options.target.url,
+      error: describeError(error),
+    });
+  }
+}
