@@ -1,0 +1,115 @@
+/**
+ * The commands of `finch` and their flags. Each command's code is loaded when it is called, so that `finch agent run` never loads the server
+ * and `--help` loads nothing. Exit codes: 0 done, 1 failed, 2 wrong call or bad configuration.
+ */
+import { Command, CommanderError } from "commander";
+import { AssertionFailure, describeError, FinchError } from "@finch/runtime";
+import { addAgentCommands } from "./agent-commands.ts";
+import { completionScript, SHELLS } from "./completion.ts";
+import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
+import { addQueryCommands } from "./query-commands.ts";
+
+export const EXIT_FAILED = 1;
+export const EXIT_WRONG_CALL = 2;
+
+/** Runs one command line (`process.argv`) and returns the exit code; faults are told on stderr. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync([...argv]);
+    return typeof process.exitCode === "number" ? process.exitCode : 0;
+  } catch (error) {
+    if (error instanceof AssertionFailure) throw error;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_WRONG_CALL;
+    process.stderr.write(`finch: ${describeFault(error)}\n`);
+    return error instanceof FinchError && error.kind === "invalid" ? EXIT_WRONG_CALL : EXIT_FAILED;
+  }
+}
+
+function describeFault(error: unknown): string {
+  if (!(error instanceof FinchError) && error instanceof Error && error.stack !== undefined) {
+    return error.stack;
+  }
+  return describeError(error);
+}
+
+/** The tree of commands; also what completion is made from. */
+export function buildProgram(): Command {
+  const program = new Command("finch")
+    .description(
+      "Logs and metrics of your machines in one process with one data directory.",
+    )
+    .exitOverride()
+    .showHelpAfterError("(finch --help, or finch COMMAND --help, shows what is possible)")
+    .addHelpText("after", PROGRAM_EXAMPLES)
+    .option("--version", "print the version and stop")
+    .action(async (flags: { readonly version?: boolean }) => {
+      if (flags.version !== true) {
+        process.stdout.write(program.helpInformation() + PROGRAM_EXAMPLES);
+        return;
+      }
+      const { readVersion } = await import("./build.ts");
+      process.stdout.write(`finch ${await readVersion()}\n`);
+    });
+  addUpCommand(program);
+  addAgentCommands(program);
+  addQueryCommands(program);
+  program
+    .command("check")
+    .description("check a configuration file: finch.yaml, or an agent's .alloy file or folder")
+    .argument("<file>", "file to check")
+    .action(async (file: string) => {
+      const { checkFile } = await import("./check-command.ts");
+      await checkFile(file);
+    });
+  program
+    .command("completion")
+    .description(`print the completion script of a shell: ${SHELLS.join(", ")}`)
+    .argument("<shell>", SHELLS.join(", "))
+    .addHelpText("after", "\nExample:\n  source <(finch completion bash)\n")
+    .action((shell: string) => {
+      process.stdout.write(completionScript(shell, program));
+    });
+  return program;
+}
+
+function addUpCommand(program: Command): void {
+  const command = program
+    .command("up")
+    .description("start Finch: collect this machine's metrics and logs, keep them, and show them")
+    .option("--config <FILE>", "finch.yaml to read; none is needed");
+  for (const option of CONFIG_OPTIONS) {
+    command.option(
+      `${flagOf(option.key)} <${option.placeholder}>`,
+      `${option.doc} (default ${option.default}; ${envOf(option.key)}, ${option.key})`,
+    );
+  }
+  command.addHelpText("after", UP_EXAMPLES).action(async (flags: Record<string, string>) => {
+    const { runUp } = await import("./up-command.ts");
+    await runUp(flags);
+  });
+}
+
+const PROGRAM_EXAMPLES = `
+Examples:
+  finch up                                   start here, data in ./data, then open http://localhost:3000
+  finch query metrics 'up'                   ask a running Finch
+  finch query logs '{job="finch"}' --since 1h
+  finch tail '{service_name="finch"}'        follow logs as they come
+  finch agent run config.alloy               run the collector by itself
+  finch check finch.yaml                     find mistakes before a start does
+
+Exit codes: 0 done, 1 failed, 2 wrong call or bad configuration.
+`;
+
+const UP_EXAMPLES = `
+Examples:
+  finch up
+  finch up --data-dir /var/lib/finch --retention-logs 14d
+  finch up --listen-ui 0.0.0.0:3000 --listen-agent off
+  finch up --config finch.yaml
+
+Every option can stand in finch.yaml (the last name in parentheses) or in the environment; flags win, then the
+environment, then the file. All listeners stay on this machine (127.0.0.1) until told otherwise.
+Ctrl-C or SIGTERM stops: queues are written to disk first. A second Ctrl-C stops at once.
+`;

@@ -1,0 +1,103 @@
+/** Which routes stand on which port of `finch up`, and how the ports are opened and closed together. */
+import type { IncomingMessage } from "node:http";
+import { hostname } from "node:os";
+import { EXPOSITION_CONTENT_TYPE, formatMetricFamilies } from "@finch/runtime";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
+import { DEFAULT_HTTP_LIMITS, openListener, textReply } from "@finch/runtime/http";
+import type { HttpLimits, HttpRoute, Listener, Route } from "@finch/runtime/http";
+import type { BuildInfo } from "@finch/server";
+import { envOf, flagOf, LISTENER_NAMES, LISTENERS } from "./config-options.ts";
+import type { FinchConfig, ListenerName } from "./config-options.ts";
+import { createHostCheck } from "./host-check.ts";
+
+export interface ListenersOptions {
+  readonly addresses: FinchConfig["listen"];
+  /** Routes of each listener; `health` has its own. */
+  readonly routes: Readonly<Record<Exclude<ListenerName, "health">, readonly Route[]>>;
+  readonly bodyBytesHeldMax: number;
+  readonly build: BuildInfo;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface Listeners {
+  /** Of one that is on. */
+  addressOf(name: ListenerName): { readonly host: string; readonly port: number } | undefined;
+  families(): readonly MetricFamily[];
+  /** Stops accepting everywhere at once; requests in flight have up to `deadlineMs`. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** Opens every listener that is on; when one cannot open, the others are closed again and its fault is thrown. */
+export async function openListeners(options: ListenersOptions): Promise<Listeners> {
+  const open = new Map<ListenerName, Listener>();
+  const close = async (deadlineMs: number) => {
+    await Promise.all([...open.values()].map((listener) => listener.close(deadlineMs)));
+  };
+  const health = healthRoute(() => [...open.values()]);
+  try {
+    for (const name of LISTENER_NAMES) {
+      const address = options.addresses[name];
+      if (address === undefined) continue;
+      const routes = name === "health" ? [health] : options.routes[name];
+      open.set(name, await openOne(name, address, routes, options));
+    }
+  } catch (error) {
+    await close(0);
+    throw error;
+  }
+  return {
+    addressOf: (name) => open.get(name),
+    families: () => [...open.values()].flatMap((listener) => listener.families()),
+    close,
+  };
+}
+
+async function openOne(
+  name: ListenerName,
+  address: { readonly host: string; readonly port: number },
+  routes: readonly Route[],
+  options: ListenersOptions,
+): Promise<Listener> {
+  const { build, clock } = options;
+  const key = `listen.${name}`;
+  const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, bodyBytesHeldMax: options.bodyBytesHeldMax };
+  const admit: ((message: IncomingMessage) => void) | undefined =
+    name === "ui" ? createHostCheck({ names: [hostname()] }) : undefined;
+  const headers =
+    name === "health"
+      ? { "x-finch-release": build.version, "x-finch-commit": build.revision || "unknown" }
+      : {};
+  return await openListener({
+    name,
+    purpose: LISTENERS[name].purpose,
+    ...address,
+    setting: { flag: flagOf(key), env: envOf(key), key },
+    routes,
+    limits,
+    clock,
+    log: options.log.child(`http:${name}`),
+    headers,
+    ...(admit === undefined ? {} : { admit }),
+  });
+}
+
+/** 200 only when every listener that is on accepts connections. */
+function healthRoute(listeners: () => readonly Listener[]): HttpRoute {
+  const handle = async () => {
+    const down = listeners().filter((listener) => !listener.isServing());
+    if (down.length === 0) return textReply(200, "ok\n");
+    return textReply(500, `not serving: ${down.map((listener) => listener.name).join(", ")}\n`);
+  };
+  return { kind: "http", methods: ["GET"], path: "/healthz", faults: "text", handle };
+}
+
+/** `/metrics` in the text exposition format. */
+export function metricsRoute(collect: () => Promise<readonly MetricFamily[]>): HttpRoute {
+  const handle = async () => ({
+    status: 200,
+    headers: { "content-type": EXPOSITION_CONTENT_TYPE },
+    body: formatMetricFamilies(await collect()),
+  });
+  return { kind: "http", methods: ["GET"], path: "/metrics", faults: "text", handle };
+}

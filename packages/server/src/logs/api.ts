@@ -1,0 +1,77 @@
+/** The logs API: everything Loki's clients ask, as routes to be mounted on any listener. */
+import type { LogBatch } from "@finch/model";
+import { singleMetric } from "@finch/runtime";
+import type { Clock, MetricFamily } from "@finch/runtime";
+import { textReply } from "@finch/runtime/http";
+import type { HttpRoute, Route } from "@finch/runtime/http";
+import type { LogStore } from "@finch/store";
+import type { BuildInfo } from "../build-info.ts";
+import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import type { LogsEngine } from "./engine.ts";
+import { labelRoutes } from "./label-routes.ts";
+import type { LogsLimits } from "./limits.ts";
+import { createLogIngest } from "./push-routes.ts";
+import { queryRoutes } from "./query-routes.ts";
+import { createTailRoutes } from "./tail-route.ts";
+import { volumeRoutes } from "./volume-routes.ts";
+
+export interface LogsApiOptions {
+  readonly store: LogStore;
+  readonly engine: LogsEngine;
+  readonly clock: Clock;
+  readonly limits: LogsLimits;
+  readonly build: BuildInfo;
+}
+
+export interface LogsApi {
+  /** Push, queries, tail, and the readiness check. */
+  readonly routes: readonly Route[];
+  /** Queries and tail alone, for the origin of the web application. */
+  readonly queryRoutes: readonly Route[];
+  /** The path every pushed batch takes; for lines made in this process. Resolves with refusals in words. */
+  ingest(batch: LogBatch): Promise<readonly string[]>;
+  families(): readonly MetricFamily[];
+}
+
+/** Makes the API. It owns nothing that must be closed; the store is the caller's. */
+export function createLogsApi(options: LogsApiOptions): LogsApi {
+  const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
+  const context = { ...options, gate };
+  const ingest = createLogIngest(options);
+  const tail = createTailRoutes(context);
+  const reads: readonly Route[] = [
+    ...queryRoutes(context),
+    ...labelRoutes(options),
+    ...volumeRoutes(context),
+    ...tail.routes,
+  ];
+  const ready: HttpRoute = {
+    kind: "http",
+    methods: ["GET"],
+    path: "/ready",
+    faults: "text",
+    // Listeners open once the stores have: whoever is answered here can push and query.
+    handle: () => Promise.resolve(textReply(200, "ready\n")),
+  };
+  return {
+    routes: [...ingest.routes, ...reads, ready],
+    queryRoutes: reads,
+    ingest: (batch) => ingest.ingest(batch),
+    families: () => [
+      ...ingest.families(),
+      singleMetric(
+        "finch_logs_queries_running",
+        "gauge",
+        "LogQL queries being evaluated.",
+        gate.running,
+      ),
+      singleMetric(
+        "finch_logs_queries_waiting",
+        "gauge",
+        "LogQL queries waiting for their turn.",
+        gate.waiting,
+      ),
+      singleMetric("finch_logs_tails_open", "gauge", "Open live tails.", tail.openCount()),
+    ],
+  };
+}
