@@ -13,4 +13,5 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),
   "loki.source.journal": () =>
     import("./loki/source-journal.ts").then((module) => module.sourceJournal),
+  "loki.write": () => import("./loki/write.ts").then((module) => module.write),
 };

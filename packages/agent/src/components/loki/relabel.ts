@@ -1,5 +1,5 @@
 /** `loki.relabel`: rewrites the labels of entries by rules, drops entries, and exports the rules for sources that relabel themselves. */
-import { Labels } from "@finch/model";
+import type { Labels } from "@finch/model";
 import { defineComponent } from "../../component.ts";
 import type { LogEntry, LogsReceiver } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";

@@ -1,0 +1,226 @@
+/**
+ * `loki.write`: pushes entries to Loki endpoints. An entry is taken when it is in the queue on disk; every endpoint reads the queue at its own
+ * pace, across restarts. What an endpoint cannot take now waits there and is never dropped for want of a connection.
+ */
+import { Labels } from "@finch/model";
+import { describeError, FinchError } from "@finch/runtime";
+import { encodeLokiPushMessage } from "@finch/wire";
+import { defineComponent } from "../../component.ts";
+import type { ArgumentFault, ComponentContext } from "../../component.ts";
+import { openDurableQueue } from "../../durable-queue.ts";
+import type { DurableQueue } from "../../durable-queue.ts";
+import { createHttpClient } from "../../http-client.ts";
+import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
+import type { LogEntry, LogsReceiver } from "../../receivers.ts";
+import { block, maybe, notYet, optional, required } from "../../schema.ts";
+import type { ValuesOf } from "../../schema.ts";
+import { untilAborted } from "../../until-aborted.ts";
+import { TENANT_LABEL } from "./stage-labels.ts";
+import { toColumns } from "./entry-columns.ts";
+import { encodeQueueRecord } from "./write-queue-record.ts";
+import { runSender } from "./write-sender.ts";
+import type { SenderOptions } from "./write-sender.ts";
+
+const ENDPOINT = {
+  url: required("string", "Push address, such as http://127.0.0.1:3100/loki/api/v1/push."),
+  name: maybe(
+    "string",
+    "Name in metrics and messages, and of the position in the queue; the URL unless told otherwise.",
+  ),
+  batch_size: optional("bytes", 1 << 20, "Bytes of entries in a request.", { min: 1 }),
+  batch_wait: optional("duration", 1000, "How long to wait for a request to fill."),
+  remote_timeout: optional("duration", 10_000, "Time for a request.", { min: 1 }),
+  tenant_id: optional("string", "", "X-Scope-OrgID of entries that name no tenant themselves."),
+  headers: optional("map(string)", {}, "Headers of every request."),
+  min_backoff_period: optional("duration", 500, "First pause after a failure.", { min: 1 }),
+  max_backoff_period: optional("duration", 300_000, "Longest pause after a failure.", { min: 1 }),
+  max_backoff_retries: maybe(
+    "number",
+    "Retries after which a request is dropped. Unless it is written nothing is dropped: it waits on disk.",
+    { min: 1 },
+  ),
+  retry_on_http_429: optional("bool", true, "Whether 429 means later rather than never."),
+  queue_config: notYet("block", "Shards of the endpoint; the component's own queue is on disk."),
+  ...HTTP_CLIENT_ARGUMENTS,
+};
+
+const ARGUMENTS = {
+  endpoint: block(ENDPOINT, { repeat: "many", doc: "Where entries are pushed to." }),
+  external_labels: optional("map(string)", {}, "Labels of every entry that does not have them."),
+  max_streams: optional("number", 0, "Streams in one batch of entries; 0: no limit.", { min: 0 }),
+  wal: block(
+    {
+      enabled: optional("bool", true, "The queue is always on disk."),
+      max_segment_age: notYet("attribute", "How long unsent entries are kept."),
+      min_read_frequency: notYet("attribute", "How often the queue is read."),
+      max_read_frequency: notYet("attribute", "How often the queue is read."),
+      drain_timeout: notYet("attribute", "How long to send on while stopping."),
+    },
+    { repeat: "one", doc: "The queue on disk." },
+  ),
+} as const;
+
+type Arguments = ValuesOf<typeof ARGUMENTS>;
+interface Exports {
+  readonly receiver: LogsReceiver;
+}
+type Context = ComponentContext<Arguments, Exports>;
+
+/** Unsent entries that are kept on disk; when there are more, sources wait. Enough for a day of a busy machine's logs. */
+const QUEUE_BYTES_MAX = 512 << 20;
+
+export const write = defineComponent({
+  name: "loki.write",
+  stability: "generally-available",
+  summary: "Pushes log entries to Loki, through a queue on disk.",
+  arguments: ARGUMENTS,
+  exports: { receiver: "Takes entries." },
+  check: checkArguments,
+  async run(context: Context, signal) {
+    let queue = Promise.withResolvers<DurableQueue>();
+    context.setExports({
+      receiver: {
+        kind: "logs-receiver",
+        owner: context.id,
+        append: async (entries, appendSignal) =>
+          enqueue(await queue.promise, context, entries, appendSignal),
+      },
+    });
+    // Other endpoints are another set of senders: the queue is opened again for them, with what it holds.
+    await untilAborted(signal, async () => {
+      await using opened = await openQueue(context);
+      queue.resolve(opened);
+      try {
+        await send(opened, context, signal);
+      } finally {
+        queue = Promise.withResolvers();
+      }
+    });
+  },
+});
+
+function checkArguments(values: Arguments): ArgumentFault | undefined {
+  if (!values.wal.enabled)
+    return { at: "wal.enabled", message: "the queue is always on disk; leave wal out" };
+  const names = new Set<string>();
+  for (const [index, endpoint] of values.endpoint.entries()) {
+    const at = `endpoint[${index}]`;
+    if (!URL.canParse(endpoint.url))
+      return { at: `${at}.url`, message: `${JSON.stringify(endpoint.url)} is not a URL` };
+    const name = endpoint.name ?? endpoint.url;
+    if (names.has(name))
+      return {
+        at,
+        message: `two endpoints are called ${JSON.stringify(name)}; give each a name of its own`,
+      };
+    names.add(name);
+    try {
+      httpClientOptions(endpoint);
+    } catch (error) {
+      if (error instanceof FinchError) return { at, message: describeError(error) };
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+function openQueue(context: Context): Promise<DurableQueue> {
+  return openDurableQueue({
+    directory: context.dataDirectory,
+    fileSystem: context.fileSystem,
+    log: context.log,
+    bytesMax: QUEUE_BYTES_MAX,
+    senders: context.arguments().endpoint.map((endpoint) => endpoint.name ?? endpoint.url),
+  });
+}
+
+/** Runs a sender for every endpoint until the component stops or its arguments change. */
+async function send(queue: DurableQueue, context: Context, signal: AbortSignal): Promise<void> {
+  const changed = new AbortController();
+  const either = AbortSignal.any([signal, changed.signal]);
+  const watch = context.nextArguments(either).then(
+    () => changed.abort(),
+    () => {},
+  );
+  const senders = context.arguments().endpoint.map(async (endpoint) => {
+    using client = await createHttpClient(httpClientOptions(endpoint));
+    await runSender(senderOptions(endpoint), queue, client, context, either);
+  });
+  try {
+    await Promise.all([...senders, watch]);
+  } finally {
+    changed.abort();
+    await Promise.allSettled(senders);
+  }
+}
+
+function senderOptions(endpoint: Arguments["endpoint"][number]): SenderOptions {
+  return {
+    name: endpoint.name ?? endpoint.url,
+    url: endpoint.url,
+    tenant: endpoint.tenant_id,
+    headers: endpoint.headers,
+    batchBytesMax: endpoint.batch_size,
+    batchWaitMs: endpoint.batch_wait,
+    timeoutMs: endpoint.remote_timeout,
+    backoffMsMin: endpoint.min_backoff_period,
+    backoffMsMax: endpoint.max_backoff_period,
+    retryOn429: endpoint.retry_on_http_429,
+    retriesMax: endpoint.max_backoff_retries,
+  };
+}
+
+async function enqueue(
+  queue: DurableQueue,
+  context: Context,
+  entries: readonly LogEntry[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { external_labels: external, max_streams: streamsMax } = context.arguments();
+  for (const [tenant, streams] of groupByTenant(entries, external)) {
+    if (streamsMax > 0 && streams.size > streamsMax) {
+      throw new FinchError(
+        "limited",
+        "agent/too-many-streams",
+        `${streams.size} streams in one batch, max_streams allows ${streamsMax}`,
+      );
+    }
+    const message = encodeLokiPushMessage(
+      [...streams.values()].map((stream) => ({
+        labels: stream.labels,
+        entries: toColumns(stream.entries),
+      })),
+    );
+    const count = [...streams.values()].reduce((sum, stream) => sum + stream.entries.length, 0);
+    await queue.push(encodeQueueRecord({ tenant, entries: count, message }), signal);
+  }
+}
+
+interface OutgoingStream {
+  readonly labels: Labels;
+  readonly entries: LogEntry[];
+}
+
+/** Entries by tenant and by the labels they are sent with: external ones added where missing, internal ones (`__…`) left out. */
+function groupByTenant(
+  entries: readonly LogEntry[],
+  external: Readonly<Record<string, string>>,
+): Map<string, Map<string, OutgoingStream>> {
+  const tenants = new Map<string, Map<string, OutgoingStream>>();
+  const outgoing = new Map<string, Labels>();
+  for (const entry of entries) {
+    const tenant = entry.labels.get(TENANT_LABEL);
+    let labels = outgoing.get(entry.labels.key);
+    if (labels === undefined) {
+      const visible = [...entry.labels].filter(([name]) => !name.startsWith("__"));
+      labels = Labels.fromObject({ ...external, ...Object.fromEntries(visible) });
+      outgoing.set(entry.labels.key, labels);
+    }
+    const streams = tenants.get(tenant) ?? new Map<string, OutgoingStream>();
+    tenants.set(tenant, streams);
+    const stream = streams.get(labels.key) ?? { labels, entries: [] };
+    streams.set(labels.key, stream);
+    stream.entries.push(entry);
+  }
+  return tenants;
+}

@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { Labels } from "@finch/model";
+import { sourceFile } from "../src/components/loki/source-file.ts";
+import { sourceJournal } from "../src/components/loki/source-journal.ts";
+import type { LogsReceiver } from "../src/receivers.ts";
+import { compileRules } from "../src/relabel.ts";
+import { collectingReceiver, startComponent, temporaryDirectory } from "./component-harness.ts";
+
+function fileArguments(paths: readonly string[], receiver: LogsReceiver, changes: object = {}) {
+  return {
+    targets: paths.map((path) => Labels.fromObject({ __path__: path, job: "files" })),
+    forward_to: [receiver],
+    encoding: "",
+    tail_from_end: false,
+    on_positions_file_error: "restart_from_beginning",
+    file_watch: { min_poll_frequency: 10, max_poll_frequency: undefined },
+    decompression: undefined,
+    ...changes,
+  } as never;
+}
+
+describe("loki.source.file", () => {
+  test("lines carry the target's labels and the file name; a restart repeats nothing", async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, "a.log");
+    await writeFile(path, "1\n2\n");
+    const receiver = collectingReceiver();
+    {
+      await using _ = startComponent(
+        sourceFile,
+        fileArguments([path], receiver),
+        join(directory.path, "state"),
+      );
+      await receiver.until((entries) => entries.length === 2);
+    }
+    await appendFile(path, "3\n");
+    await using _ = startComponent(
+      sourceFile,
+      fileArguments([path], receiver),
+      join(directory.path, "state"),
+    );
+    await receiver.until((entries) => entries.length === 3);
+    assert.deepEqual(
+      receiver.entries.map((entry) => entry.line),
+      ["1", "2", "3"],
+    );
+    assert.deepEqual(receiver.entries[0]!.labels.toObject(), { filename: path, job: "files" });
+    assert.equal(new Set(receiver.entries.map((entry) => entry.timestampNs)).size, 3);
+  });
+  test("lines a receiver does not take are offered again", async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, "a.log");
+    await writeFile(path, "1\n");
+    const receiver = collectingReceiver();
+    let refusals = 1;
+    const moody: LogsReceiver = {
+      kind: "logs-receiver",
+      owner: "moody",
+      append: (entries, signal) =>
+        refusals-- > 0 ? Promise.reject(new Error("not now")) : receiver.append(entries, signal),
+    };
+    await using _ = startComponent(
+      sourceFile,
+      fileArguments([path], moody),
+      join(directory.path, "state"),
+    );
+    await receiver.until((entries) => entries.length === 1);
+  });
+  test("targets come and go, and a rotation is followed", async () => {
+    await using directory = await temporaryDirectory();
+    const [a, b] = [join(directory.path, "a.log"), join(directory.path, "b.log")];
+    await writeFile(a, "a1\n");
+    await writeFile(b, "b1\n");
+    const receiver = collectingReceiver();
+    await using component = startComponent(
+      sourceFile,
+      fileArguments([a], receiver),
+      join(directory.path, "state"),
+    );
+    await receiver.until((entries) => entries.length === 1);
+    component.change(fileArguments([a, b], receiver));
+    await receiver.until((entries) => entries.length === 2);
+    await appendFile(a, "a2\n");
+    await rename(a, `${a}.1`);
+    await writeFile(a, "a3\n");
+    await receiver.until((entries) => entries.length === 4);
+    assert.deepEqual(
+      receiver.entries.map((entry) => entry.line),
+      ["a1", "b1", "a2", "a3"],
+    );
+  });
+  test("a compressed file is read once, its last line too", async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, "a.log.gz");
+    await writeFile(path, gzipSync("1\n2\n3"));
+    const receiver = collectingReceiver();
+    const decompression = { enabled: true, format: "gz", initial_delay: 0 };
+    for (let run = 0; run < 2; run++) {
+      await using _ = startComponent(
+        sourceFile,
+        fileArguments([path], receiver, { decompression }),
+        join(directory.path, "state"),
+      );
+      await receiver.until((entries) => entries.length === 3);
+    }
+    assert.deepEqual(
+      receiver.entries.map((entry) => entry.line),
+      ["1", "2", "3"],
+    );
+  });
+});
+
+const JOURNALD = "/lib/systemd/systemd-journald";
+
+/** Why the real journald cannot be run here, or false. */
+function noJournald(): string | false {
+  if (process.getuid?.() !== 0) return "a private journald needs root";
+  if (!existsSync(JOURNALD)) return "systemd-journald is not installed";
+  try {
+    execFileSync("unshare", ["-m", "true"], { stdio: "pipe" });
+    execFileSync("journalctl", ["--version"], { stdio: "pipe" });
+    return false;
+  } catch {
+    return "no mount namespace can be made, or journalctl is not installed";
+  }
+}
+
+/** A journald of the test's own, in a mount namespace: sockets in `run/`, journal files in `log/`. */
+async function startJournald(directory: string) {
+  await mkdir(join(directory, "run"));
+  await mkdir(join(directory, "log"));
+  await writeFile(join(directory, "run", "flushed"), "");
+  await writeFile(
+    join(directory, "journald.conf"),
+    "[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\nSyncIntervalSec=1s\n",
+  );
+  await mkdir("/run/systemd/journal", { recursive: true });
+  await mkdir("/var/log/journal", { recursive: true });
+  const mounts = [
+    `${directory}/run /run/systemd/journal`,
+    `${directory}/log /var/log/journal`,
+    `${directory}/journald.conf /etc/systemd/journald.conf`,
+  ];
+  const script = [...mounts.map((pair) => `mount --bind ${pair}`), `exec ${JOURNALD}`].join(" && ");
+  const child = spawn("unshare", ["-m", "--propagation", "private", "sh", "-c", script], {
+    stdio: "ignore",
+  });
+  const socket = join(directory, "run", "dev-log");
+  while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 10));
+  return {
+    write: (text: string, priority: string) =>
+      execFileSync("logger", ["-u", socket, "-p", priority, "-t", "finch-test", text]),
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await once(child, "exit");
+    },
+  };
+}
+
+describe("loki.source.journal", () => {
+  test(
+    "follows a real journal, and a restart goes on behind the stored cursor",
+    { skip: noJournald(), timeout: 60_000 },
+    async () => {
+      await using directory = await temporaryDirectory();
+      await using journald = await startJournald(directory.path);
+      const receiver = collectingReceiver();
+      const values = {
+        forward_to: [receiver],
+        format_as_json: false,
+        labels: { source: "journal" },
+        matches: "SYSLOG_IDENTIFIER=finch-test",
+        max_age: 3_600_000,
+        path: join(directory.path, "log"),
+        relabel_rules: compileRules(
+          [{ sourceLabels: ["__journal_priority_keyword"], targetLabel: "level" }],
+          { names: "legacy" },
+        ),
+      } as never;
+      journald.write("first", "user.err");
+      {
+        await using _ = startComponent(sourceJournal, values, join(directory.path, "state"));
+        await receiver.until((entries) => entries.length === 1);
+        journald.write("second", "user.info");
+        await receiver.until((entries) => entries.length === 2);
+      }
+      journald.write("third", "user.info");
+      await using _ = startComponent(sourceJournal, values, join(directory.path, "state"));
+      await receiver.until((entries) => entries.length === 3);
+      assert.deepEqual(
+        receiver.entries.map((entry) => [entry.line, entry.labels.get("level")]),
+        [
+          ["first", "error"],
+          ["second", "info"],
+          ["third", "info"],
+        ],
+      );
+      assert.deepEqual(receiver.entries[0]!.labels.toObject(), {
+        job: "loki.source.journal.test",
+        level: "error",
+        source: "journal",
+      });
+    },
+  );
+  test("a journal that cannot be read makes the component unhealthy, with the reason", async () => {
+    await using directory = await temporaryDirectory();
+    const values = {
+      forward_to: [],
+      format_as_json: false,
+      labels: {},
+      matches: "",
+      max_age: 1000,
+      path: "/nowhere/at/all",
+      relabel_rules: undefined,
+    } as never;
+    await using component = startComponent(sourceJournal, values, join(directory.path, "state"));
+    while (component.health.state !== "unhealthy")
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.match(component.health.message, /journalctl/);
+  });
+});

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, test } from "node:test";
+import { Labels } from "@finch/model";
+import { decodeLokiPush, DEFAULT_LOKI_PUSH_LIMITS } from "@finch/wire";
+import { write } from "../src/components/loki/write.ts";
+import type { LogEntry } from "../src/receivers.ts";
+import { startComponent, temporaryDirectory } from "./component-harness.ts";
+
+const NEVER = new AbortController().signal;
+
+interface Received {
+  readonly stream: string;
+  readonly line: string;
+  readonly tenant: string | undefined;
+}
+
+type Answer = (request: number) => {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+};
+
+/** A Loki that answers as it is told and keeps what it took. */
+async function startLoki(answer: Answer) {
+  const received: Received[] = [];
+  let requests = 0;
+  let arrived = Promise.withResolvers<void>();
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { status, headers = {}, body = "" } = answer(requests++);
+    if (status < 300)
+      received.push(
+        ...decode(Buffer.concat(chunks), request.headers["x-scope-orgid"] as string | undefined),
+      );
+    response.writeHead(status, headers).end(body);
+    arrived.resolve();
+    arrived = Promise.withResolvers();
+  };
+  const server = createServer((request, response) => void handle(request, response));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/loki/api/v1/push`,
+    received,
+    requests: () => requests,
+    async until(condition: () => boolean) {
+      while (!condition()) await arrived.promise;
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+function decode(body: Buffer, tenant: string | undefined): Received[] {
+  const { batch } = decodeLokiPush({
+    body,
+    contentType: "application/x-protobuf",
+    contentEncoding: undefined,
+    limits: DEFAULT_LOKI_PUSH_LIMITS,
+  });
+  return batch.streams.flatMap(({ labels, entries }) =>
+    Array.from({ length: entries.count }, (_, row) => ({
+      stream: labels.toString(),
+      line: Buffer.from(
+        entries.lines.subarray(entries.lineBounds[row]!, entries.lineBounds[row + 1]!),
+      ).toString(),
+      tenant,
+    })),
+  );
+}
+
+function entryOf(line: string, labels: Record<string, string> = { app: "x" }): LogEntry {
+  return {
+    labels: Labels.fromObject(labels),
+    timestampNs: BigInt(Date.now()) * 1_000_000n,
+    line,
+    structuredMetadata: Labels.EMPTY,
+  };
+}
+
+function argumentsFor(url: string, changes: object = {}) {
+  const endpoint = {
+    url,
+    name: "test",
+    batch_size: 1 << 20,
+    batch_wait: 1,
+    remote_timeout: 5000,
+    tenant_id: "",
+    headers: {},
+    min_backoff_period: 1,
+    max_backoff_period: 20,
+    max_backoff_retries: undefined,
+    retry_on_http_429: true,
+    follow_redirects: true,
+    ...changes,
+  };
+  return {
+    endpoint: [endpoint],
+    external_labels: { host: "h" },
+    max_streams: 0,
+    wal: { enabled: true },
+  } as never;
+}
+
+describe("loki.write", () => {
+  test("entries arrive by stream, with external labels, without internal ones", async () => {
+    await using loki = await startLoki(() => ({ status: 204 }));
+    await using directory = await temporaryDirectory();
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    await component.exports.receiver.append(
+      [entryOf("1"), entryOf("2", { app: "y", host: "own", __path__: "/p" })],
+      NEVER,
+    );
+    await loki.until(() => loki.received.length === 2);
+    assert.deepEqual(
+      loki.received.map(({ stream, line }) => [stream, line]),
+      [
+        ['{app="x", host="h"}', "1"],
+        ['{app="y", host="own"}', "2"],
+      ],
+    );
+  });
+  test("5xx, 429 and a refused connection are tried again until the server takes the entries", async () => {
+    const answers = [500, 429, 503];
+    await using loki = await startLoki((n) => ({
+      status: answers[n] ?? 204,
+      headers: { "Retry-After": "0" },
+    }));
+    await using directory = await temporaryDirectory();
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    await component.exports.receiver.append([entryOf("kept")], NEVER);
+    await loki.until(() => loki.received.length === 1);
+    assert.equal(loki.requests(), 4);
+    assert.equal(component.counters.get('loki_write_batch_retries_total{"endpoint":"test"}'), 3);
+  });
+  test("another 4xx drops the batch, counts it, and goes on with the next", async () => {
+    await using loki = await startLoki((n) => ({
+      status: n === 0 ? 400 : 204,
+      body: "entry too far behind",
+    }));
+    await using directory = await temporaryDirectory();
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    await component.exports.receiver.append([entryOf("bad")], NEVER);
+    await loki.until(() => loki.requests() === 1);
+    await component.exports.receiver.append([entryOf("good")], NEVER);
+    await loki.until(() => loki.received.length === 1);
+    assert.equal(loki.received[0]!.line, "good");
+    assert.equal(
+      component.counters.get(
+        'loki_write_dropped_entries_total{"endpoint":"test","reason":"ingester_error"}',
+      ),
+      1,
+    );
+  });
+  test("what was taken while the server was away is sent by the next run", async () => {
+    await using directory = await temporaryDirectory();
+    {
+      await using component = startComponent(
+        write,
+        argumentsFor("http://127.0.0.1:1/loki/api/v1/push"),
+        directory.path,
+      );
+      for (let i = 0; i < 10; i++)
+        await component.exports.receiver.append([entryOf(`line ${i}`)], NEVER);
+    }
+    await using loki = await startLoki(() => ({ status: 204 }));
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    assert.equal(component.exports.receiver.owner, "loki.write.test");
+    await loki.until(() => loki.received.length === 10);
+    assert.deepEqual(
+      loki.received.map(({ line }) => line),
+      Array.from({ length: 10 }, (_, i) => `line ${i}`),
+    );
+  });
+  test("the tenant of an entry wins over the endpoint's", async () => {
+    await using loki = await startLoki(() => ({ status: 204 }));
+    await using directory = await temporaryDirectory();
+    await using component = startComponent(
+      write,
+      argumentsFor(loki.url, { tenant_id: "all" }),
+      directory.path,
+    );
+    await component.exports.receiver.append(
+      [entryOf("1"), entryOf("2", { app: "x", __tenant_id__: "one" })],
+      NEVER,
+    );
+    await loki.until(() => loki.received.length === 2);
+    assert.deepEqual(
+      new Map(loki.received.map(({ line, tenant }) => [line, tenant])),
+      new Map([
+        ["1", "all"],
+        ["2", "one"],
+      ]),
+    );
+  });
+});
