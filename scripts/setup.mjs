@@ -25,15 +25,24 @@ function installDependencies() {
   const node = join(ROOT, "node_modules", ".bin", "node");
   if (readMark(INSTALLED) === wanted && existsSync(node)) return;
   say("installing dependencies (once, and when the lock file changes) …");
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], "Is the package registry reachable?");
+  run(
+    "npm",
+    ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+    "Is the package registry reachable?",
+  );
   if (!existsSync(node)) {
-    fail(`no Node for ${process.platform}-${process.arch} came with the dependencies; Finch runs from a checkout on linux-x64 and linux-arm64`);
+    fail(
+      `no Node for ${process.platform}-${process.arch} came with the dependencies; Finch runs from a checkout on linux-x64 and linux-arm64`,
+    );
   }
   writeFileSync(INSTALLED, wanted);
 }
 
 function buildWeb() {
-  const wanted = fingerprint([join(ROOT, "package-lock.json"), ...WEB_SOURCES.flatMap((name) => sources(join(ROOT, "packages", name)))]);
+  const wanted = fingerprint([
+    join(ROOT, "package-lock.json"),
+    ...WEB_SOURCES.flatMap((name) => sources(join(ROOT, "packages", name))),
+  ]);
   if (readMark(BUILT) === wanted) return;
   say("building the web application …");
   run("npm", ["run", "-s", "build", "-w", "packages/web"], "The lines above say what is wrong.");
@@ -43,7 +52,9 @@ function buildWeb() {
 /** Files below `directory` that can change a build, sorted. */
 function sources(directory) {
   const found = [];
-  for (const entry of readdirSync(directory, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of readdirSync(directory, { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
     if (["node_modules", "dist", "test", "bench", "testdata"].includes(entry.name)) continue;
     const path = join(directory, entry.name);
     if (entry.isDirectory()) found.push(...sources(path));
@@ -54,7 +65,8 @@ function sources(directory) {
 
 function fingerprint(paths) {
   const hash = createHash("sha256");
-  for (const path of paths) hash.update(path.slice(ROOT.length)).update("\0").update(readFileSync(path));
+  for (const path of paths)
+    hash.update(path.slice(ROOT.length)).update("\0").update(readFileSync(path));
   return hash.digest("hex");
 }
 
@@ -64,7 +76,10 @@ function readMark(path) {
 
 function run(command, args, hint) {
   const started = Date.now();
-  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ["ignore", "inherit", "inherit"] });
+  const { status, error } = spawnSync(command, args, {
+    cwd: ROOT,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   if (error !== undefined) fail(`cannot run ${command}: ${error.message}`);
   if (status !== 0) fail(`\`${command} ${args.join(" ")}\` failed. ${hint}`);
   say(`done in ${((Date.now() - started) / 1000).toFixed(1)} s`);

@@ -9,7 +9,11 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const BIN = join(ROOT, "node_modules", ".bin");
-const TEST_GLOBS = ["packages/*/{src,test}/**/*.test.{ts,tsx}", "tools/**/*.test.ts", "e2e/**/*.test.ts"];
+const TEST_GLOBS = [
+  "packages/*/{src,test}/**/*.test.{ts,tsx}",
+  "tools/**/*.test.ts",
+  "e2e/**/*.test.ts",
+];
 /** A glob that matches nothing would pass: this many files there are at least. */
 const TEST_FILES_MIN = 60;
 
@@ -25,15 +29,27 @@ if (!args.includes("--only-tests") && chosen.length === 0) {
 const files = chosen.length > 0 ? chosen : testFiles();
 const run = spawnSync(
   join(BIN, "node"),
-  ["--import", "./tools/tsx-hook.ts", "--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=./tools/test-reporter.ts", ...files],
+  [
+    "--import",
+    "./tools/tsx-hook.ts",
+    "--test",
+    "--test-concurrency=2",
+    "--test-timeout=300000",
+    "--test-reporter=./tools/test-reporter.ts",
+    ...files,
+  ],
   { cwd: ROOT, stdio: "inherit" },
 );
 process.exit(run.status ?? 1);
 
 function testFiles() {
-  const found = TEST_GLOBS.flatMap((glob) => globSync(glob, { cwd: ROOT })).sort();
+  const found = TEST_GLOBS.flatMap((glob) => globSync(glob, { cwd: ROOT })).toSorted((a, b) =>
+    a < b ? -1 : 1,
+  );
   if (found.length < TEST_FILES_MIN) {
-    process.stderr.write(`only ${found.length} test files found, at least ${TEST_FILES_MIN} expected\n`);
+    process.stderr.write(
+      `only ${found.length} test files found, at least ${TEST_FILES_MIN} expected\n`,
+    );
     process.exit(1);
   }
   return found;
@@ -41,11 +57,16 @@ function testFiles() {
 
 function check(what, command, commandArgs) {
   const started = Date.now();
-  const { status, stdout, stderr } = spawnSync(join(BIN, command), commandArgs, { cwd: ROOT, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(join(BIN, command), commandArgs, {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
   if (status === 0) {
     process.stdout.write(`ok ${what} (${((Date.now() - started) / 1000).toFixed(1)} s)\n`);
     return;
   }
-  process.stdout.write(`${stdout}${stderr}\nnot ok ${what}: \`${command} ${commandArgs.join(" ")}\`\n`);
+  process.stdout.write(
+    `${stdout}${stderr}\nnot ok ${what}: \`${command} ${commandArgs.join(" ")}\`\n`,
+  );
   process.exit(1);
 }

@@ -4,7 +4,10 @@
  */
 import { existsSync } from "node:fs";
 
-type Runner = (paths: readonly string[], print: (line: string) => void) => Promise<{ passed: number; failed: number }>;
+type Runner = (
+  paths: readonly string[],
+  print: (line: string) => void,
+) => Promise<{ passed: number; failed: number }>;
 
 /** Loaded only when asked for. */
 const KINDS: Readonly<Record<string, () => Promise<Runner>>> = {

@@ -17,7 +17,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   server: ["runtime", "codec", "model", "wire", "store", "promql", "logql"],
   agent: ["runtime", "codec", "model", "wire", "store", "alloy-syntax"],
   web: ["runtime", "model", "promql", "logql"],
-  finch: ["runtime", "codec", "model", "wire", "store", "promql", "logql", "alloy-syntax", "server", "agent"],
+  finch: [
+    "runtime",
+    "codec",
+    "model",
+    "wire",
+    "store",
+    "promql",
+    "logql",
+    "alloy-syntax",
+    "server",
+    "agent",
+  ],
 };
 
 /** A folder of one signal in `server` knows nothing of another's. */
@@ -27,7 +38,15 @@ const LINES_MAX = 500;
 const IMPORT = /(?:from|import\()\s*"([^"]+)"/g;
 
 const sources = listFiles("packages/*/src/**/*.{ts,tsx}", "tools/**/*.ts", "scripts/*.mjs");
-const everything = listFiles("packages/**/*.{ts,tsx,mjs,md,json}", "tools/**/*", "scripts/*", "docs/**/*.md", "e2e/**/*.ts", "*.md", ".ci/*");
+const everything = listFiles(
+  "packages/**/*.{ts,tsx,mjs,md,json}",
+  "tools/**/*",
+  "scripts/*",
+  "docs/**/*.md",
+  "e2e/**/*.ts",
+  "*.md",
+  ".ci/*",
+);
 
 function importsOf(path: string): string[] {
   return [...readSource(path).matchAll(IMPORT)].map((match) => match[1]!);
@@ -35,7 +54,9 @@ function importsOf(path: string): string[] {
 
 /** The subpaths a package offers, such as `.` and `./http`. */
 function exportsOf(name: string): ReadonlySet<string> {
-  const manifest = JSON.parse(readSource(`packages/${name}/package.json`)) as { exports?: Record<string, string> };
+  const manifest = JSON.parse(readSource(`packages/${name}/package.json`)) as {
+    exports?: Record<string, string>;
+  };
   return new Set(Object.keys(manifest.exports ?? {}));
 }
 
@@ -45,7 +66,11 @@ describe("packages", () => {
       const name = packageOf(path)!;
       const allowed = ALLOWED[name];
       assert.ok(allowed !== undefined, `${name} is not in the table of allowed imports`);
-      assert.equal(listFiles(`packages/${name}/README.md`).length, 1, `packages/${name}/README.md is missing`);
+      assert.equal(
+        listFiles(`packages/${name}/README.md`).length,
+        1,
+        `packages/${name}/README.md is missing`,
+      );
       const manifest = JSON.parse(readSource(path)) as { dependencies?: Record<string, string> };
       for (const dependency of Object.keys(manifest.dependencies ?? {})) {
         if (!dependency.startsWith("@finch/")) continue;
@@ -74,7 +99,9 @@ describe("packages", () => {
       const own = path.split("/")[3]!;
       if (!SIGNALS.includes(own)) continue;
       for (const specifier of importsOf(path)) {
-        const crossing = SIGNALS.some((signal) => signal !== own && specifier.includes(`../${signal}/`));
+        const crossing = SIGNALS.some(
+          (signal) => signal !== own && specifier.includes(`../${signal}/`),
+        );
         assert.ok(!crossing, `${path} imports ${specifier}`);
       }
     }
@@ -82,7 +109,8 @@ describe("packages", () => {
 });
 
 describe("files", () => {
-  test("there are sources to look at", () => assert.ok(sources.length > 50, `only ${sources.length} found`));
+  test("there are sources to look at", () =>
+    assert.ok(sources.length > 50, `only ${sources.length} found`));
   test(`none is longer than ${LINES_MAX} lines`, () => {
     for (const path of sources) {
       if (/\.test\.tsx?$/.test(path)) continue;
@@ -110,13 +138,21 @@ describe("files", () => {
   test("no notes to self, and no silenced checks", () => {
     for (const path of sources) {
       if (path === "tools/tidy.test.ts") continue;
-      assert.doesNotMatch(readSource(path), /\b(FIXME|HACK|XXX)\b|\bTODO(?!\(#)|@ts-(ignore|expect-error|nocheck)|(ox|es)lint-disable/, path);
+      assert.doesNotMatch(
+        readSource(path),
+        /\b(FIXME|HACK|XXX)\b|\bTODO(?!\(#)|@ts-(ignore|expect-error|nocheck)|(ox|es)lint-disable/,
+        path,
+      );
     }
   });
   test("no address of a package registry stands anywhere", () => {
     for (const path of [...everything, "package-lock.json"]) {
       if (path === "tools/tidy.test.ts") continue;
-      assert.doesNotMatch(readSource(path), /registry\.npmjs|deb\.debian\.org|npmjs\.(com|org)/, path);
+      assert.doesNotMatch(
+        readSource(path),
+        /registry\.npmjs|deb\.debian\.org|npmjs\.(com|org)/,
+        path,
+      );
     }
   });
 });

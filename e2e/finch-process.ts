@@ -1,0 +1,113 @@
+/** A real `finch up` in a child process, for tests that kill it, fill its disk, or put real clients before it. */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const READY_MS_MAX = 20_000;
+
+export interface FinchProcess {
+  readonly child: ChildProcess;
+  readonly prometheusUrl: string;
+  readonly lokiUrl: string;
+  readonly healthUrl: string;
+  /** What it wrote so far, both streams. */
+  output(): string;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface FinchPorts {
+  readonly prometheus: number;
+  readonly loki: number;
+  readonly health: number;
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(): Promise<FinchPorts> {
+  const [prometheus, loki, health] = await Promise.all([freePort(), freePort(), freePort()]);
+  return { prometheus, loki, health };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** Writes an agent configuration that collects nothing, so that a test sees only what it sent. */
+export async function writeIdleAgent(dataDirectory: string): Promise<void> {
+  await mkdir(join(dataDirectory, "agent"), { recursive: true });
+  await writeFile(join(dataDirectory, "agent", "config.alloy"), "// nothing is collected\n");
+}
+
+/** Starts Finch and waits until it is healthy; rejects with its output when it ends before that. */
+export async function startFinch(
+  dataDirectory: string,
+  ports: FinchPorts,
+  flags: readonly string[] = [],
+): Promise<FinchProcess> {
+  const child = spawn(
+    process.execPath,
+    [
+      join(ROOT, "packages/finch/src/main.ts"),
+      "up",
+      `--data-dir=${dataDirectory}`,
+      `--listen-prometheus=127.0.0.1:${ports.prometheus}`,
+      `--listen-loki=127.0.0.1:${ports.loki}`,
+      `--listen-health=127.0.0.1:${ports.health}`,
+      "--listen-ui=off",
+      "--listen-mimir=off",
+      "--listen-agent=off",
+      ...flags,
+    ],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  const exited = once(child, "exit") as Promise<[code: number | null]>;
+  const finch: FinchProcess = {
+    child,
+    prometheusUrl: `http://127.0.0.1:${ports.prometheus}`,
+    lokiUrl: `http://127.0.0.1:${ports.loki}`,
+    healthUrl: `http://127.0.0.1:${ports.health}/healthz`,
+    output: () => output,
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      const [code] = await exited;
+      return code;
+    },
+  };
+  await waitUntilHealthy(finch);
+  return finch;
+}
+
+async function waitUntilHealthy(finch: FinchProcess): Promise<void> {
+  const deadline = Date.now() + READY_MS_MAX;
+  while (Date.now() < deadline) {
+    if (finch.child.exitCode !== null || finch.child.signalCode !== null) break;
+    const healthy = await fetch(finch.healthUrl).then(
+      (reply) => reply.ok,
+      () => false,
+    );
+    if (healthy) return;
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+  finch.child.kill("SIGKILL");
+  throw new Error(`Finch did not become healthy:\n${finch.output()}`);
+}

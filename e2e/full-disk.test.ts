@@ -1,0 +1,131 @@
+/**
+ * A full disk: writes answer 503 with Retry-After, queries go on, and when space returns writes are taken again. On a small tmpfs of its own, so it
+ * needs root; elsewhere it is skipped.
+ */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Labels } from "@finch/model";
+import { encodeRemoteWrite } from "@finch/wire";
+import { freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
+import type { FinchProcess } from "./finch-process.ts";
+
+const DISK_BYTES = 256 << 20;
+const RECOVERY_MS_MAX = 30_000;
+
+/** Mounts a tmpfs, or says why it cannot. */
+async function mountSmallDisk(): Promise<{ directory: string } | { skip: string }> {
+  if (process.getuid?.() !== 0) return { skip: "mounting a tmpfs needs root" };
+  const directory = await mkdtemp(join(tmpdir(), "finch-disk-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", directory], {
+      stdio: "pipe",
+    });
+  } catch (error) {
+    await rm(directory, { recursive: true });
+    return { skip: `no tmpfs can be mounted here: ${(error as Error).message.split("\n")[0]!}` };
+  }
+  return { directory };
+}
+
+/** Writes until there is no room, down to the last byte that fits. */
+function fill(path: string): void {
+  const file = openSync(path, "w");
+  try {
+    for (let size = 1 << 20; size > 0;) {
+      try {
+        writeSync(file, Buffer.alloc(size, 1));
+      } catch (error) {
+        assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+        size >>= 1;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function send(finch: FinchProcess, n: number, nowMs: number): Promise<Response> {
+  const labels = Labels.fromObject({ __name__: "disk_number" });
+  const body = encodeRemoteWrite({
+    labels: [labels],
+    timestampsMs: Float64Array.of(nowMs - 1_000_000 + n),
+    values: Float64Array.of(n),
+  });
+  return fetch(`${finch.prometheusUrl}/api/v1/write`, {
+    method: "POST",
+    headers: { "Content-Type": "application/x-protobuf" },
+    body: Uint8Array.from(body),
+  });
+}
+
+function push(finch: FinchProcess, n: number, nowMs: number): Promise<Response> {
+  const values = [[`${nowMs - 1_000_000 + n}000000`, `line ${n}`]];
+  return fetch(`${finch.lokiUrl}/loki/api/v1/push`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ streams: [{ stream: { job: "disk" }, values }] }),
+  });
+}
+
+async function storedNumbers(finch: FinchProcess): Promise<number[]> {
+  const reply = await fetch(
+    `${finch.prometheusUrl}/api/v1/query?${new URLSearchParams({ query: "disk_number[1h]" }).toString()}`,
+  );
+  assert.equal(reply.status, 200);
+  const answer = (await reply.json()) as { data: { result: { values: [number, string][] }[] } };
+  return answer.data.result.flatMap((series) => series.values.map(([, value]) => Number(value)));
+}
+
+test(
+  "a full disk answers 503 with Retry-After, keeps serving queries, and recovers",
+  { timeout: 120_000 },
+  async (t) => {
+    const disk = await mountSmallDisk();
+    if ("skip" in disk) return t.skip(disk.skip);
+    const { directory } = disk;
+    t.after(async () => {
+      execFileSync("umount", ["-l", directory]);
+      await rm(directory, { recursive: true });
+    });
+    await writeIdleAgent(directory);
+    const finch = await startFinch(directory, await freePorts(), ["--log-level=error"]);
+    t.after(() => finch.kill());
+    const nowMs = Date.now();
+    const ballast = join(directory, "ballast");
+    assert.equal((await send(finch, 0, nowMs)).status, 204);
+    assert.equal((await push(finch, 0, nowMs)).status, 204);
+
+    fill(ballast);
+    const acknowledged = [0];
+    let refused: Response | undefined;
+    for (let n = 1; n < 1000 && refused === undefined; n++) {
+      const reply = await send(finch, n, nowMs);
+      if (reply.status === 204) acknowledged.push(n);
+      else refused = reply;
+    }
+    assert.ok(refused !== undefined, "a full disk refuses at last");
+    assert.equal(refused.status, 503, await refused.text());
+    assert.match(refused.headers.get("retry-after") ?? "", /^\d+$/);
+    const refusedPush = await push(finch, 1, nowMs);
+    assert.equal(refusedPush.status, 503, await refusedPush.text());
+    assert.match(refusedPush.headers.get("retry-after") ?? "", /^\d+$/);
+    assert.deepEqual(await storedNumbers(finch), acknowledged, "queries go on");
+
+    await rm(ballast);
+    const deadline = Date.now() + RECOVERY_MS_MAX;
+    let status = 0;
+    while (status !== 204 && Date.now() < deadline) {
+      status = (await send(finch, 2000, nowMs)).status;
+      if (status !== 204) await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal(status, 204, "writes are taken again when space returns");
+    acknowledged.push(2000);
+    assert.equal((await push(finch, 2, nowMs)).status, 204);
+    assert.deepEqual(await storedNumbers(finch), acknowledged);
+  },
+);
