@@ -1,0 +1,56 @@
+/** Home: this machine at a glance. Big numbers, charts and logs, all over one time range. */
+import type { ReactNode } from "react";
+import { LogsPanel } from "../logs/logs-panel.tsx";
+import { lastValue } from "../series/frame.ts";
+import { useFrame } from "../series/use-frame.ts";
+import { chooseStepSeconds, rateWindowSeconds } from "../time/time-range.ts";
+import { useRange } from "../time/range-context.tsx";
+import { RangeControls } from "../time/range-controls.tsx";
+import { MachineHeader } from "./machine-header.tsx";
+import { MachineCharts } from "./machine-charts.tsx";
+import { machineQueries } from "./machine-panels.ts";
+import { Tiles } from "./tiles.tsx";
+import { staleSince, useInstance, useMachine } from "./use-machine.ts";
+
+/** Big numbers tell of now: a live page computes them at the finest step, however wide its charts are. */
+const TILE_SECONDS_MAX = 900;
+
+export function HomePage(): ReactNode {
+  const machine = useMachine();
+  const instance = useInstance(machine);
+  const { range, span, nowMs, stepSeconds } = useRange();
+  const live = range.kind === "live";
+  const recent = live
+    ? { fromMs: Math.max(span.fromMs, nowMs - TILE_SECONDS_MAX * 1000), toMs: span.toMs }
+    : span;
+  const recentStep = chooseStepSeconds((recent.toMs - recent.fromMs) / 1000);
+  const queries =
+    instance === undefined ? undefined : machineQueries(instance, rateWindowSeconds(recentStep));
+  const scrape = useFrame({
+    source: "metrics",
+    query: queries?.lastScrape,
+    span: recent,
+    step: recentStep,
+    live,
+  });
+  const lastSample = lastValue(scrape.frame?.series[0]?.values ?? []);
+  const stale = live ? staleSince(lastSample, { nowMs, stepSeconds: recentStep }) : undefined;
+  const chartsStale = stale === undefined || nowMs / 1000 - stale < stepSeconds ? undefined : stale;
+  return (
+    <div className="page home">
+      <MachineHeader machine={machine} staleSince={stale}>
+        <RangeControls />
+      </MachineHeader>
+      <Tiles
+        queries={queries}
+        recent={recent}
+        step={recentStep}
+        instance={instance}
+        cpus={machine?.cpus ?? 0}
+        stale={stale !== undefined}
+      />
+      <MachineCharts instance={instance} cpus={machine?.cpus ?? 0} staleSince={chartsStale} />
+      <LogsPanel />
+    </div>
+  );
+}

@@ -1,0 +1,161 @@
+/** The lines of one query: what is stored, then, if it follows, what arrives. Holds a bounded list; while paused, new lines wait aside. */
+import { listLogLabels, msToNs, queryLogs } from "../api/logs-api.ts";
+import type { RawLogEntry } from "../api/query-result.ts";
+import type { TimeSpan } from "../time/time-range.ts";
+import { LOG_LINES_MAX, mergeLines, toLogLine, type LogLine } from "./log-line.ts";
+import { runTail, type TailState } from "./log-tail.ts";
+
+export interface FeedState {
+  readonly lines: readonly LogLine[];
+  /** Arrived while paused; shown after `resume`. */
+  readonly waiting: readonly LogLine[];
+  readonly paused: boolean;
+  readonly loading: boolean;
+  readonly error: string | undefined;
+  readonly tail: TailState | undefined;
+  /** Lines the server left out because they came too fast. */
+  readonly dropped: number;
+  /** There may be older lines in the range than those held. */
+  readonly hasOlder: boolean;
+}
+
+export interface LogFeed {
+  readonly getState: () => FeedState;
+  readonly subscribe: (listener: () => void) => () => void;
+  readonly pause: () => void;
+  readonly resume: () => void;
+  readonly loadOlder: () => Promise<void>;
+  readonly stop: () => void;
+}
+
+const PAGE_LINES = 500;
+/** Arriving lines are shown this often at most: faster only costs, no eye follows. */
+const FLUSH_MS = 200;
+
+/** Nothing read yet. */
+export const EMPTY_FEED: FeedState = {
+  lines: [],
+  waiting: [],
+  paused: false,
+  loading: true,
+  error: undefined,
+  tail: undefined,
+  dropped: 0,
+  hasOlder: false,
+};
+
+export interface FeedOptions {
+  readonly query: string;
+  readonly span: TimeSpan;
+  readonly live: boolean;
+  readonly origin: string;
+}
+
+/** Starts to load at once; the caller stops it. */
+export function openLogFeed(options: FeedOptions): LogFeed {
+  const { query, span, live } = options;
+  const { signal, stop } = stopper();
+  const store = feedStore();
+  let names: ReadonlySet<string> | undefined;
+  const loadPage = async (toMs: number): Promise<void> => {
+    const { lines } = store.getState();
+    const request = { query, fromMs: span.fromMs, toMs, limit: PAGE_LINES } as const;
+    const result = await queryLogs({ ...request, direction: "backward" }, signal);
+    const entries = result.kind === "logs" ? result.entries : [];
+    const fresh = entries.map((entry) => toLogLine(entry, names));
+    const merged = mergeLines(store.getState().lines, fresh, LOG_LINES_MAX);
+    const hasOlder =
+      entries.length >= PAGE_LINES && merged.length > lines.length && merged.length < LOG_LINES_MAX;
+    store.set({ lines: merged, loading: false, error: undefined, hasOlder });
+  };
+  const run = async (): Promise<void> => {
+    // Without names the labels are not told from metadata, which is a flaw of display, not a reason to show nothing.
+    names = await listLogLabels(signal).then(
+      (list) => new Set(list),
+      () => undefined,
+    );
+    await loadPage(live ? Date.now() + 1000 : span.toMs);
+    if (live)
+      await followTail(options, store, { signal, toLine: (entry) => toLogLine(entry, names) });
+  };
+  const report = (cause: unknown): void => {
+    if (signal.aborted) return;
+    store.set({ loading: false, error: cause instanceof Error ? cause.message : String(cause) });
+  };
+  run().catch(report);
+  return {
+    getState: store.getState,
+    subscribe: store.subscribe,
+    pause: () => {
+      if (!store.getState().paused) store.set({ paused: true });
+    },
+    resume: () => {
+      const { lines, waiting } = store.getState();
+      store.set({ paused: false, lines: mergeLines(lines, waiting), waiting: [] });
+    },
+    loadOlder: () => {
+      store.set({ loading: true });
+      const oldestMs = store.getState().lines[0]?.timeMs ?? span.toMs;
+      return loadPage(oldestMs + 1).catch(report);
+    },
+    stop,
+  };
+}
+
+interface FeedStore {
+  readonly getState: () => FeedState;
+  readonly set: (change: Partial<FeedState>) => void;
+  readonly subscribe: (listener: () => void) => () => void;
+}
+
+function feedStore(): FeedStore {
+  const listeners = new Set<() => void>();
+  let state = EMPTY_FEED;
+  return {
+    getState: () => state,
+    set: (change) => {
+      state = { ...state, ...change };
+      for (const listener of listeners) listener();
+    },
+    subscribe: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+function stopper(): { signal: AbortSignal; stop: () => void } {
+  const abort = new AbortController();
+  return { signal: abort.signal, stop: () => abort.abort() };
+}
+
+async function followTail(
+  { origin, query }: FeedOptions,
+  store: FeedStore,
+  { signal, toLine }: { signal: AbortSignal; toLine: (entry: RawLogEntry) => LogLine },
+): Promise<void> {
+  let arrived: RawLogEntry[] = [];
+  let flushing: ReturnType<typeof setTimeout> | undefined;
+  const flush = (): void => {
+    flushing = undefined;
+    if (signal.aborted) return;
+    const fresh = arrived.map(toLine);
+    arrived = [];
+    const { paused, lines, waiting } = store.getState();
+    if (paused) store.set({ waiting: mergeLines(waiting, fresh) });
+    else store.set({ lines: mergeLines(lines, fresh) });
+  };
+  await runTail({
+    origin,
+    query,
+    signal,
+    startNs: store.getState().lines.at(-1)?.timeNs ?? msToNs(Date.now()),
+    onState: (tail) => store.set({ tail }),
+    onEntries: (entries, dropped) => {
+      arrived.push(...entries);
+      if (arrived.length > 2 * LOG_LINES_MAX) arrived = arrived.slice(-LOG_LINES_MAX);
+      if (dropped > 0) store.set({ dropped: store.getState().dropped + dropped });
+      if (entries.length > 0) flushing ??= setTimeout(flush, FLUSH_MS);
+    },
+  });
+}
