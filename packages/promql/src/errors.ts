@@ -7,6 +7,8 @@ export const ERROR_CODES = {
   unsupported: "promql/unsupported",
   samples: "promql/too-many-samples",
   badRange: "promql/bad-range",
+  timeout: "promql/timeout",
+  canceled: "promql/canceled",
 } as const;
 
 /** A stretch of the query text, in UTF-16 code units: `start` inclusive, `end` exclusive. */

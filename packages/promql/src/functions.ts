@@ -209,7 +209,7 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionSignature> = new Map(
     name,
     {
       name,
-      args: [...args].map((letter) => TYPE_LETTERS[letter]!),
+      args: Array.from(args, (letter) => TYPE_LETTERS[letter]!),
       variadic: options.variadic ?? 0,
       returns,
       experimental: options.experimental ?? false,

@@ -23,6 +23,21 @@ export type {
   VectorMatching,
   VectorSelector,
 } from "./ast.ts";
+export { createEngine } from "./engine.ts";
+export type { Engine, EngineOptions, InstantQuery, RangeQuery } from "./engine.ts";
+export type { QueryStatistics } from "./evaluation.ts";
+export { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS } from "./limits.ts";
+export type { EngineLimits } from "./limits.ts";
+export { createMemorySource } from "./memory-source.ts";
+export type {
+  InstantResult,
+  MatrixResult,
+  MatrixSeries,
+  QueryReport,
+  ScalarResult,
+  StringResult,
+  VectorResult,
+} from "./results.ts";
 export { AGGREGATE_OPERATORS, unwrapParens } from "./ast.ts";
 export { ERROR_CODES, formatPosition, PromqlParseError } from "./errors.ts";
 export { FUNCTIONS } from "./functions.ts";

@@ -1,0 +1,30 @@
+/** `count_values`: how many series of a group have each value, the value as a label. */
+import { formatFloat } from "@finch/model";
+import type { Labels } from "@finch/model";
+import { emptySeries } from "./values.ts";
+import type { OutputSeries } from "./values.ts";
+
+export function countValues(
+  input: readonly OutputSeries[],
+  options: { readonly label: string; readonly grouping: (labels: Labels) => Labels },
+): readonly OutputSeries[] {
+  const counts = new Map<string, OutputSeries>();
+  for (const { labels, values, present } of input) {
+    // Values repeat from step to step: the series to count in is looked up when the value changes.
+    let lastValue: number | undefined;
+    let target: OutputSeries | undefined;
+    for (let step = 0; step < values.length; step++) {
+      if (present[step] === 0) continue;
+      const value = values[step]!;
+      if (target === undefined || !Object.is(value, lastValue)) {
+        const named = options.grouping(labels.with(options.label, formatFloat(value)));
+        target = counts.get(named.key) ?? emptySeries(named, false, values.length);
+        counts.set(named.key, target);
+        lastValue = value;
+      }
+      target.values[step] = target.values[step]! + 1;
+      target.present[step] = 1;
+    }
+  }
+  return [...counts.values()];
+}

@@ -1,0 +1,108 @@
+/** Aggregations that pick series of a group, step by step: topk, bottomk, limitk, limit_ratio. Picked series keep all their labels. */
+import type { Labels } from "@finch/model";
+import { emptySeries } from "./values.ts";
+import type { OutputSeries } from "./values.ts";
+
+/** Series that share the grouping labels. */
+export interface Group {
+  readonly labels: Labels;
+  readonly members: OutputSeries[];
+}
+
+type Picker = (
+  members: readonly OutputSeries[],
+  step: number,
+  param: number,
+  picked: number[],
+) => void;
+
+/** For a single step the result is in the order of the ranks, group by group. */
+export function rankWithinGroups(
+  operator: "topk" | "bottomk" | "limitk" | "limit_ratio",
+  groups: readonly Group[],
+  param: Float64Array,
+): readonly OutputSeries[] {
+  const output: OutputSeries[] = [];
+  const pick = PICKERS[operator];
+  for (const { members } of groups) {
+    const results: (OutputSeries | undefined)[] = members.map(() => undefined);
+    const picked: number[] = [];
+    for (let step = 0; step < param.length; step++) {
+      picked.length = 0;
+      pick(members, step, param[step]!, picked);
+      for (const index of picked) {
+        const { labels, dropName, values } = members[index]!;
+        let result = results[index];
+        if (result === undefined) {
+          result = emptySeries(labels, dropName, param.length);
+          results[index] = result;
+          output.push(result);
+        }
+        result.values[step] = values[step]!;
+        result.present[step] = 1;
+      }
+    }
+  }
+  return output;
+}
+
+const PICKERS: Readonly<Record<"topk" | "bottomk" | "limitk" | "limit_ratio", Picker>> = {
+  topk: (members, step, k, picked) => pickExtremes(members, step, { k, sign: 1 }, picked),
+  bottomk: (members, step, k, picked) => pickExtremes(members, step, { k, sign: -1 }, picked),
+  limitk: (members, step, k, picked) => {
+    for (let index = 0; index < members.length && picked.length < Math.trunc(k); index++) {
+      if (members[index]!.present[step] === 1) picked.push(index);
+    }
+  },
+  limit_ratio: (members, step, ratio, picked) => {
+    for (const [index, { labels, present }] of members.entries()) {
+      if (present[step] === 1 && isSampled(labels, ratio)) picked.push(index);
+    }
+  },
+};
+
+/** Keeps the best `k` seen so far in order; a NaN loses against any number, and of equals the first stays. */
+function pickExtremes(
+  members: readonly OutputSeries[],
+  step: number,
+  rank: { k: number; sign: 1 | -1 },
+  picked: number[],
+): void {
+  const k = Math.trunc(rank.k);
+  if (k < 1) return;
+  const { sign } = rank;
+  for (let index = 0; index < members.length; index++) {
+    const { values, present } = members[index]!;
+    if (present[step] === 0) continue;
+    const value = sign * values[step]!;
+    if (picked.length >= k && !isBetter(value, sign * members[picked[k - 1]!]!.values[step]!))
+      continue;
+    let at = Math.min(picked.length, k - 1);
+    if (picked.length < k) picked.push(index);
+    while (at > 0 && isBetter(value, sign * members[picked[at - 1]!]!.values[step]!)) {
+      picked[at] = picked[at - 1]!;
+      at--;
+    }
+    picked[at] = index;
+  }
+}
+
+function isBetter(a: number, b: number): boolean {
+  return a > b || (Number.isNaN(b) && !Number.isNaN(a));
+}
+
+/** A ratio r ≥ 0 takes the series whose hash is in the first r of the space; a negative one those that 1 + r leaves. */
+function isSampled(labels: Labels, ratio: number): boolean {
+  const share = hashShare(labels.key);
+  const r = Math.max(-1, Math.min(1, ratio));
+  return r >= 0 ? share < r : share >= 1 + r;
+}
+
+/** A number in [0, 1) that depends on the text alone (FNV-1a with a final mix). */
+function hashShare(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}

@@ -1,0 +1,125 @@
+/** Aggregations: groups of series, each reduced to one column (sum, avg, …) or filtered (topk, limitk, …). */
+import { assert } from "@finch/runtime";
+import type { Labels } from "@finch/model";
+import { countValues } from "./aggregate-count-values.ts";
+import { rankWithinGroups } from "./aggregate-rank.ts";
+import type { Group } from "./aggregate-rank.ts";
+import { reduceGroup } from "./aggregate-reduce.ts";
+import type { Reduction } from "./aggregate-reduce.ts";
+import type { Aggregate } from "./ast.ts";
+import { unwrapParens } from "./ast.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { formatFloat } from "@finch/model";
+import { executionError } from "./errors.ts";
+import { isAnywherePresent } from "./values.ts";
+import type { Grid, OutputSeries } from "./values.ts";
+
+export async function evaluateAggregate(
+  evaluation: Evaluation,
+  grid: Grid,
+  expr: Aggregate,
+): Promise<readonly OutputSeries[]> {
+  const { operator } = expr;
+  if (operator === "count_values") return await evaluateCountValues(evaluation, grid, expr);
+  const param = expr.param === undefined ? undefined : await evaluation.scalar(grid, expr.param);
+  const input = await evaluation.vector(grid, expr.expr);
+  const grouping = groupingOf(expr);
+  switch (operator) {
+    case "topk":
+    case "bottomk":
+    case "limitk":
+    case "limit_ratio": {
+      assert(param !== undefined && expr.param !== undefined, "the parser has seen a parameter");
+      if (!isRankPossible(evaluation, expr, param)) return [];
+      return rankWithinGroups(operator, groupSeries(input, grouping), param);
+    }
+    case "quantile":
+      assert(param !== undefined && expr.param !== undefined, "the parser has seen a parameter");
+      warnAboutQuantiles(evaluation, expr, param);
+      return await reduceGroups(evaluation, groupSeries(input, grouping), { operator, param });
+    default:
+      return await reduceGroups(evaluation, groupSeries(input, grouping), { operator, param });
+  }
+}
+
+type Grouping = (labels: Labels) => Labels;
+
+/** The labels of the group a series belongs to. */
+function groupingOf({ grouping, without }: Pick<Aggregate, "grouping" | "without">): Grouping {
+  const names = new Set(grouping);
+  if (!without) return (labels) => labels.keep(names);
+  names.add("__name__");
+  return (labels) => labels.drop(names);
+}
+
+function groupSeries(input: readonly OutputSeries[], grouping: Grouping): readonly Group[] {
+  const groups = new Map<string, Group>();
+  for (const series of input) {
+    const labels = grouping(series.labels);
+    const group = groups.get(labels.key);
+    if (group === undefined) groups.set(labels.key, { labels, members: [series] });
+    else group.members.push(series);
+  }
+  return [...groups.values()];
+}
+
+async function reduceGroups(
+  evaluation: Evaluation,
+  groups: readonly Group[],
+  reduction: Reduction,
+): Promise<readonly OutputSeries[]> {
+  const output: OutputSeries[] = [];
+  for (const { labels, members } of groups) {
+    const { values, present } = reduceGroup(members, reduction);
+    if (!isAnywherePresent(present)) continue;
+    output.push({ labels, dropName: members.some((member) => member.dropName), values, present });
+    evaluation.spend(values.length);
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+  return output;
+}
+
+/** Checks the parameter of topk and its like; false when no step can have a result. */
+function isRankPossible(evaluation: Evaluation, expr: Aggregate, param: Float64Array): boolean {
+  const isRatio = expr.operator === "limit_ratio";
+  const max = param.reduce((a, b) => Math.max(a, b), -Infinity);
+  const min = param.reduce((a, b) => Math.min(a, b), Infinity);
+  if (Number.isNaN(max))
+    throw executionError(isRatio ? "Ratio value is NaN" : "Parameter value is NaN");
+  if (isRatio) {
+    if (max > 1) evaluation.annotations.invalidRatio(max, 1, expr.param!.position);
+    if (min < -1) evaluation.annotations.invalidRatio(min, -1, expr.param!.position);
+    return max !== 0 || min !== 0;
+  }
+  if (max < 1) return false;
+  if (min <= -(2 ** 63)) throw executionError(`Scalar value ${formatFloat(min)} underflows int64`);
+  if (max >= 2 ** 63) throw executionError(`Scalar value ${formatFloat(max)} overflows int64`);
+  return true;
+}
+
+function warnAboutQuantiles(evaluation: Evaluation, expr: Aggregate, param: Float64Array): void {
+  const { position } = expr.param!;
+  const numbers = param.filter((value) => !Number.isNaN(value));
+  if (numbers.length < param.length) evaluation.annotations.invalidQuantile(NaN, position);
+  const max = numbers.reduce((a, b) => Math.max(a, b), -Infinity);
+  const min = numbers.reduce((a, b) => Math.min(a, b), Infinity);
+  if (max > 1) evaluation.annotations.invalidQuantile(max, position);
+  if (min < 0) evaluation.annotations.invalidQuantile(min, position);
+}
+
+async function evaluateCountValues(
+  evaluation: Evaluation,
+  grid: Grid,
+  expr: Aggregate,
+): Promise<readonly OutputSeries[]> {
+  const name = unwrapParens(expr.param!);
+  assert(name.kind === "string", "the parser has seen a string");
+  if (name.value === "" || !name.value.isWellFormed())
+    throw executionError(`invalid label name ${JSON.stringify(name.value)}`);
+  const input = await evaluation.vector(grid, expr.expr);
+  const grouping = expr.without ? expr.grouping : [...expr.grouping, name.value];
+  return countValues(input, {
+    label: name.value,
+    grouping: groupingOf({ grouping, without: expr.without }),
+  });
+}

@@ -1,0 +1,89 @@
+/** Functions that change labels or the order of series; values pass through. */
+import { compareLabels, compileRegexp } from "@finch/model";
+import type { CompiledRegexp, Labels } from "@finch/model";
+import { FinchError } from "@finch/runtime";
+import { executionError } from "./errors.ts";
+import { compareNatural } from "./natural-order.ts";
+import { mergeSameLabels } from "./values.ts";
+import type { OutputSeries } from "./values.ts";
+
+export function labelReplace(
+  args: readonly string[],
+  input: readonly OutputSeries[],
+): readonly OutputSeries[] {
+  const [target = "", template = "", source = "", pattern = ""] = args;
+  const regexp = compilePattern(pattern);
+  refuseBadLabel(target, "invalid destination label name in label_replace()");
+  return relabel(input, target, (labels) => {
+    const value = labels.get(source);
+    return regexp.test(value) ? regexp.replaceAll(value, template) : undefined;
+  });
+}
+
+function compilePattern(pattern: string): CompiledRegexp {
+  try {
+    return compileRegexp(pattern, { anchored: true });
+  } catch (error) {
+    if (!(error instanceof FinchError)) throw error;
+    throw executionError(`invalid regular expression in label_replace(): ${pattern}`);
+  }
+}
+
+export function labelJoin(
+  args: readonly string[],
+  input: readonly OutputSeries[],
+): readonly OutputSeries[] {
+  const [target = "", separator = "", ...sources] = args;
+  for (const source of sources) refuseBadLabel(source, "invalid source label name in label_join()");
+  refuseBadLabel(target, "invalid destination label name in label_join()");
+  return relabel(input, target, (labels) =>
+    sources.map((source) => labels.get(source)).join(separator),
+  );
+}
+
+function refuseBadLabel(name: string, complaint: string): void {
+  if (name === "" || !name.isWellFormed()) throw executionError(`${complaint}: ${name}`);
+}
+
+/** Sets a label where `valueOf` gives a value; an empty one removes it. A name set this way is there to stay. */
+function relabel(
+  input: readonly OutputSeries[],
+  target: string,
+  valueOf: (labels: Labels) => string | undefined,
+): readonly OutputSeries[] {
+  const output = input.map((series) => {
+    const value = valueOf(series.labels);
+    if (value === undefined) return series;
+    const dropName = target === "__name__" ? false : series.dropName;
+    return { ...series, labels: series.labels.with(target, value), dropName };
+  });
+  return mergeSameLabels(output);
+}
+
+/** By the value of the only step; NaN at the end both ways. */
+export function sortByValue(
+  series: readonly OutputSeries[],
+  descending: boolean,
+): readonly OutputSeries[] {
+  const sign = descending ? -1 : 1;
+  return series.toSorted(({ values: [a] }, { values: [b] }) => {
+    if (Number.isNaN(a!) || Number.isNaN(b!))
+      return Number(Number.isNaN(a!)) - Number(Number.isNaN(b!));
+    return a! < b! ? -sign : a! > b! ? sign : 0;
+  });
+}
+
+export function sortByLabel(
+  series: readonly OutputSeries[],
+  names: readonly string[],
+  descending: boolean,
+): readonly OutputSeries[] {
+  const sign = descending ? -1 : 1;
+  return series.toSorted((a, b) => {
+    for (const name of names) {
+      const order = compareNatural(a.labels.get(name), b.labels.get(name));
+      if (order !== 0) return sign * order;
+    }
+    return sign * compareLabels(a.labels, b.labels);
+  });
+}

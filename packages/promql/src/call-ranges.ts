@@ -1,0 +1,233 @@
+/** Functions of range vectors: gets the samples (from the source, or by evaluating a subquery), slides the windows, runs the function. */
+import type { Labels } from "@finch/model";
+import { assert } from "@finch/runtime";
+import type { Call, Expr, MatrixSelector, Subquery } from "./ast.ts";
+import { unwrapParens } from "./ast.ts";
+import type { CallContext } from "./call-context.ts";
+import { executionError } from "./errors.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { extendedFunction } from "./range-extended.ts";
+import type { ExtendedFunction } from "./range-extended.ts";
+import * as rates from "./range-rate.ts";
+import * as statistics from "./range-statistics.ts";
+import { pickPresent } from "./results.ts";
+import { loadRange, referenceTimes } from "./select.ts";
+import { emptySeries, makeGrid } from "./values.ts";
+import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
+import { slideWindows, widestWindow } from "./window.ts";
+import type { RangeFunction } from "./window.ts";
+
+const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
+  avg_over_time: statistics.avgOverTime,
+  changes: rates.changes,
+  count_over_time: statistics.countOverTime,
+  delta: rates.delta,
+  deriv: statistics.deriv,
+  double_exponential_smoothing: statistics.doubleExponentialSmoothing,
+  first_over_time: statistics.firstOverTime,
+  idelta: rates.idelta,
+  increase: rates.increase,
+  irate: rates.irate,
+  last_over_time: statistics.lastOverTime,
+  mad_over_time: statistics.madOverTime,
+  max_over_time: statistics.maxOverTime,
+  min_over_time: statistics.minOverTime,
+  predict_linear: statistics.predictLinear,
+  present_over_time: statistics.presentOverTime,
+  quantile_over_time: statistics.quantileOverTime,
+  rate: rates.rate,
+  resets: rates.resets,
+  stddev_over_time: statistics.stddevOverTime,
+  stdvar_over_time: statistics.stdvarOverTime,
+  sum_over_time: statistics.sumOverTime,
+  ts_of_first_over_time: statistics.tsOfFirstOverTime,
+  ts_of_last_over_time: statistics.tsOfLastOverTime,
+  ts_of_max_over_time: statistics.tsOfMaxOverTime,
+  ts_of_min_over_time: statistics.tsOfMinOverTime,
+};
+
+const KEEPS_NAME: ReadonlySet<string> = new Set(["first_over_time", "last_over_time"]);
+const EXTENDED_FUNCTIONS = {
+  anchored: ["changes", "delta", "increase", "rate", "resets"],
+  smoothed: ["delta", "increase", "rate"],
+} as const;
+const COUNTER_NAME = /(?:_total|_sum|_count|_bucket)$/;
+
+/** The range functions by name, for the test that checks the table of signatures. */
+export function rangeFunctionNames(): readonly string[] {
+  return Object.keys(RANGE_FUNCTIONS);
+}
+
+/** A range vector ready to slide over. */
+export interface Ranges {
+  readonly series: readonly RangeSeries[];
+  readonly references: Float64Array;
+  /** Right ends of the windows; later than `references` where samples behind the range are looked at. */
+  readonly ends: Float64Array;
+  readonly windowMs: number;
+  readonly rangeMs: number;
+}
+
+export async function evaluateRangeCall(context: CallContext): Promise<readonly OutputSeries[]> {
+  const { evaluation, grid, expr } = context;
+  const run = rangeFunctionOf(expr);
+  const ranges = await evaluateRangeVector(evaluation, grid, rangeArgument(expr));
+  const params: Float64Array[] = [];
+  for (const arg of expr.args) if (!isRange(arg)) params.push(await evaluation.scalar(grid, arg));
+  if (expr.name === "quantile_over_time" && ranges.series.length > 0) {
+    for (const phi of new Set(params[0])) {
+      if (!(phi >= 0 && phi <= 1))
+        evaluation.annotations.invalidQuantile(phi, expr.args[0]!.position);
+    }
+  }
+  const bounds = { first: new Int32Array(grid.steps), last: new Int32Array(grid.steps) };
+  const { references, rangeMs } = ranges;
+  const output: OutputSeries[] = [];
+  let slidOver: Float64Array | undefined;
+  let scratch = new Float64Array(0);
+  for (const series of ranges.series) {
+    const { timestampsMs, values } = series;
+    // Series of one scrape may share their column of times: then the windows are the same as well.
+    if (slidOver !== timestampsMs) {
+      slideWindows(timestampsMs, ranges.ends, ranges.windowMs, bounds);
+      const widest = widestWindow(bounds.first, bounds.last);
+      if (scratch.length < widest) scratch = new Float64Array(widest);
+      slidOver = timestampsMs;
+    }
+    const out = emptySeries(series.labels, series.dropName, grid.steps);
+    const { startMs, stepMs, steps } = grid;
+    const input = {
+      timestampsMs,
+      values,
+      steps,
+      ...bounds,
+      references,
+      rangeMs,
+      startMs,
+      stepMs,
+      params,
+      scratch,
+    };
+    const found = run(input, out.values, out.present);
+    if (found > 0) {
+      output.push(KEEPS_NAME.has(expr.name) ? out : evaluation.withoutName(out));
+      evaluation.spend(grid.steps);
+      if (expr.name === "rate" || expr.name === "increase")
+        noteNonCounter(evaluation, series.labels, expr);
+    }
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+  return output;
+}
+
+function rangeFunctionOf(expr: Call): RangeFunction {
+  const arg = rangeArgument(expr);
+  const extended = arg.kind === "matrix" ? arg.selector.extended : undefined;
+  if (extended === undefined) {
+    const run = RANGE_FUNCTIONS[expr.name];
+    assert(run !== undefined, `range function ${expr.name} is implemented`);
+    return run;
+  }
+  const allowed: readonly string[] = EXTENDED_FUNCTIONS[extended];
+  if (!allowed.includes(expr.name)) {
+    throw executionError(
+      `${extended} modifier can only be used with: ${allowed.join(", ")} - not with ${expr.name}`,
+    );
+  }
+  return extendedFunction(expr.name as ExtendedFunction, extended === "smoothed");
+}
+
+function noteNonCounter(evaluation: Evaluation, labels: Labels, expr: Call): void {
+  const name = labels.get("__name__");
+  if (name === "") return;
+  const { position } = expr.args[0]!;
+  if (evaluation.options.typeAndUnitLabels) {
+    const type = labels.get("__type__");
+    if (type !== "counter" && type !== "histogram")
+      evaluation.annotations.possibleNonCounterType(name, type, position);
+  } else if (!COUNTER_NAME.test(name)) evaluation.annotations.possibleNonCounter(name, position);
+}
+
+/** 1 at the steps whose window holds no sample of any series. */
+export async function evaluateAbsentOverTime(context: CallContext): Promise<Uint8Array> {
+  const { evaluation, grid, expr } = context;
+  const { series, ends, windowMs } = await evaluateRangeVector(
+    evaluation,
+    grid,
+    rangeArgument(expr),
+  );
+  const absent = new Uint8Array(grid.steps).fill(1);
+  const bounds = { first: new Int32Array(grid.steps), last: new Int32Array(grid.steps) };
+  for (const { timestampsMs } of series) {
+    slideWindows(timestampsMs, ends, windowMs, bounds);
+    for (let step = 0; step < grid.steps; step++)
+      if (bounds.last[step]! > bounds.first[step]!) absent[step] = 0;
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+  return absent;
+}
+
+function isRange(arg: Expr): boolean {
+  const { kind } = unwrapParens(arg);
+  return kind === "matrix" || kind === "subquery";
+}
+
+function rangeArgument(expr: Call): MatrixSelector | Subquery {
+  const arg = expr.args.map(unwrapParens).find(isRange);
+  assert(
+    arg !== undefined && (arg.kind === "matrix" || arg.kind === "subquery"),
+    "a range vector where the types say so",
+  );
+  return arg;
+}
+
+/** The samples of a range vector, and the moments its windows end. */
+export async function evaluateRangeVector(
+  evaluation: Evaluation,
+  grid: Grid,
+  node: MatrixSelector | Subquery,
+): Promise<Ranges> {
+  const { rangeMs } = node;
+  if (node.kind === "subquery") {
+    const references = referenceTimes(evaluation, grid, node);
+    const series = await evaluateSubquery(evaluation, node, references);
+    return { series, references, ends: references, windowMs: rangeMs, rangeMs };
+  }
+  const references = referenceTimes(evaluation, grid, node.selector);
+  const series = await loadRange(evaluation, node, references);
+  const { lookbackMs } = evaluation.options;
+  const { extended } = node.selector;
+  const before = extended === undefined ? 0 : lookbackMs;
+  const after = extended === "smoothed" ? lookbackMs : 0;
+  const ends = after === 0 ? references : references.map((reference) => reference + after);
+  return { series, references, ends, windowMs: rangeMs + before + after, rangeMs };
+}
+
+/** The inner expression at all times any window looks at: absolute multiples of the step. */
+async function evaluateSubquery(
+  evaluation: Evaluation,
+  node: Subquery,
+  references: Float64Array,
+): Promise<readonly RangeSeries[]> {
+  const { limits, subqueryStepMs } = evaluation.options;
+  const stepMs = node.stepMs ?? subqueryStepMs;
+  const startMs = (Math.floor((references[0]! - node.rangeMs) / stepMs) + 1) * stepMs;
+  const inner = makeGrid(startMs, references[references.length - 1]!, stepMs);
+  if (inner.steps > limits.stepsMax) {
+    throw executionError(
+      `subquery would be evaluated at ${inner.steps} steps, more than ${limits.stepsMax}: use a coarser step or a shorter range`,
+    );
+  }
+  if (inner.steps <= 0) return [];
+  const output: RangeSeries[] = [];
+  const times = new Float64Array(inner.steps);
+  for (let step = 0; step < inner.steps; step++) times[step] = startMs + step * stepMs;
+  for (const { labels, dropName, values, present } of await evaluation.vector(inner, node.expr)) {
+    const count = present.reduce((sum, p) => sum + p, 0);
+    if (count === inner.steps) output.push({ labels, dropName, timestampsMs: times, values });
+    else if (count > 0)
+      output.push({ labels, dropName, ...pickPresent(times, values, present, count) });
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+  return output;
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Labels } from "@finch/model";
+import { systemClock } from "@finch/runtime";
+import { createEngine } from "./engine.ts";
+import { createMemorySource } from "./memory-source.ts";
+
+const series = [0, 1, 2].map((i) => ({
+  labels: Labels.fromObject({ __name__: "requests_total", instance: `${i}` }),
+  timestampsMs: Float64Array.from({ length: 100 }, (_, n) => n * 15_000),
+  values: Float64Array.from({ length: 100 }, (_, n) => n * 15 * (i + 1)),
+}));
+const source = createMemorySource(series);
+const engine = createEngine({ clock: systemClock });
+
+void test("a range query answers a matrix sorted by labels", async () => {
+  const result = await engine.rangeQuery({
+    source,
+    query: "rate(requests_total[1m])",
+    startMs: 0,
+    endMs: 600_000,
+    stepMs: 60_000,
+  });
+  assert.deepEqual(
+    result.series.map(({ labels, timestampsMs, values }) => [
+      labels.toString(),
+      timestampsMs[0],
+      values.length,
+      values[3],
+    ]),
+    [
+      ['{instance="0"}', 60_000, 10, 1],
+      ['{instance="1"}', 60_000, 10, 2],
+      ['{instance="2"}', 60_000, 10, 3],
+    ],
+  );
+  assert.deepEqual(result.warnings, []);
+  assert.equal(result.statistics.series, 3);
+});
+
+void test("an aborted query is canceled", async () => {
+  const signal = AbortSignal.abort(new Error("gone"));
+  const query = { source, query: "sum(requests_total)", timeMs: 60_000, signal };
+  await assert.rejects(engine.instantQuery(query), { kind: "canceled", code: "promql/canceled" });
+});
+
+void test("a query over too many samples is refused", async () => {
+  const small = createEngine({ clock: systemClock, limits: { samplesMax: 10 } });
+  await assert.rejects(
+    small.instantQuery({ source, query: "rate(requests_total[5m])", timeMs: 600_000 }),
+    {
+      kind: "unprocessable",
+      message: /too many samples/,
+    },
+  );
+});
+
+void test("experimental functions stand behind a switch", async () => {
+  const query = { source, query: "1 + mad_over_time(requests_total[5m])", timeMs: 600_000 };
+  await assert.rejects(engine.instantQuery(query), {
+    message: '1:5: parse error: function "mad_over_time" is not enabled',
+  });
+  await createEngine({ clock: systemClock, experimentalFunctions: true }).instantQuery(query);
+});
+
+void test("an instant query of a range vector answers raw samples", async () => {
+  const result = await engine.instantQuery({
+    source,
+    query: 'requests_total{instance="1"}[30s]',
+    timeMs: 60_000,
+  });
+  assert.equal(result.type, "matrix");
+  assert.deepEqual(
+    result.type === "matrix" && [...result.series[0]!.timestampsMs],
+    [45_000, 60_000],
+  );
+});

@@ -1,0 +1,215 @@
+/**
+ * The engine: takes the text of a query and a source of samples, answers columns. Holds no state between queries, so that any number may
+ * run interleaved; each breathes every few milliseconds to let others and ingest on.
+ */
+import { Labels } from "@finch/model";
+import { assert, FinchError } from "@finch/runtime";
+import type { Clock } from "@finch/runtime";
+import type { Expr } from "./ast.ts";
+import { unwrapParens } from "./ast.ts";
+import { evaluateRangeVector } from "./call-ranges.ts";
+import { refuseExperimental } from "./check-features.ts";
+import { typeOf } from "./check-types.ts";
+import { ERROR_CODES } from "./errors.ts";
+import { evaluate } from "./evaluate.ts";
+import { Evaluation } from "./evaluation.ts";
+import { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS, DEFAULT_SUBQUERY_STEP_MS } from "./limits.ts";
+import type { EngineLimits } from "./limits.ts";
+import { parseQuery } from "./parser.ts";
+import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
+import type { InstantResult, MatrixResult, QueryReport } from "./results.ts";
+import type { SeriesSource } from "./source.ts";
+import { makeGrid } from "./values.ts";
+import type { Grid, Value } from "./values.ts";
+
+export interface EngineOptions {
+  readonly clock: Clock;
+  /** Defaults: {@link DEFAULT_LIMITS}. */
+  readonly limits?: Partial<EngineLimits>;
+  /** How long a sample stays current; 5 minutes unless given. */
+  readonly lookbackMs?: number;
+  /** Step of subqueries that name none; 1 minute unless given. */
+  readonly subqueryStepMs?: number;
+  /** Allows the experimental part of the language: some functions, `limitk`, `fill`, `anchored`, `smoothed`. */
+  readonly experimentalFunctions?: boolean;
+  /** Keeps metric names until the end of the evaluation, where operations would take them away at once. */
+  readonly delayedNameRemoval?: boolean;
+  /** Treats `__type__` and `__unit__` as parts of the metric name. */
+  readonly typeAndUnitLabels?: boolean;
+}
+
+export interface InstantQuery {
+  readonly source: SeriesSource;
+  readonly query: string;
+  readonly timeMs: number;
+  readonly lookbackMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RangeQuery {
+  readonly source: SeriesSource;
+  readonly query: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+  readonly lookbackMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Engine {
+  /** Evaluates a query at one moment. */
+  instantQuery(request: InstantQuery): Promise<InstantResult>;
+  /** Evaluates a query at every step from `startMs` to `endMs`. */
+  rangeQuery(request: RangeQuery): Promise<MatrixResult>;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  return {
+    instantQuery: async (request) => {
+      const grid = { startMs: request.timeMs, stepMs: 1, steps: 1 };
+      return await run(options, request, grid, evaluateInstant);
+    },
+    rangeQuery: async (request) => {
+      const { startMs, endMs, stepMs } = request;
+      if (!(stepMs > 0) || !(endMs >= startMs))
+        throw badRange(
+          "a range query needs a step above zero and an end that is not before its start",
+        );
+      return await run(options, request, makeGrid(startMs, endMs, stepMs), evaluateRange);
+    },
+  };
+}
+
+function badRange(message: string): FinchError {
+  return new FinchError("invalid", ERROR_CODES.badRange, message);
+}
+
+type Answer<T> = (evaluation: Evaluation, expr: Expr, grid: Grid) => Promise<T>;
+
+async function run<T extends object>(
+  options: EngineOptions,
+  request: InstantQuery | RangeQuery,
+  grid: Grid,
+  answer: Answer<T>,
+): Promise<T & QueryReport> {
+  const { clock } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { query, source } = request;
+  const startedMs = clock.monotonicMs();
+  if (grid.steps > limits.stepsMax)
+    throw badRange(
+      `the query has ${grid.steps} steps, more than ${limits.stepsMax}: use a larger step`,
+    );
+  const expr = parseQuery(query);
+  const experimentalFunctions = options.experimentalFunctions ?? false;
+  if (!experimentalFunctions) refuseExperimental(query, expr);
+  const parsedMs = clock.monotonicMs();
+  const deadline = new AbortController();
+  const signal =
+    request.signal === undefined
+      ? deadline.signal
+      : AbortSignal.any([request.signal, deadline.signal]);
+  const timer = setTimeout(() => deadline.abort(timeoutError(limits.timeoutMs)), limits.timeoutMs);
+  const evaluation = new Evaluation({
+    evaluate,
+    query,
+    source,
+    clock,
+    limits,
+    lookbackMs: request.lookbackMs ?? options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
+    subqueryStepMs: options.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS,
+    experimentalFunctions,
+    delayedNameRemoval: options.delayedNameRemoval ?? false,
+    typeAndUnitLabels: options.typeAndUnitLabels ?? false,
+    grid,
+    signal,
+  });
+  try {
+    signal.throwIfAborted();
+    const result = await answer(evaluation, expr, grid);
+    const { annotations, seriesRead: series, samplesRead: samples, selectMs } = evaluation;
+    const timeMs = {
+      parse: parsedMs - startedMs,
+      select: selectMs,
+      evaluate: clock.monotonicMs() - parsedMs - selectMs,
+    };
+    return {
+      ...result,
+      warnings: annotations.warnings,
+      infos: annotations.infos,
+      statistics: { series, samples, timeMs },
+    };
+  } catch (error) {
+    throw signal.aborted ? abortError(signal.reason) : error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function timeoutError(timeoutMs: number): FinchError {
+  return new FinchError(
+    "timeout",
+    ERROR_CODES.timeout,
+    `query timed out in expression evaluation after ${timeoutMs / 1000} s`,
+  );
+}
+
+/** The fault to answer when the query's signal was aborted. */
+function abortError(reason: unknown): unknown {
+  if (reason instanceof FinchError) return reason;
+  return new FinchError(
+    "canceled",
+    ERROR_CODES.canceled,
+    "query was canceled in expression evaluation",
+    { cause: reason },
+  );
+}
+
+type Bare<T> = T extends QueryReport ? Omit<T, keyof QueryReport> : never;
+
+async function evaluateInstant(
+  evaluation: Evaluation,
+  expr: Expr,
+  grid: Grid,
+): Promise<Bare<InstantResult>> {
+  const timeMs = grid.startMs;
+  if (typeOf(expr) === "matrix") {
+    const node = unwrapParens(expr);
+    assert(
+      node.kind === "matrix" || node.kind === "subquery",
+      "range vectors come from selectors and subqueries",
+    );
+    const { series, references } = await evaluateRangeVector(evaluation, grid, node);
+    return { type: "matrix", series: cutRange(series, references[0]!, node.rangeMs) };
+  }
+  const value = await evaluation.evaluate(grid, expr);
+  switch (value.kind) {
+    case "string":
+      return { type: "string", timeMs, value: value.value };
+    case "scalar":
+      return { type: "scalar", timeMs, value: value.values[0]! };
+    case "vector":
+      return { type: "vector", timeMs, ...vectorColumns(finishSeries(evaluation, value.series)) };
+  }
+}
+
+async function evaluateRange(
+  evaluation: Evaluation,
+  expr: Expr,
+  grid: Grid,
+): Promise<Bare<MatrixResult>> {
+  const type = typeOf(expr);
+  if (type !== "vector" && type !== "scalar") {
+    const name = type === "matrix" ? "range vector" : "string";
+    throw badRange(
+      `invalid expression type "${name}" for range query, must be Scalar or instant Vector`,
+    );
+  }
+  const value: Value = await evaluation.evaluate(grid, expr);
+  assert(value.kind !== "string", "types are checked before");
+  const series =
+    value.kind === "scalar"
+      ? [scalarSeries(Labels.EMPTY, value.values)]
+      : finishSeries(evaluation, value.series);
+  return { type: "matrix", series: matrixOf(series, grid) };
+}

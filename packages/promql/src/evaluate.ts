@@ -1,0 +1,95 @@
+/**
+ * Evaluates an expression at all steps of a grid at once. Every node asks its children for columns over the same grid; parts that do not
+ * depend on the step are evaluated for one step and spread.
+ */
+import { assert } from "@finch/runtime";
+import { evaluateAggregate } from "./aggregate.ts";
+import type { Expr, Unary } from "./ast.ts";
+import { evaluateBinary } from "./binary.ts";
+import { evaluateCall } from "./call.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { unsupportedError } from "./errors.ts";
+import { isStepInvariant } from "./plan.ts";
+import { evaluateSelector } from "./select.ts";
+import { mergeSameLabels } from "./values.ts";
+import type { Grid, OutputSeries, ScalarValue, Value, VectorValue } from "./values.ts";
+
+/** The value of an expression that is not a range vector. */
+export async function evaluate(evaluation: Evaluation, grid: Grid, expr: Expr): Promise<Value> {
+  const isWorthIt = expr.kind !== "number" && expr.kind !== "string" && expr.kind !== "paren";
+  if (isWorthIt && grid.steps > 1 && isStepInvariant(expr)) {
+    const once = await evaluateNode(evaluation, { ...grid, steps: 1 }, expr);
+    return spread(once, grid.steps);
+  }
+  return await evaluateNode(evaluation, grid, expr);
+}
+
+async function evaluateNode(evaluation: Evaluation, grid: Grid, expr: Expr): Promise<Value> {
+  switch (expr.kind) {
+    case "number":
+      return { kind: "scalar", values: new Float64Array(grid.steps).fill(expr.value) };
+    case "string":
+      return { kind: "string", value: expr.value };
+    case "paren":
+      return await evaluate(evaluation, grid, expr.expr);
+    case "unary":
+      return await evaluateUnary(evaluation, grid, expr);
+    case "selector":
+      if (expr.extended === "anchored")
+        throw unsupportedError(
+          evaluation.options.query,
+          expr.position,
+          "anchored instant vector selector",
+        );
+      return { kind: "vector", series: await evaluateSelector(evaluation, grid, expr) };
+    case "aggregate":
+      return { kind: "vector", series: await evaluateAggregate(evaluation, grid, expr) };
+    case "binary":
+      return await evaluateBinary(evaluation, grid, expr);
+    case "call":
+      return await evaluateCall(evaluation, grid, expr);
+    case "matrix":
+    case "subquery":
+      assert(false, "range vectors are evaluated by the functions that take them");
+  }
+}
+
+async function evaluateUnary(evaluation: Evaluation, grid: Grid, expr: Unary): Promise<Value> {
+  const value = await evaluate(evaluation, grid, expr.expr);
+  if (expr.operator === "+") return value;
+  if (value.kind === "scalar") return { kind: "scalar", values: value.values.map((x) => -x) };
+  assert(value.kind === "vector", "a sign stands before scalars and instant vectors only");
+  const series: OutputSeries[] = [];
+  for (const one of value.series) {
+    series.push(evaluation.withoutName({ ...one, values: one.values.map((x) => -x) }));
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+  return {
+    kind: "vector",
+    series: evaluation.options.delayedNameRemoval ? series : mergeSameLabels(series),
+  };
+}
+
+function spread(value: Value, steps: number): Value {
+  switch (value.kind) {
+    case "string":
+      return value;
+    case "scalar": {
+      const scalar: ScalarValue = {
+        kind: "scalar",
+        values: new Float64Array(steps).fill(value.values[0]!),
+      };
+      return scalar;
+    }
+    case "vector": {
+      const series = value.series.map((one) => ({
+        labels: one.labels,
+        dropName: one.dropName,
+        values: new Float64Array(steps).fill(one.values[0]!),
+        present: new Uint8Array(steps).fill(one.present[0]!),
+      }));
+      const vector: VectorValue = { kind: "vector", series };
+      return vector;
+    }
+  }
+}

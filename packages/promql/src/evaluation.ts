@@ -1,0 +1,125 @@
+/**
+ * The state of one query while it runs: where the samples come from, what it may spend, what it has to say besides its result. Lives from
+ * the start of the query to its end; one query at a time works on it.
+ */
+import type { Labels } from "@finch/model";
+import { assert, FinchError } from "@finch/runtime";
+import type { Clock } from "@finch/runtime";
+import { Annotations } from "./annotations.ts";
+import type { Expr } from "./ast.ts";
+import { ERROR_CODES } from "./errors.ts";
+import { SLICE_MS } from "./limits.ts";
+import type { EngineLimits } from "./limits.ts";
+import type { SeriesSource } from "./source.ts";
+import type { Grid, OutputSeries, RangeSeries, Value } from "./values.ts";
+
+/** What a query did, for its answer and for metrics. */
+export interface QueryStatistics {
+  /** Series read from the source. */
+  readonly series: number;
+  /** Samples read from the source. */
+  readonly samples: number;
+  /** Time by stage, in milliseconds; `evaluate` includes breaths taken for others. */
+  readonly timeMs: { readonly parse: number; readonly select: number; readonly evaluate: number };
+}
+
+/** Evaluates an expression over a grid. The evaluation carries it, so that the parts of the evaluator need not import each other. */
+export type Evaluate = (evaluation: Evaluation, grid: Grid, expr: Expr) => Promise<Value>;
+
+export interface EvaluationOptions {
+  readonly evaluate: Evaluate;
+  readonly query: string;
+  readonly source: SeriesSource;
+  readonly clock: Clock;
+  readonly limits: EngineLimits;
+  readonly lookbackMs: number;
+  readonly subqueryStepMs: number;
+  readonly experimentalFunctions: boolean;
+  readonly delayedNameRemoval: boolean;
+  readonly typeAndUnitLabels: boolean;
+  /** The steps of the query itself: what `@ start()` and `@ end()` mean, subqueries included. */
+  readonly grid: Grid;
+  readonly signal: AbortSignal;
+}
+
+/** Runs a callback after pending input and output; a browser has only timers for that. */
+const runLater: (callback: () => void) => void =
+  (globalThis as { setImmediate?: (callback: () => void) => void }).setImmediate ??
+  ((callback) => void setTimeout(callback, 0));
+
+const NAME_ONLY: ReadonlySet<string> = new Set(["__name__"]);
+const NAME_TYPE_UNIT: ReadonlySet<string> = new Set(["__name__", "__type__", "__unit__"]);
+
+export class Evaluation {
+  readonly options: EvaluationOptions;
+  readonly annotations: Annotations;
+  /** Labels that go when an operation changes what the value means. */
+  readonly nameLabels: ReadonlySet<string>;
+  /** What selectors of this query loaded, by selector and time. */
+  readonly selections = new Map<string, Promise<readonly RangeSeries[]>>();
+  seriesRead = 0;
+  samplesRead = 0;
+  selectMs = 0;
+  #samplesHeld = 0;
+  #sliceEndMs: number;
+
+  constructor(options: EvaluationOptions) {
+    this.options = options;
+    this.annotations = new Annotations(options.query);
+    this.nameLabels = options.typeAndUnitLabels ? NAME_TYPE_UNIT : NAME_ONLY;
+    this.#sliceEndMs = options.clock.monotonicMs() + SLICE_MS;
+  }
+
+  /** The value of an expression that is not a range vector. */
+  async evaluate(grid: Grid, expr: Expr): Promise<Value> {
+    return await this.options.evaluate(this, grid, expr);
+  }
+
+  /** The value of an expression the parser has checked to be an instant vector. */
+  async vector(grid: Grid, expr: Expr): Promise<readonly OutputSeries[]> {
+    const value = await this.evaluate(grid, expr);
+    assert(value.kind === "vector", "an instant vector where the types say so");
+    return value.series;
+  }
+
+  /** The value of an expression the parser has checked to be a scalar. */
+  async scalar(grid: Grid, expr: Expr): Promise<Float64Array> {
+    const value = await this.evaluate(grid, expr);
+    assert(value.kind === "scalar", "a scalar where the types say so");
+    return value.values;
+  }
+
+  /** Counts samples against the limit of the query. */
+  spend(samples: number): void {
+    this.#samplesHeld += samples;
+    if (this.#samplesHeld <= this.options.limits.samplesMax) return;
+    throw new FinchError(
+      "unprocessable",
+      ERROR_CODES.samples,
+      `query processing would load too many samples into memory in query execution (limit ${this.options.limits.samplesMax})`,
+    );
+  }
+
+  /** Whether the slice of time is used up; then `await breathe()`. Cheap enough for once a series. */
+  isBreathDue(): boolean {
+    return this.options.clock.monotonicMs() >= this.#sliceEndMs;
+  }
+
+  /** Lets other work of the thread run, and stops the query when it was aborted. */
+  async breathe(): Promise<void> {
+    await new Promise<void>((resolve) => runLater(resolve));
+    this.options.signal.throwIfAborted();
+    this.#sliceEndMs = this.options.clock.monotonicMs() + SLICE_MS;
+  }
+
+  /** The series after an operation that takes the metric name away: at once, or at the end when removal is delayed. */
+  withoutName(series: OutputSeries): OutputSeries {
+    const { labels, values, present } = series;
+    return { ...this.nameless(labels), values, present };
+  }
+
+  nameless(labels: Labels): { readonly labels: Labels; readonly dropName: boolean } {
+    if (this.options.delayedNameRemoval) return { labels, dropName: true };
+    return { labels: labels.drop(this.nameLabels), dropName: false };
+  }
+}

@@ -1,0 +1,27 @@
+/** Limits of the engine; each says what breaks without it. */
+export interface EngineLimits {
+  /** Samples one query may load or produce. Without it a broad query takes all memory. */
+  readonly samplesMax: number;
+  /** Series one selector may match. Without it a selector over everything builds millions of label sets. */
+  readonly seriesMax: number;
+  /** Wall time of one query. Without it a forgotten dashboard keeps the machine busy. */
+  readonly timeoutMs: number;
+  /** Steps of one evaluation, subqueries included. Without it a fine subquery over years builds endless columns. */
+  readonly stepsMax: number;
+}
+
+export const DEFAULT_LIMITS: EngineLimits = {
+  samplesMax: 50_000_000,
+  seriesMax: 500_000,
+  timeoutMs: 120_000,
+  stepsMax: 2_000_000,
+};
+
+/** Work between two breaths. Without it a long query would stop ingest, which shares the thread. */
+export const SLICE_MS = 10;
+
+/** How long a sample stays current. */
+export const DEFAULT_LOOKBACK_MS = 300_000;
+
+/** Step of a subquery that names none, where the query has no step either. */
+export const DEFAULT_SUBQUERY_STEP_MS = 60_000;

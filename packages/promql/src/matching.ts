@@ -1,0 +1,62 @@
+/** Which series of two vectors belong together: a signature by series, computed once for all steps. */
+import type { Labels } from "@finch/model";
+import type { VectorMatching } from "./ast.ts";
+import type { OutputSeries } from "./values.ts";
+
+/** The labels two series must share to match. */
+export function matchLabels(labels: Labels, matching: VectorMatching): Labels {
+  return matching.on
+    ? labels.keep(new Set(matching.labels))
+    : labels.drop(new Set([...matching.labels, "__name__"]));
+}
+
+/** Gives each signature a number; series of both sides with the same number match. */
+export class Signatures {
+  readonly #numbers = new Map<string, number>();
+  readonly #names: ReadonlySet<string>;
+  readonly #on: boolean;
+
+  constructor(matching: VectorMatching) {
+    this.#on = matching.on;
+    this.#names = new Set(matching.on ? matching.labels : [...matching.labels, "__name__"]);
+  }
+
+  get count(): number {
+    return this.#numbers.size;
+  }
+
+  numbersOf(series: readonly OutputSeries[]): Int32Array {
+    const numbers = new Int32Array(series.length);
+    for (const [index, { labels }] of series.entries()) {
+      const { key } = this.#on ? labels.keep(this.#names) : labels.drop(this.#names);
+      let number = this.#numbers.get(key);
+      if (number === undefined) {
+        number = this.#numbers.size;
+        this.#numbers.set(key, number);
+      }
+      numbers[index] = number;
+    }
+    return numbers;
+  }
+}
+
+/** Indices of series by the number of their signature. */
+export function groupByNumber(numbers: Int32Array, count: number): readonly (readonly number[])[] {
+  const groups: number[][] = Array.from({ length: count }, () => []);
+  for (let index = 0; index < numbers.length; index++) groups[numbers[index]!]!.push(index);
+  return groups;
+}
+
+/** Steps at which any of the series has a value. */
+export function presenceOf(
+  series: readonly OutputSeries[],
+  indices: Iterable<number>,
+  steps: number,
+): Uint8Array {
+  const any = new Uint8Array(steps);
+  for (const index of indices) {
+    const { present } = series[index]!;
+    for (let step = 0; step < steps; step++) any[step] = any[step]! | present[step]!;
+  }
+  return any;
+}

@@ -1,0 +1,41 @@
+/** A source over series in memory, for tests, benches and whoever has no store. */
+import type { Series } from "@finch/model";
+import type { SelectRequest, SeriesSource } from "./source.ts";
+
+export function createMemorySource(series: readonly Series[]): SeriesSource {
+  return {
+    async *select({ matchers, startMs, endMs, signal }: SelectRequest) {
+      signal.throwIfAborted();
+      const batch: Series[] = [];
+      for (const one of series) {
+        if (!matchers.every(({ name, matches }) => matches(one.labels.get(name)))) continue;
+        const cut = cutSeries(one, startMs, endMs);
+        if (cut.timestampsMs.length > 0) batch.push(cut);
+      }
+      yield batch;
+    },
+  };
+}
+
+/** The samples of a series from `startMs` to `endMs`, both included, without copying them. */
+export function cutSeries(series: Series, startMs: number, endMs: number): Series {
+  const { labels, timestampsMs, values } = series;
+  const first = lowerBound(timestampsMs, startMs);
+  const last = lowerBound(timestampsMs, endMs + 1);
+  return {
+    labels,
+    timestampsMs: timestampsMs.subarray(first, last),
+    values: values.subarray(first, last),
+  };
+}
+
+function lowerBound(times: Float64Array, wanted: number): number {
+  let low = 0;
+  let high = times.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (times[middle]! < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

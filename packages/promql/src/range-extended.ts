@@ -1,0 +1,110 @@
+/**
+ * Range functions for `anchored` and `smoothed` selectors. Anchored: the last sample at or before the start of the range counts as its
+ * value there. Smoothed: the values at both ends are read off the line between the samples around them. Neither extrapolates.
+ */
+import { findResets } from "./range-rate.ts";
+import type { RangeFunction, WindowInput } from "./window.ts";
+
+export type ExtendedFunction = "rate" | "increase" | "delta" | "resets" | "changes";
+
+/** The range function `name` in an extended mode; windows must reach one lookback further back, smoothed ones also further ahead. */
+export function extendedFunction(name: ExtendedFunction, smoothed: boolean): RangeFunction {
+  if (name === "resets" || name === "changes")
+    return (input, values, present) => countFromAnchor(input, name, { values, present });
+  const options = { smoothed, isCounter: name !== "delta", perSecond: name === "rate" };
+  return (input, values, present) => growthBetweenEdges(input, options, { values, present });
+}
+
+interface Options {
+  readonly smoothed: boolean;
+  readonly isCounter: boolean;
+  readonly perSecond: boolean;
+}
+
+interface Output {
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+}
+
+function growthBetweenEdges(input: WindowInput, options: Options, output: Output): number {
+  const { timestampsMs, values, references, rangeMs, steps } = input;
+  const { smoothed, isCounter } = options;
+  let found = 0;
+  for (let step = 0; step < steps; step++) {
+    const end = references[step]!;
+    const start = end - rangeMs;
+    let a = input.first[step]!;
+    let b = input.last[step]! - 1;
+    if (b < a) continue;
+    while (a < b && timestampsMs[a + 1]! <= start) a++;
+    if (smoothed) while (b > a && timestampsMs[b - 1]! >= end) b--;
+    if (timestampsMs[b]! <= start || (smoothed && timestampsMs[a]! > end)) continue;
+    const left =
+      smoothed && timestampsMs[a]! < start ? interpolate(input, a, start, isCounter) : values[a]!;
+    const isBeyond = smoothed && b > input.first[step]! && timestampsMs[b]! > end;
+    const right = isBeyond ? interpolate(input, b - 1, end, isCounter) : values[b]!;
+    let growth = right - left;
+    if (isCounter) {
+      const inner = {
+        from: timestampsMs[a]! <= start ? a + 1 : a,
+        to: timestampsMs[b]! >= end ? b - 1 : b,
+      };
+      growth += resetCorrection(values, inner, { left, right });
+    }
+    output.values[step] = options.perSecond ? growth / (rangeMs / 1000) : growth;
+    output.present[step] = 1;
+    found++;
+  }
+  return found;
+}
+
+/** The value at `timeMs` between samples `i` and `i + 1`; a counter that was reset between them started at zero. */
+function interpolate(
+  { timestampsMs, values }: WindowInput,
+  i: number,
+  timeMs: number,
+  isCounter: boolean,
+): number {
+  const to = values[i + 1]!;
+  const from = isCounter && to < values[i]! ? 0 : values[i]!;
+  return (
+    from + ((to - from) * (timeMs - timestampsMs[i]!)) / (timestampsMs[i + 1]! - timestampsMs[i]!)
+  );
+}
+
+function resetCorrection(
+  values: Float64Array,
+  inner: { readonly from: number; readonly to: number },
+  edges: { readonly left: number; readonly right: number },
+): number {
+  let correction = 0;
+  let previous = edges.left;
+  for (let i = inner.from; i <= inner.to; i++) {
+    if (values[i]! < previous) correction += previous;
+    previous = values[i]!;
+  }
+  return edges.right < previous ? correction + previous : correction;
+}
+
+function countFromAnchor(input: WindowInput, name: "resets" | "changes", output: Output): number {
+  const { timestampsMs, values, references, rangeMs, steps } = input;
+  const resets = new Set(findResets(values));
+  const isCounted = (i: number) =>
+    name === "resets"
+      ? resets.has(i)
+      : values[i] !== values[i - 1] && !(Number.isNaN(values[i]!) && Number.isNaN(values[i - 1]!));
+  let found = 0;
+  for (let step = 0; step < steps; step++) {
+    const start = references[step]! - rangeMs;
+    let a = input.first[step]!;
+    const end = input.last[step]!;
+    if (a === end || timestampsMs[end - 1]! <= start) continue;
+    while (a + 1 < end && timestampsMs[a + 1]! <= start) a++;
+    let count = 0;
+    for (let i = a + 1; i < end; i++) if (isCounted(i)) count++;
+    output.values[step] = count;
+    output.present[step] = 1;
+    found++;
+  }
+  return found;
+}

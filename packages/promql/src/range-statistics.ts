@@ -1,0 +1,192 @@
+/** Range functions that reduce the samples of each window to a number: sums, extremes, quantiles, regressions. */
+import { executionError } from "./errors.ts";
+import { KahanSum, meanOf } from "./kahan.ts";
+import { quantileOfSorted } from "./quantile.ts";
+import type { RangeFunction, WindowInput } from "./window.ts";
+
+/** A range function from one that sees a window that is not empty, as indices of its first sample and behind its last. */
+function perWindow(
+  reduce: (input: WindowInput, first: number, last: number, step: number) => number,
+): RangeFunction {
+  return (input, values, present) => {
+    const { steps, first, last } = input;
+    let found = 0;
+    for (let step = 0; step < steps; step++) {
+      const a = first[step]!;
+      const b = last[step]!;
+      if (a === b) continue;
+      values[step] = reduce(input, a, b, step);
+      present[step] = 1;
+      found++;
+    }
+    return found;
+  };
+}
+
+/** The same for functions that need two samples at least. */
+function perWindowOfTwo(
+  reduce: (input: WindowInput, first: number, last: number, step: number) => number,
+): RangeFunction {
+  return (input, values, present) => {
+    const { steps, first, last } = input;
+    let found = 0;
+    for (let step = 0; step < steps; step++) {
+      const a = first[step]!;
+      const b = last[step]!;
+      if (b - a < 2) continue;
+      values[step] = reduce(input, a, b, step);
+      present[step] = 1;
+      found++;
+    }
+    return found;
+  };
+}
+
+function sumOf(values: Float64Array, first: number, last: number): number {
+  let sum = 0;
+  let compensation = 0;
+  for (let i = first; i < last; i++) {
+    const x = values[i]!;
+    const t = sum + x;
+    if (t === Infinity || t === -Infinity) compensation = 0;
+    else compensation += Math.abs(sum) >= Math.abs(x) ? sum - t + x : x - t + sum;
+    sum = t;
+  }
+  return sum === Infinity || sum === -Infinity ? sum : sum + compensation;
+}
+
+export const sumOverTime = perWindow(({ values }, first, last) => sumOf(values, first, last));
+export const avgOverTime = perWindow(({ values }, first, last) => meanOf(values, first, last));
+export const countOverTime = perWindow((_, first, last) => last - first);
+export const presentOverTime = perWindow(() => 1);
+export const firstOverTime = perWindow(({ values }, first) => values[first]!);
+export const lastOverTime = perWindow(({ values }, _, last) => values[last - 1]!);
+export const tsOfFirstOverTime = perWindow(
+  ({ timestampsMs }, first) => timestampsMs[first]! / 1000,
+);
+export const tsOfLastOverTime = perWindow(
+  ({ timestampsMs }, _, last) => timestampsMs[last - 1]! / 1000,
+);
+
+export const minOverTime = perWindow(({ values }, first, last) => {
+  let min = values[first]!;
+  for (let i = first + 1; i < last; i++)
+    if (values[i]! < min || Number.isNaN(min)) min = values[i]!;
+  return min;
+});
+
+export const maxOverTime = perWindow(({ values }, first, last) => {
+  let max = values[first]!;
+  for (let i = first + 1; i < last; i++)
+    if (values[i]! > max || Number.isNaN(max)) max = values[i]!;
+  return max;
+});
+
+export const tsOfMinOverTime = perWindow(({ values, timestampsMs }, first, last) => {
+  let at = first;
+  for (let i = first + 1; i < last; i++)
+    if (values[i]! <= values[at]! || Number.isNaN(values[at]!)) at = i;
+  return timestampsMs[at]! / 1000;
+});
+
+export const tsOfMaxOverTime = perWindow(({ values, timestampsMs }, first, last) => {
+  let at = first;
+  for (let i = first + 1; i < last; i++)
+    if (values[i]! >= values[at]! || Number.isNaN(values[at]!)) at = i;
+  return timestampsMs[at]! / 1000;
+});
+
+function varianceOf(values: Float64Array, first: number, last: number): number {
+  const mean = new KahanSum();
+  const squares = new KahanSum();
+  for (let i = first; i < last; i++) {
+    const x = values[i]!;
+    const distance = x - mean.total;
+    mean.add(distance / (i - first + 1));
+    squares.add(distance * (x - mean.total));
+  }
+  return squares.total / (last - first);
+}
+
+export const stdvarOverTime = perWindow(({ values }, first, last) =>
+  varianceOf(values, first, last),
+);
+export const stddevOverTime = perWindow(({ values }, first, last) =>
+  Math.sqrt(varianceOf(values, first, last)),
+);
+
+export const quantileOverTime = perWindow((input, first, last, step) => {
+  const sorted = input.scratch.subarray(0, last - first);
+  sorted.set(input.values.subarray(first, last));
+  return quantileOfSorted(input.params[0]![step]!, sorted.sort());
+});
+
+export const madOverTime = perWindow((input, first, last) => {
+  const sorted = input.scratch.subarray(0, last - first);
+  sorted.set(input.values.subarray(first, last));
+  sorted.sort();
+  if (Number.isNaN(sorted[sorted.length - 1]!)) return NaN;
+  const median = quantileOfSorted(0.5, sorted);
+  for (let i = 0; i < sorted.length; i++) sorted[i] = Math.abs(sorted[i]! - median);
+  return quantileOfSorted(0.5, sorted.sort());
+});
+
+interface Line {
+  readonly slope: number;
+  readonly intercept: number;
+}
+
+/** Least squares over a window, with seconds since `originMs` as x. */
+function fitLine(input: WindowInput, first: number, last: number, originMs: number): Line {
+  const { values, timestampsMs } = input;
+  const [x, y, xy, xx] = [new KahanSum(), new KahanSum(), new KahanSum(), new KahanSum()];
+  const constant = values[first]!;
+  let isConstant = true;
+  for (let i = first; i < last; i++) {
+    const value = values[i]!;
+    if (i > first && value !== constant) isConstant = false;
+    const seconds = (timestampsMs[i]! - originMs) / 1000;
+    x.add(seconds);
+    y.add(value);
+    xy.add(seconds * value);
+    xx.add(seconds * seconds);
+  }
+  if (isConstant) {
+    const isInfinite = constant === Infinity || constant === -Infinity;
+    return isInfinite ? { slope: NaN, intercept: NaN } : { slope: 0, intercept: constant };
+  }
+  const count = last - first;
+  const slope = (xy.total - (x.total * y.total) / count) / (xx.total - (x.total * x.total) / count);
+  return { slope, intercept: y.total / count - (slope * x.total) / count };
+}
+
+export const deriv = perWindowOfTwo(
+  (input, first, last) => fitLine(input, first, last, input.timestampsMs[first]!).slope,
+);
+
+export const predictLinear = perWindowOfTwo((input, first, last, step) => {
+  const { slope, intercept } = fitLine(input, first, last, input.startMs + step * input.stepMs);
+  return slope * input.params[0]![step]! + intercept;
+});
+
+export const doubleExponentialSmoothing = perWindowOfTwo((input, first, last, step) => {
+  const level = input.params[0]![step]!;
+  const trend = input.params[1]![step]!;
+  if (level <= 0 || level >= 1)
+    throw executionError(
+      `invalid smoothing factor. Expected: 0 < sf < 1, got: ${level.toFixed(6)}`,
+    );
+  if (trend <= 0 || trend >= 1)
+    throw executionError(`invalid trend factor. Expected: 0 < tf < 1, got: ${trend.toFixed(6)}`);
+  const { values } = input;
+  let previous = 0;
+  let smoothed = values[first]!;
+  let slope = values[first + 1]! - smoothed;
+  for (let i = first + 1; i < last; i++) {
+    if (i > first + 1) slope = trend * (smoothed - previous) + (1 - trend) * slope;
+    const next = level * values[i]! + (1 - level) * (smoothed + slope);
+    previous = smoothed;
+    smoothed = next;
+  }
+  return smoothed;
+});

@@ -1,0 +1,137 @@
+/** Answers of queries, as plain columns for whoever encodes them. */
+import { compareLabels } from "@finch/model";
+import type { Labels } from "@finch/model";
+import type { Evaluation, QueryStatistics } from "./evaluation.ts";
+import { emptySeries, isAnywherePresent, mergeSameLabels } from "./values.ts";
+import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
+
+/** One series of a matrix: `timestampsMs[i]` (Unix milliseconds, ascending) has `values[i]`. May be kept, must not be changed. */
+export interface MatrixSeries {
+  readonly labels: Labels;
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+}
+
+/** What a query found besides its data. */
+export interface QueryReport {
+  /** Texts that begin with `PromQL warning:` and end in ` (line:column)`. */
+  readonly warnings: readonly string[];
+  readonly infos: readonly string[];
+  readonly statistics: QueryStatistics;
+}
+
+export interface VectorResult extends QueryReport {
+  readonly type: "vector";
+  readonly timeMs: number;
+  /** Element `i` has value `values[i]`. In the order of a sort or rank where the query asks for one. */
+  readonly labels: readonly Labels[];
+  readonly values: Float64Array;
+}
+
+export interface MatrixResult extends QueryReport {
+  readonly type: "matrix";
+  /** Sorted by labels; none is empty. */
+  readonly series: readonly MatrixSeries[];
+}
+
+export interface ScalarResult extends QueryReport {
+  readonly type: "scalar";
+  readonly timeMs: number;
+  readonly value: number;
+}
+
+export interface StringResult extends QueryReport {
+  readonly type: "string";
+  readonly timeMs: number;
+  readonly value: string;
+}
+
+export type InstantResult = VectorResult | MatrixResult | ScalarResult | StringResult;
+
+/** Series as they leave the engine: without the names that were to be removed, one for each label set. */
+export function finishSeries(
+  evaluation: Evaluation,
+  series: readonly OutputSeries[],
+): readonly OutputSeries[] {
+  const kept = series.filter(({ present }) => isAnywherePresent(present));
+  if (!evaluation.options.delayedNameRemoval) return kept;
+  const named = kept.map((one) =>
+    one.dropName
+      ? { ...one, labels: one.labels.drop(evaluation.nameLabels), dropName: false }
+      : one,
+  );
+  return mergeSameLabels(named);
+}
+
+/** The columns of an instant vector. */
+export function vectorColumns(
+  series: readonly OutputSeries[],
+): Pick<VectorResult, "labels" | "values"> {
+  return {
+    labels: series.map(({ labels }) => labels),
+    values: Float64Array.from(series, ({ values }) => values[0]!),
+  };
+}
+
+/** The series of a range query, sorted by labels. Series without gaps share one column of times. */
+export function matrixOf(series: readonly OutputSeries[], grid: Grid): readonly MatrixSeries[] {
+  const times = new Float64Array(grid.steps);
+  for (let step = 0; step < grid.steps; step++) times[step] = grid.startMs + step * grid.stepMs;
+  return series
+    .map(({ labels, values, present }) => {
+      let count = 0;
+      for (let step = 0; step < present.length; step++) count += present[step]!;
+      if (count === present.length) return { labels, timestampsMs: times, values };
+      return { labels, ...pickPresent(times, values, present, count) };
+    })
+    .toSorted((a, b) => compareLabels(a.labels, b.labels));
+}
+
+/** The columns at the steps that are present. */
+export function pickPresent(
+  times: Float64Array,
+  values: Float64Array,
+  present: Uint8Array,
+  count: number,
+): Pick<MatrixSeries, "timestampsMs" | "values"> {
+  const keptTimes = new Float64Array(count);
+  const keptValues = new Float64Array(count);
+  let at = 0;
+  for (let step = 0; step < present.length; step++) {
+    if (present[step] === 0) continue;
+    keptTimes[at] = times[step]!;
+    keptValues[at++] = values[step]!;
+  }
+  return { timestampsMs: keptTimes, values: keptValues };
+}
+
+/** A range vector at one moment: the samples in `(endMs - rangeMs, endMs]` of each series. */
+export function cutRange(
+  series: readonly RangeSeries[],
+  endMs: number,
+  rangeMs: number,
+): readonly MatrixSeries[] {
+  const output: MatrixSeries[] = [];
+  for (const { labels, timestampsMs, values } of series) {
+    let first = 0;
+    let last = timestampsMs.length;
+    while (last > 0 && timestampsMs[last - 1]! > endMs) last--;
+    while (first < last && timestampsMs[first]! <= endMs - rangeMs) first++;
+    if (first < last)
+      output.push({
+        labels,
+        timestampsMs: timestampsMs.slice(first, last),
+        values: values.slice(first, last),
+      });
+  }
+  return output.toSorted((a, b) => compareLabels(a.labels, b.labels));
+}
+
+/** A scalar of a range query, which is answered as a series without labels. */
+export function scalarSeries(labels: Labels, values: Float64Array): OutputSeries {
+  return {
+    ...emptySeries(labels, false, 0),
+    values,
+    present: new Uint8Array(values.length).fill(1),
+  };
+}

@@ -1,0 +1,57 @@
+/** Sliding windows over the samples of a series: which samples each step of a range function sees. */
+
+/** What a range function works on. All arrays by step have the length `steps`; nothing here may be changed by a function. */
+export interface WindowInput {
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+  readonly steps: number;
+  /** Samples `first[step] … last[step] - 1` are in the window of the step. */
+  readonly first: Int32Array;
+  readonly last: Int32Array;
+  /** Right end of each window. */
+  readonly references: Float64Array;
+  readonly rangeMs: number;
+  /** Time of each step itself, which `offset` and `@` do not move. */
+  readonly startMs: number;
+  readonly stepMs: number;
+  /** Scalar arguments by position among the scalars, each one value a step. */
+  readonly params: readonly Float64Array[];
+  /** Scratch for functions that sort; at least as long as the widest window. */
+  readonly scratch: Float64Array;
+}
+
+/** Writes one value a step; returns how many. */
+export type RangeFunction = (
+  input: WindowInput,
+  values: Float64Array,
+  present: Uint8Array,
+) => number;
+
+/** Fills the bounds of left-open windows `(reference - rangeMs, reference]`, in one pass; references ascend. */
+export function slideWindows(
+  timestampsMs: Float64Array,
+  references: Float64Array,
+  rangeMs: number,
+  bounds: { readonly first: Int32Array; readonly last: Int32Array },
+): void {
+  const { first, last } = bounds;
+  const count = timestampsMs.length;
+  let from = 0;
+  let to = 0;
+  for (let step = 0; step < references.length; step++) {
+    const end = references[step]!;
+    const start = end - rangeMs;
+    while (to < count && timestampsMs[to]! <= end) to++;
+    while (from < to && timestampsMs[from]! <= start) from++;
+    first[step] = from;
+    last[step] = to;
+  }
+}
+
+/** Length of the widest window. */
+export function widestWindow(first: Int32Array, last: Int32Array): number {
+  let widest = 0;
+  for (let step = 0; step < first.length; step++)
+    widest = Math.max(widest, last[step]! - first[step]!);
+  return widest;
+}
