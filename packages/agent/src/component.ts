@@ -7,8 +7,9 @@ import type { BlockSchema, ValuesOf } from "./schema.ts";
 
 export type Stability = "experimental" | "public-preview" | "generally-available";
 
+/** `unknown`: not started, because something it refers to has exported nothing yet. */
 export type Health = {
-  readonly state: "healthy" | "unhealthy" | "exited";
+  readonly state: "unknown" | "healthy" | "unhealthy" | "exited";
   readonly message: string;
   readonly sinceMs: number;
 };
@@ -20,7 +21,10 @@ export interface ComponentContext<Arguments, Exports> {
   readonly label: string;
   /** The arguments now. They change when the configuration is reloaded or something they refer to exports a new value. */
   arguments(): Arguments;
-  /** Resolves (with the new arguments) the next time they change; rejects when `signal` aborts. */
+  /**
+   * Resolves (with the new arguments) the next time they change, at once when they changed since the last call; rejects when `signal` aborts.
+   * Meant for one loop of the component; receivers and other loops read {@link arguments}.
+   */
   nextArguments(signal: AbortSignal): Promise<Arguments>;
   /** Publishes exports; dependants are evaluated again. Equal exports are not published twice. */
   setExports(exports: Exports): void;

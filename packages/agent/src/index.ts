@@ -1,2 +1,12 @@
-export { compileRules, relabel } from "./relabel.ts";
+export type { Health } from "./component.ts";
+export { compileRules, createRelabeler, relabel } from "./relabel.ts";
 export type { NameScheme, RelabelConfig, RelabelRule } from "./relabel.ts";
+export { startAgent } from "./runtime/agent.ts";
+export type { Agent, AgentOptions } from "./runtime/agent.ts";
+export type { ComponentInfo, ShownStatement, ShownValue } from "./runtime/component-info.ts";
+export { ConfigError } from "./runtime/config-error.ts";
+export type { ConfigSource } from "./runtime/config-source.ts";
+export { machineEnvironment } from "./runtime/environment.ts";
+export type { AgentLogSink, LoggingSettings } from "./runtime/logging.ts";
+export { formatConfig, graphConfig, validateConfig, validateConfigAt } from "./runtime/validate.ts";
+export type { ConfigGraph } from "./runtime/validate.ts";

@@ -3,6 +3,7 @@ export { formatDiagnostic, formatDiagnosticLine, formatDiagnostics, makeError, m
 export type { Diagnostic } from "./diagnostics.ts";
 export { evaluate } from "./evaluator.ts";
 export type { Evaluation, Scope } from "./evaluator.ts";
+export { formatFile } from "./formatter.ts";
 export { isIdentifier, parseExpression, parseFile } from "./parser.ts";
 export type { ParseResult } from "./parser.ts";
 export { referencesOf } from "./references.ts";

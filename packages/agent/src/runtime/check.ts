@@ -1,0 +1,61 @@
+/** Checks everything about a graph that can be known without running it. */
+import { evaluate, makeError, referencesOf } from "@finch/alloy-syntax";
+import type { Attribute, Diagnostic, ObjectValue, Scope, Span, Value } from "@finch/alloy-syntax";
+import type { ArgumentFault } from "../component.ts";
+import { decodeBody, headerOf } from "./decode-body.ts";
+import type { Graph, GraphNode } from "./graph.ts";
+
+/** All diagnostics of a graph: of its making, and of every node's arguments as far as they do not depend on what runs. */
+export function checkGraph(graph: Graph, library: ObjectValue): readonly Diagnostic[] {
+  const diagnostics = [...graph.diagnostics];
+  for (const node of graph.nodes.values()) checkNode(node, library, diagnostics);
+  return diagnostics.toSorted((a, b) => (a.source.name === b.source.name ? a.start - b.start : a.source.name < b.source.name ? -1 : 1));
+}
+
+function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnostic[]): void {
+  const scope = libraryScope(library);
+  const evaluateAttribute = (attribute: Attribute): Value | undefined => {
+    const references = referencesOf([attribute]);
+    // What refers to a component is known only when it runs; what reads the environment may differ on the machine it is meant for.
+    const isKnown = references.every(({ path }) => path[0] !== "sys" && path[0] !== "env" && !node.references.some((reference) => within(reference, attribute)));
+    if (!isKnown || references.some(({ path }) => !library.has(path[0]!))) return undefined;
+    const result = evaluate(attribute.value, node.source, scope);
+    if (result.ok) return result.value;
+    diagnostics.push(result.diagnostic);
+    return undefined;
+  };
+  const context = { source: node.source, header: headerOf(node.block), evaluateAttribute, diagnostics };
+  const decoded = decodeBody(node.block.body, node.definition.arguments, context);
+  if (!decoded.isComplete) return;
+  const fault = node.definition.check?.(decoded.values);
+  if (fault !== undefined) diagnostics.push(makeError(node.source, faultSpan(node, fault), fault.message));
+}
+
+function within(inner: Span, outer: Span): boolean {
+  return inner.start >= outer.start && inner.end <= outer.end;
+}
+
+/** Only the standard library. */
+export function libraryScope(library: ObjectValue): Scope {
+  return {
+    resolve: (path) => {
+      const value = library.get(path[0]!);
+      return value === undefined ? undefined : { value, length: 1 };
+    },
+    names: () => library.keys(),
+  };
+}
+
+/** The place a fault of a component's `check` points at: `rule[2].regex`, as far as it is written. */
+export function faultSpan(node: GraphNode, fault: ArgumentFault): Span {
+  let span: Span = headerOf(node.block);
+  let body = node.block.body;
+  for (const step of fault.at?.split(".") ?? []) {
+    const [, name = step, index = "0"] = /^(.*)\[([0-9]+)\]$/.exec(step) ?? [];
+    const found = body.filter((statement) => statement.name === name || statement.name.startsWith(`${name}.`))[Number(index)];
+    if (found === undefined) return span;
+    span = found.kind === "attribute" ? found : headerOf(found);
+    body = found.kind === "block" ? found.body : [];
+  }
+  return span;
+}

@@ -1,0 +1,58 @@
+/** Checks, formats and draws configurations without running them; behind `finch agent validate|fmt|graph`. */
+import { formatFile, parseFile, Source } from "@finch/alloy-syntax";
+import type { Diagnostic, LibraryEnvironment } from "@finch/alloy-syntax";
+import type { FileSystem } from "@finch/runtime";
+import { COMPONENTS } from "../components/index.ts";
+import { checkGraph } from "./check.ts";
+import { ConfigError } from "./config-error.ts";
+import { readConfig } from "./config-source.ts";
+import type { ConfigSource } from "./config-source.ts";
+import { libraryOf } from "./environment.ts";
+import { buildGraph } from "./graph.ts";
+import type { Graph } from "./graph.ts";
+import { defineLogging, LOGGING_DEFAULTS } from "./logging.ts";
+
+/** For checking: reads no variable and names no machine. */
+const NEUTRAL_ENVIRONMENT: LibraryEnvironment = { env: () => undefined, hostname: "localhost", os: "linux", arch: "amd64", version: "v0.0.0" };
+
+async function loadGraph(sources: readonly Source[]): Promise<{ readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] }> {
+  const library = libraryOf(NEUTRAL_ENVIRONMENT);
+  const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
+  const graph = await buildGraph(sources, { library, components: COMPONENTS, singleBlocks: { logging } });
+  return { graph, diagnostics: checkGraph(graph, library) };
+}
+
+/** Everything wrong with a configuration that can be known without running it; empty when it is fine. */
+export async function validateConfig(text: string, name: string): Promise<readonly Diagnostic[]> {
+  return (await loadGraph([new Source(name, text)])).diagnostics;
+}
+
+/** As {@link validateConfig}, for a file or a directory. */
+export async function validateConfigAt(config: ConfigSource, fileSystem: FileSystem): Promise<readonly Diagnostic[]> {
+  return (await loadGraph(await readConfig(config, fileSystem))).diagnostics;
+}
+
+/** The text as `alloy fmt` writes it; throws a {@link ConfigError} when it does not parse. */
+export function formatConfig(text: string, name = "config.alloy"): string {
+  const { file, diagnostics } = parseFile(new Source(name, text));
+  if (diagnostics.length > 0) throw new ConfigError(diagnostics);
+  return formatFile(file);
+}
+
+export interface ConfigGraph {
+  /** In evaluation order. */
+  readonly nodes: readonly { readonly id: string; readonly name: string }[];
+  /** `from` refers to an export of `to`. */
+  readonly edges: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** Components and references; throws a {@link ConfigError} when the configuration is refused. */
+export async function graphConfig(text: string, name = "config.alloy"): Promise<ConfigGraph> {
+  const { graph, diagnostics } = await loadGraph([new Source(name, text)]);
+  if (diagnostics.length > 0) throw new ConfigError(diagnostics);
+  const nodes = [...graph.nodes.values()];
+  return {
+    nodes: nodes.map((node) => ({ id: node.id, name: node.definition.name })),
+    edges: nodes.flatMap((node) => [...new Set(node.references.map((reference) => reference.to))].map((to) => ({ from: node.id, to }))),
+  };
+}
