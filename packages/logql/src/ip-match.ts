@@ -114,7 +114,7 @@ function parseV6(text: string): bigint | undefined {
   const missing = 8 - head.length - tail.length;
   if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
   let value = 0n;
-  for (const group of [...head, ...new Array<number>(missing).fill(0), ...tail]) {
+  for (const group of [...head, ...Array.from({ length: missing }, () => 0), ...tail]) {
     value = value * 65536n + BigInt(group);
   }
   return value;

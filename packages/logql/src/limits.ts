@@ -7,6 +7,8 @@ export interface QueryLimits {
   readonly seriesMax: number;
   /** Series held while a query is evaluated, before an aggregation reduces them. Same danger, inside the engine. */
   readonly intermediateSeriesMax: number;
+  /** Series times steps held at once while a query is evaluated: each is a number or two. */
+  readonly cellsMax: number;
   /** Steps of a range query. Every series holds that many numbers. */
   readonly pointsMax: number;
   /** Unwrapped samples held at once; they are kept until the window functions have run. */
@@ -19,6 +21,7 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
   entriesMax: 5000,
   seriesMax: 500,
   intermediateSeriesMax: 100_000,
+  cellsMax: 20_000_000,
   pointsMax: 11_000,
   samplesMax: 20_000_000,
   bytesMax: 64 * 1024 ** 3,

@@ -56,6 +56,6 @@ function parseMatchers(tokens: TokenStream): readonly Matcher[] {
     const value = tokens.expectKind("string").text;
     matchers.push(makeMatcher(name, operator.text as MatchOperator, value, at));
     if (tokens.accept("}")) return matchers;
-    tokens.expect(",", "}");
+    if (!tokens.accept(",")) throw tokens.unexpected("}", ",");
   }
 }

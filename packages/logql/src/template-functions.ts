@@ -73,7 +73,7 @@ function checkCount(args: readonly TemplateValue[], count: number): void {
 
 /** Trims characters of `cutset` from the start, the end or both. */
 function trimSet(text: string, cutset: string, sides: "left" | "right" | "both"): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const set = new Set(cutset);
   let from = 0;
   let to = characters.length;
@@ -120,7 +120,7 @@ function indent(count: number, text: string): string {
 }
 
 function align(count: number, text: string, left: boolean): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const width = Math.min(count, TEMPLATE_OUTPUT_MAX);
   if (width < 0 || characters.length === width) return text;
   if (characters.length > width) {

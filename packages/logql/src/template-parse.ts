@@ -12,13 +12,16 @@ export class TemplateFault extends Error {
 export type TemplateNode =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "action"; readonly pipeline: TemplatePipeline }
-  | {
-      readonly kind: "if" | "with" | "range";
-      readonly pipeline: TemplatePipeline;
-      readonly body: readonly TemplateNode[];
-      readonly otherwise: readonly TemplateNode[];
-    }
-  | { readonly kind: "break" | "continue" };
+  | TemplateBlock
+  | { readonly kind: "break" }
+  | { readonly kind: "continue" };
+
+export interface TemplateBlock {
+  readonly kind: "if" | "with" | "range";
+  readonly pipeline: TemplatePipeline;
+  readonly body: readonly TemplateNode[];
+  readonly otherwise: readonly TemplateNode[];
+}
 
 export interface TemplatePipeline {
   /** Names that are declared or assigned, without `$`. */

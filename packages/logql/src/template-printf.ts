@@ -39,7 +39,7 @@ export function formatPrintf(
 }
 
 function pad(text: string, width: number, flags: string, numeric: boolean): string {
-  const length = [...text].length;
+  const length = Array.from(text).length;
   if (length >= width) return text;
   const fill = width - length;
   if (flags.includes("-")) return text + " ".repeat(fill);
@@ -104,7 +104,7 @@ function formatFloatVerb(
 }
 
 function cut(text: string, precision: number | undefined): string {
-  return precision === undefined ? text : [...text].slice(0, precision).join("");
+  return precision === undefined ? text : Array.from(text).slice(0, precision).join("");
 }
 
 function hexOf(text: string, verb: string): string {

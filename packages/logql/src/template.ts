@@ -4,6 +4,7 @@ import { printTime } from "./template-built-ins.ts";
 import { TEMPLATE_FUNCTIONS } from "./template-functions.ts";
 import type { TemplateScope } from "./template-functions.ts";
 import type {
+  TemplateBlock,
   TemplateCommand,
   TemplateNode,
   TemplateOperand,
@@ -34,7 +35,6 @@ interface Run {
 /** The dot while it still is the set of labels, so that no map is built for `.name`. */
 const ROOT = Symbol("labels");
 type Dot = TemplateValue | typeof ROOT;
-type BlockNode = Extract<TemplateNode, { readonly body: readonly TemplateNode[] }>;
 type Flow = "next" | "break" | "continue";
 
 /** Throws a {@link TemplateRunFault} when the template cannot be finished on this entry. */
@@ -72,14 +72,14 @@ function write(run: Run, text: string): void {
   }
 }
 
-function runBlock(run: Run, node: BlockNode, dot: Dot): Flow {
+function runBlock(run: Run, node: TemplateBlock, dot: Dot): Flow {
   if (node.kind === "range") return runRange(run, node, dot);
   const value = runPipeline(run, node.pipeline, dot);
   if (!isTrue(value)) return runNodes(run, node.otherwise, dot);
   return runNodes(run, node.body, node.kind === "with" ? value : dot);
 }
 
-function runRange(run: Run, node: BlockNode, dot: Dot): Flow {
+function runRange(run: Run, node: TemplateBlock, dot: Dot): Flow {
   const { variables } = node.pipeline;
   const subject = runPipeline(run, { ...node.pipeline, variables: [] }, dot);
   const items = itemsOf(subject);

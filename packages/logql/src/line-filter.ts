@@ -1,0 +1,219 @@
+/**
+ * Line filters in two forms: over the bytes of a whole page at once (the leading filters of a query), and over one line of text (those
+ * behind a stage that may change the line). Both mean the same.
+ */
+import { compileRegexp } from "@finch/model";
+import type { LogColumns } from "@finch/model";
+import type { LineFilterExpr, LineFilterOperand, LineFilterOperator } from "./ast.ts";
+import { markFoldedRows, markRows } from "./byte-search.ts";
+import { containsIp, parseIpPattern } from "./ip-match.ts";
+import { matchesPattern, parseFilterPattern } from "./line-pattern.ts";
+import { decodeLine } from "./row.ts";
+import type { Stage } from "./row.ts";
+
+type LineTest = (line: string) => boolean;
+
+/** How one operand finds its rows: by bytes alone, or by bytes that must be there and then a look at the line. */
+interface Operand {
+  /** Bytes in every matching line; empty when none are known. */
+  readonly needle: Uint8Array;
+  /** Whether ASCII letters of `needle` match in either case; it is lower case then. */
+  readonly folded: boolean;
+  /** Undefined when having the needle is all it takes. */
+  readonly test: LineTest | undefined;
+}
+
+const encoder = new TextEncoder();
+
+function isNegative(operator: LineFilterOperator): boolean {
+  return operator.startsWith("!");
+}
+
+/** The filter as a stage that looks at the line's text. */
+export function lineFilterStage(filter: LineFilterExpr): Stage {
+  const tests = filter.operands.map((operand) => compileTest(filter.operator, operand));
+  const negative = isNegative(filter.operator);
+  return ({ line }) => tests.some((test) => test(line)) !== negative;
+}
+
+function compileTest(operator: LineFilterOperator, operand: LineFilterOperand): LineTest {
+  const { text } = operand;
+  if (operand.ip) {
+    const range = parseIpPattern(text)!;
+    return (line) => containsIp(line, range);
+  }
+  if (operator === "|=" || operator === "!=") return (line) => line.includes(text);
+  if (operator === "|>" || operator === "!>") {
+    const parts = parseFilterPattern(text);
+    return (line) => matchesPattern(parts, line);
+  }
+  const regexp = compileRegexp(text, { anchored: false });
+  return (line) => regexp.test(line);
+}
+
+/** A filter ready to run over pages. */
+export interface PageFilter {
+  readonly negative: boolean;
+  readonly operands: readonly Operand[];
+}
+
+export function compilePageFilter(filter: LineFilterExpr): PageFilter {
+  const { operator } = filter;
+  return {
+    negative: isNegative(operator),
+    operands: filter.operands.flatMap((operand) => compileOperand(operator, operand)),
+  };
+}
+
+function compileOperand(
+  operator: LineFilterOperator,
+  operand: LineFilterOperand,
+): readonly Operand[] {
+  const { text } = operand;
+  if (operand.ip) return [bySearch("", compileTest(operator, operand))];
+  if (operator === "|=" || operator === "!=") return [byBytes(text)];
+  if (operator === "|>" || operator === "!>") {
+    const literals = parseFilterPattern(text).flatMap((part) =>
+      part.kind === "literal" ? [part.text] : [],
+    );
+    return [bySearch(longest(literals), compileTest(operator, operand))];
+  }
+  const simple = readSimpleRegexp(text);
+  if (simple === undefined)
+    return [bySearch(requiredLiteral(text), compileTest(operator, operand))];
+  return simple.folded ? simple.literals.map(byFoldedBytes(text)) : simple.literals.map(byBytes);
+}
+
+function byBytes(text: string): Operand {
+  return { needle: encoder.encode(text), folded: false, test: undefined };
+}
+
+function byFoldedBytes(pattern: string): (literal: string) => Operand {
+  const regexp = compileRegexp(pattern, { anchored: false });
+  return (literal) => ({
+    needle: encoder.encode(literal.toLowerCase()),
+    folded: true,
+    // Used only on pages that hold the two letters beyond ASCII that fold into it.
+    test: (line) => regexp.test(line),
+  });
+}
+
+function bySearch(literal: string, test: LineTest): Operand {
+  return { needle: encoder.encode(literal), folded: false, test };
+}
+
+function longest(texts: readonly string[]): string {
+  return texts.reduce((best, text) => (text.length > best.length ? text : best), "");
+}
+
+const PLAIN = /^[\w \-/:;,@%&=~"'<>!`#]+$/;
+
+/** A pattern that is a literal or several with `|` between, plain or with `(?i)` in front; matching those needs no engine. */
+function readSimpleRegexp(
+  pattern: string,
+): { readonly literals: readonly string[]; readonly folded: boolean } | undefined {
+  const folded = pattern.startsWith("(?i)");
+  const body = folded ? pattern.replace(/^(?:\(\?i\))+/, "") : pattern;
+  const literals = body.split("|");
+  const readable = literals.every((literal) => PLAIN.test(literal) && !/[^ -~]/.test(literal));
+  return readable ? { literals, folded } : undefined;
+}
+
+/** A literal that every match of the pattern contains, or "". Cautious: groups, alternatives and flags end the search. */
+function requiredLiteral(pattern: string): string {
+  if (/[|()]/.test(pattern)) return "";
+  const literals: string[] = [];
+  let current = "";
+  for (let i = 0; i < pattern.length; i++) {
+    const c = pattern[i]!;
+    if (/[\w \-/:;,@%&=~"'<>!`#]/.test(c)) {
+      current += c;
+      continue;
+    }
+    // A quantifier may make the character before it vanish.
+    if (c === "?" || c === "*" || c === "{") current = current.slice(0, -1);
+    literals.push(current);
+    current = "";
+    if (c === "\\") {
+      if (/[QpP]/.test(pattern[i + 1] ?? "")) return "";
+      // Behind an escape follows its letter, and behind `\x` its digits.
+      i += pattern[i + 1] === "x" ? pattern.length : 1;
+    } else if (c === "[") {
+      const end = pattern.indexOf("]", pattern[i + 1] === "^" ? i + 3 : i + 2);
+      if (end < 0 || pattern.slice(i, end).includes("[:")) return "";
+      i = end;
+    } else if (c === "{") i = Math.max(i, pattern.indexOf("}", i));
+  }
+  return longest([...literals, current]);
+}
+
+/** Rows of a page that are still in. `rows[0 … count)` ascend. */
+export interface Selection {
+  rows: Uint32Array;
+  count: number;
+}
+
+export function selectAll(count: number): Selection {
+  const rows = new Uint32Array(count);
+  for (let i = 0; i < count; i++) rows[i] = i;
+  return { rows, count };
+}
+
+/** Takes the rows out that the filter drops. Lines are decoded only where bytes alone cannot decide. */
+export function filterPage(entries: LogColumns, selection: Selection, filter: PageFilter): void {
+  const marks = new Uint8Array(entries.count);
+  for (const operand of filter.operands) markOperand(entries, selection, operand, marks);
+  const keep = filter.negative ? 0 : 1;
+  let kept = 0;
+  for (let i = 0; i < selection.count; i++) {
+    const row = selection.rows[i]!;
+    if (marks[row] === keep) selection.rows[kept++] = row;
+  }
+  selection.count = kept;
+}
+
+function markOperand(
+  entries: LogColumns,
+  selection: Selection,
+  operand: Operand,
+  marks: Uint8Array,
+): void {
+  const { needle, folded, test } = operand;
+  if (folded) {
+    if (markFoldedRows(entries, selection, needle, marks)) return;
+    markByTest(entries, selection, test!, marks);
+  } else if (test === undefined) markRows(entries, selection, needle, marks);
+  else if (needle.length === 0) markByTest(entries, selection, test, marks);
+  else {
+    const candidates = new Uint8Array(entries.count);
+    markRows(entries, selection, needle, candidates);
+    const narrowed: Selection = { rows: new Uint32Array(selection.count), count: 0 };
+    for (let i = 0; i < selection.count; i++) {
+      const row = selection.rows[i]!;
+      if (candidates[row] === 1) narrowed.rows[narrowed.count++] = row;
+    }
+    markByTest(entries, narrowed, test, marks);
+  }
+}
+
+function markByTest(
+  entries: LogColumns,
+  selection: Selection,
+  test: LineTest,
+  marks: Uint8Array,
+): void {
+  for (let i = 0; i < selection.count; i++) {
+    const row = selection.rows[i]!;
+    if (marks[row] === 0 && test(decodeLine(entries, row))) marks[row] = 1;
+  }
+}
+
+/** Bytes that every line of the query's result contains: hints for skipping pages. */
+export function needlesOf(filters: readonly LineFilterExpr[]): readonly Uint8Array[] {
+  return filters.flatMap(({ operator, operands }) => {
+    const [operand] = operands;
+    const certain =
+      operator === "|=" && operands.length === 1 && !operand!.ip && operand!.text !== "";
+    return certain ? [encoder.encode(operand!.text)] : [];
+  });
+}

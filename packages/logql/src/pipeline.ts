@@ -1,0 +1,112 @@
+/**
+ * A pipeline made ready: the line filters that stand before everything else work on whole pages of bytes, the other stages row by row.
+ * Also decides which labels the parsers have to find, from what the rest of the query reads.
+ */
+import type { LabelFilterExpr, LineFilterExpr, LogExpr, StageExpr } from "./ast.ts";
+import { compilePageFilter, lineFilterStage, needlesOf } from "./line-filter.ts";
+import type { PageFilter } from "./line-filter.ts";
+import type { WantedLabels } from "./row-labels.ts";
+import type { Stage } from "./row.ts";
+import { dropStage, keepStage, labelFormatStage, lineFormatStage } from "./stage-format.ts";
+import { labelFilterStage } from "./stage-label-filter.ts";
+import {
+  decolorizeStage,
+  jsonPathStage,
+  jsonStage,
+  logfmtKeyStage,
+  logfmtStage,
+  patternStage,
+  regexpStage,
+  unpackStage,
+} from "./stage-parse.ts";
+import { labelsOfTemplate, parseTemplate } from "./template-parse.ts";
+
+export interface Pipeline {
+  readonly pageFilters: readonly PageFilter[];
+  readonly needles: readonly Uint8Array[];
+  readonly stages: readonly Stage[];
+}
+
+export function compilePipeline(log: LogExpr, wanted: WantedLabels): Pipeline {
+  const leading = leadingFilters(log.stages);
+  const stages = log.stages
+    .slice(leading.length)
+    .map((stage) => compileStage(stage, wanted))
+    .filter((stage) => stage !== undefined);
+  return { pageFilters: leading.map(compilePageFilter), needles: needlesOf(leading), stages };
+}
+
+function leadingFilters(stages: readonly StageExpr[]): readonly LineFilterExpr[] {
+  const leading: LineFilterExpr[] = [];
+  for (const stage of stages) {
+    if (stage.kind !== "line-filter") break;
+    leading.push(stage);
+  }
+  return leading;
+}
+
+/** Undefined for a parser nobody asks anything of. */
+function compileStage(stage: StageExpr, wanted: WantedLabels): Stage | undefined {
+  const idle = wanted !== undefined && wanted.size === 0;
+  switch (stage.kind) {
+    case "line-filter":
+      return lineFilterStage(stage);
+    case "json":
+      if (stage.extractions.length > 0) return jsonPathStage(stage.extractions);
+      return idle ? undefined : jsonStage(wanted);
+    case "logfmt":
+      if (stage.extractions.length > 0) return logfmtKeyStage(stage.extractions, stage);
+      return idle ? undefined : logfmtStage(stage, wanted);
+    case "regexp":
+      return idle ? undefined : regexpStage(stage.expression, wanted);
+    case "pattern":
+      return idle ? undefined : patternStage(stage.expression, wanted);
+    case "unpack":
+      return unpackStage(wanted);
+    case "decolorize":
+      return decolorizeStage;
+    case "label-filter":
+      return labelFilterStage(stage.filter);
+    case "line-format":
+      return lineFormatStage(stage.template);
+    case "label-format":
+      return labelFormatStage(stage.formats);
+    case "drop":
+      return dropStage(stage.labels);
+    case "keep":
+      return keepStage(stage.labels);
+  }
+}
+
+/** The labels that the stages themselves read; undefined when that cannot be told. */
+export function labelsRead(stages: readonly StageExpr[]): ReadonlySet<string> | undefined {
+  const names = new Set<string>();
+  for (const stage of stages) {
+    if (stage.kind === "label-filter") addFilterLabels(stage.filter, names);
+    else if (stage.kind === "line-format") {
+      if (!addTemplateLabels(stage.template, names)) return undefined;
+    } else if (stage.kind === "label-format") {
+      for (const { rename, value } of stage.formats) {
+        if (rename) names.add(value);
+        else if (!addTemplateLabels(value, names)) return undefined;
+      }
+    } else if (stage.kind === "drop" || stage.kind === "keep") {
+      for (const { name, matcher } of stage.labels) if (matcher !== undefined) names.add(name);
+    }
+  }
+  return names;
+}
+
+export function addFilterLabels(filter: LabelFilterExpr, names: Set<string>): void {
+  if ("left" in filter) {
+    addFilterLabels(filter.left, names);
+    addFilterLabels(filter.right, names);
+  } else names.add(filter.kind === "string" ? filter.matcher.name : filter.name);
+}
+
+function addTemplateLabels(template: string, names: Set<string>): boolean {
+  const read = labelsOfTemplate(parseTemplate(template));
+  if (read === undefined) return false;
+  for (const name of read) names.add(name);
+  return true;
+}

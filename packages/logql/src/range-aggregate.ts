@@ -1,0 +1,233 @@
+/**
+ * Range aggregations: one pass over the pages, all steps at once. Counts and sums of bytes go into difference arrays (a row touches two
+ * numbers, however many windows it lies in); unwrapped samples are collected a series and run through window functions afterwards.
+ */
+import { Labels } from "@finch/model";
+import type { LogPage } from "@finch/model";
+import type { Grouping, RangeAggregationExpr, RangeOperator } from "./ast.ts";
+import type { Evaluation, StepGrid } from "./evaluation.ts";
+import { filterPage, selectAll } from "./line-filter.ts";
+import type { Selection } from "./line-filter.ts";
+import { addFilterLabels, compilePipeline, labelsRead } from "./pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { createCounter, createSampler } from "./range-accumulate.ts";
+import type { Accumulator } from "./range-accumulate.ts";
+import { ERROR_LABEL } from "./row-labels.ts";
+import type { WantedLabels } from "./row-labels.ts";
+import { Row } from "./row.ts";
+import type { Stage } from "./row.ts";
+import { SeriesIndex } from "./series-index.ts";
+import { labelFilterStage } from "./stage-label-filter.ts";
+import type { StepSeries } from "./step-series.ts";
+import { compileUnwrap } from "./unwrap.ts";
+import type { Unwrap } from "./unwrap.ts";
+
+/** Sums around these may be formed while the rows are read, because adding is all that happens in between. */
+const SUMMABLE = new Set<RangeOperator>([
+  "count_over_time",
+  "rate",
+  "bytes_over_time",
+  "bytes_rate",
+  "sum_over_time",
+]);
+
+export function canSumEarly(expr: RangeAggregationExpr): boolean {
+  return SUMMABLE.has(expr.operator) && expr.grouping === undefined;
+}
+
+/** Evaluates the aggregation; `outer` is the grouping of a `sum` around it that shall be formed on the way. */
+export async function evaluateRangeAggregation(
+  evaluation: Evaluation,
+  grid: StepGrid,
+  expr: RangeAggregationExpr,
+  outer: Grouping | undefined,
+): Promise<readonly StepSeries[]> {
+  const scan = compileScan(evaluation, grid, expr, expr.grouping ?? outer);
+  const lastNs = grid.startNs + grid.stepNs * BigInt(grid.count - 1);
+  const pages = evaluation.source.select(
+    {
+      matchers: expr.log.matchers,
+      // Windows are open on the left and closed on the right, requests the other way round.
+      startNs: grid.startNs - expr.rangeNs - expr.offsetNs + 1n,
+      endNs: lastNs - expr.offsetNs + 1n,
+      needles: scan.pipeline.needles,
+      direction: "forward",
+      signal: evaluation.signal,
+    },
+    evaluation.reads,
+  );
+  for await (const page of pages) {
+    const { count, lineBounds } = page.entries;
+    evaluation.spend(lineBounds[count]! - lineBounds[0]!, count);
+    await scanPage(evaluation, scan, page);
+    if (evaluation.due) await evaluation.pause();
+  }
+  return scan.accumulator.finish(scan.index.labels);
+}
+
+interface Scan {
+  readonly pipeline: Pipeline;
+  readonly unwrap: Unwrap | undefined;
+  readonly unwrapFilters: readonly Stage[];
+  readonly index: SeriesIndex;
+  readonly accumulator: Accumulator;
+  readonly row: Row;
+  readonly needsRows: boolean;
+  /** The grid in nanoseconds relative to its (offset) start. */
+  readonly originNs: bigint;
+  readonly step: number;
+  readonly range: number;
+  readonly steps: number;
+}
+
+function compileScan(
+  evaluation: Evaluation,
+  grid: StepGrid,
+  expr: RangeAggregationExpr,
+  grouping: Grouping | undefined,
+): Scan {
+  const wanted = wantedLabels(expr, grouping);
+  const pipeline = compilePipeline(expr.log, wanted);
+  const unwrap = expr.unwrap === undefined ? undefined : compileUnwrap(expr.unwrap);
+  const absent = expr.operator === "absent_over_time";
+  const timing = { range: Number(expr.rangeNs), step: Number(grid.stepNs), steps: grid.count };
+  const useCounter = unwrap === undefined || absent;
+  const options = { expr, timing, limits: evaluation.limits, absentLabels: absentLabels(expr) };
+  return {
+    pipeline,
+    unwrap,
+    unwrapFilters: (expr.unwrap?.filters ?? []).map(labelFilterStage),
+    index: new SeriesIndex({
+      grouping: absent ? { without: false, labels: [] } : grouping,
+      unwrapped: expr.unwrap?.label,
+      keepErrors: wanted?.has(ERROR_LABEL) ?? false,
+      max: evaluation.limits.intermediateSeriesMax,
+    }),
+    accumulator: useCounter ? createCounter(options) : createSampler(options),
+    row: new Row(() => evaluation.clock.nowNs()),
+    needsRows: pipeline.stages.length > 0 || unwrap !== undefined,
+    originNs: grid.startNs - expr.offsetNs,
+    ...timing,
+  };
+}
+
+/** The labels the parsers have to find: all, unless a grouping says which ones survive and the stages tell what they read. */
+function wantedLabels(expr: RangeAggregationExpr, grouping: Grouping | undefined): WantedLabels {
+  if (grouping === undefined || grouping.without) return undefined;
+  const read = labelsRead(expr.log.stages);
+  if (read === undefined) return undefined;
+  const wanted = new Set([...read, ...grouping.labels]);
+  if (expr.unwrap !== undefined) {
+    wanted.add(expr.unwrap.label);
+    for (const filter of expr.unwrap.filters) addFilterLabels(filter, wanted);
+  }
+  return wanted;
+}
+
+/** What `absent_over_time` calls the series that is not there: the labels that equality matchers fix. */
+function absentLabels(expr: RangeAggregationExpr): Labels {
+  const { matchers } = expr.log;
+  const pairs = matchers
+    .filter(({ name, operator }) => {
+      const alone = matchers.filter((other) => other.name === name).length === 1;
+      return operator === "=" && alone;
+    })
+    .flatMap(({ name, value }) => [name, value]);
+  return Labels.fromPairs(pairs);
+}
+
+/** Rows between two looks at the clock. */
+const ROWS_PER_CHECK = 1024;
+
+async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Promise<void> {
+  const { entries } = page;
+  const selection = selectAll(entries.count);
+  for (const filter of scan.pipeline.pageFilters) filterPage(entries, selection, filter);
+  const times = relativeTimes(entries.timestampsNs, selection, scan.originNs);
+  scan.index.begin(page);
+  if (!scan.needsRows) {
+    countRows(scan, page, selection, times);
+    return;
+  }
+  for (let from = 0; from < selection.count; from += ROWS_PER_CHECK) {
+    const to = Math.min(from + ROWS_PER_CHECK, selection.count);
+    for (let i = from; i < to; i++) scanRow(scan, page, selection.rows[i]!, times[i]!);
+    if (evaluation.due) await evaluation.pause();
+  }
+}
+
+/** Nanoseconds from the origin, exact within 104 days of it; read as 32-bit halves, because big integers would cost an allocation a row. */
+function relativeTimes(
+  timestampsNs: BigInt64Array,
+  selection: Selection,
+  originNs: bigint,
+): Float64Array {
+  const words = new Uint32Array(
+    timestampsNs.buffer,
+    timestampsNs.byteOffset,
+    timestampsNs.length * 2,
+  );
+  const originLow = Number(BigInt.asUintN(32, originNs));
+  const originHigh = Number(originNs >> 32n);
+  const { rows, count } = selection;
+  const times = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const at = rows[i]! * 2;
+    times[i] = ((words[at + 1]! | 0) - originHigh) * 4294967296 + (words[at]! - originLow);
+  }
+  return times;
+}
+
+/** The first and last step whose window holds a time; first > last when none does. */
+function firstStep(scan: Scan, time: number): number {
+  return time <= 0 ? 0 : Math.ceil(time / scan.step);
+}
+
+function lastStep(scan: Scan, time: number): number {
+  return Math.min(scan.steps, Math.ceil((time + scan.range) / scan.step)) - 1;
+}
+
+/** Without stages the series of a row depends only on the stream and its metadata, and the line is not looked at. */
+function countRows(scan: Scan, page: LogPage, selection: Selection, times: Float64Array): void {
+  const { entries } = page;
+  const seriesOf = new Int32Array(entries.metadataSets.length).fill(-1);
+  const { accumulator, index, row } = scan;
+  for (let i = 0; i < selection.count; i++) {
+    const at = selection.rows[i]!;
+    const first = firstStep(scan, times[i]!);
+    const last = lastStep(scan, times[i]!);
+    if (first > last) continue;
+    const set = entries.metadataOf[at]!;
+    let series = seriesOf[set]!;
+    if (series < 0) {
+      row.begin(page.labels, entries, at);
+      series = index.of(row.labels);
+      seriesOf[set] = series;
+    }
+    const bytes = entries.lineBounds[at + 1]! - entries.lineBounds[at]!;
+    accumulator.add(series, first, last, times[i]!, bytes);
+  }
+}
+
+function scanRow(scan: Scan, page: LogPage, at: number, time: number): void {
+  const { row, unwrap, accumulator } = scan;
+  const first = firstStep(scan, time);
+  const last = lastStep(scan, time);
+  if (first > last) return;
+  row.begin(page.labels, page.entries, at);
+  if (!passes(scan.pipeline.stages, row)) return;
+  let value = 0;
+  if (unwrap === undefined) value = accumulator.needsBytes ? row.byteLength : 0;
+  else {
+    const unwrapped = unwrap(row.labels);
+    if (unwrapped === undefined) return;
+    value = unwrapped;
+    if (!passes(scan.unwrapFilters, row)) return;
+  }
+  accumulator.add(scan.index.of(row.labels), first, last, time, value);
+}
+
+function passes(stages: readonly Stage[], row: Row): boolean {
+  for (let i = 0; i < stages.length; i++) if (!stages[i]!(row)) return false;
+  return true;
+}

@@ -1,0 +1,91 @@
+/** line_format, label_format, drop and keep. */
+import type { LabelFormat, LabelSelection } from "./ast.ts";
+import { ERROR_DETAILS_LABEL, ERROR_LABEL } from "./row-labels.ts";
+import type { RowLabels } from "./row-labels.ts";
+import type { Row, Stage } from "./row.ts";
+import { parseTemplate } from "./template-parse.ts";
+import type { TemplateNode } from "./template-parse.ts";
+import { runTemplate } from "./template.ts";
+import type { TemplateLabels } from "./template.ts";
+import { TemplateRunFault } from "./template-value.ts";
+
+const TEMPLATE_ERROR = "TemplateFormatErr";
+
+/** What the template makes of the row; undefined when it fails, which flags the row. */
+function format(
+  row: Row,
+  nodes: readonly TemplateNode[],
+  labels: TemplateLabels,
+): string | undefined {
+  try {
+    return runTemplate(nodes, labels, row);
+  } catch (error) {
+    if (!(error instanceof TemplateRunFault)) throw error;
+    row.labels.fail(TEMPLATE_ERROR, error.message);
+    return undefined;
+  }
+}
+
+export function lineFormatStage(template: string): Stage {
+  const nodes = parseTemplate(template);
+  return (row) => {
+    const line = format(row, nodes, row.labels);
+    if (line !== undefined) row.line = line;
+    return true;
+  };
+}
+
+export function labelFormatStage(formats: readonly LabelFormat[]): Stage {
+  const compiled = formats.map((item) => ({
+    ...item,
+    nodes: item.rename ? [] : parseTemplate(item.value),
+  }));
+  const templates = compiled.filter((item) => !item.rename).length;
+  return (row) => {
+    const { labels } = row;
+    // All templates see the labels as they were at the first of them.
+    let snapshot: TemplateLabels | undefined;
+    for (const { label, rename, value, nodes } of compiled) {
+      if (rename) {
+        const current = labels.find(value);
+        if (current === undefined) continue;
+        labels.set(label, current);
+        if (label !== value) labels.drop(value);
+        continue;
+      }
+      if (snapshot === undefined) snapshot = templates > 1 ? snapshotOf(labels) : labels;
+      const text = format(row, nodes, snapshot);
+      if (text !== undefined) labels.set(label, text);
+    }
+    return true;
+  };
+}
+
+function snapshotOf(labels: RowLabels): TemplateLabels {
+  const map = labels.toMap();
+  return { get: (name) => map.get(name) ?? "", toMap: () => map };
+}
+
+export function dropStage(selections: readonly LabelSelection[]): Stage {
+  return ({ labels }) => {
+    for (const { name, matcher } of selections) {
+      if (matcher === undefined || matcher.matches(labels.get(name))) labels.drop(name);
+    }
+    return true;
+  };
+}
+
+export function keepStage(selections: readonly LabelSelection[]): Stage {
+  return ({ labels }) => {
+    for (const name of labels.names()) {
+      if (name === ERROR_LABEL || name === ERROR_DETAILS_LABEL) continue;
+      const wanted = selections.some(
+        (selection) =>
+          selection.name === name &&
+          (selection.matcher === undefined || selection.matcher.matches(labels.get(name))),
+      );
+      if (!wanted) labels.drop(name);
+    }
+    return true;
+  };
+}
