@@ -8,10 +8,18 @@ export type ComponentLoader = () => Promise<ComponentDefinition>;
 
 export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
+  "local.file_match": () => import("./local/file-match.ts").then((module) => module.fileMatch),
   "loki.process": () => import("./loki/process.ts").then((module) => module.process),
   "loki.relabel": () => import("./loki/relabel.ts").then((module) => module.lokiRelabel),
   "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),
   "loki.source.journal": () =>
     import("./loki/source-journal.ts").then((module) => module.sourceJournal),
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
+  "prometheus.exporter.unix": () =>
+    import("./prometheus/exporter-unix.ts").then((module) => module.exporterUnix),
+  "prometheus.relabel": () =>
+    import("./prometheus/relabel.ts").then((module) => module.prometheusRelabel),
+  "prometheus.remote_write": () =>
+    import("./prometheus/remote-write.ts").then((module) => module.remoteWrite),
+  "prometheus.scrape": () => import("./prometheus/scrape.ts").then((module) => module.scrape),
 };

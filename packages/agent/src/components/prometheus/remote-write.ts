@@ -278,15 +278,15 @@ class Sink implements MetricsReceiver {
 
   /** Runs `step` until `signal` aborts; a fault is reported and pauses it, since the data waits safely on disk. */
   async #keepGoing(signal: AbortSignal, step: () => Promise<void>): Promise<void> {
-    const { clock, log, setHealth } = this.#context;
+    const context = this.#context;
     await untilAborted(signal, async () => {
       try {
         await step();
       } catch (error) {
         if (signal.aborted) return;
-        log.error("sending failed and goes on after a pause", { error: describeError(error) });
-        setHealth("unhealthy", describeError(error));
-        await clock.sleep(FAULT_PAUSE_MS, signal);
+        context.log.error("sending failed and goes on after a pause", { error: describeError(error) });
+        context.setHealth("unhealthy", describeError(error));
+        await context.clock.sleep(FAULT_PAUSE_MS, signal);
       }
     });
   }

@@ -1,17 +1,4 @@
 /** What a scrape asks for and how its answer is read: the `Accept` header, and the format that the answer's content type names. */
-import type { Labels, MetricMetadata } from "@finch/model";
-import { FinchError } from "@finch/runtime";
-
-/** The samples of one exposition, in columns. */
-export interface Exposition {
-  /** With `__name__`, as exposed. */
-  readonly labels: readonly Labels[];
-  readonly values: Float64Array;
-  /** Milliseconds; NaN where the sample has no time of its own. */
-  readonly timestampsMs: Float64Array;
-  readonly metadata: readonly MetricMetadata[];
-}
-
 /** Names of formats as configurations write them, with their media types. */
 const PROTOCOLS = {
   "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0;escaping=underscores",
@@ -52,19 +39,12 @@ export function acceptHeader(protocols: readonly string[]): string {
   return [...wanted, `*/*;q=0.${FIRST_WEIGHT - protocols.length}`].join(",");
 }
 
-export type TextFormat = "openmetrics" | "prometheus";
-
-/** The format of an answer. What does not say, or says something else, is read as `fallback`. */
-export function formatOf(contentType: string | undefined, fallback: string): TextFormat {
-  const mediaType = contentType?.split(";")[0]!.trim().toLowerCase();
-  if (mediaType === "application/openmetrics-text") return "openmetrics";
-  if (mediaType === "text/plain") return "prometheus";
-  if (mediaType === "application/vnd.google.protobuf") {
-    throw new FinchError(
-      "unsupported",
-      "agent/scrape-protobuf",
-      "not supported yet: an answer in the protobuf format",
-    );
-  }
-  return fallback.startsWith("OpenMetrics") ? "openmetrics" : "prometheus";
+/** The media type to read an answer by: its own, or that of `fallback` when it names none that is known. */
+export function mediaTypeOf(contentType: string | undefined, fallback: string): string {
+  const own = contentType?.split(";")[0]!.trim().toLowerCase() ?? "";
+  const isKnown =
+    own === "application/openmetrics-text" ||
+    own === "text/plain" ||
+    own === "application/vnd.google.protobuf";
+  return isKnown ? own : PROTOCOLS[fallback as ScrapeProtocol].split(";")[0]!;
 }

@@ -4,9 +4,9 @@
  */
 import { isStaleAt, Labels, wordsOf, type MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
+import type { Exposition } from "@finch/wire";
 import type { MetricsReceiver } from "../../receivers.ts";
 import { fanOut, type FanOutContext } from "./fan-out.ts";
-import type { Exposition } from "./scrape-format.ts";
 import { SampleBuilder } from "./sample-builder.ts";
 import { mergeLabels, SeriesCache } from "./scrape-series.ts";
 import { delayUntilNext, type ScrapeTarget } from "./scrape-target.ts";
@@ -89,6 +89,7 @@ async function scrapeOnce(
   const { context, receivers, target } = options;
   const { timestampMs, signal } = turn;
   const startMs = context.clock.monotonicMs();
+  series.beginScrape();
   let answer: Answer | undefined;
   let builder = new SampleBuilder();
   let durationMs = 0;
@@ -109,7 +110,7 @@ async function scrapeOnce(
       .add(1);
     answer = undefined;
     builder = new SampleBuilder();
-    for (const labels of series.takeAll()) builder.addStale(labels, timestampMs);
+    for (const labels of series.takeForwarded()) builder.addStale(labels, timestampMs);
   }
   addReport(builder, state, { answer, timestampMs, durationMs });
   await fanOut(context, receivers, {
@@ -134,7 +135,6 @@ function addSamples(
       `it exposes ${exposition.labels.length} samples, more than sample_limit ${settings.sampleLimit}`,
     );
   }
-  series.beginScrape();
   for (let i = 0; i < exposition.labels.length; i++) {
     const own = exposition.timestampsMs[i]!;
     const hasOwnTime = settings.honorTimestamps && !Number.isNaN(own);

@@ -7,6 +7,7 @@ import { Labels } from "@finch/model";
 interface Known {
   /** Of the sample, as it is forwarded. */
   readonly labels: Labels;
+  readonly firstSeenAt: number;
   seenAt: number;
   /** Samples with a timestamp of their own end without a marker, unless asked for. */
   isTracked: boolean;
@@ -35,7 +36,13 @@ export class SeriesCache {
     let known = this.#known.get(key);
     if (known === undefined) {
       const labels = mergeLabels(exposed, this.#targetLabels, { honorLabels: this.#honorLabels });
-      this.#known.set(key, (known = { labels, seenAt: this.#round, isTracked: options.isTracked }));
+      known = {
+        labels,
+        firstSeenAt: this.#round,
+        seenAt: this.#round,
+        isTracked: options.isTracked,
+      };
+      this.#known.set(key, known);
       this.#added++;
     } else {
       known.seenAt = this.#round;
@@ -60,10 +67,20 @@ export class SeriesCache {
     return vanished;
   }
 
-  /** Forgets everything, as after a failed scrape. */
+  /** Forgets everything after a failed scrape; what only that scrape showed was never forwarded and needs no end. */
+  takeForwarded(): readonly Labels[] {
+    return this.#takeAll((known) => known.firstSeenAt < this.#round);
+  }
+
+  /** Forgets everything, when the target is gone. */
   takeAll(): readonly Labels[] {
-    this.beginScrape();
-    return this.takeVanished();
+    return this.#takeAll(() => true);
+  }
+
+  #takeAll(isForwarded: (known: Known) => boolean): readonly Labels[] {
+    const all = [...this.#known.values()].filter((known) => known.isTracked && isForwarded(known));
+    this.#known.clear();
+    return all.map((known) => known.labels);
   }
 }
 

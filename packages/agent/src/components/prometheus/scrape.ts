@@ -1,19 +1,21 @@
 /** `prometheus.scrape`: asks targets for their metrics at intervals and forwards the samples. */
-import { parseDuration } from "@finch/model";
+import { parseDuration, type Labels } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
+import { DEFAULT_EXPOSITION_LIMITS, parseExposition } from "@finch/wire";
 import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
 import { createHttpClient, type HttpClient } from "../../http-client.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
 import { block, maybe, notYet, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
 import { untilAborted } from "../../until-aborted.ts";
 import { handlerKey, INTERNAL_ADDRESS } from "./internal-address.ts";
-import { readExposition } from "./scrape-exposition.ts";
-import { acceptHeader, DEFAULT_PROTOCOLS, formatOf, protocolsFault } from "./scrape-format.ts";
+import { acceptHeader, DEFAULT_PROTOCOLS, mediaTypeOf, protocolsFault } from "./scrape-format.ts";
 import { runScrapeLoop, type Answer, type LoopOptions } from "./scrape-loop.ts";
 import { readTarget, type ScrapeTarget } from "./scrape-target.ts";
 
 /** Largest answer when `body_size_limit` is not set; without a bound one target could take all memory. */
 const BODY_BYTES_MAX = 256 << 20;
+/** Texts of series a target's cache may hold besides twice those of its last scrape. */
+const CACHE_SLACK = 1000;
 
 /** Switches that Alloy has for what is not built; leaving them off, as generated configurations do, is fine. */
 const OFF_ONLY = {
@@ -262,12 +264,13 @@ class Loops {
   ): void {
     const context = this.#context;
     const abort = new AbortController();
+    const cache = new Map<string, Labels>();
     const client = this.#client!;
     const options = loopOptions({
       ...about,
       context,
       target,
-      ask: (signal) => ask({ context, client, target, values: about.values }, signal),
+      ask: (signal) => ask({ context, client, target, values: about.values, cache }, signal),
     });
     const ended = runScrapeLoop(options, abort.signal).catch((error: unknown) => {
       context.log.error("a scrape loop ended", { target: target.url, error: describeError(error) });
@@ -344,16 +347,27 @@ interface Asking {
   readonly client: HttpClient;
   readonly target: ScrapeTarget;
   readonly values: Arguments;
+  /** Labels by their text, kept from scrape to scrape. */
+  readonly cache: Map<string, Labels>;
 }
 
 async function ask(asking: Asking, signal: AbortSignal): Promise<Answer> {
-  const { target, values } = asking;
+  const { target, values, cache } = asking;
   const { body, contentType } =
     target.address === INTERNAL_ADDRESS
       ? await askInProcess(asking, signal)
       : await askOverHttp(asking, signal);
-  const format = formatOf(contentType, normalProtocol(values.scrape_fallback_protocol));
-  return { exposition: readExposition(body, format), bodyBytes: body.byteLength };
+  const exposition = parseExposition(body, {
+    contentType: mediaTypeOf(contentType, normalProtocol(values.scrape_fallback_protocol)),
+    limits: {
+      ...DEFAULT_EXPOSITION_LIMITS,
+      textBytesMax: values.body_size_limit || BODY_BYTES_MAX,
+    },
+    cache,
+  });
+  // Texts of series that are gone stay in the cache until they outnumber those that are there.
+  if (cache.size > 2 * exposition.count + CACHE_SLACK) cache.clear();
+  return { exposition, bodyBytes: body.byteLength };
 }
 
 interface RawAnswer {
