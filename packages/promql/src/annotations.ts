@@ -59,12 +59,6 @@ export class Annotations {
     this.info(`${text}: ${JSON.stringify(metric)}`, position);
   }
 
-  possibleNonCounterType(metric: string, type: string, position: Position): void {
-    const text =
-      'metric might not be a counter, __type__ label is not set to "counter" or "histogram"';
-    this.info(`${text}, got ${JSON.stringify(type)}: ${JSON.stringify(metric)}`, position);
-  }
-
   incompatibleTypes(
     operator: string,
     types: readonly [left: string, right: string],

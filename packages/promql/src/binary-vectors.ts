@@ -6,6 +6,7 @@ import type { Labels } from "@finch/model";
 import { ARITHMETIC, COMPARISON, isArithmetic, isComparison } from "./arithmetic.ts";
 import type { Binary } from "./ast.ts";
 import { executionError } from "./errors.ts";
+import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { groupByNumber, matchLabels, presenceOf, Signatures } from "./matching.ts";
 import { emptySeries, isAnywherePresent, mergeSameLabels } from "./values.ts";
@@ -195,7 +196,7 @@ class Join {
 
   #resultLabels(many: Labels, one: Labels): Labels {
     const { matching, operator } = this.#expr;
-    let labels = isArithmetic(operator) ? many.drop(this.#evaluation.nameLabels) : many;
+    let labels = isArithmetic(operator) ? many.drop(NAME_LABELS) : many;
     if (matching.cardinality === "one-to-one") {
       const names = new Set(matching.labels);
       labels = matching.on ? labels.keep(names) : labels.drop(names);

@@ -141,11 +141,7 @@ function noteNonCounter(evaluation: Evaluation, labels: Labels, expr: Call): voi
   const name = labels.get("__name__");
   if (name === "") return;
   const { position } = expr.args[0]!;
-  if (evaluation.options.typeAndUnitLabels) {
-    const type = labels.get("__type__");
-    if (type !== "counter" && type !== "histogram")
-      evaluation.annotations.possibleNonCounterType(name, type, position);
-  } else if (!COUNTER_NAME.test(name)) evaluation.annotations.possibleNonCounter(name, position);
+  if (!COUNTER_NAME.test(name)) evaluation.annotations.possibleNonCounter(name, position);
 }
 
 /** 1 at the steps whose window holds no sample of any series. */

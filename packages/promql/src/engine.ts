@@ -34,8 +34,6 @@ export interface EngineOptions {
   readonly experimentalFunctions?: boolean;
   /** Keeps metric names until the end of the evaluation, where operations would take them away at once. */
   readonly delayedNameRemoval?: boolean;
-  /** Treats `__type__` and `__unit__` as parts of the metric name. */
-  readonly typeAndUnitLabels?: boolean;
 }
 
 export interface InstantQuery {
@@ -120,7 +118,6 @@ async function run<T extends object>(
     subqueryStepMs: options.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS,
     experimentalFunctions,
     delayedNameRemoval: options.delayedNameRemoval ?? false,
-    typeAndUnitLabels: options.typeAndUnitLabels ?? false,
     grid,
     signal,
   });

@@ -36,7 +36,6 @@ export interface EvaluationOptions {
   readonly subqueryStepMs: number;
   readonly experimentalFunctions: boolean;
   readonly delayedNameRemoval: boolean;
-  readonly typeAndUnitLabels: boolean;
   /** The steps of the query itself: what `@ start()` and `@ end()` mean, subqueries included. */
   readonly grid: Grid;
   readonly signal: AbortSignal;
@@ -47,14 +46,12 @@ const runLater: (callback: () => void) => void =
   (globalThis as { setImmediate?: (callback: () => void) => void }).setImmediate ??
   ((callback) => void setTimeout(callback, 0));
 
-const NAME_ONLY: ReadonlySet<string> = new Set(["__name__"]);
-const NAME_TYPE_UNIT: ReadonlySet<string> = new Set(["__name__", "__type__", "__unit__"]);
+/** Labels that go when an operation changes what a value means. */
+export const NAME_LABELS: ReadonlySet<string> = new Set(["__name__", "__type__", "__unit__"]);
 
 export class Evaluation {
   readonly options: EvaluationOptions;
   readonly annotations: Annotations;
-  /** Labels that go when an operation changes what the value means. */
-  readonly nameLabels: ReadonlySet<string>;
   /** What selectors of this query loaded, by selector and time. */
   readonly selections = new Map<string, Promise<readonly RangeSeries[]>>();
   seriesRead = 0;
@@ -66,7 +63,6 @@ export class Evaluation {
   constructor(options: EvaluationOptions) {
     this.options = options;
     this.annotations = new Annotations(options.query);
-    this.nameLabels = options.typeAndUnitLabels ? NAME_TYPE_UNIT : NAME_ONLY;
     this.#sliceEndMs = options.clock.monotonicMs() + SLICE_MS;
   }
 
@@ -120,6 +116,6 @@ export class Evaluation {
 
   nameless(labels: Labels): { readonly labels: Labels; readonly dropName: boolean } {
     if (this.options.delayedNameRemoval) return { labels, dropName: true };
-    return { labels: labels.drop(this.nameLabels), dropName: false };
+    return { labels: labels.drop(NAME_LABELS), dropName: false };
   }
 }

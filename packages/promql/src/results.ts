@@ -1,6 +1,7 @@
 /** Answers of queries, as plain columns for whoever encodes them. */
 import { compareLabels } from "@finch/model";
 import type { Labels } from "@finch/model";
+import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation, QueryStatistics } from "./evaluation.ts";
 import { emptySeries, isAnywherePresent, mergeSameLabels } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
@@ -56,9 +57,7 @@ export function finishSeries(
   const kept = series.filter(({ present }) => isAnywherePresent(present));
   if (!evaluation.options.delayedNameRemoval) return kept;
   const named = kept.map((one) =>
-    one.dropName
-      ? { ...one, labels: one.labels.drop(evaluation.nameLabels), dropName: false }
-      : one,
+    one.dropName ? { ...one, labels: one.labels.drop(NAME_LABELS), dropName: false } : one,
   );
   return mergeSameLabels(named);
 }

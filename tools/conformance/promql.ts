@@ -1,0 +1,233 @@
+/**
+ * Runs PromQL test scripts. Every instant query must also hold as a step of a range query, and with `@` on its selectors at other times of
+ * evaluation. The settings are those the scripts assume: experimental parts on, names removed at the end.
+ */
+import { readFile } from "node:fs/promises";
+import { createEngine, formatQuery, parseQuery } from "@finch/promql";
+import type { Expr, InstantResult, MatrixResult, SeriesSource } from "@finch/promql";
+import { describeError, FinchError, systemClock } from "@finch/runtime";
+import { findFiles } from "./case-files.ts";
+import { compareAnnotations, compareInstant, compareMatrix, matrixStep } from "./promql-compare.ts";
+import { parseScript } from "./promql-script.ts";
+import type { EvalCommand } from "./promql-script.ts";
+import { ScriptStorage } from "./promql-storage.ts";
+
+/** Functions whose value depends on the time of evaluation even when all selectors are fixed with `@`. */
+const TIME_FUNCTIONS =
+  /\b(?:day_of_month|day_of_week|day_of_year|days_in_month|hour|minute|month|predict_linear|time|timestamp|year)\s*\(/;
+/** Functions that mean something else in the query around. */
+const QUERY_FUNCTIONS = /\b(?:range|step|start|end)\s*\(\s*\)/i;
+
+const engine = createEngine({
+  clock: systemClock,
+  experimentalFunctions: true,
+  delayedNameRemoval: true,
+});
+
+/** What became of one `eval`. */
+export interface CaseOutcome {
+  readonly file: string;
+  readonly line: number;
+  readonly query: string;
+  /** Undefined: it holds. */
+  readonly fault: string | undefined;
+  /** The fault is that something is not built yet. */
+  readonly unsupported: boolean;
+}
+
+export async function runPromqlFiles(
+  paths: readonly string[],
+  print: (line: string) => void,
+): Promise<{ passed: number; failed: number }> {
+  let passed = 0;
+  let failed = 0;
+  for (const { file, line, query, fault } of await runPromqlScripts(paths)) {
+    if (fault === undefined) passed++;
+    else {
+      failed++;
+      print(`${file}:${line}: ${query}: ${fault}`);
+    }
+  }
+  return { passed, failed };
+}
+
+/** Runs all scripts at or below the paths and answers every `eval` in order. */
+export async function runPromqlScripts(paths: readonly string[]): Promise<readonly CaseOutcome[]> {
+  const outcomes: CaseOutcome[] = [];
+  for (const file of await findFiles(paths, (name) => name.endsWith(".test"))) {
+    await runScript(file, await readFile(file, "utf8"), outcomes);
+  }
+  return outcomes;
+}
+
+async function runScript(file: string, text: string, outcomes: CaseOutcome[]): Promise<void> {
+  let storage = new ScriptStorage();
+  let commands;
+  try {
+    commands = parseScript(text);
+  } catch (error) {
+    outcomes.push({
+      file,
+      line: 1,
+      query: "",
+      fault: `cannot read the script: ${describeError(error)}`,
+      unsupported: false,
+    });
+    return;
+  }
+  for (const command of commands) {
+    if (command.kind === "clear") storage = new ScriptStorage();
+    else if (command.kind === "load") storage.load(command);
+    else
+      outcomes.push({
+        file,
+        line: command.line,
+        query: command.query,
+        ...(await judge(storage, command)),
+      });
+  }
+}
+
+async function judge(
+  storage: ScriptStorage,
+  command: EvalCommand,
+): Promise<Pick<CaseOutcome, "fault" | "unsupported">> {
+  try {
+    const fault =
+      command.stepMs === undefined
+        ? await judgeInstant(storage.source, command)
+        : await judgeRange(storage.source, command);
+    if (fault !== undefined && storage.hasStartTimes)
+      return { fault: "not supported yet: start times of samples", unsupported: true };
+    return { fault, unsupported: false };
+  } catch (error) {
+    if (!(error instanceof FinchError)) throw error;
+    return { fault: error.message, unsupported: error.kind === "unsupported" };
+  }
+}
+
+async function judgeRange(source: SeriesSource, command: EvalCommand): Promise<string | undefined> {
+  const { startMs, endMs, query } = command;
+  const result = await attempt(command, () =>
+    engine.rangeQuery({ source, query, startMs, endMs, stepMs: command.stepMs! }),
+  );
+  if (typeof result === "string") return result;
+  if (result === undefined) return undefined;
+  return compareAnnotations(command, result) ?? compareMatrix(command, result);
+}
+
+async function judgeInstant(
+  source: SeriesSource,
+  command: EvalCommand,
+): Promise<string | undefined> {
+  const fault = await judgeForm(source, command, { query: command.query, timeMs: command.startMs });
+  if (fault !== undefined) return fault;
+  for (const form of pinnedForms(command)) {
+    const pinned = await judgeForm(source, command, form);
+    if (pinned !== undefined) return `as ${form.query} at ${form.timeMs / 1000} s: ${pinned}`;
+  }
+  return undefined;
+}
+
+interface Form {
+  readonly query: string;
+  readonly timeMs: number;
+}
+
+/** One form of an instant query, by itself and as the middle step of a range query. */
+async function judgeForm(
+  source: SeriesSource,
+  command: EvalCommand,
+  { query, timeMs }: Form,
+): Promise<string | undefined> {
+  const result = await attempt(command, () => engine.instantQuery({ source, query, timeMs }));
+  if (typeof result === "string") return result;
+  if (result === undefined) return undefined;
+  const fault =
+    compareAnnotations(command, result, query === command.query) ?? compareInstant(command, result);
+  if (fault !== undefined) return fault;
+  const isOrdered = command.expectations.some(({ kind }) => kind === "ordered");
+  if (
+    isOrdered ||
+    result.type === "string" ||
+    result.type === "matrix" ||
+    QUERY_FUNCTIONS.test(query)
+  )
+    return undefined;
+  const minute = 60_000;
+  const range = await engine.rangeQuery({
+    source,
+    query,
+    startMs: timeMs - minute,
+    endMs: timeMs + minute,
+    stepMs: minute,
+  });
+  const step = compareInstant(command, matrixStep(range, timeMs, result.type));
+  return step === undefined ? undefined : `as a step of a range query: ${step}`;
+}
+
+/** Runs a query that may be expected to fail: its result, a fault, or undefined when it failed as it should. */
+async function attempt<T extends InstantResult | MatrixResult>(
+  command: EvalCommand,
+  run: () => Promise<T>,
+): Promise<T | string | undefined> {
+  const failure = command.expectations.find(({ kind }) => kind === "fail");
+  let result: T;
+  try {
+    result = await run();
+  } catch (error) {
+    if (!(error instanceof FinchError) || error.kind === "unsupported" || failure === undefined)
+      throw error;
+    if (failure.message !== undefined && failure.message !== error.message)
+      return `failed with ${error.message}, not ${failure.message}`;
+    if (failure.pattern?.test(error.message) === false)
+      return `failed with ${error.message}, which ${failure.pattern.source} does not match`;
+    return undefined;
+  }
+  return failure === undefined ? result : "did not fail";
+}
+
+/** The query with `@` on every selector that has none, at several times of evaluation. */
+function pinnedForms({ query, startMs }: EvalCommand): readonly Form[] {
+  if (TIME_FUNCTIONS.test(query)) return [];
+  const pinned = formatQuery(pin(parseQuery(query), startMs));
+  const times =
+    startMs === 0
+      ? [-1000, 1000]
+      : [-10 * startMs, 0, Math.trunc(startMs / 5), startMs, 10 * startMs];
+  return times.map((timeMs) => ({ query: pinned, timeMs }));
+}
+
+function pin(expr: Expr, timeMs: number): Expr {
+  switch (expr.kind) {
+    case "number":
+    case "string":
+      return expr;
+    case "selector":
+    case "subquery":
+      return expr.at === undefined ? { ...expr, at: { kind: "time", timeMs } } : expr;
+    case "matrix":
+      return expr.selector.at === undefined
+        ? { ...expr, selector: { ...expr.selector, at: { kind: "time", timeMs } } }
+        : expr;
+    case "paren":
+    case "unary":
+      return { ...expr, expr: pin(expr.expr, timeMs) };
+    case "binary":
+      return { ...expr, left: pin(expr.left, timeMs), right: pin(expr.right, timeMs) };
+    case "aggregate":
+      return {
+        ...expr,
+        expr: pin(expr.expr, timeMs),
+        param: expr.param === undefined ? undefined : pin(expr.param, timeMs),
+      };
+    case "call":
+      // The selector that `info` takes second is no selector of samples.
+      return {
+        ...expr,
+        args: expr.args.map((arg, index) =>
+          expr.name === "info" && index === 1 ? arg : pin(arg, timeMs),
+        ),
+      };
+  }
+}
