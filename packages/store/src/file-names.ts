@@ -17,7 +17,7 @@ export const META_FILE = "meta.json";
 export const PAGES_FILE = "pages.bin";
 export const INDEX_FILE = "index.bin";
 export const FILTERS_FILE = "filters.bin";
-export const METADATA_FILE = "metadata.json";
+export const METADATA_FILE = "metadata.bin";
 
 const DIGITS = 10;
 

@@ -22,4 +22,5 @@ export type {
 } from "./api.ts";
 export { lockDirectory } from "./directory-lock.ts";
 export { DEFAULT_LIMITS, DEFAULT_RETENTION } from "./limits.ts";
+export { openMetricStore } from "./metric-store.ts";
 export { openWal } from "./wal.ts";

@@ -34,8 +34,8 @@ export async function sortPaced(
     items.subarray(start, start + RUN).sort(compare);
     if (pacer.isDue()) await pacer.rest();
   }
-  let from = items;
-  let to = new Uint32Array(items.length);
+  let from: Uint32Array = items;
+  let to: Uint32Array = new Uint32Array(items.length);
   for (let width = RUN; width < items.length; width *= 2) {
     for (let start = 0; start < items.length; start += 2 * width) {
       let left = start;

@@ -1,5 +1,5 @@
 /** Bytes of WAL segments: header and records, as drawn in `docs/format/wal.md`. Pure; reading and writing files is done elsewhere. */
-import { crc32c } from "./checksum.ts";
+import { crc32c } from "@finch/codec";
 import { RECORD_BYTES_MAX } from "./limits.ts";
 
 export const WAL_VERSION = 1;

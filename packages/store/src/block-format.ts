@@ -1,0 +1,122 @@
+/** What all files of a block share: headers, page frames, `meta.json`. Drawn in `docs/format/blocks.md`. Pure. */
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompress } from "node:zlib";
+import { ByteReader, ByteWriter, CodecError, crc32c } from "@finch/codec";
+import { corruptFile, newerFormat } from "./errors.ts";
+
+export const BLOCK_VERSION = 1;
+export const FILE_HEADER_BYTES = 16;
+
+const MAGIC = new TextEncoder().encode("FINCHBLK");
+const ZSTD_LEVEL = 1;
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+/** Where a page stands in its file. */
+export interface PageRef {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface BlockMeta {
+  readonly version: number;
+  readonly signal: string;
+  readonly block: number;
+  /** Times of the oldest and newest row, Unix milliseconds; the newest rounded up. */
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly series: number;
+  readonly rows: number;
+  /** Everything in WAL segments numbered below this is in this block or an earlier one. */
+  readonly walCutBefore: number;
+  /** Size and CRC32C of every other file of the block. */
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly crc32c: number }>>;
+}
+
+/** Every binary file of a block begins with this. */
+export function encodeFileHeader(): Uint8Array {
+  const bytes = new Uint8Array(FILE_HEADER_BYTES);
+  bytes.set(MAGIC);
+  new DataView(bytes.buffer).setUint32(8, BLOCK_VERSION, true);
+  return bytes;
+}
+
+export function checkFileHeader(bytes: Uint8Array, path: string): void {
+  if (bytes.length < FILE_HEADER_BYTES) throw corruptFile(path, 0, "the file is too short");
+  for (let i = 0; i < MAGIC.length; i++)
+    if (bytes[i] !== MAGIC[i]) throw corruptFile(path, i, "this is no file of a block");
+  const version = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
+  if (version > BLOCK_VERSION) throw newerFormat(path, version, BLOCK_VERSION);
+}
+
+/** A page as it stands in a file: CRC32C of the rest, then the body. */
+export function framePage(body: Uint8Array): Uint8Array {
+  const page = new Uint8Array(4 + body.length);
+  page.set(body, 4);
+  new DataView(page.buffer).setUint32(0, crc32c(body), true);
+  return page;
+}
+
+/** The body of a framed page; damage is thrown with its place. */
+export function openPage(page: Uint8Array, path: string, offset: number): Uint8Array {
+  if (page.length < 4) throw corruptFile(path, offset, "a page is too short");
+  const stored = new DataView(page.buffer, page.byteOffset).getUint32(0, true);
+  const body = page.subarray(4);
+  if (stored !== crc32c(body)) throw corruptFile(path, offset, "the checksum of a page is wrong");
+  return body;
+}
+
+/** `0` and the bytes, or `1`, their length and their zstd frame: whichever is smaller. */
+export async function compressBytes(raw: Uint8Array): Promise<Uint8Array> {
+  const packed = await compress(raw, {
+    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+  });
+  const writer = new ByteWriter(16 + Math.min(packed.length, raw.length));
+  if (packed.length + 4 >= raw.length) {
+    writer.writeByte(0);
+    writer.writeBytes(raw);
+  } else {
+    writer.writeByte(1);
+    writer.writeVarint(raw.length);
+    writer.writeBytes(packed);
+  }
+  return writer.bytes.subarray(0, writer.length);
+}
+
+/** The bytes that {@link compressBytes} took. */
+export async function decompressBytes(stored: Uint8Array): Promise<Uint8Array> {
+  const reader = new ByteReader(stored);
+  if (reader.readByte() === 0) return stored.subarray(1);
+  const length = reader.readVarint();
+  if (length > 2 ** 31) throw new CodecError("malformed", 1, `${length} bytes when decompressed`);
+  const raw = await decompress(stored.subarray(reader.position), {
+    chunkSize: Math.max(64, length),
+    maxOutputLength: Math.max(1, length),
+  });
+  if (raw.length !== length)
+    throw new CodecError("malformed", 1, `decompressed to ${raw.length} bytes, not ${length}`);
+  return raw;
+}
+
+/** `meta.json` ends with the checksum of the text before it. */
+export function encodeMeta(meta: BlockMeta): Uint8Array {
+  const text = JSON.stringify(meta);
+  return new TextEncoder().encode(
+    `${JSON.stringify({ meta, crc32c: crc32c(new TextEncoder().encode(text)) }, null, 2)}\n`,
+  );
+}
+
+export function decodeMeta(bytes: Uint8Array, path: string): BlockMeta {
+  let parsed: { meta?: BlockMeta; crc32c?: number };
+  try {
+    parsed = JSON.parse(new TextDecoder().decode(bytes)) as typeof parsed;
+  } catch {
+    throw corruptFile(path, 0, "this is not JSON");
+  }
+  const { meta } = parsed;
+  if (typeof meta?.version !== "number") throw corruptFile(path, 0, "it has no version");
+  if (meta.version > BLOCK_VERSION) throw newerFormat(path, meta.version, BLOCK_VERSION);
+  if (parsed.crc32c !== crc32c(new TextEncoder().encode(JSON.stringify(meta))))
+    throw corruptFile(path, 0, "its checksum is wrong");
+  return meta;
+}

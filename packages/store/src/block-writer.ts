@@ -1,0 +1,113 @@
+/** Writes a block so that it is either wholly there or not at all: temporary directory → fsync files and directory → rename → fsync parent. */
+import { join } from "node:path";
+import { crc32c } from "@finch/codec";
+import type { FileHandle, FileSystem } from "@finch/runtime";
+import { BLOCK_VERSION, encodeFileHeader, encodeMeta } from "./block-format.ts";
+import type { BlockMeta, PageRef } from "./block-format.ts";
+import { blockName, META_FILE, TEMPORARY_SUFFIX } from "./file-names.ts";
+
+const BUFFER_BYTES = 256 * 1024;
+
+/** A file being written from front to back, through a buffer. */
+export class BlockFile {
+  #length = 0;
+  #crc = 0;
+  readonly #handle: FileHandle;
+  readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  #buffered = 0;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  /** Appends bytes (copied before this resolves) and returns where they stand. */
+  async append(bytes: Uint8Array): Promise<PageRef> {
+    const offset = this.#length;
+    this.#crc = crc32c(bytes, 0, bytes.length, this.#crc);
+    if (this.#buffered + bytes.length > BUFFER_BYTES) await this.#flush();
+    if (bytes.length > BUFFER_BYTES) {
+      await this.#handle.write(bytes, offset);
+    } else {
+      this.#buffer.set(bytes, this.#buffered);
+      this.#buffered += bytes.length;
+    }
+    this.#length += bytes.length;
+    return { offset, length: bytes.length };
+  }
+
+  async finish(): Promise<{ readonly bytes: number; readonly crc32c: number }> {
+    await this.#flush();
+    await this.#handle.sync();
+    return { bytes: this.#length, crc32c: this.#crc };
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#buffered === 0) return;
+    await this.#handle.write(
+      this.#buffer.subarray(0, this.#buffered),
+      this.#length - this.#buffered,
+    );
+    this.#buffered = 0;
+  }
+}
+
+export interface BlockTarget {
+  readonly fileSystem: FileSystem;
+  /** The `blocks` directory. */
+  readonly directory: string;
+  readonly block: number;
+}
+
+export type BlockContent = Omit<BlockMeta, "version" | "block" | "files">;
+
+/**
+ * Makes a block: `fill` gets the function that begins a file and returns what the meta file says. After a failure nothing visible is left,
+ * and the block can be written again.
+ */
+export async function writeBlock(
+  target: BlockTarget,
+  fill: (createFile: (name: string) => Promise<BlockFile>) => Promise<BlockContent>,
+): Promise<BlockMeta> {
+  const { fileSystem, directory, block } = target;
+  const final = join(directory, blockName(block));
+  const temporary = final + TEMPORARY_SUFFIX;
+  const files = new Map<string, BlockFile>();
+  try {
+    await fileSystem.remove(temporary);
+    await fileSystem.makeDirectory(temporary);
+    const content = await fill(async (name) => {
+      const file = new BlockFile(await fileSystem.open(join(temporary, name), "create"));
+      files.set(name, file);
+      await file.append(encodeFileHeader());
+      return file;
+    });
+    const sums: Record<string, { bytes: number; crc32c: number }> = {};
+    for (const [name, file] of files) sums[name] = await file.finish();
+    const meta: BlockMeta = { version: BLOCK_VERSION, block, ...content, files: sums };
+    await writeSynced(fileSystem, join(temporary, META_FILE), encodeMeta(meta));
+    await fileSystem.syncDirectory(temporary);
+    await fileSystem.rename(temporary, final);
+    await fileSystem.syncDirectory(directory);
+    return meta;
+  } catch (error) {
+    // Best effort: what stays carries the temporary suffix and is removed at the next try or open.
+    await fileSystem.remove(temporary).catch(() => {});
+    throw error;
+  } finally {
+    for (const file of files.values()) await file.close();
+  }
+}
+
+async function writeSynced(fileSystem: FileSystem, path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await fileSystem.open(path, "create");
+  try {
+    await handle.write(bytes, 0);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

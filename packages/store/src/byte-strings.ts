@@ -1,0 +1,39 @@
+/** Strings and byte runs with a varint length before them, as our records and indexes hold them. */
+import { CodecError } from "@finch/codec";
+import type { ByteReader, ByteWriter } from "@finch/codec";
+import { Labels } from "@finch/model";
+
+const encoder = new TextEncoder();
+// A byte order mark is text like any other.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+export function writeString(writer: ByteWriter, text: string): void {
+  const bytes = encoder.encode(text);
+  writer.writeVarint(bytes.length);
+  writer.writeBytes(bytes);
+}
+
+export function readString(reader: ByteReader): string {
+  return decoder.decode(readBytes(reader, reader.readVarint()));
+}
+
+/** A view of the next `count` bytes. */
+export function readBytes(reader: ByteReader, count: number): Uint8Array {
+  const start = reader.take(count);
+  return reader.bytes.subarray(start, start + count);
+}
+
+export function writeLabels(writer: ByteWriter, labels: Labels): void {
+  writer.writeVarint(labels.size);
+  for (const text of labels.pairs) writeString(writer, text);
+}
+
+/** Labels keep the empty values they were written with. */
+export function readLabels(reader: ByteReader): Labels {
+  const size = reader.readVarint();
+  if (size > reader.bytes.length)
+    throw new CodecError("malformed", reader.position, `a label set of ${size} labels`);
+  const pairs: string[] = [];
+  for (let i = 0; i < 2 * size; i++) pairs.push(readString(reader));
+  return Labels.raw(pairs);
+}

@@ -1,0 +1,88 @@
+/** Label names, values and series of a store: over its heads and blocks, for both signals. */
+import type { Labels, Matcher } from "@finch/model";
+import type { LabelScope } from "./api.ts";
+import type { Block } from "./block.ts";
+import { mergeLabelSets } from "./label-index.ts";
+import { selectSeries } from "./label-select.ts";
+import { createPacer } from "./pacer.ts";
+import type { Head, StoreCore } from "./store-core.ts";
+
+export interface RangedHead extends Head {
+  /** Those of `series` with a row in the range. */
+  seriesInRange(series: Uint32Array, startMs: number, endMs: number): Uint32Array;
+}
+
+/** Times of the oldest and newest row of a series of a block, from what the index keeps with it. */
+export type RangeOf = (payload: Uint8Array) => { readonly minMs: number; readonly maxMs: number };
+
+export class StoreLabels {
+  readonly #core: StoreCore<RangedHead>;
+  readonly #rangeOf: RangeOf;
+
+  constructor(core: StoreCore<RangedHead>, rangeOf: RangeOf) {
+    this.#core = core;
+    this.#rangeOf = rangeOf;
+  }
+
+  async names(scope: LabelScope): Promise<string[]> {
+    const names = new Set<string>();
+    for await (const labels of this.#select(scope)) for (const [name] of labels) names.add(name);
+    return [...names].sort();
+  }
+
+  async values(name: string, scope: LabelScope): Promise<string[]> {
+    const values = new Set<string>();
+    for await (const labels of this.#select(scope, name, values)) {
+      const value = labels.get(name);
+      if (value !== "") values.add(value);
+    }
+    return [...values].sort();
+  }
+
+  async series(scope: LabelScope): Promise<Labels[]> {
+    const found: Labels[] = [];
+    for await (const labels of this.#select(scope)) found.push(labels);
+    return mergeLabelSets(found);
+  }
+
+  /** Label sets in scope, some more than once. With `name`, blocks that lie in the scope as a whole add its values to `values` instead. */
+  async *#select(scope: LabelScope, name?: string, values?: Set<string>): AsyncGenerator<Labels> {
+    const { matchers, startMs, endMs } = scope;
+    const view = this.#core.view(startMs, endMs);
+    const pacer = createPacer(this.#core.clock);
+    try {
+      for (const head of view.heads) {
+        const series = await selectSeries(head.index, matchers);
+        for (const number of head.seriesInRange(series, startMs, endMs)) {
+          yield head.index.labelsOf(number);
+          if (pacer.isDue()) await pacer.rest();
+        }
+      }
+      for (const block of view.blocks) {
+        const isInside = block.meta.minMs >= startMs && block.meta.maxMs <= endMs;
+        if (name !== undefined && matchers.length === 0 && isInside) {
+          for (const value of await block.valuesOf(name)) values?.add(value);
+          continue;
+        }
+        yield* this.#selectBlock(block, matchers, scope);
+        if (pacer.isDue()) await pacer.rest();
+      }
+    } finally {
+      await view.release();
+    }
+  }
+
+  async *#selectBlock(
+    block: Block,
+    matchers: readonly Matcher[],
+    scope: LabelScope,
+  ): AsyncGenerator<Labels> {
+    const numbers = await selectSeries(block, matchers);
+    for await (const page of block.seriesOf(numbers)) {
+      for (const { labels, payload } of page) {
+        const { minMs, maxMs } = this.#rangeOf(payload);
+        if (minMs <= scope.endMs && maxMs >= scope.startMs) yield labels;
+      }
+    }
+  }
+}

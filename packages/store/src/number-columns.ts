@@ -1,0 +1,30 @@
+/** Typed arrays that grow by doubling; the columns behind heads and indexes. */
+
+/** `column`, or a copy of it with room for index `length - 1`. */
+export function growUint32(column: Uint32Array, length: number): Uint32Array {
+  if (length <= column.length) return column;
+  const grown = new Uint32Array(Math.max(length, 2 * column.length, 16));
+  grown.set(column);
+  return grown;
+}
+
+export function growFloat64(column: Float64Array, length: number): Float64Array {
+  if (length <= column.length) return column;
+  const grown = new Float64Array(Math.max(length, 2 * column.length, 16));
+  grown.set(column);
+  return grown;
+}
+
+export function growBigInt64(column: BigInt64Array, length: number): BigInt64Array {
+  if (length <= column.length) return column;
+  const grown = new BigInt64Array(Math.max(length, 2 * column.length, 16));
+  grown.set(column);
+  return grown;
+}
+
+export function growUint8(column: Uint8Array, length: number): Uint8Array {
+  if (length <= column.length) return column;
+  const grown = new Uint8Array(Math.max(length, 2 * column.length, 64));
+  grown.set(column);
+  return grown;
+}

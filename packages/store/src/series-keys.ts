@@ -1,0 +1,97 @@
+/**
+ * Finds a series by the bytes that stood for its labels in a request, so that labels of known series are not parsed again.
+ * First guess: the series that followed last time after the one before it; senders repeat their order. Then a hash table, bytes verified.
+ */
+import { hash32 } from "@finch/codec";
+import { SERIES_KEY_BYTES_MAX } from "./limits.ts";
+import { growUint32, growUint8 } from "./number-columns.ts";
+
+const NONE = -1;
+
+export class SeriesKeys {
+  /** Keys are numbered from 0; key `k` is `#bytes[#bounds[k] … #bounds[k + 1])` and stands for series `#series[k]`. */
+  #count = 0;
+  #bytes = new Uint8Array(4096) as Uint8Array;
+  #bounds = new Uint32Array(64) as Uint32Array;
+  #series = new Uint32Array(64) as Uint32Array;
+  #hashes = new Uint32Array(64) as Uint32Array;
+  /** Key + 1 that followed key `k` last time, or 0. */
+  #successors = new Uint32Array(64) as Uint32Array;
+  #table = new Uint32Array(256);
+  #previous = NONE;
+
+  /** Memory held. */
+  get bytes(): number {
+    return this.#bounds[this.#count]! + 16 * this.#count;
+  }
+
+  /** Call before the first series of a request. */
+  rewind(): void {
+    this.#previous = NONE;
+  }
+
+  /** The series of the key `source[start … end)`, or -1. */
+  find(source: Uint8Array, start: number, end: number): number {
+    const guess = this.#previous === NONE ? 0 : this.#successors[this.#previous]!;
+    if (guess > 0 && this.#matches(guess - 1, source, start, end)) {
+      this.#previous = guess - 1;
+      return this.#series[guess - 1]!;
+    }
+    const hash = hash32(source, start, end);
+    const mask = this.#table.length - 1;
+    for (let slot = hash & mask; this.#table[slot] !== 0; slot = (slot + 1) & mask) {
+      const key = this.#table[slot]! - 1;
+      if (this.#hashes[key] === hash && this.#matches(key, source, start, end)) {
+        this.#follow(key);
+        return this.#series[key]!;
+      }
+    }
+    return NONE;
+  }
+
+  /** Remembers a key that `find` did not know; does nothing when the limit is reached. */
+  add(source: Uint8Array, start: number, end: number, series: number): void {
+    const from = this.#bounds[this.#count]!;
+    const to = from + end - start;
+    if (to > SERIES_KEY_BYTES_MAX) return;
+    const key = this.#count++;
+    this.#bytes = growUint8(this.#bytes, to);
+    this.#bytes.set(source.subarray(start, end), from);
+    this.#bounds = growUint32(this.#bounds, key + 2);
+    this.#bounds[key + 1] = to;
+    this.#series = growUint32(this.#series, key + 1);
+    this.#series[key] = series;
+    this.#hashes = growUint32(this.#hashes, key + 1);
+    this.#hashes[key] = hash32(source, start, end);
+    this.#successors = growUint32(this.#successors, key + 1);
+    if (2 * this.#count > this.#table.length) this.#growTable();
+    else this.#insert(key);
+    this.#follow(key);
+  }
+
+  #follow(key: number): void {
+    if (this.#previous !== NONE) this.#successors[this.#previous] = key + 1;
+    this.#previous = key;
+  }
+
+  #growTable(): void {
+    this.#table = new Uint32Array(2 * this.#table.length);
+    for (let key = 0; key < this.#count; key++) this.#insert(key);
+  }
+
+  #insert(key: number): void {
+    const mask = this.#table.length - 1;
+    let slot = this.#hashes[key]! & mask;
+    while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
+    this.#table[slot] = key + 1;
+  }
+
+  #matches(key: number, source: Uint8Array, start: number, end: number): boolean {
+    const from = this.#bounds[key]!;
+    const length = this.#bounds[key + 1]! - from;
+    if (length !== end - start) return false;
+    const bytes = this.#bytes;
+    for (let i = 0; i < length; i++) if (bytes[from + i] !== source[start + i]) return false;
+    return true;
+  }
+}

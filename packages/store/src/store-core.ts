@@ -1,0 +1,381 @@
+/**
+ * What both stores share: WAL, the generations of the head, sealing, blocks, recovery, retention. A signal brings its head, its records and
+ * its block files (see {@link Signal}). How a generation becomes a block without a gap or a repetition: `docs/format/README.md`.
+ */
+import { dirname, join } from "node:path";
+import { CodecError } from "@finch/codec";
+import { describeError, FinchError } from "@finch/runtime";
+import type { Clock, FileSystem, Logger } from "@finch/runtime";
+import type { RecoveryReport, StoreOptions } from "./api.ts";
+import type { Block } from "./block.ts";
+import { BlockSet } from "./block-set.ts";
+import { writeBlock } from "./block-writer.ts";
+import type { BlockFile } from "./block-writer.ts";
+import { corruptFile, diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
+import { BLOCKS_DIRECTORY, segmentName, WAL_DIRECTORY } from "./file-names.ts";
+import type { LabelIndex } from "./label-index.ts";
+import {
+  HEAD_AGE_MAX_MS,
+  HEAD_OVERFLOW_FACTOR,
+  MAINTENANCE_INTERVAL_MS,
+  SEGMENT_BYTES_MAX,
+} from "./limits.ts";
+import { createPacer } from "./pacer.ts";
+import type { Pacer } from "./pacer.ts";
+import { checkStoreVersion } from "./store-version.ts";
+import { openStoreWal } from "./wal.ts";
+import type { StoreWal } from "./wal.ts";
+import { SEGMENT_HEADER_BYTES } from "./wal-format.ts";
+
+const REPLAY_REPORT_MS = 5000;
+
+export interface Head {
+  readonly bytes: number;
+  readonly rows: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  /** It should be sealed for a reason of its own. */
+  readonly isCrowded: boolean;
+  readonly index: LabelIndex;
+}
+
+/** What makes a store one of metrics or of logs. */
+export interface Signal<H extends Head> {
+  readonly name: "metrics" | "logs";
+  createHead(): H;
+  /** Takes a record of the WAL into a head that is being recovered; `numbers` carries series numbers from record to record. */
+  replay(head: H, payload: Uint8Array, numbers: Map<number, number>): void;
+  /** Writes the files of a block; returns how many series and rows it has. */
+  seal(
+    head: H,
+    createFile: (name: string) => Promise<BlockFile>,
+    pacer: Pacer,
+  ): Promise<{ readonly series: number; readonly rows: number }>;
+}
+
+interface Generation<H> {
+  readonly head: H;
+  createdMs: number;
+  /** Records on their way to the WAL that will be applied to the head. */
+  pending: number;
+  onIdle: (() => void) | undefined;
+}
+
+/** Heads and blocks as they were at one moment, oldest first. */
+export interface StoreView<H> {
+  readonly blocks: readonly Block[];
+  readonly heads: readonly H[];
+  release(): Promise<void>;
+}
+
+export class StoreCore<H extends Head> {
+  readonly clock: Clock;
+  readonly wal: StoreWal;
+  readonly blockSet: BlockSet;
+  readonly recovery: RecoveryReport;
+  readonly #signal: Signal<H>;
+  readonly #options: StoreOptions;
+  readonly #fileSystem: FileSystem;
+  readonly #log: Logger;
+  #current: Generation<H>;
+  /** Being written as a block, or waiting to be tried again. */
+  #frozen: { readonly generation: Generation<H>; readonly boundary: number } | undefined;
+  #sealing: Promise<void> | undefined;
+  #freeBytes = Infinity;
+  readonly #stopping = new AbortController();
+  #maintenance: Promise<void> = Promise.resolve();
+
+  private constructor(
+    signal: Signal<H>,
+    options: StoreOptions,
+    parts: { wal: StoreWal; blockSet: BlockSet; head: H; recovery: RecoveryReport },
+  ) {
+    this.#signal = signal;
+    this.#options = options;
+    this.#fileSystem = options.fileSystem;
+    this.#log = options.log;
+    this.clock = options.clock;
+    this.wal = parts.wal;
+    this.blockSet = parts.blockSet;
+    this.recovery = parts.recovery;
+    const nowMs = options.clock.nowMs();
+    this.#current = {
+      head: parts.head,
+      createdMs: Math.min(nowMs, parts.head.minMs),
+      pending: 0,
+      onIdle: undefined,
+    };
+  }
+
+  static async open<H extends Head>(
+    signal: Signal<H>,
+    options: StoreOptions,
+  ): Promise<StoreCore<H>> {
+    const { fileSystem, directory, log, clock, limits } = options;
+    const startMs = clock.monotonicMs();
+    await fileSystem.makeDirectory(directory);
+    await fileSystem.syncDirectory(dirname(directory));
+    await checkStoreVersion(fileSystem, directory, signal.name);
+    const blockSet = await BlockSet.open(fileSystem, log, join(directory, BLOCKS_DIRECTORY));
+    const wal = await openStoreWal({
+      directory: join(directory, WAL_DIRECTORY),
+      fileSystem,
+      log,
+      segmentBytesMax: SEGMENT_BYTES_MAX,
+      pendingBytesMax: limits.pendingBytesMax,
+      firstSegment: blockSet.walCutBefore,
+    });
+    try {
+      const head = signal.createHead();
+      const records = await replayWal(signal, head, { wal, options, from: blockSet.walCutBefore });
+      const recovery: RecoveryReport = {
+        records,
+        durationMs: clock.monotonicMs() - startMs,
+        tornBytes: wal.recovered.tornBytes,
+        removedPaths: [...blockSet.removedPaths, ...wal.recovered.removedPaths],
+      };
+      const core = new StoreCore(signal, options, { wal, blockSet, head, recovery });
+      await core.#cutWal();
+      await core.#checkSpace();
+      core.#maintenance = core.#maintain();
+      return core;
+    } catch (error) {
+      await wal[Symbol.asyncDispose]();
+      await blockSet.close();
+      throw error;
+    }
+  }
+
+  get head(): H {
+    return this.#current.head;
+  }
+
+  /** Newest time of all rows, or -Infinity. */
+  get newestMs(): number {
+    let newest = Math.max(
+      this.#current.head.maxMs,
+      this.#frozen?.generation.head.maxMs ?? -Infinity,
+    );
+    for (const { meta } of this.blockSet.blocks) newest = Math.max(newest, meta.maxMs);
+    return newest;
+  }
+
+  get oldestMs(): number {
+    let oldest = Math.min(
+      this.#current.head.minMs,
+      this.#frozen?.generation.head.minMs ?? Infinity,
+    );
+    for (const { meta } of this.blockSet.blocks) oldest = Math.min(oldest, meta.minMs);
+    return oldest;
+  }
+
+  get headBytes(): number {
+    return this.#current.head.bytes + (this.#frozen?.generation.head.bytes ?? 0);
+  }
+
+  /** Throws when the store cannot take a write. */
+  admit(): void {
+    if (this.#stopping.signal.aborted) throw storeClosed(this.#options.directory);
+    const { freeBytesMin, headBytesMax } = this.#options.limits;
+    if (this.#freeBytes < freeBytesMin)
+      throw diskLow(this.#options.directory, this.#freeBytes, freeBytesMin);
+    const bytesMax = HEAD_OVERFLOW_FACTOR * headBytesMax;
+    if (this.headBytes > bytesMax) throw queueFull("data waiting to be sealed", bytesMax);
+  }
+
+  /** Makes a record that was composed for `head`, in this turn of the event loop, durable, and then calls `apply`; in the order of calls. */
+  async commit<T>(payload: Uint8Array, apply: () => T): Promise<T> {
+    const generation = this.#current;
+    generation.pending++;
+    try {
+      await this.wal.append(payload);
+      return apply();
+    } finally {
+      generation.pending--;
+      if (generation.pending === 0) generation.onIdle?.();
+      this.#sealIfLarge();
+    }
+  }
+
+  view(startMs: number, endMs: number): StoreView<H> {
+    const blocks = this.blockSet.blocks.filter(
+      ({ meta }) => meta.minMs <= endMs && meta.maxMs >= startMs,
+    );
+    for (const block of blocks) block.acquire();
+    const heads =
+      this.#frozen === undefined
+        ? [this.#current.head]
+        : [this.#frozen.generation.head, this.#current.head];
+    let isHeld = true;
+    return {
+      blocks,
+      heads,
+      release: async () => {
+        if (!isHeld) return;
+        isHeld = false;
+        for (const block of blocks) await block.release();
+      },
+    };
+  }
+
+  /** Seals all that was there at the call. */
+  async flush(): Promise<void> {
+    await this.#sealing?.catch(() => {});
+    if (this.#frozen !== undefined) await this.#seal();
+    await this.#seal();
+  }
+
+  async expire(): Promise<void> {
+    await this.blockSet.expire(this.#options.retention, {
+      nowMs: this.clock.nowMs(),
+      otherBytes: this.wal.statistics().bytes,
+    });
+    await this.#checkSpace();
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await this.#maintenance;
+    await this.#sealing?.catch(() => {});
+    await this.wal[Symbol.asyncDispose]();
+    await this.blockSet.close();
+  }
+
+  #sealIfLarge(): void {
+    const { head } = this.#current;
+    if (this.#sealing !== undefined || this.#frozen !== undefined || this.#stopping.signal.aborted)
+      return;
+    if (head.bytes < this.#options.limits.headBytesMax && !head.isCrowded) return;
+    this.#seal().catch((error: unknown) =>
+      this.#log.error("cannot seal the head", { cause: describeError(error) }),
+    );
+  }
+
+  #seal(): Promise<void> {
+    this.#sealing ??= this.#sealOnce().finally(() => {
+      this.#sealing = undefined;
+    });
+    return this.#sealing;
+  }
+
+  async #sealOnce(): Promise<void> {
+    if (this.#frozen === undefined && this.#current.head.rows === 0 && this.#current.pending === 0)
+      return;
+    this.#frozen ??= await this.#freeze();
+    const { generation, boundary } = this.#frozen;
+    const { head } = generation;
+    if (head.rows > 0) {
+      try {
+        const target = {
+          fileSystem: this.#fileSystem,
+          directory: this.blockSet.directory,
+          block: this.blockSet.takeNumber(),
+        };
+        const meta = await writeBlock(target, async (createFile) => {
+          const written = await this.#signal.seal(head, createFile, createPacer(this.clock));
+          return {
+            signal: this.#signal.name,
+            minMs: head.minMs,
+            maxMs: head.maxMs,
+            walCutBefore: boundary,
+            ...written,
+          };
+        });
+        this.blockSet.add(meta);
+        this.#log.info("sealed a block", {
+          block: meta.block,
+          series: meta.series,
+          rows: meta.rows,
+        });
+      } catch (error) {
+        throw error instanceof FinchError ? error : diskFailed(this.blockSet.directory, error);
+      }
+    }
+    this.#frozen = undefined;
+    await this.#cutWal(boundary);
+  }
+
+  /** New records go to a new head from here on; resolves when the old one has all of its. */
+  async #freeze(): Promise<{ readonly generation: Generation<H>; readonly boundary: number }> {
+    const generation = this.#current;
+    const boundaryKnown = this.wal.rotate();
+    this.#current = {
+      head: this.#signal.createHead(),
+      createdMs: this.clock.nowMs(),
+      pending: 0,
+      onIdle: undefined,
+    };
+    // Visible as frozen at once, so that no reader misses it.
+    const frozen = { generation, boundary: 0 };
+    this.#frozen = frozen;
+    frozen.boundary = await boundaryKnown;
+    if (generation.pending > 0) {
+      await new Promise<void>((resolve) => {
+        generation.onIdle = resolve;
+      });
+    }
+    return frozen;
+  }
+
+  /** A failure only delays it: records of segments that are in blocks are skipped at recovery. */
+  async #cutWal(before = this.blockSet.walCutBefore): Promise<void> {
+    try {
+      await this.wal.cut(before);
+    } catch (error) {
+      this.#log.warn("cannot cut the log yet", { before, cause: describeError(error) });
+    }
+  }
+
+  async #checkSpace(): Promise<void> {
+    this.#freeBytes = (await this.#fileSystem.space(this.#options.directory)).freeBytes;
+  }
+
+  async #maintain(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.clock.sleep(MAINTENANCE_INTERVAL_MS, signal).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        await this.#checkSpace();
+        const { head, createdMs } = this.#current;
+        const isOld = head.rows > 0 && this.clock.nowMs() - createdMs >= HEAD_AGE_MAX_MS;
+        if (isOld || this.#frozen !== undefined) await this.#seal();
+        else this.#sealIfLarge();
+        await this.expire();
+      } catch (error) {
+        this.#log.error("maintenance failed; it is tried again", { cause: describeError(error) });
+      }
+    }
+  }
+}
+
+async function replayWal<H extends Head>(
+  signal: Signal<H>,
+  head: H,
+  source: { readonly wal: StoreWal; readonly options: StoreOptions; readonly from: number },
+): Promise<number> {
+  const { wal, options, from } = source;
+  const { clock, log, directory } = options;
+  const numbers = new Map<number, number>();
+  let records = 0;
+  let reportedMs = clock.monotonicMs();
+  for await (const { payload, next } of wal.read({ segment: from, offset: SEGMENT_HEADER_BYTES })) {
+    try {
+      signal.replay(head, payload, numbers);
+    } catch (error) {
+      if (!(error instanceof CodecError || error instanceof RangeError)) throw error;
+      const path = join(directory, WAL_DIRECTORY, segmentName(next.segment));
+      throw corruptFile(
+        path,
+        next.offset,
+        `the record before this place makes no sense (${error.message})`,
+      );
+    }
+    records++;
+    if (clock.monotonicMs() - reportedMs > REPLAY_REPORT_MS) {
+      reportedMs = clock.monotonicMs();
+      log.info("replaying the log", { records, rows: head.rows, segment: next.segment });
+    }
+  }
+  return records;
+}

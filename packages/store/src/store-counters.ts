@@ -1,0 +1,33 @@
+/** What a store counts since it was opened, and its statistics. */
+import type { AppendResult, StoreStatistics } from "./api.ts";
+import type { Head, StoreCore } from "./store-core.ts";
+
+export class StoreCounters {
+  #appendedTotal = 0;
+  #rejectedTotal = 0;
+
+  /** Notes the outcome of an append and returns it. */
+  count(result: AppendResult): AppendResult {
+    this.#appendedTotal += result.accepted;
+    this.#rejectedTotal += result.rejections.length;
+    return result;
+  }
+
+  statistics<H extends Head>(core: StoreCore<H>): StoreStatistics {
+    const wal = core.wal.statistics();
+    const { oldestMs, newestMs } = core;
+    return {
+      headSeries: core.head.index.seriesCount,
+      headBytes: core.headBytes,
+      walBytes: wal.bytes,
+      blocks: core.blockSet.blocks.length,
+      blockBytes: core.blockSet.bytes,
+      appendedTotal: this.#appendedTotal,
+      rejectedTotal: this.#rejectedTotal,
+      fsyncTotal: wal.fsyncTotal,
+      oldestMs: Number.isFinite(oldestMs) ? oldestMs : undefined,
+      newestMs: Number.isFinite(newestMs) ? newestMs : undefined,
+      recovery: core.recovery,
+    };
+  }
+}

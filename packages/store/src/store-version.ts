@@ -1,0 +1,49 @@
+/** The version file of a store's directory: made at the first open, checked at every later one. */
+import { join } from "node:path";
+import type { FileSystem } from "@finch/runtime";
+import { corruptFile, newerFormat } from "./errors.ts";
+import { VERSION_FILE } from "./file-names.ts";
+
+const STORE_VERSION = 1;
+
+/** Refuses a directory of a newer format or of another signal. */
+export async function checkStoreVersion(
+  fileSystem: FileSystem,
+  directory: string,
+  signal: string,
+): Promise<void> {
+  const path = join(directory, VERSION_FILE);
+  if (!(await fileSystem.list(directory)).includes(VERSION_FILE)) {
+    await writeVersion(fileSystem, directory, signal);
+    return;
+  }
+  const text = new TextDecoder().decode(await fileSystem.readFile(path));
+  const match = /^finch (\w+) store (\d+)\n$/.exec(text);
+  if (match === null || match[1] !== signal) {
+    throw corruptFile(
+      path,
+      0,
+      `it must say "finch ${signal} store ${STORE_VERSION}" and says ${JSON.stringify(text.slice(0, 80))}`,
+    );
+  }
+  const found = Number(match[2]);
+  if (found > STORE_VERSION) throw newerFormat(path, found, STORE_VERSION);
+}
+
+async function writeVersion(
+  fileSystem: FileSystem,
+  directory: string,
+  signal: string,
+): Promise<void> {
+  const path = join(directory, VERSION_FILE);
+  const temporary = `${path}.tmp`;
+  const handle = await fileSystem.open(temporary, "create");
+  try {
+    await handle.write(new TextEncoder().encode(`finch ${signal} store ${STORE_VERSION}\n`), 0);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await fileSystem.rename(temporary, path);
+  await fileSystem.syncDirectory(directory);
+}
