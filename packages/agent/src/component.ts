@@ -98,6 +98,7 @@ export interface ComponentDefinition<
 export interface ArgumentFault {
   /** Attribute or block to point at, such as `scrape_timeout`, `rule[2]` or `endpoint[0].url`; the whole block when absent. */
   readonly at?: string;
+  /** Begins with `not supported yet: ` when the arguments are fine and only not built. */
   readonly message: string;
 }
 

@@ -26,10 +26,6 @@ class Formatter {
     return this.#source.lineOf(offset);
   }
 
-  #isOnOneLine(span: Span): boolean {
-    return this.#line(span.start) === this.#line(Math.max(span.start, span.end - 1));
-  }
-
   body(statements: readonly Statement[]): void {
     const out = this.#out;
     for (const [index, statement] of statements.entries()) {
@@ -38,26 +34,30 @@ class Formatter {
         const linesApart = this.#line(statement.start) - this.#line(before.end - 1);
         if (statement.kind === "block" || linesApart > 1) out.breakRun();
       }
-      if (statement.kind === "attribute") this.#attribute(statement);
-      else this.#block(statement);
+      const isOneLine = statement.kind === "attribute" ? this.#attribute(statement) : this.#block(statement);
       // What spans several lines ends a run of aligned lines.
-      if (this.#isOnOneLine(statement)) out.newline();
+      if (isOneLine) out.newline();
       else out.breakRun();
     }
   }
 
-  #attribute(attribute: Attribute): void {
+  /** Whether it was written on one line. */
+  #attribute(attribute: Attribute): boolean {
     const out = this.#out;
     out.token(attribute.name, attribute.start);
+    const { row } = out;
     out.align();
     out.token("=", attribute.equals);
     out.blank();
     this.#expression(attribute.value);
+    return out.row === row;
   }
 
-  #block(block: Block): void {
+  /** Whether it was written on one line. */
+  #block(block: Block): boolean {
     const out = this.#out;
     out.token(block.name, block.start);
+    const { row } = out;
     out.blank();
     if (block.labelSpan !== undefined) {
       out.token(JSON.stringify(block.label), block.labelSpan.start);
@@ -71,6 +71,7 @@ class Formatter {
     } else out.blank();
     out.unindent();
     out.token("}", block.closeBrace);
+    return out.row === row;
   }
 
   #expression(expression: Expression): void {
@@ -155,17 +156,19 @@ class Formatter {
     out.token("{", object.start);
     out.indent();
     let lastLine = this.#line(object.start);
+    let isOneLine = false;
     for (const [index, field] of object.fields.entries()) {
-      const before = object.fields[index - 1];
       if (this.#line(field.nameSpan.start) !== lastLine) {
-        if (before !== undefined && this.#isOnOneLine(before.value)) out.newline();
+        if (isOneLine) out.newline();
         else out.breakRun();
       } else if (index > 0) out.blank();
       out.token(this.#source.text.slice(field.nameSpan.start, field.nameSpan.end), field.nameSpan.start);
+      const { row } = out;
       out.align();
       out.token("=", field.equals);
       out.blank();
       this.#expression(field.value);
+      isOneLine = out.row === row;
       lastLine = this.#line(field.value.end - 1);
       if (index + 1 < object.fields.length) out.token(",");
     }

@@ -29,12 +29,19 @@ export class LinePrinter {
   #pending: Pending[] = [];
   #depth = 0;
   #isEmpty = true;
+  /** Newlines within raw strings and block comments. */
+  #newlinesInside = 0;
   /** Line in the source of what was written last. */
   #lastLine = 1;
 
   constructor(source: Source, comments: readonly Comment[]) {
     this.#source = source;
     this.#comments = comments;
+  }
+
+  /** Counts the lines that end before what is written last; equal before and behind something that stands on one line. */
+  get row(): number {
+    return this.#lines.length + this.#newlinesInside;
   }
 
   blank(): void {
@@ -85,6 +92,7 @@ export class LinePrinter {
     const line = this.#lines.at(-1)!;
     if (line.cells.length === 1 && line.cells[0] === "") line.indent = this.#depth;
     line.cells[line.cells.length - 1] += text;
+    if (text.includes("\n")) this.#newlinesInside += text.split("\n").length - 1;
     this.#isEmpty = false;
   }
 

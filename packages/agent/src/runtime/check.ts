@@ -1,5 +1,5 @@
 /** Checks everything about a graph that can be known without running it. */
-import { evaluate, makeError, referencesOf } from "@finch/alloy-syntax";
+import { evaluate, makeError, makeUnsupported, referencesOf } from "@finch/alloy-syntax";
 import type { Attribute, Diagnostic, ObjectValue, Scope, Span, Value } from "@finch/alloy-syntax";
 import type { ArgumentFault } from "../component.ts";
 import { decodeBody, headerOf } from "./decode-body.ts";
@@ -28,7 +28,14 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
   const decoded = decodeBody(node.block.body, node.definition.arguments, context);
   if (!decoded.isComplete) return;
   const fault = node.definition.check?.(decoded.values);
-  if (fault !== undefined) diagnostics.push(makeError(node.source, faultSpan(node, fault), fault.message));
+  if (fault !== undefined) diagnostics.push(faultDiagnostic(node, fault));
+}
+
+/** What a component's `check` says, with its place. */
+export function faultDiagnostic(node: GraphNode, fault: ArgumentFault): Diagnostic {
+  const span = faultSpan(node, fault);
+  const unsupported = /^not supported yet: (.*)$/s.exec(fault.message)?.[1];
+  return unsupported === undefined ? makeError(node.source, span, fault.message) : makeUnsupported(node.source, span, unsupported);
 }
 
 function within(inner: Span, outer: Span): boolean {
@@ -47,7 +54,7 @@ export function libraryScope(library: ObjectValue): Scope {
 }
 
 /** The place a fault of a component's `check` points at: `rule[2].regex`, as far as it is written. */
-export function faultSpan(node: GraphNode, fault: ArgumentFault): Span {
+function faultSpan(node: GraphNode, fault: ArgumentFault): Span {
   let span: Span = headerOf(node.block);
   let body = node.block.body;
   for (const step of fault.at?.split(".") ?? []) {

@@ -1,8 +1,8 @@
 /** Evaluates the arguments of a node against the exports of the others. */
 import { dirname } from "node:path";
-import { evaluate, formatDiagnosticLine, makeError } from "@finch/alloy-syntax";
+import { evaluate, formatDiagnosticLine } from "@finch/alloy-syntax";
 import type { Attribute, Diagnostic, ObjectValue, Scope, Value } from "@finch/alloy-syntax";
-import { faultSpan } from "./check.ts";
+import { faultDiagnostic } from "./check.ts";
 import { decodeBody, headerOf } from "./decode-body.ts";
 import { findNode } from "./graph.ts";
 import type { ComponentNode } from "./node.ts";
@@ -34,7 +34,7 @@ export function evaluateNode(node: ComponentNode, evaluated: Evaluated): void {
   const context = { source: written.source, header: headerOf(written.block), evaluateAttribute, diagnostics };
   const { values, isComplete } = decodeBody(written.block.body, written.definition.arguments, context);
   const fault = isComplete ? written.definition.check?.(values) : undefined;
-  if (fault !== undefined) diagnostics.push(makeError(written.source, faultSpan(written, fault), fault.message));
+  if (fault !== undefined) diagnostics.push(faultDiagnostic(written, fault));
   if (diagnostics.length > 0) node.setEvaluationFault(diagnostics.map(formatDiagnosticLine).join("; "));
   else node.setArguments(values);
 }
