@@ -36,9 +36,7 @@ function describeFault(error: unknown): string {
 /** The tree of commands; also what completion is made from. */
 export function buildProgram(): Command {
   const program = new Command("finch")
-    .description(
-      "Logs and metrics of your machines in one process with one data directory.",
-    )
+    .description("Logs and metrics of your machines in one process with one data directory.")
     .exitOverride()
     .showHelpAfterError("(finch --help, or finch COMMAND --help, shows what is possible)")
     .addHelpText("after", PROGRAM_EXAMPLES)

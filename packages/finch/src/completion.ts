@@ -34,9 +34,15 @@ function* collectWords(command: Command, path: string): Iterable<Words> {
   const firstSentence = (text: string) => text.split(/[;:(]/)[0]!.trim();
   yield {
     path,
-    commands: command.commands.map((one) => ({ name: one.name(), doc: firstSentence(one.description()) })),
+    commands: command.commands.map((one) => ({
+      name: one.name(),
+      doc: firstSentence(one.description()),
+    })),
     flags: [
-      ...command.options.map((one) => ({ name: one.long ?? one.flags, doc: firstSentence(one.description) })),
+      ...command.options.map((one) => ({
+        name: one.long ?? one.flags,
+        doc: firstSentence(one.description),
+      })),
       { name: "--help", doc: "show help" },
     ],
   };

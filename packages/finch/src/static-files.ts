@@ -73,7 +73,7 @@ export async function serveStaticFiles(directory: string): Promise<readonly Http
 
 /** An address of the application, as opposed to a file that ought to be there. */
 function isPage(name: string): boolean {
-  return extname(name) === "" && !name.startsWith("assets/") && !name.startsWith("api/");
+  return extname(name) === "" && !/^(?:api|assets|loki|prometheus)\//.test(name);
 }
 
 async function listStaticFiles(directory: string): Promise<ReadonlyMap<string, StaticFile>> {

@@ -1,4 +1,5 @@
 /** The logs API: everything Loki's clients ask, as routes to be mounted on any listener. */
+import { createEngine } from "@finch/logql";
 import type { LogBatch } from "@finch/model";
 import { singleMetric } from "@finch/runtime";
 import type { Clock, MetricFamily } from "@finch/runtime";
@@ -7,17 +8,16 @@ import type { HttpRoute, Route } from "@finch/runtime/http";
 import type { LogStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
-import type { LogsEngine } from "./engine.ts";
 import { labelRoutes } from "./label-routes.ts";
 import type { LogsLimits } from "./limits.ts";
 import { createLogIngest } from "./push-routes.ts";
 import { queryRoutes } from "./query-routes.ts";
+import { createLogSource } from "./source.ts";
 import { createTailRoutes } from "./tail-route.ts";
 import { volumeRoutes } from "./volume-routes.ts";
 
 export interface LogsApiOptions {
   readonly store: LogStore;
-  readonly engine: LogsEngine;
   readonly clock: Clock;
   readonly limits: LogsLimits;
   readonly build: BuildInfo;
@@ -36,7 +36,16 @@ export interface LogsApi {
 /** Makes the API. It owns nothing that must be closed; the store is the caller's. */
 export function createLogsApi(options: LogsApiOptions): LogsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
-  const context = { ...options, gate };
+  const { clock, limits, store } = options;
+  const engine = createEngine({
+    clock,
+    limits: {
+      entriesMax: limits.entriesPerQueryMax,
+      seriesMax: limits.seriesPerQueryMax,
+      pointsMax: limits.pointsPerSeriesMax,
+    },
+  });
+  const context = { engine, source: createLogSource(store), gate, clock, limits, store };
   const ingest = createLogIngest(options);
   const tail = createTailRoutes(context);
   const reads: readonly Route[] = [

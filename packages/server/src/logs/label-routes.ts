@@ -1,4 +1,5 @@
 /** `labels`, `label/NAME/values`, `series` and `status/buildinfo` of Loki's HTTP API. */
+import { parseSelector } from "@finch/logql";
 import { compareLabels } from "@finch/model";
 import type { Labels, Matcher } from "@finch/model";
 import type { Clock } from "@finch/runtime";
@@ -7,13 +8,11 @@ import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import type { LabelScope, LogStore } from "@finch/store";
 import { describeBuild } from "../build-info.ts";
 import type { BuildInfo } from "../build-info.ts";
-import type { LogsEngine } from "./engine.ts";
 import { readRange } from "./parameters.ts";
 import type { TimeRangeNs } from "./parameters.ts";
 
 export interface LogsLabelContext {
   readonly store: LogStore;
-  readonly engine: LogsEngine;
   readonly clock: Clock;
   readonly build: BuildInfo;
 }
@@ -61,7 +60,7 @@ async function answerSeries(context: LogsLabelContext, request: HttpRequest): Pr
   const range = readRange(parameters, context.clock.nowMs());
   const given = [...parameters.getAll("match[]"), ...parameters.getAll("match")];
   const selectors = given.length === 0 ? ["{}"] : given;
-  const scopes = selectors.map((text) => toScope(readMatchers(context.engine, text), range));
+  const scopes = selectors.map((text) => toScope(readMatchers(text), range));
   const lists = await Promise.all(scopes.map((scope) => context.store.series(scope)));
   const byKey = new Map<string, Labels>();
   for (const list of lists) for (const labels of list) byKey.set(labels.key, labels);
@@ -71,12 +70,12 @@ async function answerSeries(context: LogsLabelContext, request: HttpRequest): Pr
 async function readScope(context: LogsLabelContext, request: HttpRequest): Promise<LabelScope> {
   const parameters = await request.readParameters();
   const range = readRange(parameters, context.clock.nowMs());
-  return toScope(readMatchers(context.engine, parameters.get("query") ?? ""), range);
+  return toScope(readMatchers(parameters.get("query") ?? ""), range);
 }
 
 /** `{}` and nothing at all select every stream here, unlike in queries. */
-function readMatchers(engine: LogsEngine, text: string): readonly Matcher[] {
-  return /^\s*(?:\{\s*\})?\s*$/.test(text) ? [] : engine.parseSelector(text);
+export function readMatchers(text: string): readonly Matcher[] {
+  return /^\s*(?:\{\s*\})?\s*$/.test(text) ? [] : parseSelector(text);
 }
 
 function toScope(matchers: readonly Matcher[], range: TimeRangeNs): LabelScope {

@@ -1,14 +1,14 @@
 /** `query`, `query_range` and `format_query` of Loki's HTTP API. */
+import { formatQuery, parseQuery } from "@finch/logql";
+import type { Engine, InstantResult, LogSource, RangeResult } from "@finch/logql";
 import { describeError, FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import { withTimeout } from "../query-gate.ts";
 import type { QueryGate } from "../query-gate.ts";
-import type { LogsAnswer, LogsEngine } from "./engine.ts";
 import type { LogsLimits } from "./limits.ts";
 import {
-  badRequest,
   checkEntryLimit,
   readDirection,
   readEntryLimit,
@@ -20,7 +20,8 @@ import {
 import { asksToCategorize, writeLogsAnswer } from "./result-json.ts";
 
 export interface LogsQueryContext {
-  readonly engine: LogsEngine;
+  readonly engine: Engine;
+  readonly source: LogSource;
   readonly gate: QueryGate;
   readonly clock: Clock;
   readonly limits: LogsLimits;
@@ -46,7 +47,7 @@ export function queryRoutes(context: LogsQueryContext): readonly HttpRoute[] {
     route("/loki/api/v1/format_query", async (request) => {
       const query = (await request.readParameters()).get("query") ?? "";
       try {
-        return jsonReply(200, { status: "success", data: context.engine.format(query) });
+        return jsonReply(200, { status: "success", data: formatQuery(parseQuery(query)) });
       } catch (error) {
         if (!(error instanceof FinchError)) throw error;
         return jsonReply(400, { status: "invalid-query", error: describeError(error) });
@@ -56,70 +57,52 @@ export function queryRoutes(context: LogsQueryContext): readonly HttpRoute[] {
 }
 
 async function answerRange(context: LogsQueryContext, request: HttpRequest): Promise<HttpReply> {
-  const { engine, limits, clock } = context;
+  const { engine, source, limits, clock } = context;
   const parameters = await request.readParameters();
   const range = readQueryRange(parameters, clock.nowMs(), limits);
-  const query = engine.parse(parameters.get("query") ?? "");
+  const query = parseQuery(parameters.get("query") ?? "");
   const limit = readEntryLimit(parameters);
   const direction = readDirection(parameters);
-  const stepMs = readStepMs(parameters, range, limits);
-  const intervalMs = readIntervalMs(parameters);
-  if (!query.isMetric) checkEntryLimit(limit, limits);
+  const stepNs = toNs(readStepMs(parameters, range, limits));
+  const intervalNs = toNs(readIntervalMs(parameters));
+  if (query.kind === "log") checkEntryLimit(limit, limits);
   return await evaluate(context, request, (signal) =>
-    engine.queryRange(query, { ...range, stepMs, intervalMs, limit, direction, signal }),
+    engine.rangeQuery({ source, query, ...range, stepNs, intervalNs, limit, direction, signal }),
   );
 }
 
 async function answerInstant(context: LogsQueryContext, request: HttpRequest): Promise<HttpReply> {
-  const { engine, clock } = context;
+  const { engine, source, clock } = context;
   const parameters = await request.readParameters();
   const timeNs = readTimeNs(parameters, "time") ?? BigInt(Math.floor(clock.nowMs())) * 1_000_000n;
-  const query = engine.parse(parameters.get("query") ?? "");
-  readEntryLimit(parameters);
-  readDirection(parameters);
-  if (!query.isMetric) {
-    throw badRequest(
-      "log queries are not supported as an instant query type, please change your query to a range query type",
-    );
-  }
+  const query = parseQuery(parameters.get("query") ?? "");
+  const limit = readEntryLimit(parameters);
+  const direction = readDirection(parameters);
   return await evaluate(context, request, (signal) =>
-    engine.queryInstant(query, { timeNs, signal }),
+    engine.instantQuery({ source, query, timeNs, limit, direction, signal }),
   );
 }
 
 async function evaluate(
   context: LogsQueryContext,
   request: HttpRequest,
-  run: (signal: AbortSignal) => Promise<LogsAnswer>,
+  run: (signal: AbortSignal) => Promise<RangeResult | InstantResult>,
 ): Promise<HttpReply> {
-  const { clock, gate, limits } = context;
+  const { gate, limits } = context;
   using limited = withTimeout(request.signal, limits.queryTimeoutMs, "query timed out");
   using _place = await gate.enter(limited.signal);
-  const started = clock.monotonicMs();
   const answer = await run(limited.signal);
-  checkSeriesCount(answer, limits);
-  const execSeconds = (clock.monotonicMs() - started) / 1000;
   const categorize = asksToCategorize(request.header(ENCODING_FLAGS_HEADER));
   return {
     status: 200,
     headers: { "content-type": "application/json; charset=UTF-8" },
-    body: toAsync(writeLogsAnswer(answer, { categorize, execSeconds })),
+    body: toAsync(writeLogsAnswer(answer, categorize)),
   };
 }
 
-function checkSeriesCount(answer: LogsAnswer, limits: LogsLimits): void {
-  const { value } = answer;
-  const count =
-    value.kind === "matrix"
-      ? value.series.length
-      : value.kind === "vector"
-        ? value.samples.length
-        : 0;
-  if (count > limits.seriesPerQueryMax) {
-    throw badRequest(
-      `maximum number of series (${limits.seriesPerQueryMax}) reached for a single query; consider reducing query cardinality by adding more specific stream selectors, reducing the time range, or aggregating results with functions like sum(), count() or topk()`,
-    );
-  }
+/** Rounded to a nanosecond, at least one where there is any. */
+function toNs(ms: number): bigint {
+  return ms > 0 && ms < 1e-6 ? 1n : BigInt(Math.round(ms * 1e6));
 }
 
 async function* toAsync(chunks: Iterable<string>): AsyncGenerator<string> {

@@ -1,6 +1,8 @@
 /** Writes answers of Loki's API as JSON text, chunk by chunk. Labels are merged into the stream, or told apart when the client asks. */
-import { compareLabels, formatFloat, Labels } from "@finch/model";
-import type { LogRow, LogsAnswer } from "./engine.ts";
+import { compareLabels, formatFloat } from "@finch/model";
+import type { Labels } from "@finch/model";
+import { mergeEntryLabels } from "@finch/logql";
+import type { InstantResult, RangeResult, TailEntry } from "@finch/logql";
 
 const CHUNK_LENGTH = 48 * 1024;
 
@@ -9,7 +11,7 @@ export const CATEGORIZE_FLAG = "categorize-labels";
 /** Rows with the labels they are grouped by in the answer. */
 interface StreamGroup {
   readonly labels: Labels;
-  readonly rows: LogRow[];
+  readonly rows: TailEntry[];
 }
 
 /** Whether the header asks for stream labels, structured metadata and parsed labels apart. */
@@ -19,22 +21,20 @@ export function asksToCategorize(header: string): boolean {
 
 /** The `data` envelope of `query` and `query_range`. */
 export function* writeLogsAnswer(
-  answer: LogsAnswer,
-  options: { readonly categorize: boolean; readonly execSeconds: number },
+  answer: RangeResult | InstantResult,
+  categorize: boolean,
 ): Generator<string> {
-  const { value } = answer;
-  const { categorize } = options;
   const flags =
-    categorize && value.kind === "streams" ? `,"encodingFlags":["${CATEGORIZE_FLAG}"]` : "";
-  let chunk = `{"status":"success","data":{"resultType":"${value.kind}"${flags},"result":`;
-  switch (value.kind) {
-    case "streams":
-      chunk = yield* writeList(chunk, groupRows(value.rows, categorize), (group) =>
-        writeStream(group, categorize),
-      );
+    categorize && answer.type === "streams" ? `,"encodingFlags":["${CATEGORIZE_FLAG}"]` : "";
+  let chunk = `{"status":"success","data":{"resultType":"${answer.type}"${flags},"result":`;
+  switch (answer.type) {
+    case "streams": {
+      const groups = groupRows(rowsOf(answer), categorize);
+      chunk = yield* writeList(chunk, groups, (group) => writeStream(group, categorize));
       break;
+    }
     case "matrix":
-      chunk = yield* writeList(chunk, value.series, (series) => {
+      chunk = yield* writeList(chunk, answer.series, (series) => {
         let values = "";
         for (let i = 0; i < series.values.length; i++) {
           values += `${i === 0 ? "" : ","}[${series.timestampsMs[i]! / 1000},"${formatFloat(series.values[i]!)}"]`;
@@ -45,38 +45,48 @@ export function* writeLogsAnswer(
     case "vector":
       chunk = yield* writeList(
         chunk,
-        value.samples,
-        ({ labels, timestampMs, value: number }) =>
-          `{"metric":${JSON.stringify(labels)},"value":[${timestampMs / 1000},"${formatFloat(number)}"]}`,
+        answer.samples,
+        ({ labels, value }) =>
+          `{"metric":${JSON.stringify(labels)},"value":[${answer.timestampMs / 1000},"${formatFloat(value)}"]}`,
       );
       break;
     case "scalar":
-      chunk += `[${value.timestampMs / 1000},"${formatFloat(value.value)}"]`;
+      chunk += `[${answer.timestampMs / 1000},"${formatFloat(answer.value)}"]`;
       break;
   }
-  yield `${chunk},"stats":${writeStatistics(answer, options.execSeconds)}}}`;
+  yield `${chunk},"stats":${writeStatistics(answer)}}}`;
 }
 
 /** The streams of one tail frame. */
-export function writeTailStreams(rows: readonly LogRow[], categorize: boolean): string {
+export function writeTailStreams(rows: readonly TailEntry[], categorize: boolean): string {
   return `[${groupRows(rows, categorize)
     .map((group) => writeStream(group, categorize))
     .join(",")}]`;
 }
 
-function writeStatistics(answer: LogsAnswer, execSeconds: number): string {
-  const perSecond = (amount: number) => (execSeconds > 0 ? Math.floor(amount / execSeconds) : 0);
-  const returned = answer.value.kind === "streams" ? answer.value.rows.length : 0;
+/** Every entry with its stream. */
+export function rowsOf(
+  answer: Extract<RangeResult, { readonly type: "streams" }>,
+): readonly TailEntry[] {
+  return answer.streams.flatMap(({ labels, entries }) =>
+    entries.map((entry) => ({ ...entry, stream: labels })),
+  );
+}
+
+function writeStatistics({ statistics }: RangeResult | InstantResult): string {
+  const { bytesProcessed, linesProcessed, entriesReturned, execTimeSeconds } = statistics;
+  const perSecond = (amount: number) =>
+    execTimeSeconds > 0 ? Math.floor(amount / execTimeSeconds) : 0;
   return JSON.stringify({
     summary: {
-      bytesProcessedPerSecond: perSecond(answer.bytesProcessed),
-      linesProcessedPerSecond: perSecond(answer.linesProcessed),
-      totalBytesProcessed: answer.bytesProcessed,
-      totalLinesProcessed: answer.linesProcessed,
-      execTime: execSeconds,
+      bytesProcessedPerSecond: perSecond(bytesProcessed),
+      linesProcessedPerSecond: perSecond(linesProcessed),
+      totalBytesProcessed: bytesProcessed,
+      totalLinesProcessed: linesProcessed,
+      execTime: execTimeSeconds,
       queueTime: 0,
       subqueries: 0,
-      totalEntriesReturned: returned,
+      totalEntriesReturned: entriesReturned,
       splits: 0,
       shards: 0,
     },
@@ -84,7 +94,7 @@ function writeStatistics(answer: LogsAnswer, execSeconds: number): string {
 }
 
 /** Rows by label set, in the order of the rows within a set, sets sorted. */
-function groupRows(rows: readonly LogRow[], categorize: boolean): readonly StreamGroup[] {
+function groupRows(rows: readonly TailEntry[], categorize: boolean): readonly StreamGroup[] {
   const groups = new Map<string, StreamGroup>();
   const merged = new Map<Labels, Map<Labels, Map<Labels, Labels>>>();
   for (const row of rows) {
@@ -97,24 +107,14 @@ function groupRows(rows: readonly LogRow[], categorize: boolean): readonly Strea
 }
 
 /** Label sets are shared between rows, so each combination is merged once. */
-function mergeOnce(merged: Map<Labels, Map<Labels, Map<Labels, Labels>>>, row: LogRow): Labels {
+function mergeOnce(merged: Map<Labels, Map<Labels, Map<Labels, Labels>>>, row: TailEntry): Labels {
   let byMetadata = merged.get(row.stream);
   if (byMetadata === undefined) merged.set(row.stream, (byMetadata = new Map()));
-  let byParsed = byMetadata.get(row.metadata);
-  if (byParsed === undefined) byMetadata.set(row.metadata, (byParsed = new Map()));
+  let byParsed = byMetadata.get(row.structuredMetadata);
+  if (byParsed === undefined) byMetadata.set(row.structuredMetadata, (byParsed = new Map()));
   let labels = byParsed.get(row.parsed);
-  if (labels === undefined) byParsed.set(row.parsed, (labels = mergeLabels(row)));
+  if (labels === undefined) byParsed.set(row.parsed, (labels = mergeEntryLabels(row.stream, row)));
   return labels;
-}
-
-/** Stream labels, over them structured metadata, over them what the query parsed or formatted. */
-function mergeLabels({ stream, metadata, parsed }: LogRow): Labels {
-  if (metadata.size === 0 && parsed.size === 0) return stream;
-  const byName = new Map<string, string>();
-  for (const labels of [stream, metadata, parsed]) {
-    for (const [name, value] of labels) byName.set(name, value);
-  }
-  return Labels.raw([...byName].flat());
 }
 
 function writeStream(group: StreamGroup, categorize: boolean): string {
@@ -126,9 +126,11 @@ function writeStream(group: StreamGroup, categorize: boolean): string {
   return `${text}]}`;
 }
 
-function writeCategories({ metadata, parsed }: LogRow): string {
+function writeCategories({ structuredMetadata, parsed }: TailEntry): string {
   const parts: string[] = [];
-  if (metadata.size > 0) parts.push(`"structuredMetadata":${JSON.stringify(metadata)}`);
+  if (structuredMetadata.size > 0) {
+    parts.push(`"structuredMetadata":${JSON.stringify(structuredMetadata)}`);
+  }
   if (parsed.size > 0) parts.push(`"parsed":${JSON.stringify(parsed)}`);
   return `{${parts.join(",")}}`;
 }

@@ -3,7 +3,7 @@
  * dropped, the newest first, and remembered by stream and time so that the client is told.
  */
 import type { Labels } from "@finch/model";
-import type { LogRow } from "./engine.ts";
+import type { TailEntry } from "@finch/logql";
 
 export interface DroppedEntry {
   readonly labels: Labels;
@@ -15,7 +15,7 @@ const DROPPED_TOLD_MAX = 1000;
 
 export class TailQueue {
   readonly #max: number;
-  #rows: LogRow[] = [];
+  #rows: TailEntry[] = [];
   #dropped: DroppedEntry[] = [];
   #wake: (() => void) | undefined;
 
@@ -23,7 +23,7 @@ export class TailQueue {
     this.#max = max;
   }
 
-  push(rows: readonly LogRow[]): void {
+  push(rows: readonly TailEntry[]): void {
     for (const row of rows) {
       if (this.#rows.length < this.#max) this.#rows.push(row);
       else if (this.#dropped.length < DROPPED_TOLD_MAX) {
@@ -36,7 +36,7 @@ export class TailQueue {
   /** Everything there is, at least one row; waits for it. Rejects when the signal aborts. One caller at a time. */
   async take(
     signal: AbortSignal,
-  ): Promise<{ readonly rows: readonly LogRow[]; readonly dropped: readonly DroppedEntry[] }> {
+  ): Promise<{ readonly rows: readonly TailEntry[]; readonly dropped: readonly DroppedEntry[] }> {
     while (this.#rows.length === 0) await this.#more(signal);
     const rows = this.#rows;
     const dropped = this.#dropped;

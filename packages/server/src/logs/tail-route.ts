@@ -2,11 +2,12 @@
  * `tail` of Loki's HTTP API: a WebSocket that first brings the newest lines since `start`, then every line as it becomes durable. No line
  * comes twice where history and live meet, and none is missing between them.
  */
+import { createTailFilter, parseQuery } from "@finch/logql";
+import type { TailEntry, TailFilter } from "@finch/logql";
 import type { Labels, LogColumns } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { HttpRequest, HttpWebSocket, WebSocketRoute } from "@finch/runtime/http";
 import type { LogStore } from "@finch/store";
-import type { LogRow, LogsPipeline, LogsQuery } from "./engine.ts";
 import {
   badRequest,
   checkEntryLimit,
@@ -16,7 +17,7 @@ import {
 } from "./parameters.ts";
 import { ENCODING_FLAGS_HEADER } from "./query-routes.ts";
 import type { LogsQueryContext } from "./query-routes.ts";
-import { asksToCategorize, CATEGORIZE_FLAG, writeTailStreams } from "./result-json.ts";
+import { asksToCategorize, CATEGORIZE_FLAG, rowsOf, writeTailStreams } from "./result-json.ts";
 import { TailQueue } from "./tail-queue.ts";
 import type { DroppedEntry } from "./tail-queue.ts";
 
@@ -25,7 +26,7 @@ export interface TailContext extends LogsQueryContext {
 }
 
 interface TailRequest {
-  readonly query: LogsQuery;
+  readonly query: ReturnType<typeof parseQuery>;
   readonly startNs: bigint;
   readonly limit: number;
   readonly delayMs: number;
@@ -52,11 +53,11 @@ export function createTailRoutes(context: TailContext): {
         `max concurrent tail requests limit exceeded, count > limit (${open + 1} > ${tailsMax})`,
       );
     }
-    const pipeline = context.engine.openPipeline(wanted.query);
+    const filter = createTailFilter(wanted.query, context.clock);
     return async (socket: HttpWebSocket) => {
       open++;
       try {
-        await runTail(context, wanted, pipeline, socket);
+        await runTail(context, wanted, filter, socket);
       } finally {
         open--;
       }
@@ -72,10 +73,11 @@ export function createTailRoutes(context: TailContext): {
 }
 
 function readTailRequest(context: TailContext, request: HttpRequest): TailRequest {
-  const { engine, limits, clock } = context;
+  const { limits, clock } = context;
   const { query: parameters } = request;
-  const query = engine.parse(parameters.get("query") ?? "");
-  if (query.isMetric) throw badRequest("only log queries can be tailed, this is a metric query");
+  const query = parseQuery(parameters.get("query") ?? "");
+  if (query.kind !== "log")
+    throw badRequest("only log queries can be tailed, this is a metric query");
   const limit = readEntryLimit(parameters);
   checkEntryLimit(limit, limits);
   const nowNs = BigInt(Math.floor(clock.nowMs())) * 1_000_000n;
@@ -91,13 +93,13 @@ function readTailRequest(context: TailContext, request: HttpRequest): TailReques
 async function runTail(
   context: TailContext,
   wanted: TailRequest,
-  pipeline: LogsPipeline,
+  filter: TailFilter,
   socket: HttpWebSocket,
 ): Promise<void> {
   const queue = new TailQueue(context.limits.tailQueueEntriesMax);
   const failed = new AbortController();
   const signal = AbortSignal.any([socket.signal, failed.signal]);
-  const stop = context.store.tail(createListener(pipeline, wanted.startNs, queue, failed));
+  const stop = context.store.tail(createListener(filter, wanted.startNs, queue, failed));
   try {
     const history = await readHistory(context, wanted, signal);
     if (history.length > 0) await sendFrames(socket, history, [], wanted.categorize);
@@ -129,15 +131,14 @@ async function runTail(
 
 /** Called inside the store's append: takes what matches and passes the pipeline, and never throws. */
 function createListener(
-  pipeline: LogsPipeline,
+  filter: TailFilter,
   startNs: bigint,
   queue: TailQueue,
   failed: AbortController,
 ): (labels: Labels, entries: LogColumns) => void {
   return (labels, entries) => {
     try {
-      if (!pipeline.matchers.every((matcher) => matcher.matches(labels.get(matcher.name)))) return;
-      const rows = pipeline.process({ labels, entries });
+      const rows = filter(labels, entries);
       queue.push(startNs > 0n ? rows.filter((row) => row.timestampNs >= startNs) : rows);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -151,26 +152,28 @@ async function readHistory(
   context: TailContext,
   wanted: TailRequest,
   signal: AbortSignal,
-): Promise<readonly LogRow[]> {
-  const { engine, gate, clock, limits } = context;
+): Promise<readonly TailEntry[]> {
+  const { engine, source, gate, clock, limits } = context;
   const endNs = BigInt(Math.floor(clock.nowMs()) + limits.futureMsMax) * 1_000_000n;
   if (endNs <= wanted.startNs) return [];
   using _place = await gate.enter(signal);
-  const answer = await engine.queryRange(wanted.query, {
+  const answer = await engine.rangeQuery({
+    source,
+    query: wanted.query,
     startNs: wanted.startNs,
     endNs,
-    stepMs: 1000,
-    intervalMs: 0,
+    stepNs: 1_000_000_000n,
     limit: wanted.limit,
     direction: "backward",
     signal,
   });
-  return answer.value.kind === "streams" ? answer.value.rows.toReversed() : [];
+  if (answer.type !== "streams") return [];
+  return rowsOf(answer).toSorted((a, b) => compareBigints(a.timestampNs, b.timestampNs));
 }
 
 async function sendFrames(
   socket: HttpWebSocket,
-  rows: readonly LogRow[],
+  rows: readonly TailEntry[],
   dropped: readonly DroppedEntry[],
   categorize: boolean,
 ): Promise<void> {
@@ -190,7 +193,7 @@ async function sendFrames(
   }
 }
 
-function identify(row: LogRow): string {
+function identify(row: TailEntry): string {
   return `${row.stream.key}\n${row.timestampNs}\n${row.line}`;
 }
 

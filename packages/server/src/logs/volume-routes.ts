@@ -5,6 +5,7 @@ import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import type { LogStore } from "@finch/store";
 import { withTimeout } from "../query-gate.ts";
+import { readMatchers } from "./label-routes.ts";
 import type { LogsQueryContext } from "./query-routes.ts";
 import { badRequest, readCount, readQueryRange } from "./parameters.ts";
 
@@ -91,10 +92,9 @@ async function scan(
   parameters: URLSearchParams,
   visit: (page: LogPage, matchers: readonly Matcher[]) => void,
 ): Promise<number> {
-  const { clock, engine, gate, limits, store } = context;
+  const { clock, gate, limits, store } = context;
   const range = readQueryRange(parameters, clock.nowMs(), limits);
-  const text = parameters.get("query") ?? "";
-  const matchers = /^\s*(?:\{\s*\})?\s*$/.test(text) ? [] : engine.parseSelector(text);
+  const matchers = readMatchers(parameters.get("query") ?? "");
   using limited = withTimeout(request.signal, limits.queryTimeoutMs, "query timed out");
   using _place = await gate.enter(limited.signal);
   const { signal } = limited;

@@ -3,18 +3,18 @@ import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { singleMetric } from "@finch/runtime";
 import { textReply, underPrefix } from "@finch/runtime/http";
 import type { HttpRoute, Route } from "@finch/runtime/http";
+import { createEngine } from "@finch/promql";
 import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
-import type { MetricsEngine } from "./engine.ts";
 import { labelRoutes } from "./label-routes.ts";
 import type { MetricsLimits } from "./limits.ts";
 import { queryRoutes } from "./query-routes.ts";
+import { createSeriesSource } from "./source.ts";
 import { createWriteRoutes } from "./write-routes.ts";
 
 export interface MetricsApiOptions {
   readonly store: MetricStore;
-  readonly engine: MetricsEngine;
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: MetricsLimits;
@@ -33,9 +33,16 @@ export interface MetricsApi {
 export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
   const { routes: writes, families } = createWriteRoutes(options);
+  const { clock, limits, store } = options;
+  const engine = createEngine({
+    clock,
+    limits: { timeoutMs: limits.queryTimeoutMs },
+    lookbackMs: limits.lookbackMs,
+  });
+  const source = createSeriesSource(store);
   const reads = [
-    ...queryRoutes({ ...options, gate }),
-    ...labelRoutes(options.store, options.build),
+    ...queryRoutes({ engine, source, gate, clock, limits }),
+    ...labelRoutes(store, options.build),
   ];
   const prefixed = underPrefix("/prometheus", reads);
   return {

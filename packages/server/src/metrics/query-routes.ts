@@ -1,12 +1,12 @@
 /** `query`, `query_range` and `format_query` of Prometheus' HTTP API. */
 import { formatQuery, parseQuery } from "@finch/promql";
+import type { Engine, InstantResult, SeriesSource } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import { withTimeout } from "../query-gate.ts";
 import type { QueryGate } from "../query-gate.ts";
-import type { MetricsAnswer, MetricsEngine } from "./engine.ts";
 import type { MetricsLimits } from "./limits.ts";
 import {
   badParameter,
@@ -19,7 +19,8 @@ import {
 import { writeAnswer } from "./result-json.ts";
 
 export interface QueryContext {
-  readonly engine: MetricsEngine;
+  readonly engine: Engine;
+  readonly source: SeriesSource;
   readonly gate: QueryGate;
   readonly clock: Clock;
   readonly limits: MetricsLimits;
@@ -54,7 +55,7 @@ async function answerInstant(context: QueryContext, request: HttpRequest): Promi
   const query = parameters.get("query") ?? "";
   const lookbackMs = readLookback(parameters, context.limits);
   return await evaluate(context, request, parameters, limit, (signal) =>
-    context.engine.queryInstant({ query, timeMs, lookbackMs, signal }),
+    context.engine.instantQuery({ source: context.source, query, timeMs, lookbackMs, signal }),
   );
 }
 
@@ -83,7 +84,15 @@ async function answerRange(context: QueryContext, request: HttpRequest): Promise
   const query = parameters.get("query") ?? "";
   const lookbackMs = readLookback(parameters, limits);
   return await evaluate(context, request, parameters, limit, (signal) =>
-    context.engine.queryRange({ query, startMs, endMs, stepMs, lookbackMs, signal }),
+    context.engine.rangeQuery({
+      source: context.source,
+      query,
+      startMs,
+      endMs,
+      stepMs,
+      lookbackMs,
+      signal,
+    }),
   );
 }
 
@@ -93,7 +102,7 @@ async function evaluate(
   request: HttpRequest,
   parameters: URLSearchParams,
   limit: number,
-  run: (signal: AbortSignal) => Promise<MetricsAnswer>,
+  run: (signal: AbortSignal) => Promise<InstantResult>,
 ): Promise<HttpReply> {
   const { limits, gate } = context;
   const asked = readDuration(parameters, "timeout") ?? limits.queryTimeoutMs;
@@ -104,7 +113,7 @@ async function evaluate(
     "query timed out in expression evaluation",
   );
   using _place = await gate.enter(limited.signal);
-  let answer: MetricsAnswer;
+  let answer: InstantResult;
   try {
     answer = await run(limited.signal);
   } catch (error) {

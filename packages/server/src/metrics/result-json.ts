@@ -3,8 +3,8 @@
  * needed, values as strings. Large answers are never one string.
  */
 import { formatSampleValue } from "@finch/model";
-import type { Labels, Series } from "@finch/model";
-import type { InstantSample, MetricsAnswer } from "./engine.ts";
+import type { Labels } from "@finch/model";
+import type { InstantResult, MatrixSeries } from "@finch/promql";
 
 /** Characters gathered before a chunk is handed to the socket. */
 const CHUNK_LENGTH = 48 * 1024;
@@ -14,26 +14,30 @@ const TIMESTAMPS_KEPT_MAX = 16_384;
 export const LIMIT_WARNING = "results truncated due to limit";
 
 /** The envelope around an engine's answer; more than `limit` elements (0: no limit) are cut with a warning. */
-export function* writeAnswer(answer: MetricsAnswer, limit: number): Generator<string> {
-  const { value } = answer;
-  let chunk = `{"status":"success","data":{"resultType":"${value.kind}","result":`;
+export function* writeAnswer(answer: InstantResult, limit: number): Generator<string> {
+  let chunk = `{"status":"success","data":{"resultType":"${answer.type}","result":`;
   let isCut = false;
-  switch (value.kind) {
+  switch (answer.type) {
     case "scalar":
-      chunk += `[${formatTimestamp(value.timestampMs)},"${formatSampleValue(value.value)}"]`;
+      chunk += `[${formatTimestamp(answer.timeMs)},"${formatSampleValue(answer.value)}"]`;
       break;
     case "string":
-      chunk += `[${formatTimestamp(value.timestampMs)},${JSON.stringify(value.value)}]`;
+      chunk += `[${formatTimestamp(answer.timeMs)},${JSON.stringify(answer.value)}]`;
       break;
     case "vector": {
-      const samples = cut(value.samples, limit);
-      isCut = samples.length < value.samples.length;
-      chunk = yield* writeList(chunk, samples, writeSample);
+      const { values } = answer;
+      const timestamp = formatTimestamp(answer.timeMs);
+      const labels = cut(answer.labels, limit);
+      isCut = labels.length < answer.labels.length;
+      chunk = yield* writeList(chunk, labels, (metric, index) => {
+        const value = formatSampleValue(values[index]!);
+        return `{"metric":${writeLabels(metric)},"value":[${timestamp},"${value}"]}`;
+      });
       break;
     }
     case "matrix": {
-      const series = cut(value.series, limit);
-      isCut = series.length < value.series.length;
+      const series = cut(answer.series, limit);
+      isCut = series.length < answer.series.length;
       const timestamps = new Map<number, string>();
       chunk = yield* writeList(chunk, series, (one) => writeSeries(one, timestamps));
       break;
@@ -66,11 +70,11 @@ function cut<Element>(elements: readonly Element[], limit: number): readonly Ele
 function* writeList<Element>(
   start: string,
   elements: readonly Element[],
-  write: (element: Element) => string,
+  write: (element: Element, index: number) => string,
 ): Generator<string, string> {
   let chunk = `${start}[`;
   for (const [index, element] of elements.entries()) {
-    chunk += index === 0 ? write(element) : `,${write(element)}`;
+    chunk += index === 0 ? write(element, index) : `,${write(element, index)}`;
     if (chunk.length >= CHUNK_LENGTH) {
       yield chunk;
       chunk = "";
@@ -79,12 +83,7 @@ function* writeList<Element>(
   return `${chunk}]`;
 }
 
-function writeSample(sample: InstantSample): string {
-  const { labels, timestampMs, value } = sample;
-  return `{"metric":${writeLabels(labels)},"value":[${formatTimestamp(timestampMs)},"${formatSampleValue(value)}"]}`;
-}
-
-function writeSeries(series: Series, timestamps: Map<number, string>): string {
+function writeSeries(series: MatrixSeries, timestamps: Map<number, string>): string {
   const { timestampsMs, values } = series;
   let text = `{"metric":${writeLabels(series.labels)},"values":[`;
   for (let i = 0; i < values.length; i++) {

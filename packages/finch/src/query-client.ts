@@ -1,0 +1,107 @@
+/** Asks a running Finch over its HTTP API, for the query commands. */
+import { parseDuration } from "@finch/model";
+import { describeError, FinchError } from "@finch/runtime";
+
+const DEFAULT_URL = "http://127.0.0.1:3000";
+/** A query that takes longer has been given up by the server as well. */
+const ANSWER_MS_MAX = 130_000;
+
+/** GETs `path` and returns the JSON; a fault says what to do when nobody answers, and repeats the server's message when it refuses. */
+export async function askFinch(
+  url: string | undefined,
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+): Promise<unknown> {
+  const target = targetOf(url, path, parameters);
+  let reply: Response;
+  let text: string;
+  try {
+    reply = await fetch(target, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    text = await reply.text();
+  } catch (error) {
+    throw new FinchError(
+      "unavailable",
+      "finch/no-answer",
+      `no answer from ${target.origin}; start Finch with "finch up", or name its address with --url`,
+      { cause: error },
+    );
+  }
+  if (!reply.ok) {
+    throw new FinchError(
+      reply.status < 500 ? "invalid" : "unavailable",
+      "finch/refused",
+      messageOf(text, reply.status),
+    );
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new FinchError(
+      "internal",
+      "finch/bad-answer",
+      `${target.origin} does not answer as Finch does: ${describeError(error)}`,
+    );
+  }
+}
+
+export function targetOf(
+  url: string | undefined,
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+): URL {
+  let target: URL;
+  try {
+    target = new URL(path, url ?? DEFAULT_URL);
+  } catch {
+    throw new FinchError(
+      "invalid",
+      "finch/bad-url",
+      `--url ${url ?? ""} is no address; give one such as ${DEFAULT_URL}`,
+    );
+  }
+  for (const [name, value] of Object.entries(parameters)) target.searchParams.set(name, value);
+  return target;
+}
+
+function messageOf(text: string, status: number): string {
+  try {
+    const { error } = JSON.parse(text) as { readonly error?: unknown };
+    if (typeof error === "string") return error;
+  } catch {
+    // Loki's faults are plain text: the message itself.
+  }
+  return text.trim() === "" ? `answered ${status} without a reason` : text.trim();
+}
+
+/** Milliseconds of a flag. */
+export function readDurationFlag(name: string, text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new FinchError(
+      "invalid",
+      "finch/bad-flag",
+      `${name} ${text}: write a duration such as 15m, 1h or 7d`,
+      { cause: error },
+    );
+  }
+}
+
+export function readCountFlag(name: string, text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) {
+    throw new FinchError(
+      "invalid",
+      "finch/bad-flag",
+      `${name} ${text}: give a whole number above zero`,
+    );
+  }
+  return Number(text);
+}
+
+/** Whether `--output` asks for JSON. */
+export function wantsJson(output: string): boolean {
+  if (output !== "table" && output !== "json") {
+    throw new FinchError("invalid", "finch/bad-flag", `--output ${output}: table or json`);
+  }
+  return output === "json";
+}

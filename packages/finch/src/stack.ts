@@ -1,0 +1,219 @@
+/**
+ * The parts of `finch up`, opened in order and closed in the reverse of what depends on them. Stop order: (1) no listener accepts any more,
+ * requests in flight finish; (2) the agent stops and has its queues on disk; (3) our own log lines are written; (4) the stores seal what they
+ * hold and close; (5) the data directory's lock is released.
+ */
+import { join, resolve } from "node:path";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
+import { nodeFileSystem, singleMetric } from "@finch/runtime";
+import type { Route } from "@finch/runtime/http";
+import {
+  columnsOfLines,
+  createLogsApi,
+  createMetricsApi,
+  DEFAULT_LOGS_LIMITS,
+  DEFAULT_METRICS_LIMITS,
+} from "@finch/server";
+import type { BuildInfo, LogsApi, MetricsApi } from "@finch/server";
+import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
+import type { LogStore, MetricStore, StoreOptions } from "@finch/store";
+import { Labels } from "@finch/model";
+import { PROJECT_ROOT } from "./build.ts";
+import type { FinchConfig } from "./config-options.ts";
+import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
+import { metricsRoute, openListeners } from "./listeners.ts";
+import type { Listeners } from "./listeners.ts";
+import type { OwnLogs, OwnLogWriter } from "./log-output.ts";
+import { machineRoutes } from "./machine-api.ts";
+import { detectMemoryLimit, divideMemory } from "./memory-budget.ts";
+import type { MemoryBudget } from "./memory-budget.ts";
+import { startOwnAgent } from "./own-agent.ts";
+import type { OwnAgent } from "./own-agent.ts";
+import { startProcessMetrics } from "./process-metrics.ts";
+import { serveStaticFiles } from "./static-files.ts";
+import { storeFamilies } from "./store-metrics.ts";
+
+export interface StackOptions {
+  readonly config: FinchConfig;
+  readonly build: BuildInfo;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly ownLogs: OwnLogs;
+}
+
+export interface Stack {
+  readonly listeners: Listeners;
+  readonly stores: { readonly metrics: MetricStore; readonly logs: LogStore };
+  /** Stops everything in the written order; requests in flight have up to `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+interface Apis {
+  readonly metrics: MetricsApi;
+  readonly logs: LogsApi;
+}
+
+/** Opens everything; when a part fails, those before it are closed again and its fault is thrown. */
+export async function openStack(options: StackOptions): Promise<Stack> {
+  const { config, clock, log, ownLogs } = options;
+  await using opening = new AsyncDisposableStack();
+  const directory = resolve(config.dataDirectory);
+  await makeDataDirectory(directory);
+  opening.use(await lockDirectory(directory));
+  await checkDataVersion(directory);
+  const budget = divideMemory(config.memoryLimitBytes ?? detectMemoryLimit());
+  const paths = dataPaths(directory);
+  const metrics = opening.use(
+    await openMetricStore(storeOptions(options, budget, paths.metrics, "metrics")),
+  );
+  const logs = opening.use(await openLogStore(storeOptions(options, budget, paths.logs, "logs")));
+  const apis = createApis(options, metrics, logs);
+  ownLogs.connect(ownLogWriter(apis.logs));
+  opening.defer(() => ownLogs.disconnect());
+  const processMetrics = opening.use(startProcessMetrics());
+  let agent: OwnAgent | undefined;
+  const collect = async (): Promise<readonly MetricFamily[]> => [
+    ...(await processMetrics.families()),
+    ...storeFamilies({ metrics, logs }),
+    ...apis.metrics.families(),
+    ...apis.logs.families(),
+    ...(listeners?.families() ?? []),
+    singleMetric(
+      "finch_own_log_lines_dropped_total",
+      "counter",
+      "Own log lines that did not reach the store.",
+      ownLogs.droppedTotal,
+    ),
+    buildFamily(options.build),
+  ];
+  let listeners: Listeners | undefined;
+  const routes = await makeRoutes(options, { apis, collect, directory, agent: () => agent });
+  listeners = await openListeners({
+    addresses: config.listen,
+    routes,
+    bodyBytesHeldMax: budget.bodyBytesHeldMax,
+    build: options.build,
+    clock,
+    log,
+  });
+  const opened = listeners;
+  opening.defer(() => opened.close(0));
+  agent = await startOwnAgent({ paths, listeners, clock, log });
+  const started = agent;
+  opening.defer(() => started.stop());
+  const parts = opening.move();
+  return {
+    listeners,
+    stores: { metrics, logs },
+    stop: async (deadlineMs) => {
+      await opened.close(deadlineMs);
+      log.info("listeners closed");
+      await parts.disposeAsync();
+    },
+  };
+}
+
+function storeOptions(
+  options: StackOptions,
+  budget: MemoryBudget,
+  directory: string,
+  signal: "metrics" | "logs",
+): StoreOptions {
+  const { config, clock, log } = options;
+  return {
+    directory,
+    fileSystem: nodeFileSystem,
+    clock,
+    log: log.child(`store:${signal}`),
+    limits: {
+      ...DEFAULT_LIMITS,
+      headBytesMax: budget.headBytesMax,
+      pendingBytesMax: budget.pendingBytesMax,
+    },
+    retention: {
+      maxAgeMs: signal === "metrics" ? config.retention.metricsMs : config.retention.logsMs,
+      maxDiskShare: config.retention.diskShare,
+    },
+  };
+}
+
+function createApis(options: StackOptions, metrics: MetricStore, logs: LogStore): Apis {
+  const { build, clock, log } = options;
+  return {
+    metrics: createMetricsApi({
+      store: metrics,
+      clock,
+      log: log.child("server:metrics"),
+      limits: DEFAULT_METRICS_LIMITS,
+      build,
+    }),
+    logs: createLogsApi({ store: logs, clock, limits: DEFAULT_LOGS_LIMITS, build }),
+  };
+}
+
+async function makeRoutes(
+  options: StackOptions,
+  parts: {
+    readonly apis: Apis;
+    readonly collect: () => Promise<readonly MetricFamily[]>;
+    readonly directory: string;
+    readonly agent: () => OwnAgent | undefined;
+  },
+): Promise<Readonly<Record<"ui" | "loki" | "prometheus" | "mimir" | "agent", readonly Route[]>>> {
+  const { apis, collect, directory, agent } = parts;
+  const figures = metricsRoute(collect);
+  const machine = machineRoutes({
+    build: options.build,
+    dataDirectory: directory,
+    startedMs: options.clock.nowMs(),
+    components: () => agent()?.components() ?? [],
+  });
+  const files = await serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
+  return {
+    ui: [...machine, ...apis.metrics.queryRoutes, ...apis.logs.queryRoutes, figures, ...files],
+    loki: [...apis.logs.routes, figures],
+    prometheus: [...apis.metrics.routes, figures],
+    mimir: [...apis.metrics.routes, figures],
+    agent: agentRoutes(agent),
+  };
+}
+
+/** The agent starts after the listeners, for it pushes to them; its pages answer from the first request on. */
+function agentRoutes(agent: () => OwnAgent | undefined): readonly Route[] {
+  return [
+    {
+      kind: "http",
+      methods: ["GET", "POST"],
+      path: "/*",
+      faults: "text",
+      handle: async (request) => {
+        const running = agent();
+        if (running === undefined) {
+          return { status: 503, headers: { "retry-after": "1" }, body: "the agent is starting\n" };
+        }
+        return await running.answer(request);
+      },
+    },
+  ];
+}
+
+function ownLogWriter(logs: LogsApi): OwnLogWriter {
+  return async (lines) => {
+    const levels = [...new Set(lines.map((line) => line.level))];
+    const streams = levels.map((level) => ({
+      labels: Labels.fromObject({ job: "finch", service_name: "finch", level }),
+      entries: columnsOfLines(lines.filter((line) => line.level === level)),
+    }));
+    await logs.ingest({ streams });
+  };
+}
+
+function buildFamily(build: BuildInfo): MetricFamily {
+  const { version, revision } = build;
+  return {
+    name: "finch_build_info",
+    type: "gauge",
+    help: "Always 1; the labels tell which Finch this is.",
+    samples: [{ labels: { version, revision, nodeversion: build.nodeVersion }, value: 1 }],
+  };
+}

@@ -1,0 +1,95 @@
+/** `finch up`: reads the configuration, opens the stack, waits for a signal, stops in order. */
+import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
+import { createLogger, describeError, FinchError, systemClock, untilSignal } from "@finch/runtime";
+import { readBuild } from "./build.ts";
+import { CONFIG_OPTIONS, flagOf } from "./config-options.ts";
+import { parseConfig } from "./config.ts";
+import type { FinchConfig } from "./config-options.ts";
+import { createStreamSink, joinSinks, OwnLogs } from "./log-output.ts";
+import { openStack } from "./stack.ts";
+import type { Stack } from "./stack.ts";
+
+/** Requests in flight may take this long once a stop was asked for. */
+const REQUESTS_DEADLINE_MS = 5_000;
+/** The whole stop; past it the process ends hard. Nothing acknowledged is lost then, only the next start replays more. */
+const STOP_DEADLINE_MS = 30_000;
+
+/** Runs until SIGINT or SIGTERM. `flags` are commander's, by their camel-case names. */
+export async function runUp(flags: Readonly<Record<string, string>>): Promise<void> {
+  const config = await readConfiguration(flags);
+  const ownLogs = new OwnLogs();
+  const log = createLogger({
+    sink: joinSinks([createStreamSink(process.stderr, config.log.format), ownLogs.sink]),
+    level: config.log.level,
+    part: "finch",
+    nowMs: () => systemClock.nowMs(),
+  });
+  using stopping = untilSignal(process, () => process.exit(130));
+  const build = await readBuild();
+  const stack = await openStack({ config, build, clock: systemClock, log, ownLogs });
+  log.info("finch is up", { version: build.version, pid: process.pid, data: config.dataDirectory });
+  tellAddress(stack, config);
+  await untilAborted(stopping.signal);
+  log.info("stopping", { reason: describeError(stopping.signal.reason) });
+  const deadline = setTimeout(() => {
+    process.stderr.write(`finch: not stopped after ${STOP_DEADLINE_MS / 1000} s, ending now\n`);
+    process.exit(1);
+  }, STOP_DEADLINE_MS);
+  deadline.unref();
+  await stack.stop(REQUESTS_DEADLINE_MS);
+  clearTimeout(deadline);
+  process.stderr.write("Finch has stopped; everything is on disk.\n");
+}
+
+async function readConfiguration(flags: Readonly<Record<string, string>>): Promise<FinchConfig> {
+  const path = flags["config"];
+  const byKey: Record<string, string | undefined> = {};
+  for (const { key } of CONFIG_OPTIONS) byKey[key] = flags[camelCase(flagOf(key).slice(2))];
+  return parseConfig({
+    file: path === undefined ? undefined : { name: path, text: await readText(path) },
+    env: process.env,
+    flags: byKey,
+  });
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new FinchError("invalid", "finch/no-config-file", `cannot read --config ${path}`, {
+      cause: error,
+    });
+  }
+}
+
+function camelCase(flag: string): string {
+  return flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The one line a newcomer needs. */
+function tellAddress(stack: Stack, config: FinchConfig): void {
+  const address = stack.listeners.addressOf("ui");
+  if (address === undefined) {
+    process.stdout.write("Finch is up, without its web application (listen.ui is off).\n");
+    return;
+  }
+  process.stdout.write(
+    `\n  Finch is up: ${urlOf(address)}\n  Data: ${config.dataDirectory} · Stop with Ctrl-C\n\n`,
+  );
+}
+
+/** An address a browser on this machine can open. */
+function urlOf(address: { readonly host: string; readonly port: number }): string {
+  const { host, port } = address;
+  const isHere = ["127.0.0.1", "::1", "0.0.0.0", "::", "localhost"].includes(host);
+  const name = isHere ? "localhost" : isIP(host) === 6 ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
