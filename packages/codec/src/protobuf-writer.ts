@@ -52,11 +52,13 @@ export class ProtobufWriter {
     this.writeTag(field, WIRE_BYTES);
     const out = this.#out;
     out.reserve(text.length * 3 + 5);
-    const lengthAt = out.length;
-    out.length++;
-    const { written } = ENCODER.encodeInto(text, out.bytes.subarray(out.length));
-    out.length += written;
-    this.end(lengthAt);
+    const mark = out.length;
+    out.length = text.length < 0x80 ? writeAscii(out.bytes, mark + 1, text) : mark;
+    if (out.length === mark) {
+      const { written } = ENCODER.encodeInto(text, out.bytes.subarray(mark + 1));
+      out.length = mark + 1 + written;
+    }
+    this.end(mark);
   }
 
   /** Opens a nested message whose length is filled in by {@link end}. */
@@ -84,4 +86,14 @@ export class ProtobufWriter {
     out.writeVarint(length);
     out.length = after;
   }
+}
+
+/** Writes ASCII and returns where it ends; for any other text the place before `at`. Short strings are not worth a call out of JavaScript. */
+function writeAscii(bytes: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) return at - 1;
+    bytes[at + i] = code;
+  }
+  return at + text.length;
 }

@@ -162,10 +162,14 @@ function readRequest(state: RequestState): void {
 }
 
 function readSeries(state: RequestState): void {
-  const { reader } = state;
-  let keyStart = -1;
-  let keyEnd = 0;
+  const { reader, bytes } = state;
   const firstSample = state.sampleCount;
+  let keyStart = reader.position;
+  let keyEnd = scanPlainLabels(bytes, keyStart, reader.end, state.limits);
+  // Labels as every sender writes them need no second look.
+  let checked = keyEnd > keyStart && isAscii(bytes.subarray(keyStart, keyEnd));
+  if (checked) reader.position = keyEnd;
+  else keyStart = -1;
   while (reader.more()) {
     const at = reader.position;
     const tag = reader.readTag();
@@ -173,6 +177,7 @@ function readSeries(state: RequestState): void {
       reader.readSpan();
       if (keyStart < 0) keyStart = at;
       keyEnd = reader.position;
+      checked = false;
     } else if (tag === TAG_SAMPLE) {
       const outer = reader.enter();
       readSample(state);
@@ -183,9 +188,23 @@ function readSeries(state: RequestState): void {
       reader.skip();
     }
   }
-  const fault = keyStart < 0 ? "it has no labels" : checkLabels(state, keyStart, keyEnd);
-  if (fault !== undefined) {
-    state.faults.add(`series ${state.seriesSeen - 1} is left out: ${fault}`);
+  let fault: string | undefined;
+  if (keyStart < 0) fault = "it has no labels";
+  else if (!checked) fault = checkLabels(state, keyStart, keyEnd);
+  endSeries(state, firstSample, { keyStart, keyEnd, fault });
+}
+
+function endSeries(
+  state: RequestState,
+  firstSample: number,
+  series: {
+    readonly keyStart: number;
+    readonly keyEnd: number;
+    readonly fault: string | undefined;
+  },
+): void {
+  if (series.fault !== undefined) {
+    state.faults.add(`series ${state.seriesSeen - 1} is left out: ${series.fault}`);
     state.skippedSamples += state.sampleCount - firstSample;
     state.sampleCount = firstSample;
     return;
@@ -194,8 +213,8 @@ function readSeries(state: RequestState): void {
   const s = state.seriesCount++;
   if (s + 2 > state.sampleStarts.length || 2 * s + 2 > state.keyBounds.length) state.growSeries();
   state.sampleStarts[s + 1] = state.sampleCount;
-  state.keyBounds[2 * s] = keyStart;
-  state.keyBounds[2 * s + 1] = keyEnd;
+  state.keyBounds[2 * s] = series.keyStart;
+  state.keyBounds[2 * s + 1] = series.keyEnd;
 }
 
 function readSample(state: RequestState): void {
@@ -231,6 +250,49 @@ function readSample(state: RequestState): void {
       reader.skip();
     }
   }
+}
+
+/**
+ * Where the labels that begin at `start` end, if they are plain: name before value, lengths of one byte, names ascending, none empty, all within
+ * the limits, with a metric name. Anything else is -1, for {@link checkLabels} to judge. Says nothing about UTF-8.
+ */
+function scanPlainLabels(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  limits: RemoteWriteLimits,
+): number {
+  const { labelNameBytesMax, labelValueBytesMax } = limits;
+  let left = limits.labelsPerSeriesMax;
+  let named = false;
+  let previous = 0;
+  let previousEnd = 0;
+  let at = start;
+  while (at < end && bytes[at] === TAG_LABEL) {
+    if (at + 6 > end) return -1;
+    const length = bytes[at + 1]!;
+    const nameLength = bytes[at + 3]!;
+    const name = at + 4;
+    const nameEnd = name + nameLength;
+    const labelEnd = at + 2 + length;
+    if (
+      length >= 0x80 ||
+      labelEnd > end ||
+      bytes[at + 2] !== TAG_NAME ||
+      nameLength === 0 ||
+      nameEnd + 2 > labelEnd
+    )
+      return -1;
+    const valueLength = bytes[nameEnd + 1]!;
+    if (bytes[nameEnd] !== TAG_LABEL_VALUE || nameEnd + 2 + valueLength !== labelEnd) return -1;
+    if (nameLength > labelNameBytesMax || valueLength > labelValueBytesMax || --left < 0) return -1;
+    if (compareRanges(bytes, previous, previousEnd, name, nameEnd) >= 0) return -1;
+    if (!named && valueLength > 0 && isMetricName(bytes, name, nameEnd)) named = true;
+    previous = name;
+    previousEnd = nameEnd;
+    at = labelEnd;
+  }
+  return named ? at : -1;
 }
 
 /** What is wrong with the labels in `bytes[start … end)`, or undefined. Sorted labels, which all senders send, take one pass. */
