@@ -1,4 +1,5 @@
 /** The label notation of Loki's push API and of Prometheus' messages: `{a="b", c='d', e=`f`}`. */
+import { isUtf8 } from "node:buffer";
 import { FinchError } from "@finch/runtime";
 
 const NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
@@ -98,25 +99,41 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   "'": "'",
 };
 
-const CODE_ESCAPE = /x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}/y;
+const CODE_ESCAPE = /(?:\\(?:x[0-9a-fA-F]{2}|[0-7]{3}))+|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}/y;
 
-/** An escape sequence as Go writes them. A byte given by `\x` or octal stands for the character of that code. */
+/** An escape sequence as Go writes them. Those by `\x` or octal name bytes, so a run of them is one piece of UTF-8. */
 function takeEscape(cursor: Cursor): string {
   const next = cursor.text[cursor.at + 1] ?? "";
   if (Object.hasOwn(SIMPLE_ESCAPES, next)) {
     cursor.at += 2;
     return SIMPLE_ESCAPES[next]!;
   }
-  CODE_ESCAPE.lastIndex = cursor.at + 1;
-  const [digits] = CODE_ESCAPE.exec(cursor.text) ?? [];
-  if (digits === undefined) throw badLabels(cursor, "an escape sequence");
-  const code = /^[0-7]/.test(digits)
-    ? Number.parseInt(digits, 8)
-    : Number.parseInt(digits.slice(1), 16);
-  if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-    throw badLabels(cursor, "an escape of a character");
-  cursor.at += digits.length + 1;
-  return String.fromCodePoint(code);
+  CODE_ESCAPE.lastIndex = cursor.at;
+  const [escape] = CODE_ESCAPE.exec(cursor.text) ?? [];
+  if (escape === undefined) throw badLabels(cursor, "an escape sequence");
+  const text = /^\\[uU]/.test(escape) ? characterOf(escape) : textOfBytes(escape);
+  if (text === undefined) throw badLabels(cursor, "an escape of a character");
+  cursor.at += escape.length;
+  return text;
+}
+
+function characterOf(escape: string): string | undefined {
+  const code = Number.parseInt(escape.slice(2), 16);
+  return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)
+    ? undefined
+    : String.fromCodePoint(code);
+}
+
+function textOfBytes(escapes: string): string | undefined {
+  const bytes = Buffer.from(
+    escapes
+      .slice(1)
+      .split("\\")
+      .map((digits) =>
+        digits.startsWith("x") ? Number.parseInt(digits.slice(1), 16) : Number.parseInt(digits, 8),
+      ),
+  );
+  return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
 }
 
 function badLabels(cursor: Cursor, expected: string): FinchError {

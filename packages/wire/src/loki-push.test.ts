@@ -364,6 +364,7 @@ void test("protobuf: a stream with bad labels is left out, entries may come befo
 
 const LABELS: readonly [text: string, pairs: readonly string[]][] = [
   ["{}", []],
+  ['{a="\\xc3\\xa9\\U0001f600\\303\\251"}', ["a", "é😀é"]],
   ['{a="b"}', ["a", "b"]],
   [' { a = "b" , c="d", } ', ["a", "b", "c", "d"]],
   ["{a='b', c=`d\\n`}", ["a", "b", "c", "d\\n"]],
@@ -388,6 +389,8 @@ const BAD_LABELS: readonly [text: string, column: number][] = [
   ['{a="b"} x', 9],
   ['{1a="b"}', 2],
   ["{a=`b}", 7],
+  ['{a="\\xff"}', 5],
+  ['{a="\\ud800"}', 5],
 ];
 
 for (const [text, column] of BAD_LABELS) {
