@@ -1,0 +1,76 @@
+/** A log store in memory, for tests of the API; behaves as `@finch/store` promises. */
+import { createMemorySource } from "@finch/logql";
+import { Labels } from "@finch/model";
+import type { LogBatch } from "@finch/model";
+import type { AppendResult, LabelScope, LogStore, TailListener } from "@finch/store";
+
+export function openMemoryLogStore(): LogStore & { fail: Error | undefined } {
+  const source = createMemorySource();
+  const listeners = new Set<TailListener>();
+  const streams = new Map<string, { readonly labels: Labels; readonly timesMs: number[] }>();
+  let appended = 0;
+  const inScope = ({ matchers, startMs, endMs }: LabelScope) =>
+    [...streams.values()]
+      .filter(
+        ({ labels, timesMs }) =>
+          matchers.every((matcher) => matcher.matches(labels.get(matcher.name))) &&
+          timesMs.some((ms) => ms >= startMs && ms <= endMs),
+      )
+      .map(({ labels }) => labels);
+  return {
+    fail: undefined,
+    append(batch: LogBatch): Promise<AppendResult> {
+      if (this.fail !== undefined) return Promise.reject(this.fail);
+      for (const { labels, entries } of batch.streams) {
+        const rows = Array.from({ length: entries.count }, (_, row) => ({
+          timestampNs: entries.timestampsNs[row]!,
+          line: Buffer.from(
+            entries.lines.subarray(entries.lineBounds[row], entries.lineBounds[row + 1]),
+          ).toString("utf8"),
+          metadata: entries.metadataSets[entries.metadataOf[row]!]!,
+        }));
+        source.append(labels, rows);
+        let stream = streams.get(labels.key);
+        if (stream === undefined) streams.set(labels.key, (stream = { labels, timesMs: [] }));
+        for (const row of rows) stream.timesMs.push(Number(row.timestampNs / 1_000_000n));
+        appended += entries.count;
+        for (const listener of listeners) listener(labels, entries);
+      }
+      return Promise.resolve({ accepted: appended, duplicates: 0, rejections: [] });
+    },
+    select: (request, statistics) => source.select(request, statistics),
+    tail: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    labelNames: (scope) =>
+      Promise.resolve(
+        [
+          ...new Set(inScope(scope).flatMap((labels) => [...labels].map(([name]) => name))),
+        ].toSorted(),
+      ),
+    labelValues: (name, scope) =>
+      Promise.resolve(
+        [...new Set(inScope(scope).map((labels) => labels.get(name)))]
+          .filter((value) => value !== "")
+          .toSorted(),
+      ),
+    series: (scope) => Promise.resolve(inScope(scope).toSorted((a, b) => (a.key < b.key ? -1 : 1))),
+    statistics: () => ({
+      headSeries: streams.size,
+      headBytes: 0,
+      walBytes: 0,
+      blocks: 0,
+      blockBytes: 0,
+      appendedTotal: appended,
+      rejectedTotal: 0,
+      fsyncTotal: 0,
+      oldestMs: undefined,
+      newestMs: undefined,
+      recovery: { records: 0, durationMs: 0, tornBytes: 0, removedPaths: [] },
+    }),
+    flush: () => Promise.resolve(),
+    expire: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
