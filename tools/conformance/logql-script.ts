@@ -75,7 +75,7 @@ function load(source: MemoryLogSource, text: string): void {
   const match = LOAD.exec(text);
   if (match === null) throw new Error(`not a load line: ${text}`);
   const [, labels, quoted, raw, at, rest] = match;
-  const repeat = /\[repeat every (\S+) for (\d+)\]/.exec(rest!);
+  const repeat = /\[repeat every\s+(\S+)\s+for\s+(\d+)\]/.exec(rest!);
   const metadata = /\[metadata ([^\]]*)\]/.exec(rest!);
   const start = readTimeNs(at!);
   const every = repeat === null ? 0n : readTimeNs(repeat[1]!);

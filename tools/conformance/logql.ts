@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { formatQuery, parseQuery } from "@finch/logql";
 import { describeError } from "@finch/runtime";
-import { parse } from "yaml";
+import { parseAllDocuments } from "yaml";
 import { findFiles } from "./case-files.ts";
 import { runLogqlCase } from "./logql-cases.ts";
 import type { LogqlCase } from "./logql-cases.ts";
@@ -41,7 +41,9 @@ async function runYaml(
   report: (place: string, fault: string | undefined) => void,
   named: boolean,
 ): Promise<void> {
-  const { cases, queries } = parse(text, { maxAliasCount: 10_000 }) as CaseFile;
+  const [document] = parseAllDocuments(text);
+  const content: unknown = document !== undefined && "toJS" in document ? document.toJS({ maxAliasCount: 10_000 }) : {};
+  const { cases, queries } = (content ?? {}) as CaseFile;
   const lines = text.split("\n");
   const lineOf = (needle: string) => lines.findIndex((line) => line.includes(needle)) + 1;
   if (cases !== undefined && cases.every(({ query }) => typeof query === "string")) {

@@ -10,7 +10,7 @@ export interface MemoryEntry {
 }
 
 export interface MemoryLogSource extends LogSource {
-  /** Adds entries to a stream, in any order; an entry with the time and line of another one is dropped. */
+  /** Adds entries to a stream, in any order; one that is equal to another in time, line and metadata is dropped. */
   append(labels: Labels, entries: readonly MemoryEntry[]): void;
 }
 
@@ -45,8 +45,8 @@ export function createMemorySource(): MemoryLogSource {
   };
 }
 
-function identity({ timestampNs, line }: MemoryEntry): string {
-  return `${timestampNs}\n${line}`;
+function identity({ timestampNs, line, metadata }: MemoryEntry): string {
+  return `${timestampNs}\n${metadata?.key ?? ""}\n${line}`;
 }
 
 async function* selectPages(
