@@ -129,9 +129,9 @@ const COLLECTORS: Readonly<Record<string, Registration>> = {
 /** Collectors of node_exporter that are not built; named so that a configuration that asks for one is told so, not that it is a typing error. */
 const NOT_BUILT: ReadonlySet<string> = new Set(
   (
-    "bcache bcachefs btrfs buddyinfo cgroups cpu_vulnerabilities devstat dmmultipath drbd drm ethtool exec fibrechannel infiniband interrupts ipvs ksmd " +
-    "lnstat logind meminfo_numa mountstats network_route nfs nfsd ntp nvmesubsystem pcidevice perf processes qdisc runit slabinfo softirqs supervisord " +
-    "swap sysctl systemd tapestats tcpstat thermal timex watchdog wifi xfrm xfs zfs zoneinfo boottime"
+    "bcache bcachefs boottime btrfs buddyinfo cgroups cpu_vulnerabilities devstat dmmultipath drbd drm ethtool exec fibrechannel infiniband interrupts ipvs ksmd " +
+    "lnstat logind mdadm meminfo_numa mountstats network_route nfs nfsd ntp nvmesubsystem pcidevice perf processes qdisc runit slabinfo softirqs supervisord " +
+    "swap sysctl systemd tapestats tcpstat thermal timex watchdog wifi xfrm xfs zfs zoneinfo"
   ).split(" "),
 );
 
