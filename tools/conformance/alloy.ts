@@ -39,14 +39,30 @@ async function checkFile(path: string, bytes: Uint8Array): Promise<string | unde
   const { file, diagnostics } = parseFile(source);
   if (diagnostics.length > 0) return formatDiagnosticLine(diagnostics[0]!);
   const formatted = formatConfig(source.text, path);
-  if (formatConfig(formatted, path) !== formatted) return "formatting the formatted text changes it";
+  if (formatConfig(formatted, path) !== formatted)
+    return "formatting the formatted text changes it";
   const again = parseFile(decodeSource(path, Buffer.from(formatted))).file;
   if (shape(again) !== shape(file)) return "the formatted text means something else";
-  const refused = (await validateConfig(source.text, path)).find((diagnostic) => diagnostic.kind !== "unsupported");
+  const refused = (await validateConfig(source.text, path)).find(
+    (diagnostic) => diagnostic.kind !== "unsupported",
+  );
   return refused === undefined ? undefined : formatDiagnosticLine(refused);
 }
 
-const PLACES = new Set(["start", "end", "equals", "nameEnd", "nameStart", "labelSpan", "nameSpan", "openBrace", "closeBrace", "openBracket", "openParen", "operatorStart"]);
+const PLACES = new Set([
+  "start",
+  "end",
+  "equals",
+  "nameEnd",
+  "nameStart",
+  "labelSpan",
+  "nameSpan",
+  "openBrace",
+  "closeBrace",
+  "openBracket",
+  "openParen",
+  "operatorStart",
+]);
 
 /** The tree without places. */
 function shape(file: File): string {

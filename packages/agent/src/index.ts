@@ -1,5 +1,6 @@
 export type { Health } from "./component.ts";
-export { generateMachineConfig, MACHINE_LOG_FILES } from "./machine-config.ts";
+export { createAgentRoutes } from "./http.ts";
+export { detectJournal, generateMachineConfig, MACHINE_LOG_FILES } from "./machine-config.ts";
 export type { MachineConfigOptions } from "./machine-config.ts";
 export { compileRules, createRelabeler, relabel } from "./relabel.ts";
 export type { NameScheme, RelabelConfig, RelabelRule } from "./relabel.ts";

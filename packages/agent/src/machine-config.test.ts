@@ -18,9 +18,25 @@ for (const hasJournal of [true, false]) {
       assert.deepEqual((await validateConfig(text, "machine.alloy")).map(formatDiagnosticLine), []);
       assert.equal(formatConfig(text), text);
       const { nodes } = await graphConfig(text);
-      assert.equal(nodes.some((node) => node.name === "loki.source.journal"), hasJournal);
-      assert.equal(nodes.some((node) => node.name === "loki.source.file"), logFiles.length > 0);
-      assert.equal(nodes.some((node) => node.name === "loki.write"), hasJournal || logFiles.length > 0);
+      assert.equal(
+        nodes.some((node) => node.name === "loki.source.journal"),
+        hasJournal,
+      );
+      assert.equal(
+        nodes.some((node) => node.name === "loki.source.file"),
+        logFiles.length > 0,
+      );
+      assert.equal(
+        nodes.some((node) => node.name === "loki.write"),
+        hasJournal || logFiles.length > 0,
+      );
     });
   }
 }
+
+test("without a name the machine's own is used", async () => {
+  const { metricsUrl, logsUrl } = BASE;
+  const text = generateMachineConfig({ metricsUrl, logsUrl, hasJournal: true });
+  assert.deepEqual((await validateConfig(text, "machine.alloy")).map(formatDiagnosticLine), []);
+  assert.match(text, /replacement {2}= constants\.hostname/);
+});

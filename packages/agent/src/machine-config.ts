@@ -1,30 +1,62 @@
 /** The configuration with which `finch up` watches its own machine; written for people who read one for the first time. */
+import { execFile } from "node:child_process";
 
 export interface MachineConfigOptions {
-  /** Becomes the `instance` label of everything. */
-  readonly hostname: string;
+  /** Becomes the `instance` label of everything; the name of the machine when absent. */
+  readonly hostname?: string;
   /** Where metrics go, such as `http://127.0.0.1:9090/api/v1/write`. */
   readonly metricsUrl: string;
   /** Where log lines go, such as `http://127.0.0.1:3100/loki/api/v1/push`. */
   readonly logsUrl: string;
-  /** Go notation: `5s`. */
-  readonly scrapeInterval: string;
-  /** Whether `journalctl` has a journal to read. */
+  /** Go notation; `5s` when absent. */
+  readonly scrapeInterval?: string;
+  /** Whether there is a journal to read; see {@link detectJournal}. */
   readonly hasJournal: boolean;
-  /** Patterns of log files, such as {@link MACHINE_LOG_FILES}; empty when only the journal is read. */
-  readonly logFiles: readonly string[];
+  /** Patterns of log files; {@link MACHINE_LOG_FILES} when absent. Empty when only the journal is read. */
+  readonly logFiles?: readonly string[];
 }
 
 /** Text logs of a usual Linux machine. */
-export const MACHINE_LOG_FILES: readonly string[] = ["/var/log/syslog", "/var/log/messages", "/var/log/*.log", "/var/log/**/*.log"];
+export const MACHINE_LOG_FILES: readonly string[] = [
+  "/var/log/syslog",
+  "/var/log/messages",
+  "/var/log/*.log",
+  "/var/log/**/*.log",
+];
 
 /** Not text, or written by the journal itself. */
-const EXCLUDED_LOGS = "/var/log/{journal/**,**/*.gz,**/*.xz,**/*.zst,**/*.bz2,**/*.[0-9],**/*.[0-9].log,lastlog,wtmp,btmp,faillog}";
+const EXCLUDED_LOGS =
+  "/var/log/{journal/**,**/*.gz,**/*.xz,**/*.zst,**/*.bz2,**/*.[0-9],**/*.[0-9].log,lastlog,wtmp,btmp,faillog}";
+
+/** Whether `journalctl` is there and may read at least one entry. */
+export async function detectJournal(): Promise<boolean> {
+  return new Promise((resolve) => {
+    execFile(
+      "journalctl",
+      ["--lines=1", "--quiet", "--no-pager", "--output=cat"],
+      { timeout: DETECT_MS_MAX },
+      (error, output) => {
+        resolve(error === null && output !== "");
+      },
+    );
+  });
+}
+
+/** A journal on a sleeping disk may take long to open; without a bound the start waits for it. */
+const DETECT_MS_MAX = 3000;
 
 /** The text of `config.alloy`. It validates as it is. */
 export function generateMachineConfig(options: MachineConfigOptions): string {
-  const logs = [options.hasJournal ? journalSection() : "", options.logFiles.length > 0 ? filesSection(options) : ""].filter((section) => section !== "");
-  const sections = [introduction(), metricsSection(options), ...(logs.length > 0 ? [...logs, logsSection(options)] : [])];
+  const { logFiles = MACHINE_LOG_FILES } = options;
+  const logs = [
+    options.hasJournal ? journalSection() : "",
+    logFiles.length > 0 ? filesSection(logFiles) : "",
+  ].filter((section) => section !== "");
+  const sections = [
+    introduction(),
+    metricsSection(options),
+    ...(logs.length > 0 ? [...logs, logsSection(options)] : []),
+  ];
   return `${sections.join("\n\n")}\n`;
 }
 
@@ -44,7 +76,11 @@ logging {
 }`;
 }
 
-function metricsSection({ hostname, metricsUrl, scrapeInterval }: MachineConfigOptions): string {
+function metricsSection({
+  hostname,
+  metricsUrl,
+  scrapeInterval = "5s",
+}: MachineConfigOptions): string {
   return `// METRICS: processor, memory, disks, file systems, network.
 
 // Reads the numbers the kernel keeps, under the names of node_exporter.
@@ -56,7 +92,7 @@ discovery.relabel "machine" {
 
 	rule {
 		target_label = "instance"
-		replacement  = ${quote(escapeTemplate(hostname))}
+		replacement  = ${hostname === undefined ? "constants.hostname" : quote(hostname.replaceAll("$", "$$$$"))}
 	}
 
 	rule {
@@ -79,11 +115,6 @@ prometheus.remote_write "finch" {
 		url = ${quote(metricsUrl)}
 	}
 }`;
-}
-
-/** In a replacement `$1` means a group; a host name means itself. */
-function escapeTemplate(text: string): string {
-  return text.replaceAll("$", "$$$$");
 }
 
 function journalSection(): string {
@@ -118,7 +149,7 @@ loki.source.journal "machine" {
 }`;
 }
 
-function filesSection({ logFiles }: MachineConfigOptions): string {
+function filesSection(logFiles: readonly string[]): string {
   const targets = logFiles.map(
     (path) => `\t\t{
 \t\t\t__path__         = ${quote(path)},
@@ -162,7 +193,7 @@ loki.write "finch" {
 	}
 
 	external_labels = {
-		instance = ${quote(hostname)},
+		instance = ${hostname === undefined ? "constants.hostname" : quote(hostname)},
 	}
 }`;
 }

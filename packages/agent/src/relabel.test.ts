@@ -150,7 +150,9 @@ test("labels no rule changes come back as the same object", () => {
   assert.equal(relabeler(labels), labels);
 });
 
-const AUTHORED = fileURLToPath(new URL("../../../../shared/conformance/authored/relabel-cases.yaml", import.meta.url));
+const AUTHORED = fileURLToPath(
+  new URL("../../../../shared/conformance/authored/relabel-cases.yaml", import.meta.url),
+);
 
 test(
   "the authored conformance cases pass",

@@ -31,7 +31,17 @@ export interface Block extends Span {
   readonly body: readonly Statement[];
 }
 
-export type Expression = Literal | Identifier | Access | Index | Call | Unary | Binary | Paren | ArrayLiteral | ObjectLiteral;
+export type Expression =
+  | Literal
+  | Identifier
+  | Access
+  | Index
+  | Call
+  | Unary
+  | Binary
+  | Paren
+  | ArrayLiteral
+  | ObjectLiteral;
 
 export interface Literal extends Span {
   readonly kind: "literal";

@@ -12,8 +12,20 @@ export interface Diagnostic {
   readonly end: number;
 }
 
-export function makeError(source: Source, span: Span, message: string, kind: Diagnostic["kind"] = "invalid"): Diagnostic {
-  return { severity: "error", kind, message, source, start: span.start, end: Math.max(span.end, span.start) };
+export function makeError(
+  source: Source,
+  span: Span,
+  message: string,
+  kind: Diagnostic["kind"] = "invalid",
+): Diagnostic {
+  return {
+    severity: "error",
+    kind,
+    message,
+    source,
+    start: span.start,
+    end: Math.max(span.end, span.start),
+  };
 }
 
 /** For what is valid and not built yet: `not supported yet: NAME at 3:1`. */
@@ -43,7 +55,10 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
     rows.push(`${String(line).padStart(width)} | ${expandTabs(text)}`.trimEnd());
     if (line === first.line) {
       const before = expandTabs(text.slice(0, first.column - 1)).length;
-      const marked = last === first.line ? expandTabs(source.text.slice(start, end)).length : expandTabs(text).length - before;
+      const marked =
+        last === first.line
+          ? expandTabs(source.text.slice(start, end)).length
+          : expandTabs(text).length - before;
       rows.push(`${" ".repeat(width)} | ${" ".repeat(before)}${"^".repeat(Math.max(1, marked))}`);
     }
   }

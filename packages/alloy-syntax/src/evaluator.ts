@@ -6,7 +6,15 @@ import type { Diagnostic } from "./diagnostics.ts";
 import { applyBinary, applyUnary } from "./operators.ts";
 import type { Source, Span } from "./source.ts";
 import { suggest } from "./suggest.ts";
-import { Capsule, describeKind, FunctionValue, isArray, isObject, toNumber, ValueFault } from "./values.ts";
+import {
+  Capsule,
+  describeKind,
+  FunctionValue,
+  isArray,
+  isObject,
+  toNumber,
+  ValueFault,
+} from "./values.ts";
 import type { ObjectValue, Value } from "./values.ts";
 
 /** What names stand for. */
@@ -15,12 +23,16 @@ export interface Scope {
    * The value of the longest prefix of a dotted path that stands for something, with its length in names; undefined when even the first name is
    * unknown; a text when the reference is wrong in a way the scope can explain.
    */
-  resolve(path: readonly string[]): { readonly value: Value; readonly length: number } | string | undefined;
+  resolve(
+    path: readonly string[],
+  ): { readonly value: Value; readonly length: number } | string | undefined;
   /** Names for suggestions. */
   names(): Iterable<string>;
 }
 
-export type Evaluation = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly diagnostic: Diagnostic };
+export type Evaluation =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly diagnostic: Diagnostic };
 
 export function evaluate(expression: Expression, source: Source, scope: Scope): Evaluation {
   try {
@@ -52,7 +64,9 @@ function evaluateIn(expression: Expression, scope: Scope): Value {
     case "array":
       return expression.elements.map((element) => evaluateIn(element, scope));
     case "object":
-      return new Map(expression.fields.map((field) => [field.name, evaluateIn(field.value, scope)]));
+      return new Map(
+        expression.fields.map((field) => [field.name, evaluateIn(field.value, scope)]),
+      );
     case "identifier":
     case "access":
       return evaluatePath(expression, scope);
@@ -77,7 +91,11 @@ function placed(spans: readonly Span[], compute: () => Value): Value {
     return compute();
   } catch (error) {
     if (!(error instanceof ValueFault)) throw error;
-    throw new EvaluationFault(spans[error.argument ?? 0] ?? spans[0]!, error.message, error.isUnsupported);
+    throw new EvaluationFault(
+      spans[error.argument ?? 0] ?? spans[0]!,
+      error.message,
+      error.isUnsupported,
+    );
   }
 }
 
@@ -85,7 +103,9 @@ function placed(spans: readonly Span[], compute: () => Value): Value {
 function evaluateBinary(expression: Binary, scope: Scope): Value {
   const left = evaluateIn(expression.left, scope);
   const right = evaluateIn(expression.right, scope);
-  return placed([expression.left, expression.right], () => applyBinary(expression.operator, left, right));
+  return placed([expression.left, expression.right], () =>
+    applyBinary(expression.operator, left, right),
+  );
 }
 
 /** The names of `a.b.c`, or undefined when something else is at its root. */
@@ -108,7 +128,10 @@ function evaluatePath(expression: Identifier | Access, scope: Scope): Value {
   const resolved = scope.resolve(names);
   if (resolved === undefined) {
     const name = path[0]!;
-    throw new EvaluationFault({ start: name.start, end: expression.end }, `identifier ${JSON.stringify(names[0])} does not exist${suggest(names[0]!, scope.names())}`);
+    throw new EvaluationFault(
+      { start: name.start, end: expression.end },
+      `identifier ${JSON.stringify(names[0])} does not exist${suggest(names[0]!, scope.names())}`,
+    );
   }
   if (typeof resolved === "string") throw new EvaluationFault(expression, resolved);
   let { value } = resolved;
@@ -123,9 +146,17 @@ function fieldsOf(value: Value): ObjectValue | undefined {
 
 function field(value: Value, access: Access): Value {
   const fields = fieldsOf(value);
-  if (fields === undefined) throw new EvaluationFault(access, `cannot access field ${JSON.stringify(access.name)} on value of type ${describeKind(value)}`);
+  if (fields === undefined)
+    throw new EvaluationFault(
+      access,
+      `cannot access field ${JSON.stringify(access.name)} on value of type ${describeKind(value)}`,
+    );
   const found = fields.get(access.name);
-  if (found === undefined) throw new EvaluationFault(access, `field ${JSON.stringify(access.name)} does not exist${suggest(access.name, fields.keys())}`);
+  if (found === undefined)
+    throw new EvaluationFault(
+      access,
+      `field ${JSON.stringify(access.name)} does not exist${suggest(access.name, fields.keys())}`,
+    );
   return found;
 }
 
@@ -134,27 +165,43 @@ function evaluateIndex(expression: Index, scope: Scope): Value {
   const index = evaluateIn(expression.index, scope);
   const fields = fieldsOf(value);
   if (fields !== undefined) {
-    if (typeof index !== "string") throw new EvaluationFault(expression.index, `expected string as the key of an object, got ${describeKind(index)}`);
+    if (typeof index !== "string")
+      throw new EvaluationFault(
+        expression.index,
+        `expected string as the key of an object, got ${describeKind(index)}`,
+      );
     return fields.get(index) ?? null;
   }
-  if (!isArray(value)) throw new EvaluationFault(expression.value, `expected object or array, got ${describeKind(value)}`);
+  if (!isArray(value))
+    throw new EvaluationFault(
+      expression.value,
+      `expected object or array, got ${describeKind(value)}`,
+    );
   return placed([expression.index], () => {
     const at = Number(toNumber(index));
-    if (!Number.isInteger(at)) throw new ValueFault("expected a whole number as the index of an array");
-    if (at < 0 || at >= value.length) throw new ValueFault(`index ${at} is out of range of array with length ${value.length}`);
+    if (!Number.isInteger(at))
+      throw new ValueFault("expected a whole number as the index of an array");
+    if (at < 0 || at >= value.length)
+      throw new ValueFault(`index ${at} is out of range of array with length ${value.length}`);
     return value[at]!;
   });
 }
 
 function evaluateCall(expression: Call, scope: Scope): Value {
   const callee = evaluateIn(expression.callee, scope);
-  if (!(callee instanceof FunctionValue)) throw new EvaluationFault(expression.callee, `expected function, got ${describeKind(callee)}`);
+  if (!(callee instanceof FunctionValue))
+    throw new EvaluationFault(expression.callee, `expected function, got ${describeKind(callee)}`);
   const args = expression.args.map((arg) => evaluateIn(arg, scope));
   try {
     return callee.call(args);
   } catch (error) {
     if (!(error instanceof ValueFault)) throw error;
-    const span = error.argument === undefined ? expression : (expression.args[error.argument] ?? expression);
-    throw new EvaluationFault(span, error.isUnsupported ? error.message : `${callee.name}: ${error.message}`, error.isUnsupported);
+    const span =
+      error.argument === undefined ? expression : (expression.args[error.argument] ?? expression);
+    throw new EvaluationFault(
+      span,
+      error.isUnsupported ? error.message : `${callee.name}: ${error.message}`,
+      error.isUnsupported,
+    );
   }
 }

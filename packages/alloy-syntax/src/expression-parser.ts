@@ -1,5 +1,12 @@
 /** Parses expressions: binary over unary over postfix over primary. Throws {@link ParseFault}; the statement parser turns it into a diagnostic. */
-import type { ArrayLiteral, Binary, Expression, Identifier, ObjectField, ObjectLiteral } from "./ast.ts";
+import type {
+  ArrayLiteral,
+  Binary,
+  Expression,
+  Identifier,
+  ObjectField,
+  ObjectLiteral,
+} from "./ast.ts";
 import { CHAIN_LENGTH_MAX, NESTING_MAX } from "./limits.ts";
 import { parseNumber, unquoteString } from "./literals.ts";
 import { ParseFault } from "./token-cursor.ts";
@@ -40,11 +47,22 @@ function parseBinary(cursor: TokenCursor, precedenceMin: number): Expression {
     const token = cursor.token;
     const precedence = precedenceOf(token.kind);
     if (precedence === undefined || precedence < precedenceMin) return left;
-    if (count >= CHAIN_LENGTH_MAX) throw new ParseFault(token, `more than ${CHAIN_LENGTH_MAX} operators in a row`);
+    if (count >= CHAIN_LENGTH_MAX)
+      throw new ParseFault(token, `more than ${CHAIN_LENGTH_MAX} operators in a row`);
     cursor.advance();
     // Only `^` groups to the right: 2^3^2 is 2^(3^2).
-    const right = nested(cursor, token, () => parseBinary(cursor, token.kind === "^" ? precedence : precedence + 1));
-    left = { kind: "binary", operator: token.kind as BinaryOperator, operatorStart: token.start, left, right, start: left.start, end: right.end };
+    const right = nested(cursor, token, () =>
+      parseBinary(cursor, token.kind === "^" ? precedence : precedence + 1),
+    );
+    left = {
+      kind: "binary",
+      operator: token.kind as BinaryOperator,
+      operatorStart: token.start,
+      left,
+      right,
+      start: left.start,
+      end: right.end,
+    };
   }
 }
 
@@ -61,18 +79,40 @@ function parsePostfix(cursor: TokenCursor): Expression {
   for (let count = 0; ; count++) {
     const token = cursor.token;
     if (token.kind !== "." && token.kind !== "[" && token.kind !== "(") return value;
-    if (count >= CHAIN_LENGTH_MAX) throw new ParseFault(token, `more than ${CHAIN_LENGTH_MAX} accesses in a row`);
+    if (count >= CHAIN_LENGTH_MAX)
+      throw new ParseFault(token, `more than ${CHAIN_LENGTH_MAX} accesses in a row`);
     cursor.advance();
     if (token.kind === ".") {
       const name = cursor.expect("identifier", 'a name after "."');
-      value = { kind: "access", value, name: name.text, nameStart: name.start, start: value.start, end: name.end };
+      value = {
+        kind: "access",
+        value,
+        name: name.text,
+        nameStart: name.start,
+        start: value.start,
+        end: name.end,
+      };
     } else if (token.kind === "[") {
       const index = nested(cursor, token, () => parseExpressionTokens(cursor));
       const close = cursor.expect("]", "]");
-      value = { kind: "index", value, openBracket: token.start, index, start: value.start, end: close.end };
+      value = {
+        kind: "index",
+        value,
+        openBracket: token.start,
+        index,
+        start: value.start,
+        end: close.end,
+      };
     } else {
       const args = parseList(cursor, token, ")");
-      value = { kind: "call", callee: value, openParen: token.start, args: args.elements, start: value.start, end: args.end };
+      value = {
+        kind: "call",
+        callee: value,
+        openParen: token.start,
+        args: args.elements,
+        start: value.start,
+        end: args.end,
+      };
     }
   }
 }
@@ -114,7 +154,8 @@ function parsePrimary(cursor: TokenCursor): Expression {
 
 /** Parses one level deeper, refusing what would overflow the stack. */
 function nested<Result>(cursor: TokenCursor, at: Token, parse: () => Result): Result {
-  if (cursor.depth >= NESTING_MAX) throw new ParseFault(at, `expressions are nested deeper than ${NESTING_MAX}`);
+  if (cursor.depth >= NESTING_MAX)
+    throw new ParseFault(at, `expressions are nested deeper than ${NESTING_MAX}`);
   cursor.depth++;
   const result = parse();
   cursor.depth--;
@@ -127,12 +168,17 @@ function parseArray(cursor: TokenCursor, open: Token): ArrayLiteral {
 }
 
 /** Expressions up to the closing bracket. A comma is required before a line end. */
-function parseList(cursor: TokenCursor, open: Token, close: "]" | ")"): { readonly elements: readonly Expression[]; readonly end: number } {
+function parseList(
+  cursor: TokenCursor,
+  open: Token,
+  close: "]" | ")",
+): { readonly elements: readonly Expression[]; readonly end: number } {
   const elements: Expression[] = [];
   while (cursor.token.kind !== close) {
     elements.push(nested(cursor, open, () => parseExpressionTokens(cursor)));
     if (cursor.take(",") !== undefined || cursor.token.kind === close) continue;
-    if (cursor.token.kind === "{" && elements.at(-1)!.kind === "identifier") throw blockAsExpression(elements.at(-1)!);
+    if (cursor.token.kind === "{" && elements.at(-1)!.kind === "identifier")
+      throw blockAsExpression(elements.at(-1)!);
     throw new ParseFault(cursor.token, "missing ',' in expression list");
   }
   return { elements, end: cursor.advance().end };
@@ -156,15 +202,25 @@ function isAt(cursor: TokenCursor, kind: TokenKind): boolean {
 function parseField(cursor: TokenCursor, open: Token): ObjectField {
   const token = cursor.token;
   if (token.kind !== "identifier" && token.kind !== "string") {
-    throw new ParseFault(token, `expected field name (string or identifier), got ${describeToken(token)}`);
+    throw new ParseFault(
+      token,
+      `expected field name (string or identifier), got ${describeToken(token)}`,
+    );
   }
   cursor.advance();
   const next = cursor.token.kind;
-  if (token.kind === "identifier" && (next === "{" || next === "string")) throw blockAsExpression(token);
+  if (token.kind === "identifier" && (next === "{" || next === "string"))
+    throw blockAsExpression(token);
   const equals = cursor.expect("=", "= after the field name").start;
   const value = nested(cursor, open, () => parseExpressionTokens(cursor));
   const isQuoted = token.kind === "string";
-  return { name: isQuoted ? fieldName(token.text) : token.text, isQuoted, nameSpan: token, equals, value };
+  return {
+    name: isQuoted ? fieldName(token.text) : token.text,
+    isQuoted,
+    nameSpan: token,
+    equals,
+    value,
+  };
 }
 
 /** Quoted keys are not unescaped, and an empty one keeps its quotes: that is how Alloy reads them. */

@@ -2,7 +2,16 @@
  * Writes a tree back as text in the one style of the language: tabs; `=` and trailing comments aligned within runs of neighbouring lines; a blank
  * line between blocks; arrays and objects as broken into lines as they were, with a comma behind the last line. Comments stay where they are.
  */
-import type { ArrayLiteral, Attribute, Block, Call, Expression, File, ObjectLiteral, Statement } from "./ast.ts";
+import type {
+  ArrayLiteral,
+  Attribute,
+  Block,
+  Call,
+  Expression,
+  File,
+  ObjectLiteral,
+  Statement,
+} from "./ast.ts";
 import { LinePrinter } from "./line-printer.ts";
 import type { Source, Span } from "./source.ts";
 
@@ -34,7 +43,8 @@ class Formatter {
         const linesApart = this.#line(statement.start) - this.#line(before.end - 1);
         if (statement.kind === "block" || linesApart > 1) out.breakRun();
       }
-      const isOneLine = statement.kind === "attribute" ? this.#attribute(statement) : this.#block(statement);
+      const isOneLine =
+        statement.kind === "attribute" ? this.#attribute(statement) : this.#block(statement);
       // What spans several lines ends a run of aligned lines.
       if (isOneLine) out.newline();
       else out.breakRun();
@@ -84,7 +94,8 @@ class Formatter {
       case "access":
         this.#expression(expression.value);
         // `1.x` would be the number `1.` and a name.
-        if (/^[0-9]+$/.test(this.#source.text.slice(expression.value.start, expression.value.end))) out.blank();
+        if (/^[0-9]+$/.test(this.#source.text.slice(expression.value.start, expression.value.end)))
+          out.blank();
         out.token(".");
         return out.token(expression.name, expression.nameStart);
       case "index":
@@ -162,7 +173,10 @@ class Formatter {
         if (isOneLine) out.newline();
         else out.breakRun();
       } else if (index > 0) out.blank();
-      out.token(this.#source.text.slice(field.nameSpan.start, field.nameSpan.end), field.nameSpan.start);
+      out.token(
+        this.#source.text.slice(field.nameSpan.start, field.nameSpan.end),
+        field.nameSpan.start,
+      );
       const { row } = out;
       out.align();
       out.token("=", field.equals);

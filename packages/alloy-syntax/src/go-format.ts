@@ -15,16 +15,32 @@ interface Directive {
 /** A wrong verb does not fail; it shows in the text as `%!d(string=x)`, as in Go. Secrets are refused. */
 export function formatText(format: string, args: readonly Value[]): string {
   let next = 0;
-  const text = format.replaceAll(VERB, (whole: string, flags: string, width: string | undefined, precision: string | undefined, verb: string | undefined) => {
-    if (verb === undefined) return "%!(NOVERB)";
-    if (verb === "%") return "%";
-    if (width === "*") throw new ValueFault("%* in string.format", { argument: 0, isUnsupported: true });
-    if (next >= args.length) return `%!${verb}(MISSING)`;
-    const argument = args[next++]!;
-    if (argument instanceof Secret) throw new ValueFault("secrets may not be converted into strings", { argument: next });
-    const hasPrecision = precision !== undefined || whole.includes(".");
-    return formatOne(argument, { flags, width: Number(width ?? 0), precision: hasPrecision ? Number(precision ?? 0) : undefined, verb });
-  });
+  const text = format.replaceAll(
+    VERB,
+    (
+      whole: string,
+      flags: string,
+      width: string | undefined,
+      precision: string | undefined,
+      verb: string | undefined,
+    ) => {
+      if (verb === undefined) return "%!(NOVERB)";
+      if (verb === "%") return "%";
+      if (width === "*")
+        throw new ValueFault("%* in string.format", { argument: 0, isUnsupported: true });
+      if (next >= args.length) return `%!${verb}(MISSING)`;
+      const argument = args[next++]!;
+      if (argument instanceof Secret)
+        throw new ValueFault("secrets may not be converted into strings", { argument: next });
+      const hasPrecision = precision !== undefined || whole.includes(".");
+      return formatOne(argument, {
+        flags,
+        width: Number(width ?? 0),
+        precision: hasPrecision ? Number(precision ?? 0) : undefined,
+        verb,
+      });
+    },
+  );
   const extra = args.slice(next).map((value) => `${goType(value)}=${plain(value)}`);
   return extra.length === 0 ? text : `${text}%!(EXTRA ${extra.join(", ")})`;
 }
@@ -44,7 +60,11 @@ function formatOne(value: Value, directive: Directive): string {
   return sign + body.slice(sign.length).padStart(width - sign.length, "0");
 }
 
-function formatString(value: string, verb: string, precision: number | undefined): string | undefined {
+function formatString(
+  value: string,
+  verb: string,
+  precision: number | undefined,
+): string | undefined {
   const cut = precision === undefined ? value : [...value].slice(0, precision).join("");
   if (verb === "s" || verb === "v") return cut;
   if (verb === "q") return JSON.stringify(cut);
@@ -58,14 +78,20 @@ function formatString(value: string, verb: string, precision: number | undefined
 const BASES: Readonly<Record<string, number>> = { d: 10, v: 10, x: 16, X: 16, o: 8, b: 2 };
 
 function formatWhole(value: bigint, verb: string, flags: string): string | undefined {
-  if (verb === "c") return String.fromCodePoint(Number(value >= 0n && value <= 0x10ffffn ? value : 0xfffdn));
+  if (verb === "c")
+    return String.fromCodePoint(Number(value >= 0n && value <= 0x10ffffn ? value : 0xfffdn));
   const base = Object.hasOwn(BASES, verb) ? BASES[verb] : undefined;
   if (base === undefined) return undefined;
   const digits = value.toString(base);
   return signed(verb === "X" ? digits.toUpperCase() : digits, flags);
 }
 
-function formatFloating(value: number, verb: string, flags: string, precision: number | undefined): string | undefined {
+function formatFloating(
+  value: number,
+  verb: string,
+  flags: string,
+  precision: number | undefined,
+): string | undefined {
   const digits = Math.min(precision ?? 6, 100);
   switch (verb) {
     case "f":
@@ -75,7 +101,12 @@ function formatFloating(value: number, verb: string, flags: string, precision: n
       return signed(twoDigitExponent(value.toExponential(digits)), flags);
     case "g":
     case "v":
-      return signed(precision === undefined ? formatGoFloat(value) : twoDigitExponent(String(Number(value.toPrecision(Math.max(1, digits))))), flags);
+      return signed(
+        precision === undefined
+          ? formatGoFloat(value)
+          : twoDigitExponent(String(Number(value.toPrecision(Math.max(1, digits))))),
+        flags,
+      );
     default:
       return undefined;
   }
@@ -109,6 +140,7 @@ function plain(value: Value): string {
     const fields = [...value].toSorted(([a], [b]) => (a < b ? -1 : 1));
     return `map[${fields.map(([key, field]) => `${key}:${plain(field)}`).join(" ")}]`;
   }
-  if (value instanceof Capsule || value instanceof FunctionValue || value instanceof Secret) throw new ValueFault("only numbers, strings, bools, arrays and objects can be formatted");
+  if (value instanceof Capsule || value instanceof FunctionValue || value instanceof Secret)
+    throw new ValueFault("only numbers, strings, bools, arrays and objects can be formatted");
   return String(value);
 }

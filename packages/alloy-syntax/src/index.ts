@@ -1,5 +1,11 @@
 export type { Attribute, Block, Expression, File, Statement } from "./ast.ts";
-export { formatDiagnostic, formatDiagnosticLine, formatDiagnostics, makeError, makeUnsupported } from "./diagnostics.ts";
+export {
+  formatDiagnostic,
+  formatDiagnosticLine,
+  formatDiagnostics,
+  makeError,
+  makeUnsupported,
+} from "./diagnostics.ts";
 export type { Diagnostic } from "./diagnostics.ts";
 export { evaluate } from "./evaluator.ts";
 export type { Evaluation, Scope } from "./evaluator.ts";

@@ -8,11 +8,17 @@ export type LibraryFunction = (args: readonly Value[]) => Value;
 export function expectCount(args: readonly Value[], min: number, max = min): void {
   if (args.length >= min && args.length <= max) return;
   const wanted = max === Infinity ? `at least ${min}` : String(max);
-  throw new ValueFault(`expected ${wanted} argument${wanted === "1" ? "" : "s"}, got ${args.length}`);
+  throw new ValueFault(
+    `expected ${wanted} argument${wanted === "1" ? "" : "s"}, got ${args.length}`,
+  );
 }
 
 /** Argument `index` converted by `convert`; a misfit names the argument. */
-export function argument<Result>(args: readonly Value[], index: number, convert: (value: Value) => Result): Result {
+export function argument<Result>(
+  args: readonly Value[],
+  index: number,
+  convert: (value: Value) => Result,
+): Result {
   try {
     return convert(args[index]!);
   } catch (error) {

@@ -14,21 +14,31 @@ export const ARRAY_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   },
 };
 
-const STEP = /\.\.([\p{L}_][\p{L}\p{Nd}_-]*|\*)|\.([\p{L}_][\p{L}\p{Nd}_-]*|\*)|\[(?:(-?[0-9]+)|'([^']*)'|"([^"]*)"|(\*))\]/uy;
+const STEP =
+  /\.\.([\p{L}_][\p{L}\p{Nd}_-]*|\*)|\.([\p{L}_][\p{L}\p{Nd}_-]*|\*)|\[(?:(-?[0-9]+)|'([^']*)'|"([^"]*)"|(\*))\]/uy;
 
 /** The values a JSONPath selects: names, indices, `*` and `..`; filters and slices are not built yet. */
 function selectPath(document: Value, path: string): readonly Value[] {
   let selected: readonly Value[] = [document];
   STEP.lastIndex = path.startsWith("$") ? 1 : 0;
-  if (!path.startsWith("$")) throw new ValueFault("argument 2: a JSON path starts with $", { argument: 1 });
+  if (!path.startsWith("$"))
+    throw new ValueFault("argument 2: a JSON path starts with $", { argument: 1 });
   while (STEP.lastIndex < path.length) {
     const at = STEP.lastIndex;
     const match = STEP.exec(path);
-    if (match === null) throw new ValueFault(`JSON path ${JSON.stringify(path.slice(at))} in json_path`, { argument: 1, isUnsupported: true });
+    if (match === null)
+      throw new ValueFault(`JSON path ${JSON.stringify(path.slice(at))} in json_path`, {
+        argument: 1,
+        isUnsupported: true,
+      });
     const [, deep, name = match[4] ?? match[5], index, , , star] = match;
-    if (deep !== undefined) selected = selected.flatMap((value) => descendants(value)).flatMap((value) => (deep === "*" ? children(value) : member(value, deep)));
+    if (deep !== undefined)
+      selected = selected
+        .flatMap((value) => descendants(value))
+        .flatMap((value) => (deep === "*" ? children(value) : member(value, deep)));
     else if (star !== undefined || name === "*") selected = selected.flatMap(children);
-    else if (index !== undefined) selected = selected.flatMap((value) => element(value, Number(index)));
+    else if (index !== undefined)
+      selected = selected.flatMap((value) => element(value, Number(index)));
     else selected = selected.flatMap((value) => member(value, name!));
   }
   return selected;

@@ -14,7 +14,8 @@ function ofText(compute: (text: string) => string): LibraryFunction {
 function decodeBase64(text: string, isUrl: boolean): string {
   const alphabet = isUrl ? /^[A-Za-z0-9_-]*={0,2}$/ : /^[A-Za-z0-9+/]*={0,2}$/;
   const compact = text.replaceAll(/[\r\n]/g, "");
-  if (!alphabet.test(compact) || compact.length % 4 !== 0) throw new ValueFault("illegal base64 data", { argument: 0 });
+  if (!alphabet.test(compact) || compact.length % 4 !== 0)
+    throw new ValueFault("illegal base64 data", { argument: 0 });
   return Buffer.from(compact, isUrl ? "base64url" : "base64").toString("utf8");
 }
 
@@ -34,7 +35,9 @@ function decodeUrl(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {
-    throw new ValueFault(`invalid URL escape in ${JSON.stringify(text.slice(0, 60))}`, { argument: 0 });
+    throw new ValueFault(`invalid URL escape in ${JSON.stringify(text.slice(0, 60))}`, {
+      argument: 0,
+    });
   }
 }
 

@@ -15,7 +15,8 @@ function ofTexts(count: number, compute: (...texts: string[]) => string): Librar
 }
 
 function bounded(text: string): string {
-  if (text.length > STRING_LENGTH_MAX) throw new ValueFault(`the text grows beyond ${STRING_LENGTH_MAX} characters`);
+  if (text.length > STRING_LENGTH_MAX)
+    throw new ValueFault(`the text grows beyond ${STRING_LENGTH_MAX} characters`);
   return text;
 }
 
@@ -31,11 +32,14 @@ function trimSet(text: string, cutset: string): string {
 }
 
 /** An empty separator splits into characters; an empty `old` in replace stands between all characters. */
-const splitText = (text: string, separator: string): string[] => (separator === "" ? [...text] : text.split(separator));
+const splitText = (text: string, separator: string): string[] =>
+  separator === "" ? [...text] : text.split(separator);
 
 function replaceText(text: string, old: string, replacement: string): string {
   if (old !== "") return text.split(old).join(replacement);
-  return text === "" ? replacement : replacement + [...text].map((char) => char + replacement).join("");
+  return text === ""
+    ? replacement
+    : replacement + [...text].map((char) => char + replacement).join("");
 }
 
 export const STRING_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
@@ -55,8 +59,12 @@ export const STRING_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   "string.to_lower": ofTexts(1, (text) => text!.toLowerCase()),
   "string.to_upper": ofTexts(1, (text) => text!.toUpperCase()),
   "string.trim": ofTexts(2, (text, cutset) => trimSet(text!, cutset!)),
-  "string.trim_prefix": ofTexts(2, (text, prefix) => (text!.startsWith(prefix!) ? text!.slice(prefix!.length) : text!)),
-  "string.trim_suffix": ofTexts(2, (text, suffix) => (suffix !== "" && text!.endsWith(suffix!) ? text!.slice(0, -suffix!.length) : text!)),
+  "string.trim_prefix": ofTexts(2, (text, prefix) =>
+    text!.startsWith(prefix!) ? text!.slice(prefix!.length) : text!,
+  ),
+  "string.trim_suffix": ofTexts(2, (text, suffix) =>
+    suffix !== "" && text!.endsWith(suffix!) ? text!.slice(0, -suffix!.length) : text!,
+  ),
   "string.trim_space": ofTexts(1, (text) => text!.trim()),
   "file.path_join": (args) => {
     const parts = args.map((_, index) => textArgument(args, index)).filter((part) => part !== "");

@@ -121,7 +121,11 @@ export class LinePrinter {
   #writeComments(next: number): void {
     const nextLine = next === Infinity ? Infinity : this.#source.lineOf(next);
     let last: Comment | undefined;
-    for (let comment = this.#comments[this.#nextComment]; comment !== undefined && comment.start < next; comment = this.#comments[this.#nextComment]) {
+    for (
+      let comment = this.#comments[this.#nextComment];
+      comment !== undefined && comment.start < next;
+      comment = this.#comments[this.#nextComment]
+    ) {
       this.#beforeComment(comment, nextLine);
       this.#write(comment.text);
       this.#lastLine = this.#source.lineOf(comment.end - 1);
@@ -162,14 +166,22 @@ function alignLines(lines: readonly Line[]): string[] {
   const padded = lines.map((line) => [...line.cells]);
   const columns = Math.max(...lines.map((line) => line.cells.length)) - 1;
   for (let column = 0; column < columns; column++) {
-    for (let start = 0; start < lines.length; ) {
+    for (let start = 0; start < lines.length;) {
       let end = start;
-      while (end < lines.length && lines[end]!.cells.length > column + 1 && lines[end]!.indent === lines[start]!.indent) {
+      while (
+        end < lines.length &&
+        lines[end]!.cells.length > column + 1 &&
+        lines[end]!.indent === lines[start]!.indent
+      ) {
         end++;
         if (lines[end - 1]!.endsRun) break;
       }
-      const width = Math.max(0, ...padded.slice(start, end).map((cells) => lengthOf(cells[column]!)));
-      for (const cells of padded.slice(start, end)) cells[column] += " ".repeat(width + 1 - lengthOf(cells[column]!));
+      const width = Math.max(
+        0,
+        ...padded.slice(start, end).map((cells) => lengthOf(cells[column]!)),
+      );
+      for (const cells of padded.slice(start, end))
+        cells[column] += " ".repeat(width + 1 - lengthOf(cells[column]!));
       start = Math.max(end, start + 1);
     }
   }

@@ -1,7 +1,9 @@
 /** Values of literals as they are written. */
 
 /** A value, or what is wrong with its text. */
-export type LiteralResult<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly message: string };
+export type LiteralResult<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly message: string };
 
 const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   a: "\u0007",
@@ -15,7 +17,8 @@ const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
 };
 
-const ESCAPE = /\\(?:([abfnrtv\\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([^]))/gu;
+const ESCAPE =
+  /\\(?:([abfnrtv\\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([^]))/gu;
 
 /** The text of a double-quoted literal. `\x` and octal escapes are bytes; text that is not UTF-8 afterwards is repaired as Go prints it. */
 export function unquoteString(literal: string): LiteralResult<string> {
@@ -23,25 +26,36 @@ export function unquoteString(literal: string): LiteralResult<string> {
   if (!body.includes("\\")) return { ok: true, value: body };
   let fault: string | undefined;
   let hasBytes = false;
-  const text = body.replaceAll(ESCAPE, (whole: string, simple?: string, octal?: string, hex?: string, short?: string, long?: string) => {
-    if (simple !== undefined) return SIMPLE_ESCAPES[simple]!;
-    if (octal !== undefined || hex !== undefined) {
-      const byte = octal === undefined ? parseInt(hex!, 16) : parseInt(octal, 8);
-      if (byte > 255) fault ??= `octal escape ${whole} is above 255`;
-      if (byte < 128) return String.fromCharCode(byte);
-      hasBytes = true;
-      return String.fromCharCode(LONE_SURROGATE + byte);
-    }
-    const digits = short ?? long;
-    if (digits === undefined) {
-      fault ??= `unknown escape sequence ${whole}`;
+  const text = body.replaceAll(
+    ESCAPE,
+    (
+      whole: string,
+      simple?: string,
+      octal?: string,
+      hex?: string,
+      short?: string,
+      long?: string,
+    ) => {
+      if (simple !== undefined) return SIMPLE_ESCAPES[simple]!;
+      if (octal !== undefined || hex !== undefined) {
+        const byte = octal === undefined ? parseInt(hex!, 16) : parseInt(octal, 8);
+        if (byte > 255) fault ??= `octal escape ${whole} is above 255`;
+        if (byte < 128) return String.fromCharCode(byte);
+        hasBytes = true;
+        return String.fromCharCode(LONE_SURROGATE + byte);
+      }
+      const digits = short ?? long;
+      if (digits === undefined) {
+        fault ??= `unknown escape sequence ${whole}`;
+        return "";
+      }
+      const point = parseInt(digits, 16);
+      if (point <= 0x10ffff && (point < 0xd800 || point > 0xdfff))
+        return String.fromCodePoint(point);
+      fault ??= `escape sequence ${whole} is not a Unicode character`;
       return "";
-    }
-    const point = parseInt(digits, 16);
-    if (point <= 0x10ffff && (point < 0xd800 || point > 0xdfff)) return String.fromCodePoint(point);
-    fault ??= `escape sequence ${whole} is not a Unicode character`;
-    return "";
-  });
+    },
+  );
   if (fault !== undefined) return { ok: false, message: fault };
   return { ok: true, value: hasBytes ? joinBytes(text) : text };
 }
@@ -54,7 +68,11 @@ function joinBytes(text: string): string {
   const encoder = new TextEncoder();
   for (const char of text) {
     const code = char.codePointAt(0)!;
-    parts.push(code > LONE_SURROGATE && code < LONE_SURROGATE + 256 ? Uint8Array.of(code - LONE_SURROGATE) : encoder.encode(char));
+    parts.push(
+      code > LONE_SURROGATE && code < LONE_SURROGATE + 256
+        ? Uint8Array.of(code - LONE_SURROGATE)
+        : encoder.encode(char),
+    );
   }
   return new TextDecoder().decode(Buffer.concat(parts));
 }
@@ -72,7 +90,9 @@ export function parseNumber(text: string): LiteralResult<number | bigint> {
     }
   }
   const value = Number(text);
-  return Number.isFinite(value) ? { ok: true, value } : { ok: false, message: `number ${text.slice(0, 40)} is out of range` };
+  return Number.isFinite(value)
+    ? { ok: true, value }
+    : { ok: false, message: `number ${text.slice(0, 40)} is out of range` };
 }
 
 export function isInt64(value: bigint): boolean {

@@ -7,10 +7,12 @@ type Number_ = number | bigint;
 
 export function applyUnary(operator: "!" | "-", operand: Value): Value {
   if (operator === "!") {
-    if (typeof operand !== "boolean") throw new ValueFault(`expected bool for unary !, got ${describeKind(operand)}`);
+    if (typeof operand !== "boolean")
+      throw new ValueFault(`expected bool for unary !, got ${describeKind(operand)}`);
     return !operand;
   }
-  if (typeof operand !== "number" && typeof operand !== "bigint") throw new ValueFault(`expected number for unary -, got ${describeKind(operand)}`);
+  if (typeof operand !== "number" && typeof operand !== "bigint")
+    throw new ValueFault(`expected number for unary -, got ${describeKind(operand)}`);
   return -operand;
 }
 
@@ -32,7 +34,9 @@ export function applyBinary(operator: Binary["operator"], left: Value, right: Va
     case ">=":
       return compare(operator, left, right);
     case "+":
-      return isText(left) || isText(right) ? concatenate(left, right) : arithmetic(operator, left, right);
+      return isText(left) || isText(right)
+        ? concatenate(left, right)
+        : arithmetic(operator, left, right);
     default:
       return arithmetic(operator, left, right);
   }
@@ -47,7 +51,10 @@ function isNumber(value: Value): value is Number_ {
 }
 
 function wrongKind(operator: string, allowed: string, value: Value, argument: number): ValueFault {
-  return new ValueFault(`should be ${allowed} for binop ${operator}, got ${kindOf(value) === "secret" ? "capsule" : kindOf(value)}`, { argument });
+  return new ValueFault(
+    `should be ${allowed} for binop ${operator}, got ${kindOf(value) === "secret" ? "capsule" : kindOf(value)}`,
+    { argument },
+  );
 }
 
 function boolOf(operator: string, value: Value, argument: number): boolean {
@@ -73,7 +80,8 @@ function compare(operator: "<" | "<=" | ">" | ">=", left: Value, right: Value): 
 
 function orderOf(operator: string, left: Value, right: Value): number {
   if (isNumber(left) && isNumber(right)) return compareNumbers(left, right);
-  if (typeof left === "string" && typeof right === "string") return left < right ? -1 : left > right ? 1 : 0;
+  if (typeof left === "string" && typeof right === "string")
+    return left < right ? -1 : left > right ? 1 : 0;
   const allowed = "one of [number string]";
   if (!isNumber(left) && typeof left !== "string") throw wrongKind(operator, allowed, left, 0);
   throw wrongKind(operator, isNumber(left) ? "number" : "string", right, 1);
@@ -84,12 +92,18 @@ function arithmetic(operator: "+" | "-" | "*" | "/" | "%" | "^", left: Value, ri
   const allowed = operator === "+" ? "one of [number string capsule]" : "number";
   if (!isNumber(left)) throw wrongKind(operator, allowed, left, 0);
   if (!isNumber(right)) throw wrongKind(operator, allowed, right, 1);
-  if ((operator === "/" || operator === "%") && Number(right) === 0) throw new ValueFault("divide by zero error", { argument: 1 });
-  if (typeof left === "bigint" && typeof right === "bigint") return wholeArithmetic(operator, left, right);
+  if ((operator === "/" || operator === "%") && Number(right) === 0)
+    throw new ValueFault("divide by zero error", { argument: 1 });
+  if (typeof left === "bigint" && typeof right === "bigint")
+    return wholeArithmetic(operator, left, right);
   return floatArithmetic(operator, Number(left), Number(right));
 }
 
-function wholeArithmetic(operator: "+" | "-" | "*" | "/" | "%" | "^", left: bigint, right: bigint): bigint {
+function wholeArithmetic(
+  operator: "+" | "-" | "*" | "/" | "%" | "^",
+  left: bigint,
+  right: bigint,
+): bigint {
   switch (operator) {
     case "+":
       return wrap(left + right);
@@ -115,7 +129,11 @@ function wrap(value: bigint): bigint {
   return value >= -(2n ** 63n) && value < 2n ** 64n ? value : BigInt.asIntN(64, value);
 }
 
-function floatArithmetic(operator: "+" | "-" | "*" | "/" | "%" | "^", left: number, right: number): number {
+function floatArithmetic(
+  operator: "+" | "-" | "*" | "/" | "%" | "^",
+  left: number,
+  right: number,
+): number {
   switch (operator) {
     case "+":
       return left + right;

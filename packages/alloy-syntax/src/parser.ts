@@ -32,11 +32,17 @@ export function parseFile(source: Source): ParseResult {
   const { tokens, comments, diagnostics } = scan(source);
   const parser = new Parser(source, tokens);
   const body = parser.parseBody("end", 0);
-  return { file: { source, body, comments }, diagnostics: onePerLine(source, [...diagnostics, ...parser.diagnostics]) };
+  return {
+    file: { source, body, comments },
+    diagnostics: onePerLine(source, [...diagnostics, ...parser.diagnostics]),
+  };
 }
 
 /** Parses a text that is one expression, such as a default on a command line. */
-export function parseExpression(source: Source): { readonly expression: Expression | undefined; readonly diagnostics: readonly Diagnostic[] } {
+export function parseExpression(source: Source): {
+  readonly expression: Expression | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+} {
   const { tokens, diagnostics } = scan(source);
   if (diagnostics.length > 0) return { expression: undefined, diagnostics };
   const cursor = new TokenCursor(tokens);
@@ -67,7 +73,8 @@ class Parser {
     for (;;) {
       while (cursor.take("terminator") !== undefined);
       const { kind } = cursor.token;
-      if (kind === until || kind === "end" || this.diagnostics.length >= DIAGNOSTICS_MAX) return body;
+      if (kind === until || kind === "end" || this.diagnostics.length >= DIAGNOSTICS_MAX)
+        return body;
       const statement = this.#parseStatementOrSkip(until, depth);
       if (statement !== undefined) body.push(statement);
     }
@@ -80,7 +87,10 @@ class Parser {
       const statement = this.#parseStatement(depth);
       const { kind } = cursor.token;
       if (kind !== "terminator" && kind !== until && kind !== "end") {
-        throw new ParseFault(cursor.token, `expected end of line, got ${describeToken(cursor.token)}`);
+        throw new ParseFault(
+          cursor.token,
+          `expected end of line, got ${describeToken(cursor.token)}`,
+        );
       }
       return statement;
     } catch (error) {
@@ -94,7 +104,8 @@ class Parser {
   #parseStatement(depth: number): Statement {
     const cursor = this.#cursor;
     const name = cursor.token;
-    if (name.kind !== "identifier") throw new ParseFault(name, `expected attribute or block name, got ${describeToken(name)}`);
+    if (name.kind !== "identifier")
+      throw new ParseFault(name, `expected attribute or block name, got ${describeToken(name)}`);
     cursor.advance();
     if (cursor.token.kind === "=") return this.#parseAttribute(name);
     return this.#parseBlock(name, depth);
@@ -114,16 +125,28 @@ class Parser {
       last = cursor.expect("identifier", "a name");
       name += `.${last.text}`;
     }
-    if (cursor.token.kind === "=") throw new ParseFault({ start: first.start, end: last.end }, `attribute names may only consist of a single identifier with no "."`);
+    if (cursor.token.kind === "=")
+      throw new ParseFault(
+        { start: first.start, end: last.end },
+        `attribute names may only consist of a single identifier with no "."`,
+      );
     const label = this.#parseLabel();
     if (cursor.token.kind !== "{") {
-      throw new ParseFault(cursor.token, `expected ${label === undefined ? '"=", a block label or "{"' : '"{"'} after ${JSON.stringify(name)}, got ${describeToken(cursor.token)}`);
+      throw new ParseFault(
+        cursor.token,
+        `expected ${label === undefined ? '"=", a block label or "{"' : '"{"'} after ${JSON.stringify(name)}, got ${describeToken(cursor.token)}`,
+      );
     }
     const openBrace = cursor.advance().start;
-    if (depth >= NESTING_MAX) throw new ParseFault(first, `blocks are nested deeper than ${NESTING_MAX}`);
+    if (depth >= NESTING_MAX)
+      throw new ParseFault(first, `blocks are nested deeper than ${NESTING_MAX}`);
     const body = this.parseBody("}", depth + 1);
     const close = cursor.token;
-    if (close.kind !== "}") throw new ParseFault({ start: openBrace, end: openBrace + 1 }, `block ${JSON.stringify(name)} is not closed: expected }, got ${describeToken(close)}`);
+    if (close.kind !== "}")
+      throw new ParseFault(
+        { start: openBrace, end: openBrace + 1 },
+        `block ${JSON.stringify(name)} is not closed: expected }, got ${describeToken(close)}`,
+      );
     cursor.advance();
     return {
       kind: "block",
@@ -141,12 +164,16 @@ class Parser {
 
   #parseLabel(): { readonly text: string; readonly span: Span } | undefined {
     const token = this.#cursor.token;
-    if (token.kind === "raw-string") throw new ParseFault(token, "block labels must be written with double quotes");
+    if (token.kind === "raw-string")
+      throw new ParseFault(token, "block labels must be written with double quotes");
     if (token.kind !== "string") return undefined;
     const label = unquoteString(token.text);
     if (!label.ok) throw new ParseFault(token, label.message);
     if (label.value !== "" && !isIdentifier(label.value)) {
-      throw new ParseFault(token, `expected block label to be a valid identifier, but got ${JSON.stringify(label.value)}`);
+      throw new ParseFault(
+        token,
+        `expected block label to be a valid identifier, but got ${JSON.stringify(label.value)}`,
+      );
     }
     this.#cursor.advance();
     return label.value === "" ? undefined : { text: label.value, span: token };

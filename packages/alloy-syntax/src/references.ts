@@ -27,7 +27,12 @@ function visitExpression(expression: Expression, found: Reference[]): void {
     case "identifier":
     case "access": {
       const path = pathOf(expression);
-      if (path !== undefined) found.push({ path: path.map((step) => step.name), start: expression.start, end: expression.end });
+      if (path !== undefined)
+        found.push({
+          path: path.map((step) => step.name),
+          start: expression.start,
+          end: expression.end,
+        });
       else if (expression.kind === "access") visitExpression(expression.value, found);
       return;
     }

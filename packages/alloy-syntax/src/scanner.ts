@@ -24,7 +24,17 @@ const LINE_COMMENT = /\/\/[^\n]*/y;
 const SYMBOL = /\|\||&&|==|!=|<=|>=|[<>+\-*/%^!=()[\]{},.]/y;
 const KEYWORDS: ReadonlySet<string> = new Set(["true", "false", "null"]);
 /** A line may end a statement after these. */
-const ENDS_STATEMENT: ReadonlySet<TokenKind> = new Set(["identifier", "number", "float", "string", "raw-string", "keyword", ")", "]", "}"]);
+const ENDS_STATEMENT: ReadonlySet<TokenKind> = new Set([
+  "identifier",
+  "number",
+  "float",
+  "string",
+  "raw-string",
+  "keyword",
+  ")",
+  "]",
+  "}",
+]);
 
 export function scan(source: Source): ScanResult {
   return new Scanner(source).run();
@@ -92,7 +102,11 @@ class Scanner {
 
   #lineComment(): void {
     const text = this.#match(LINE_COMMENT)![0];
-    this.#comments.push({ text: text.replace(/\r$/, ""), start: this.#offset, end: this.#offset + text.length });
+    this.#comments.push({
+      text: text.replace(/\r$/, ""),
+      start: this.#offset,
+      end: this.#offset + text.length,
+    });
     this.#offset += text.length;
   }
 
@@ -117,7 +131,10 @@ class Scanner {
     }
     const newline = this.#text.indexOf("\n", this.#offset);
     const end = newline < 0 ? this.#text.length : newline;
-    this.#fault("string literal not terminated; close it with a double quote on the same line", end);
+    this.#fault(
+      "string literal not terminated; close it with a double quote on the same line",
+      end,
+    );
     this.#push("bad", this.#text.slice(this.#offset, end));
     this.#endsStatement = true;
   }
@@ -160,7 +177,10 @@ class Scanner {
       return;
     }
     const shown = String.fromCodePoint(this.#text.codePointAt(this.#offset)!);
-    this.#fault(char === "\0" ? "illegal character NUL" : `illegal character ${JSON.stringify(shown)}`, this.#offset + shown.length);
+    this.#fault(
+      char === "\0" ? "illegal character NUL" : `illegal character ${JSON.stringify(shown)}`,
+      this.#offset + shown.length,
+    );
     this.#push("bad", shown);
   }
 }

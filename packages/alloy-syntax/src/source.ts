@@ -23,7 +23,11 @@ export class Source {
 
   constructor(name: string, text: string) {
     if (text.length > SOURCE_LENGTH_MAX) {
-      throw new FinchError("too-large", "alloy-syntax/source-too-large", `${name} has ${text.length} characters, at most ${SOURCE_LENGTH_MAX} are read`);
+      throw new FinchError(
+        "too-large",
+        "alloy-syntax/source-too-large",
+        `${name} has ${text.length} characters, at most ${SOURCE_LENGTH_MAX} are read`,
+      );
     }
     this.name = name;
     this.text = text.startsWith("\uFEFF") ? text.slice(1) : text;
@@ -67,7 +71,12 @@ export function decodeSource(name: string, bytes: Uint8Array): Source {
     if (error instanceof FinchError) throw error;
     const lenient = new TextDecoder().decode(bytes);
     const line = lenient.slice(0, lenient.indexOf("\uFFFD")).split("\n").length;
-    throw new FinchError("invalid", "alloy-syntax/not-utf8", `${name}:${line}:1: the file is not valid UTF-8`, { cause: error });
+    throw new FinchError(
+      "invalid",
+      "alloy-syntax/not-utf8",
+      `${name}:${line}:1: the file is not valid UTF-8`,
+      { cause: error },
+    );
   }
 }
 

@@ -50,7 +50,12 @@ export function createStandardLibrary(environment: LibraryEnvironment): ObjectVa
     ...Object.fromEntries(NOT_YET.map((name) => [name, () => notYet(name)])),
   };
   const constants = new Map<string, Value>(
-    Object.entries({ hostname: environment.hostname, os: environment.os, arch: environment.arch, version: environment.version }),
+    Object.entries({
+      hostname: environment.hostname,
+      os: environment.os,
+      arch: environment.arch,
+      version: environment.version,
+    }),
   );
   const library = new Map<string, Value>([["constants", constants]]);
   const add = (name: string, call: LibraryFunction) => {
@@ -72,17 +77,21 @@ function notYet(name: string): never {
   throw new ValueFault(name, { isUnsupported: true });
 }
 
-function generalFunctions(environment: LibraryEnvironment): Readonly<Record<string, LibraryFunction>> {
+function generalFunctions(
+  environment: LibraryEnvironment,
+): Readonly<Record<string, LibraryFunction>> {
   return {
     "sys.env": (args) => {
       const [name] = args;
-      if (args.length !== 1 || typeof name !== "string") throw new ValueFault("expected the name of one environment variable");
+      if (args.length !== 1 || typeof name !== "string")
+        throw new ValueFault("expected the name of one environment variable");
       return environment.env(name) ?? "";
     },
     coalesce: (args) => args.find((value) => !isZero(value)) ?? args.at(-1) ?? null,
     "convert.nonsensitive": (args) => {
       const [secret] = args;
-      if (args.length !== 1 || !(secret instanceof Secret || typeof secret === "string")) throw new ValueFault("expected one secret");
+      if (args.length !== 1 || !(secret instanceof Secret || typeof secret === "string"))
+        throw new ValueFault("expected one secret");
       return toSecret(secret).reveal();
     },
   };

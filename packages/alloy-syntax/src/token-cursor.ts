@@ -42,7 +42,8 @@ export class TokenCursor {
 
   expect(kind: TokenKind, what: string): Token {
     const { token } = this;
-    if (token.kind !== kind) throw new ParseFault(token, `expected ${what}, got ${describeToken(token)}`);
+    if (token.kind !== kind)
+      throw new ParseFault(token, `expected ${what}, got ${describeToken(token)}`);
     return this.advance();
   }
 

@@ -1,12 +1,39 @@
 /** Tokens of the configuration language. */
 
-export const OPERATORS = ["||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", "!"] as const;
+export const OPERATORS = [
+  "||",
+  "&&",
+  "==",
+  "!=",
+  "<=",
+  ">=",
+  "<",
+  ">",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "^",
+  "!",
+] as const;
 export type Operator = (typeof OPERATORS)[number];
 
 export const PUNCTUATION = ["=", "(", ")", "[", "]", "{", "}", ",", "."] as const;
 export type Punctuation = (typeof PUNCTUATION)[number];
 
-export type TokenKind = "identifier" | "number" | "float" | "string" | "raw-string" | "keyword" | "terminator" | "end" | "bad" | Operator | Punctuation;
+export type TokenKind =
+  | "identifier"
+  | "number"
+  | "float"
+  | "string"
+  | "raw-string"
+  | "keyword"
+  | "terminator"
+  | "end"
+  | "bad"
+  | Operator
+  | Punctuation;
 
 export interface Token {
   readonly kind: TokenKind;

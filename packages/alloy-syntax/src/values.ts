@@ -4,9 +4,28 @@
  */
 import { formatGoFloat } from "@finch/model";
 
-export type Value = null | boolean | number | bigint | string | Secret | readonly Value[] | ObjectValue | FunctionValue | Capsule;
+export type Value =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Secret
+  | readonly Value[]
+  | ObjectValue
+  | FunctionValue
+  | Capsule;
 export type ObjectValue = ReadonlyMap<string, Value>;
-export type ValueKind = "null" | "bool" | "number" | "string" | "secret" | "array" | "object" | "function" | "capsule";
+export type ValueKind =
+  | "null"
+  | "bool"
+  | "number"
+  | "string"
+  | "secret"
+  | "array"
+  | "object"
+  | "function"
+  | "capsule";
 
 /** A text that is never printed: `toString` and JSON give `(secret)`. */
 export class Secret {
@@ -60,7 +79,10 @@ export class ValueFault extends Error {
   readonly argument: number | undefined;
   readonly isUnsupported: boolean;
 
-  constructor(message: string, options: { readonly argument?: number; readonly isUnsupported?: boolean } = {}) {
+  constructor(
+    message: string,
+    options: { readonly argument?: number; readonly isUnsupported?: boolean } = {},
+  ) {
     super(message);
     this.argument = options.argument;
     this.isUnsupported = options.isUnsupported ?? false;
@@ -106,7 +128,8 @@ export function toText(value: Value): string {
 export function toNumber(value: Value): number | bigint {
   if (typeof value === "number" || typeof value === "bigint") return value;
   if (value === null) return 0n;
-  if (typeof value !== "string") throw new ValueFault(`expected number, got ${describeKind(value)}`);
+  if (typeof value !== "string")
+    throw new ValueFault(`expected number, got ${describeKind(value)}`);
   if (/^[+-]?[0-9]+$/.test(value)) return BigInt(value.replace("+", ""));
   if (/^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/.test(value)) return Number(value);
   throw new ValueFault(`expected number, got string ${JSON.stringify(value.slice(0, 60))}`);
@@ -151,14 +174,21 @@ export function equals(a: Value, b: Value): boolean {
   if (kind === "number") return compareNumbers(a as number | bigint, b as number | bigint) === 0;
   if (a instanceof Secret && b instanceof Secret) return a.reveal() === b.reveal();
   if (a instanceof Capsule && b instanceof Capsule) return a.content === b.content;
-  if (isArray(a!) && isArray(b!)) return a.length === b.length && a.every((element, index) => equals(element, b[index]!));
+  if (isArray(a!) && isArray(b!))
+    return a.length === b.length && a.every((element, index) => equals(element, b[index]!));
   if (!isObject(a!) || !isObject(b!) || a.size !== b.size) return false;
   return [...a].every(([key, value]) => b.has(key) && equals(value, b.get(key)!));
 }
 
 /** Negative, zero or positive; NaN when either is. */
 export function compareNumbers(a: number | bigint, b: number | bigint): number {
-  return a < b ? -1 : a > b ? 1 : Number.isNaN(Number(a)) || Number.isNaN(Number(b)) ? Number.NaN : 0;
+  return a < b
+    ? -1
+    : a > b
+      ? 1
+      : Number.isNaN(Number(a)) || Number.isNaN(Number(b))
+        ? Number.NaN
+        : 0;
 }
 
 /** Null, zero, false, and empty texts, arrays and objects: what `coalesce` passes over. */

@@ -97,7 +97,12 @@ class AgentRuntime implements Agent {
     };
     const own = this.#metrics.ofComponent("agent");
     this.#reloads = {
-      add: (outcome) => own.counter("finch_agent_config_loads_total", "Configurations loaded, by outcome.", { outcome }).add(1),
+      add: (outcome) =>
+        own
+          .counter("finch_agent_config_loads_total", "Configurations loaded, by outcome.", {
+            outcome,
+          })
+          .add(1),
     };
   }
 
@@ -118,7 +123,8 @@ class AgentRuntime implements Agent {
       const sources = await readConfig(this.#options.source, this.#options.fileSystem);
       const graph = await buildGraph(sources, this.#vocabulary);
       const diagnostics = checkGraph(graph, this.#vocabulary.library);
-      if (diagnostics.some((diagnostic) => diagnostic.severity === "error")) throw new ConfigError(diagnostics);
+      if (diagnostics.some((diagnostic) => diagnostic.severity === "error"))
+        throw new ConfigError(diagnostics);
       this.#reloads.add("success");
       return graph;
     } catch (error) {
@@ -136,7 +142,9 @@ class AgentRuntime implements Agent {
   /** Replaces the graph: what is gone stops first, so that its ports and files are free; what stays keeps its state; then the rest starts. */
   async #apply(graph: Graph): Promise<void> {
     if (this.#isStopping) return;
-    const gone = [...this.#nodes.values()].filter((node) => graph.nodes.get(node.id)?.definition.name !== node.written.definition.name);
+    const gone = [...this.#nodes.values()].filter(
+      (node) => graph.nodes.get(node.id)?.definition.name !== node.written.definition.name,
+    );
     await this.#stopNodes(gone);
     this.#order = [...graph.nodes.keys()];
     for (const [id, written] of graph.nodes) {
@@ -174,7 +182,8 @@ class AgentRuntime implements Agent {
   /** Marks dependants; they are evaluated together, once the exports of this turn of the event loop are all there. */
   #onExports(changed: string): void {
     for (const node of this.#nodes.values()) {
-      if (node.written.references.some((reference) => reference.to === changed)) this.#dirty.add(node.id);
+      if (node.written.references.some((reference) => reference.to === changed))
+        this.#dirty.add(node.id);
     }
     if (this.#isFlushPlanned || this.#dirty.size === 0) return;
     this.#isFlushPlanned = true;
@@ -186,7 +195,16 @@ class AgentRuntime implements Agent {
   }
 
   async #stopNodes(nodes: readonly ComponentNode[]): Promise<void> {
-    const edges = new Map(nodes.map((node) => [node.id, new Set(node.written.references.map((reference) => reference.to).filter((to) => nodes.some((other) => other.id === to)))]));
+    const edges = new Map(
+      nodes.map((node) => [
+        node.id,
+        new Set(
+          node.written.references
+            .map((reference) => reference.to)
+            .filter((to) => nodes.some((other) => other.id === to)),
+        ),
+      ]),
+    );
     for (const group of stopGroups(edges)) {
       await Promise.all(group.map((id) => this.#nodes.get(id)!.stop()));
       for (const id of group) {
@@ -219,9 +237,15 @@ class AgentRuntime implements Agent {
   }
 
   metricsText(): string {
-    const counts = new Map<Health["state"], number>(["healthy", "unhealthy", "unknown", "exited"].map((state) => [state as Health["state"], 0]));
-    for (const node of this.#nodes.values()) counts.set(node.health.state, counts.get(node.health.state)! + 1);
-    const lines = [...counts].map(([state, count]) => `alloy_component_controller_running_components{health_type="${state}"} ${count}`);
+    const counts = new Map<Health["state"], number>(
+      ["healthy", "unhealthy", "unknown", "exited"].map((state) => [state as Health["state"], 0]),
+    );
+    for (const node of this.#nodes.values())
+      counts.set(node.health.state, counts.get(node.health.state)! + 1);
+    const lines = [...counts].map(
+      ([state, count]) =>
+        `alloy_component_controller_running_components{health_type="${state}"} ${count}`,
+    );
     return `# HELP alloy_component_controller_running_components Components by health.\n# TYPE alloy_component_controller_running_components gauge\n${lines.join("\n")}\n${this.#metrics.text()}`;
   }
 }

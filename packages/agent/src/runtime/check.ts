@@ -9,7 +9,9 @@ import type { Graph, GraphNode } from "./graph.ts";
 export function checkGraph(graph: Graph, library: ObjectValue): readonly Diagnostic[] {
   const diagnostics = [...graph.diagnostics];
   for (const node of graph.nodes.values()) checkNode(node, library, diagnostics);
-  return diagnostics.toSorted((a, b) => (a.source.name === b.source.name ? a.start - b.start : a.source.name < b.source.name ? -1 : 1));
+  return diagnostics.toSorted((a, b) =>
+    a.source.name === b.source.name ? a.start - b.start : a.source.name < b.source.name ? -1 : 1,
+  );
 }
 
 function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnostic[]): void {
@@ -17,14 +19,24 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
   const evaluateAttribute = (attribute: Attribute): Value | undefined => {
     const references = referencesOf([attribute]);
     // What refers to a component is known only when it runs; what reads the environment may differ on the machine it is meant for.
-    const isKnown = references.every(({ path }) => path[0] !== "sys" && path[0] !== "env" && !node.references.some((reference) => within(reference, attribute)));
+    const isKnown = references.every(
+      ({ path }) =>
+        path[0] !== "sys" &&
+        path[0] !== "env" &&
+        !node.references.some((reference) => within(reference, attribute)),
+    );
     if (!isKnown || references.some(({ path }) => !library.has(path[0]!))) return undefined;
     const result = evaluate(attribute.value, node.source, scope);
     if (result.ok) return result.value;
     diagnostics.push(result.diagnostic);
     return undefined;
   };
-  const context = { source: node.source, header: headerOf(node.block), evaluateAttribute, diagnostics };
+  const context = {
+    source: node.source,
+    header: headerOf(node.block),
+    evaluateAttribute,
+    diagnostics,
+  };
   const decoded = decodeBody(node.block.body, node.definition.arguments, context);
   if (!decoded.isComplete) return;
   const fault = node.definition.check?.(decoded.values);
@@ -35,7 +47,9 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
 export function faultDiagnostic(node: GraphNode, fault: ArgumentFault): Diagnostic {
   const span = faultSpan(node, fault);
   const unsupported = /^not supported yet: (.*)$/s.exec(fault.message)?.[1];
-  return unsupported === undefined ? makeError(node.source, span, fault.message) : makeUnsupported(node.source, span, unsupported);
+  return unsupported === undefined
+    ? makeError(node.source, span, fault.message)
+    : makeUnsupported(node.source, span, unsupported);
 }
 
 function within(inner: Span, outer: Span): boolean {
@@ -59,7 +73,9 @@ function faultSpan(node: GraphNode, fault: ArgumentFault): Span {
   let body = node.block.body;
   for (const step of fault.at?.split(".") ?? []) {
     const [, name = step, index = "0"] = /^(.*)\[([0-9]+)\]$/.exec(step) ?? [];
-    const found = body.filter((statement) => statement.name === name || statement.name.startsWith(`${name}.`))[Number(index)];
+    const found = body.filter(
+      (statement) => statement.name === name || statement.name.startsWith(`${name}.`),
+    )[Number(index)];
     if (found === undefined) return span;
     span = found.kind === "attribute" ? found : headerOf(found);
     body = found.kind === "block" ? found.body : [];

@@ -13,7 +13,10 @@ export type ShownValue =
   | { readonly type: "bool"; readonly value: boolean }
   | { readonly type: "null" }
   | { readonly type: "array"; readonly value: readonly ShownValue[] }
-  | { readonly type: "object"; readonly value: readonly { readonly key: string; readonly value: ShownValue }[] };
+  | {
+      readonly type: "object";
+      readonly value: readonly { readonly key: string; readonly value: ShownValue }[];
+    };
 
 /** An attribute or block as Alloy's web API shows it. */
 export type ShownStatement =
@@ -32,9 +35,14 @@ export interface ComponentInfo {
   readonly exports: readonly ShownStatement[];
 }
 
-export function describeComponent(node: ComponentNode, all: Iterable<ComponentNode>): ComponentInfo {
+export function describeComponent(
+  node: ComponentNode,
+  all: Iterable<ComponentNode>,
+): ComponentInfo {
   const { id, written, health } = node;
-  const referencedBy = [...all].filter((other) => other.written.references.some((reference) => reference.to === id)).map((other) => other.id);
+  const referencedBy = [...all]
+    .filter((other) => other.written.references.some((reference) => reference.to === id))
+    .map((other) => other.id);
   return {
     id,
     name: written.definition.name,
@@ -43,35 +51,51 @@ export function describeComponent(node: ComponentNode, all: Iterable<ComponentNo
     referencesTo: [...new Set(written.references.map((reference) => reference.to))],
     referencedBy,
     arguments: showArguments(node),
-    exports: Object.entries(node.currentExports ?? {}).map(([name, value]) => ({ name, type: "attr", value: showValue(toLanguageValue(value, name)) })),
+    exports: Object.entries(node.currentExports ?? {}).map(([name, value]) => ({
+      name,
+      type: "attr",
+      value: showValue(toLanguageValue(value, name)),
+    })),
   };
 }
 
 function showArguments(node: ComponentNode): readonly ShownStatement[] {
-  return showBody(node.written.definition.arguments, (node.currentArguments ?? {}) as Readonly<Record<string, unknown>>);
+  return showBody(
+    node.written.definition.arguments,
+    (node.currentArguments ?? {}) as Readonly<Record<string, unknown>>,
+  );
 }
 
-function showBody(schema: ComponentNode["written"]["definition"]["arguments"], values: Readonly<Record<string, unknown>>): readonly ShownStatement[] {
+function showBody(
+  schema: ComponentNode["written"]["definition"]["arguments"],
+  values: Readonly<Record<string, unknown>>,
+): readonly ShownStatement[] {
   return Object.entries(schema).flatMap(([name, declared]): ShownStatement[] => {
     const value = values[name];
     if (value === undefined || declared.kind === "not-yet") return [];
-    if (declared.kind === "attribute") return [{ name, type: "attr", value: showDecoded(declared.type, value) }];
+    if (declared.kind === "attribute")
+      return [{ name, type: "attr", value: showDecoded(declared.type, value) }];
     if (declared.kind === "choice") {
       const choices = declared.choices();
-      return (value as { readonly name: string; readonly values: Readonly<Record<string, unknown>> }[]).map((chosen) => ({
+      return (
+        value as { readonly name: string; readonly values: Readonly<Record<string, unknown>> }[]
+      ).map((chosen) => ({
         name: `${name}.${chosen.name}`,
         type: "block",
         body: showBody(choices[chosen.name]!, chosen.values),
       }));
     }
-    const blocks = (declared.repeat === "many" ? value : [value]) as Readonly<Record<string, unknown>>[];
+    const blocks = (declared.repeat === "many" ? value : [value]) as Readonly<
+      Record<string, unknown>
+    >[];
     return blocks.map((body) => ({ name, type: "block", body: showBody(declared.schema, body) }));
   });
 }
 
 function showDecoded(type: string, value: unknown): ShownValue {
-  if (type === "duration" && typeof value === "number") return { type: "string", value: formatMs(value) };
-  if (type === "relabel-rules") return { type: "capsule", value: "capsule(\"RelabelRules\")" };
+  if (type === "duration" && typeof value === "number")
+    return { type: "string", value: formatMs(value) };
+  if (type === "relabel-rules") return { type: "capsule", value: 'capsule("RelabelRules")' };
   return showValue(toLanguageValue(value, ""));
 }
 
@@ -85,19 +109,34 @@ function showValue(value: ReturnType<typeof toLanguageValue>): ShownValue {
   if (value === null) return { type: "null" };
   if (typeof value === "string") return { type: "string", value };
   if (typeof value === "boolean") return { type: "bool", value };
-  if (typeof value === "number" || typeof value === "bigint") return { type: "number", value: String(value) };
+  if (typeof value === "number" || typeof value === "bigint")
+    return { type: "number", value: String(value) };
   if (value instanceof Secret) return { type: "capsule", value: "(secret)" };
-  if (value instanceof Capsule) return value.content instanceof Labels ? showFields(value.content) : { type: "capsule", value: `capsule(${JSON.stringify(value.type)})` };
-  if (Array.isArray(value)) return showArray(value as readonly ReturnType<typeof toLanguageValue>[]);
-  return value instanceof Map ? showFields([...value].map(([key, field]) => [key, field] as const)) : { type: "function", value: "function" };
+  if (value instanceof Capsule)
+    return value.content instanceof Labels
+      ? showFields(value.content)
+      : { type: "capsule", value: `capsule(${JSON.stringify(value.type)})` };
+  if (Array.isArray(value))
+    return showArray(value as readonly ReturnType<typeof toLanguageValue>[]);
+  return value instanceof Map
+    ? showFields([...value].map(([key, field]) => [key, field] as const))
+    : { type: "function", value: "function" };
 }
 
 function showArray(elements: readonly ReturnType<typeof toLanguageValue>[]): ShownValue {
   const shown = elements.slice(0, SHOWN_ELEMENTS_MAX).map(showValue);
   const hidden = elements.length - shown.length;
-  return { type: "array", value: hidden === 0 ? shown : [...shown, { type: "string", value: `… and ${hidden} more` }] };
+  return {
+    type: "array",
+    value: hidden === 0 ? shown : [...shown, { type: "string", value: `… and ${hidden} more` }],
+  };
 }
 
-function showFields(fields: Iterable<readonly [string, ReturnType<typeof toLanguageValue>]>): ShownValue {
-  return { type: "object", value: [...fields].map(([key, value]) => ({ key, value: showValue(value) })) };
+function showFields(
+  fields: Iterable<readonly [string, ReturnType<typeof toLanguageValue>]>,
+): ShownValue {
+  return {
+    type: "object",
+    value: [...fields].map(([key, value]) => ({ key, value: showValue(value) })),
+  };
 }

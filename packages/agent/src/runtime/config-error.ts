@@ -11,7 +11,11 @@ export class ConfigError extends FinchError {
     const [first] = diagnostics;
     const isUnsupported = diagnostics.every((diagnostic) => diagnostic.kind === "unsupported");
     const more = diagnostics.length > 1 ? ` (and ${diagnostics.length - 1} more diagnostics)` : "";
-    super(isUnsupported ? "unsupported" : "invalid", "agent/bad-config", `${first === undefined ? "bad configuration" : formatDiagnosticLine(first)}${more}`);
+    super(
+      isUnsupported ? "unsupported" : "invalid",
+      "agent/bad-config",
+      `${first === undefined ? "bad configuration" : formatDiagnosticLine(first)}${more}`,
+    );
     this.diagnostics = diagnostics;
   }
 

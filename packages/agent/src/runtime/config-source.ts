@@ -6,28 +6,55 @@ import { FinchError } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
 import { CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX } from "./limits.ts";
 
-export type ConfigSource = { readonly path: string } | { readonly text: string; readonly name: string };
+export type ConfigSource =
+  | { readonly path: string }
+  | { readonly text: string; readonly name: string };
 
-export async function readConfig(config: ConfigSource, fileSystem: FileSystem): Promise<readonly Source[]> {
+export async function readConfig(
+  config: ConfigSource,
+  fileSystem: FileSystem,
+): Promise<readonly Source[]> {
   if ("text" in config) return [new Source(config.name, config.text)];
   const isDirectory = await describePath(config.path);
   if (!isDirectory) return [await readSource(config.path, fileSystem)];
   const names = (await fileSystem.list(config.path)).filter((name) => name.endsWith(".alloy"));
-  if (names.length === 0) throw new FinchError("invalid", "agent/no-config", `${config.path} holds no *.alloy file; put one there or name a file`);
-  if (names.length > CONFIG_FILES_MAX) throw new FinchError("too-large", "agent/too-many-files", `${config.path} holds more than ${CONFIG_FILES_MAX} *.alloy files`);
-  return Promise.all(names.toSorted().map((name) => readSource(join(config.path, name), fileSystem)));
+  if (names.length === 0)
+    throw new FinchError(
+      "invalid",
+      "agent/no-config",
+      `${config.path} holds no *.alloy file; put one there or name a file`,
+    );
+  if (names.length > CONFIG_FILES_MAX)
+    throw new FinchError(
+      "too-large",
+      "agent/too-many-files",
+      `${config.path} holds more than ${CONFIG_FILES_MAX} *.alloy files`,
+    );
+  return Promise.all(
+    names.toSorted().map((name) => readSource(join(config.path, name), fileSystem)),
+  );
 }
 
 async function describePath(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    throw new FinchError("not-found", "agent/no-config", `cannot read the configuration ${path}; check the path`, { cause: error });
+    throw new FinchError(
+      "not-found",
+      "agent/no-config",
+      `cannot read the configuration ${path}; check the path`,
+      { cause: error },
+    );
   }
 }
 
 async function readSource(path: string, fileSystem: FileSystem): Promise<Source> {
   const size = await fileSystem.sizeOf(path);
-  if (size > CONFIG_FILE_BYTES_MAX) throw new FinchError("too-large", "agent/config-too-large", `${path} has ${size} bytes, at most ${CONFIG_FILE_BYTES_MAX} are read`);
+  if (size > CONFIG_FILE_BYTES_MAX)
+    throw new FinchError(
+      "too-large",
+      "agent/config-too-large",
+      `${path} has ${size} bytes, at most ${CONFIG_FILE_BYTES_MAX} are read`,
+    );
   return decodeSource(path, await fileSystem.readFile(path));
 }

@@ -3,7 +3,16 @@
  * stop at the first fault. What a value is comes from `evaluateAttribute`, so that validation can leave out what only a running agent knows.
  */
 import { makeError, makeUnsupported, suggest } from "@finch/alloy-syntax";
-import type { Attribute as WrittenAttribute, Block as WrittenBlock, Diagnostic, Expression, Source, Span, Statement, Value } from "@finch/alloy-syntax";
+import type {
+  Attribute as WrittenAttribute,
+  Block as WrittenBlock,
+  Diagnostic,
+  Expression,
+  Source,
+  Span,
+  Statement,
+  Value,
+} from "@finch/alloy-syntax";
 import type { Attribute, BlockSchema, ValuesOf } from "../schema.ts";
 import { DecodeFault, decodeValue } from "./decode-value.ts";
 
@@ -23,7 +32,11 @@ export interface DecodedBody {
   readonly isComplete: boolean;
 }
 
-export function decodeBody(body: readonly Statement[], schema: BlockSchema, context: BodyContext): DecodedBody {
+export function decodeBody(
+  body: readonly Statement[],
+  schema: BlockSchema,
+  context: BodyContext,
+): DecodedBody {
   return new BodyDecoder(schema, context).decode(body);
 }
 
@@ -72,11 +85,18 @@ class BodyDecoder {
     const span = { start: statement.start, end: statement.start + name.length };
     const declared = this.#declared(name);
     if (declared === undefined) {
-      const known = Object.keys(this.#schema).filter((key) => this.#schema[key]!.kind === "attribute");
-      this.#fault(span, `unrecognized attribute name ${JSON.stringify(name)}${suggest(name, known)}`);
+      const known = Object.keys(this.#schema).filter(
+        (key) => this.#schema[key]!.kind === "attribute",
+      );
+      this.#fault(
+        span,
+        `unrecognized attribute name ${JSON.stringify(name)}${suggest(name, known)}`,
+      );
     } else if (declared.kind === "not-yet") this.#notYet(span, `${declared.of} ${name}`);
-    else if (declared.kind !== "attribute") this.#fault(span, `${JSON.stringify(name)} must be a block, but is used as an attribute`);
-    else if (this.#seen.has(name)) this.#fault(span, `attribute ${JSON.stringify(name)} may only be provided once`);
+    else if (declared.kind !== "attribute")
+      this.#fault(span, `${JSON.stringify(name)} must be a block, but is used as an attribute`);
+    else if (this.#seen.has(name))
+      this.#fault(span, `attribute ${JSON.stringify(name)} may only be provided once`);
     else this.#decodeAttribute(statement, declared);
     this.#seen.add(name);
   }
@@ -97,23 +117,39 @@ class BodyDecoder {
 
   #block(statement: WrittenBlock): void {
     const span = headerOf(statement);
-    const key = this.#declared(statement.name) === undefined ? this.#choiceKey(statement.name) : statement.name;
+    const key =
+      this.#declared(statement.name) === undefined
+        ? this.#choiceKey(statement.name)
+        : statement.name;
     const declared = key === undefined ? undefined : this.#declared(key);
     if (key === undefined || declared === undefined) {
-      this.#fault(span, `unrecognized block name ${JSON.stringify(statement.name)}${suggest(statement.name, this.#blockNames())}`);
+      this.#fault(
+        span,
+        `unrecognized block name ${JSON.stringify(statement.name)}${suggest(statement.name, this.#blockNames())}`,
+      );
       return;
     }
     const isRepeated = this.#seen.has(key);
     this.#seen.add(key);
     if (declared.kind === "not-yet") return this.#notYet(span, `${declared.of} ${statement.name}`);
-    if (declared.kind === "attribute") return this.#fault(span, `${JSON.stringify(statement.name)} must be an attribute, but is used as a block`);
-    if (statement.label !== "") return this.#fault(statement.labelSpan ?? span, `block ${JSON.stringify(statement.name)} does not support specifying labels`);
+    if (declared.kind === "attribute")
+      return this.#fault(
+        span,
+        `${JSON.stringify(statement.name)} must be an attribute, but is used as a block`,
+      );
+    if (statement.label !== "")
+      return this.#fault(
+        statement.labelSpan ?? span,
+        `block ${JSON.stringify(statement.name)} does not support specifying labels`,
+      );
     if (declared.kind === "choice") {
       const name = statement.name.slice(key.length + 1);
       const choices = declared.choices();
       this.#list(key).push({ name, values: this.#nested(statement, choices[name]!) });
-    } else if (declared.repeat === "many") this.#list(key).push(this.#nested(statement, declared.schema));
-    else if (isRepeated) this.#fault(span, `block ${JSON.stringify(statement.name)} may only be specified once`);
+    } else if (declared.repeat === "many")
+      this.#list(key).push(this.#nested(statement, declared.schema));
+    else if (isRepeated)
+      this.#fault(span, `block ${JSON.stringify(statement.name)} may only be specified once`);
     else this.#values[key] = this.#nested(statement, declared.schema);
   }
 
@@ -122,7 +158,10 @@ class BodyDecoder {
   }
 
   #nested(statement: WrittenBlock, schema: BlockSchema): unknown {
-    const decoded = decodeBody(statement.body, schema, { ...this.#context, header: headerOf(statement) });
+    const decoded = decodeBody(statement.body, schema, {
+      ...this.#context,
+      header: headerOf(statement),
+    });
     this.#isComplete &&= decoded.isComplete;
     return decoded.values;
   }
@@ -132,12 +171,15 @@ class BodyDecoder {
     const dot = name.indexOf(".");
     const key = name.slice(0, Math.max(0, dot));
     const declared = this.#declared(key);
-    return declared?.kind === "choice" && Object.hasOwn(declared.choices(), name.slice(dot + 1)) ? key : undefined;
+    return declared?.kind === "choice" && Object.hasOwn(declared.choices(), name.slice(dot + 1))
+      ? key
+      : undefined;
   }
 
   #blockNames(): string[] {
     return Object.entries(this.#schema).flatMap(([key, declared]) => {
-      if (declared.kind === "choice") return Object.keys(declared.choices()).map((name) => `${key}.${name}`);
+      if (declared.kind === "choice")
+        return Object.keys(declared.choices()).map((name) => `${key}.${name}`);
       return declared.kind === "block" ? [key] : [];
     });
   }
@@ -147,7 +189,8 @@ class BodyDecoder {
     const declared = this.#schema[name]!;
     if (this.#seen.has(name)) return;
     if (declared.kind === "attribute") {
-      if (declared.presence === "required") this.#fault(this.#context.header, `missing required attribute ${JSON.stringify(name)}`);
+      if (declared.presence === "required")
+        this.#fault(this.#context.header, `missing required attribute ${JSON.stringify(name)}`);
       else this.#values[name] = declared.default;
     } else if (declared.kind === "choice") this.#values[name] = [];
     else if (declared.kind === "block") {
@@ -168,7 +211,8 @@ function locate(expression: Expression, path: readonly (number | string)[]): Spa
   for (const step of path) {
     let next: Expression | undefined;
     if (found.kind === "array" && typeof step === "number") next = found.elements[step];
-    else if (found.kind === "object") next = found.fields.find((field) => field.name === step)?.value;
+    else if (found.kind === "object")
+      next = found.fields.find((field) => field.name === step)?.value;
     if (next === undefined) return found;
     found = next;
   }

@@ -1,6 +1,17 @@
 /** Turns an evaluated value into the TypeScript value of an argument type. Throws {@link DecodeFault} with the path to what does not fit. */
 import { Labels, parseBytes, parseGoDuration } from "@finch/model";
-import { Capsule, describeKind, isObject, toArray, toBool, toNumber, toObject, toSecret, toText, ValueFault } from "@finch/alloy-syntax";
+import {
+  Capsule,
+  describeKind,
+  isObject,
+  toArray,
+  toBool,
+  toNumber,
+  toObject,
+  toSecret,
+  toText,
+  ValueFault,
+} from "@finch/alloy-syntax";
 import type { Value } from "@finch/alloy-syntax";
 import { describeError } from "@finch/runtime";
 import type { LogsReceiver, MetricsReceiver, Target } from "../receivers.ts";
@@ -33,8 +44,10 @@ const DECODERS: Decoders = {
   "map(secret)": (value) => eachField(value, toSecret),
   "map(list(secret))": (value) => eachField(value, (list) => eachElement(list, toSecret)),
   "list(target)": (value) => eachElement(value, toTarget),
-  "list(metrics-receiver)": (value) => eachElement(value, (element) => toReceiver<MetricsReceiver>(element, "metrics-receiver")),
-  "list(logs-receiver)": (value) => eachElement(value, (element) => toReceiver<LogsReceiver>(element, "logs-receiver")),
+  "list(metrics-receiver)": (value) =>
+    eachElement(value, (element) => toReceiver<MetricsReceiver>(element, "metrics-receiver")),
+  "list(logs-receiver)": (value) =>
+    eachElement(value, (element) => toReceiver<LogsReceiver>(element, "logs-receiver")),
   "relabel-rules": toRules,
   any: (value) => value,
 };
@@ -45,12 +58,17 @@ export function decodeValue(attribute: Attribute, value: Value): unknown {
   const decoded = at([], () => DECODERS[attribute.type](value));
   const { oneOf, bounds } = attribute;
   if (oneOf !== undefined && typeof decoded === "string" && !oneOf.includes(decoded)) {
-    throw new DecodeFault(`unrecognized value ${JSON.stringify(decoded)}, expected one of ${oneOf.join(", ")}`, []);
+    throw new DecodeFault(
+      `unrecognized value ${JSON.stringify(decoded)}, expected one of ${oneOf.join(", ")}`,
+      [],
+    );
   }
   if (typeof decoded === "number") {
     const unit = attribute.type === "duration" ? " ms" : attribute.type === "bytes" ? " bytes" : "";
-    if (bounds.min !== undefined && decoded < bounds.min) throw new DecodeFault(`must be at least ${bounds.min}${unit}, got ${decoded}`, []);
-    if (bounds.max !== undefined && decoded > bounds.max) throw new DecodeFault(`must be at most ${bounds.max}${unit}, got ${decoded}`, []);
+    if (bounds.min !== undefined && decoded < bounds.min)
+      throw new DecodeFault(`must be at least ${bounds.min}${unit}, got ${decoded}`, []);
+    if (bounds.max !== undefined && decoded > bounds.max)
+      throw new DecodeFault(`must be at most ${bounds.max}${unit}, got ${decoded}`, []);
   }
   return decoded;
 }
@@ -60,7 +78,8 @@ function at<Result>(path: readonly (number | string)[], decode: () => Result): R
   try {
     return decode();
   } catch (error) {
-    if (error instanceof DecodeFault) throw new DecodeFault(error.message, [...path, ...error.path]);
+    if (error instanceof DecodeFault)
+      throw new DecodeFault(error.message, [...path, ...error.path]);
     if (error instanceof ValueFault) throw new DecodeFault(error.message, path);
     throw error;
   }
@@ -70,7 +89,10 @@ function eachElement<Result>(value: Value, decode: (element: Value) => Result): 
   return toArray(value).map((element, index) => at([index], () => decode(element)));
 }
 
-function eachField<Result>(value: Value, decode: (field: Value) => Result): Readonly<Record<string, Result>> {
+function eachField<Result>(
+  value: Value,
+  decode: (field: Value) => Result,
+): Readonly<Record<string, Result>> {
   const fields: [string, Result][] = [];
   for (const [key, field] of toObject(value)) fields.push([key, at([key], () => decode(field))]);
   return Object.fromEntries(fields);
@@ -88,7 +110,8 @@ function toDurationMs(value: Value): number {
   try {
     return value === null ? 0 : parseGoDuration(toText(value)) / 1e6;
   } catch (error) {
-    if (error instanceof ValueFault) throw new ValueFault(`expected duration such as "15s", got ${describeKind(value)}`);
+    if (error instanceof ValueFault)
+      throw new ValueFault(`expected duration such as "15s", got ${describeKind(value)}`);
     throw new ValueFault(describeError(error));
   }
 }
@@ -98,30 +121,44 @@ function toBytes(value: Value): number {
   try {
     return value === null ? 0 : parseBytes(toText(value));
   } catch (error) {
-    if (error instanceof ValueFault) throw new ValueFault(`expected size such as "1MiB", got ${describeKind(value)}`);
+    if (error instanceof ValueFault)
+      throw new ValueFault(`expected size such as "1MiB", got ${describeKind(value)}`);
     throw new ValueFault(describeError(error));
   }
 }
 
 function toTarget(value: Value): Target {
   if (value instanceof Capsule && value.content instanceof Labels) return value.content;
-  if (!isObject(value)) throw new ValueFault(`target::ConvertFrom: conversion from '${describeKind(value)}' is not supported`);
+  if (!isObject(value))
+    throw new ValueFault(
+      `target::ConvertFrom: conversion from '${describeKind(value)}' is not supported`,
+    );
   return Labels.fromObject(eachField(value, toText));
 }
 
-function toReceiver<Receiver extends MetricsReceiver | LogsReceiver>(value: Value, kind: Receiver["kind"]): Receiver {
-  const content = value instanceof Capsule ? (value.content as Partial<Receiver> | null) : undefined;
+function toReceiver<Receiver extends MetricsReceiver | LogsReceiver>(
+  value: Value,
+  kind: Receiver["kind"],
+): Receiver {
+  const content =
+    value instanceof Capsule ? (value.content as Partial<Receiver> | null) : undefined;
   if (content?.kind === kind) return content as Receiver;
-  throw new ValueFault(`expected capsule(${JSON.stringify(CAPSULE_NAMES[kind])}), got ${describeKind(value)}`);
+  throw new ValueFault(
+    `expected capsule(${JSON.stringify(CAPSULE_NAMES[kind])}), got ${describeKind(value)}`,
+  );
 }
 
 /** How receivers are called in messages. */
-export const CAPSULE_NAMES = { "metrics-receiver": "MetricsReceiver", "logs-receiver": "LogsReceiver" } as const;
+export const CAPSULE_NAMES = {
+  "metrics-receiver": "MetricsReceiver",
+  "logs-receiver": "LogsReceiver",
+} as const;
 
 export const RULES_CAPSULE = "RelabelRules";
 
 function toRules(value: Value): readonly RelabelRule[] {
   if (value === null) return [];
-  if (value instanceof Capsule && value.type === RULES_CAPSULE) return value.content as readonly RelabelRule[];
+  if (value instanceof Capsule && value.type === RULES_CAPSULE)
+    return value.content as readonly RelabelRule[];
   throw new ValueFault(`expected the rules of a relabel component, got ${describeKind(value)}`);
 }

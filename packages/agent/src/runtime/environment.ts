@@ -4,10 +4,17 @@ import { createStandardLibrary } from "@finch/alloy-syntax";
 import type { LibraryEnvironment, ObjectValue } from "@finch/alloy-syntax";
 
 const GO_PLATFORMS: Readonly<Record<string, string>> = { win32: "windows", sunos: "solaris" };
-const GO_ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386", arm64: "arm64" };
+const GO_ARCHITECTURES: Readonly<Record<string, string>> = {
+  x64: "amd64",
+  ia32: "386",
+  arm64: "arm64",
+};
 
 /** This machine, with the variables of an environment (`process.env`, from `main.ts`). */
-export function machineEnvironment(variables: Readonly<Record<string, string | undefined>>, version: string): LibraryEnvironment {
+export function machineEnvironment(
+  variables: Readonly<Record<string, string | undefined>>,
+  version: string,
+): LibraryEnvironment {
   return {
     env: (name) => variables[name],
     hostname: hostname(),

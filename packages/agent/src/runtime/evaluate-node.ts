@@ -18,7 +18,9 @@ export interface Evaluated {
  */
 export function evaluateNode(node: ComponentNode, evaluated: Evaluated): void {
   const { written } = node;
-  const missing = written.references.find((reference) => evaluated.nodes.get(reference.to)?.exportValues === undefined);
+  const missing = written.references.find(
+    (reference) => evaluated.nodes.get(reference.to)?.exportValues === undefined,
+  );
   if (missing !== undefined) {
     node.setWaiting(`waiting for the exports of ${missing.to}`);
     return;
@@ -31,11 +33,21 @@ export function evaluateNode(node: ComponentNode, evaluated: Evaluated): void {
     diagnostics.push(result.diagnostic);
     return undefined;
   };
-  const context = { source: written.source, header: headerOf(written.block), evaluateAttribute, diagnostics };
-  const { values, isComplete } = decodeBody(written.block.body, written.definition.arguments, context);
+  const context = {
+    source: written.source,
+    header: headerOf(written.block),
+    evaluateAttribute,
+    diagnostics,
+  };
+  const { values, isComplete } = decodeBody(
+    written.block.body,
+    written.definition.arguments,
+    context,
+  );
   const fault = isComplete ? written.definition.check?.(values) : undefined;
   if (fault !== undefined) diagnostics.push(faultDiagnostic(written, fault));
-  if (diagnostics.length > 0) node.setEvaluationFault(diagnostics.map(formatDiagnosticLine).join("; "));
+  if (diagnostics.length > 0)
+    node.setEvaluationFault(diagnostics.map(formatDiagnosticLine).join("; "));
   else node.setArguments(values);
 }
 
@@ -43,8 +55,13 @@ function scopeOf(node: ComponentNode, { nodes, library }: Evaluated): Scope {
   return {
     resolve: (path) => {
       const found = findNode(path, (id) => nodes.has(id));
-      if (found !== undefined) return { value: nodes.get(found.id)!.exportValues!, length: path.length - found.rest.length };
-      const value = path[0] === "module_path" ? dirname(node.written.source.name) : library.get(path[0]!);
+      if (found !== undefined)
+        return {
+          value: nodes.get(found.id)!.exportValues!,
+          length: path.length - found.rest.length,
+        };
+      const value =
+        path[0] === "module_path" ? dirname(node.written.source.name) : library.get(path[0]!);
       return value === undefined ? undefined : { value, length: 1 };
     },
     names: () => [...library.keys(), ...nodes.keys()],

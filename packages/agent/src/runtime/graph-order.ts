@@ -50,7 +50,9 @@ export function stopGroups(edges: Edges): readonly (readonly string[])[] {
   const groups: string[][] = [];
   let rest = new Set(edges.keys());
   while (rest.size > 0) {
-    const referredTo = new Set([...rest].flatMap((node) => [...edges.get(node)!].filter((to) => to !== node)));
+    const referredTo = new Set(
+      [...rest].flatMap((node) => [...edges.get(node)!].filter((to) => to !== node)),
+    );
     const group = [...rest].filter((node) => !referredTo.has(node));
     // A ring cannot be ordered; it stops as a whole.
     if (group.length === 0) group.push(...rest);

@@ -3,7 +3,15 @@
  * declarations, but starts nothing. Everything wrong that can be known without running is reported, with its place.
  */
 import { makeError, makeUnsupported, parseFile, referencesOf, suggest } from "@finch/alloy-syntax";
-import type { Block, Diagnostic, ObjectValue, Reference, Source, Span, Statement } from "@finch/alloy-syntax";
+import type {
+  Block,
+  Diagnostic,
+  ObjectValue,
+  Reference,
+  Source,
+  Span,
+  Statement,
+} from "@finch/alloy-syntax";
 import { ALLOY_COMPONENTS } from "../alloy-names.ts";
 import type { ComponentDefinition } from "../component.ts";
 import type { ComponentLoader } from "../components/index.ts";
@@ -37,7 +45,18 @@ export interface Graph {
 }
 
 /** Blocks of the language that are no components and not built yet. */
-const NOT_YET_BLOCKS = new Set(["tracing", "http", "livedebugging", "remotecfg", "declare", "foreach", "import.file", "import.string", "import.http", "import.git"]);
+const NOT_YET_BLOCKS = new Set([
+  "tracing",
+  "http",
+  "livedebugging",
+  "remotecfg",
+  "declare",
+  "foreach",
+  "import.file",
+  "import.string",
+  "import.http",
+  "import.git",
+]);
 const MODULE_BLOCKS = new Set(["argument", "export"]);
 
 /** What the names of blocks stand for. */
@@ -48,7 +67,10 @@ export interface Vocabulary {
   readonly singleBlocks: Readonly<Record<string, ComponentDefinition>>;
 }
 
-export async function buildGraph(sources: readonly Source[], vocabulary: Vocabulary): Promise<Graph> {
+export async function buildGraph(
+  sources: readonly Source[],
+  vocabulary: Vocabulary,
+): Promise<Graph> {
   const builder = new GraphBuilder(vocabulary);
   const bodies: { source: Source; body: readonly Statement[] }[] = [];
   for (const source of sources) {
@@ -58,7 +80,8 @@ export async function buildGraph(sources: readonly Source[], vocabulary: Vocabul
   }
   if (builder.diagnostics.length === 0) {
     for (const { source, body } of bodies) builder.declareCustomNames(source, body);
-    for (const { source, body } of bodies) for (const statement of body) await builder.addStatement(source, statement);
+    for (const { source, body } of bodies)
+      for (const statement of body) await builder.addStatement(source, statement);
     builder.resolveReferences();
   }
   return builder.finish();
@@ -87,13 +110,21 @@ class GraphBuilder {
 
   declareCustomNames(_source: Source, body: readonly Statement[]): void {
     for (const statement of body) {
-      if (statement.kind === "block" && (statement.name === "declare" || statement.name.startsWith("import."))) this.#customNames.add(statement.label);
+      if (
+        statement.kind === "block" &&
+        (statement.name === "declare" || statement.name.startsWith("import."))
+      )
+        this.#customNames.add(statement.label);
     }
   }
 
   async addStatement(source: Source, statement: Statement): Promise<void> {
     if (statement.kind === "attribute") {
-      this.#fault(source, { start: statement.start, end: statement.start + statement.name.length }, `unrecognized attribute ${statement.name}: only blocks may stand at the top level`);
+      this.#fault(
+        source,
+        { start: statement.start, end: statement.start + statement.name.length },
+        `unrecognized attribute ${statement.name}: only blocks may stand at the top level`,
+      );
       return;
     }
     const definition = await this.#definitionOf(source, statement);
@@ -102,24 +133,43 @@ class GraphBuilder {
     const earlier = this.#drafts.get(id);
     if (earlier !== undefined) {
       const { line, column } = earlier.source.position(earlier.block.start);
-      this.#fault(source, headerOf(statement), `block ${id} already declared at ${earlier.source.name}:${line}:${column}`);
+      this.#fault(
+        source,
+        headerOf(statement),
+        `block ${id} already declared at ${earlier.source.name}:${line}:${column}`,
+      );
       return;
     }
     if (this.#drafts.size >= COMPONENTS_MAX) {
-      if (this.#drafts.size === COMPONENTS_MAX) this.#fault(source, headerOf(statement), `more than ${COMPONENTS_MAX} components`);
+      if (this.#drafts.size === COMPONENTS_MAX)
+        this.#fault(source, headerOf(statement), `more than ${COMPONENTS_MAX} components`);
       return;
     }
-    this.#drafts.set(id, { id, definition, label: statement.label, source, block: statement, references: [] });
+    this.#drafts.set(id, {
+      id,
+      definition,
+      label: statement.label,
+      source,
+      block: statement,
+      references: [],
+    });
   }
 
   /** The declaration; undefined when the block is fine but not built yet; `refused` when it cannot be a node. */
-  async #definitionOf(source: Source, block: Block): Promise<ComponentDefinition | undefined | "refused"> {
+  async #definitionOf(
+    source: Source,
+    block: Block,
+  ): Promise<ComponentDefinition | undefined | "refused"> {
     const { name } = block;
     const { components, singleBlocks } = this.#vocabulary;
     const header = headerOf(block);
     if (Object.hasOwn(singleBlocks, name)) {
       if (block.label === "") return singleBlocks[name]!;
-      this.#fault(source, header, `block ${JSON.stringify(name)} does not support specifying labels`);
+      this.#fault(
+        source,
+        header,
+        `block ${JSON.stringify(name)} does not support specifying labels`,
+      );
       return "refused";
     }
     if (MODULE_BLOCKS.has(name)) {
@@ -132,11 +182,17 @@ class GraphBuilder {
       if (block.label !== "") return components[name]!();
       this.#fault(source, header, `component ${JSON.stringify(name)} must have a label`);
       return "refused";
-    } else if (ALLOY_COMPONENTS.has(name)) this.diagnostics.push(makeUnsupported(source, header, `component ${name}`));
-    else if (isCustom) this.diagnostics.push(makeUnsupported(source, header, `custom component ${name}`));
+    } else if (ALLOY_COMPONENTS.has(name))
+      this.diagnostics.push(makeUnsupported(source, header, `component ${name}`));
+    else if (isCustom)
+      this.diagnostics.push(makeUnsupported(source, header, `custom component ${name}`));
     else {
       const known = [...ALLOY_COMPONENTS, ...NOT_YET_BLOCKS, ...Object.keys(singleBlocks)];
-      this.#fault(source, header, `cannot find the definition of component name ${JSON.stringify(name)}${suggest(name, known)}`);
+      this.#fault(
+        source,
+        header,
+        `cannot find the definition of component name ${JSON.stringify(name)}${suggest(name, known)}`,
+      );
       return "refused";
     }
     return undefined;
@@ -168,15 +224,28 @@ class GraphBuilder {
     }
     if (this.#vocabulary.library.has(path[0]!) || path[0] === "module_path") return undefined;
     const shown = path.slice(0, 3).join(".");
-    this.#fault(draft.source, reference, `component ${JSON.stringify(shown)} does not exist or is out of scope${suggest(shown, this.#drafts.keys())}`);
+    this.#fault(
+      draft.source,
+      reference,
+      `component ${JSON.stringify(shown)} does not exist or is out of scope${suggest(shown, this.#drafts.keys())}`,
+    );
     return undefined;
   }
 
-  #checkExport(draft: Draft, reference: Reference, found: { readonly id: string; readonly rest: readonly string[] }): void {
+  #checkExport(
+    draft: Draft,
+    reference: Reference,
+    found: { readonly id: string; readonly rest: readonly string[] },
+  ): void {
     const { definition } = this.#drafts.get(found.id)!;
     const [name] = found.rest;
-    if (definition === undefined || name === undefined || Object.hasOwn(definition.exports, name)) return;
-    this.#fault(draft.source, reference, `${found.id} does not export ${JSON.stringify(name)}${suggest(name, Object.keys(definition.exports))}`);
+    if (definition === undefined || name === undefined || Object.hasOwn(definition.exports, name))
+      return;
+    this.#fault(
+      draft.source,
+      reference,
+      `${found.id} does not export ${JSON.stringify(name)}${suggest(name, Object.keys(definition.exports))}`,
+    );
   }
 
   #fault(source: Source, span: Span, message: string): void {
@@ -184,11 +253,20 @@ class GraphBuilder {
   }
 
   finish(): Graph {
-    const edges = new Map([...this.#drafts.values()].map((draft) => [draft.id, new Set(draft.references.map((reference) => reference.to))]));
+    const edges = new Map(
+      [...this.#drafts.values()].map((draft) => [
+        draft.id,
+        new Set(draft.references.map((reference) => reference.to)),
+      ]),
+    );
     for (const cycle of findCycles(edges)) {
       for (const id of cycle) {
         const draft = this.#drafts.get(id)!;
-        this.#fault(draft.source, headerOf(draft.block), `cycle detected: ${[...cycle, cycle[0]!].join(" → ")}`);
+        this.#fault(
+          draft.source,
+          headerOf(draft.block),
+          `cycle detected: ${[...cycle, cycle[0]!].join(" → ")}`,
+        );
       }
     }
     const nodes = new Map<string, GraphNode>();
@@ -201,7 +279,10 @@ class GraphBuilder {
 }
 
 /** The node a dotted path begins with, longest match first. */
-export function findNode(path: readonly string[], exists: (id: string) => boolean): { readonly id: string; readonly rest: readonly string[] } | undefined {
+export function findNode(
+  path: readonly string[],
+  exists: (id: string) => boolean,
+): { readonly id: string; readonly rest: readonly string[] } | undefined {
   for (let length = path.length; length > 0; length--) {
     const id = path.slice(0, length).join(".");
     if (exists(id)) return { id, rest: path.slice(length) };

@@ -42,8 +42,17 @@ export class AgentLog {
 
   /** A logger for one part; for a component, its id. */
   logger(part: string): Logger {
-    const emit = (level: LogLevel) => (msg: string, fields: LogFields = {}) => this.#emit({ timeMs: this.#nowMs(), level, part, msg, fields });
-    return { debug: emit("debug"), info: emit("info"), warn: emit("warn"), error: emit("error"), child: (child) => this.logger(child) };
+    const emit =
+      (level: LogLevel) =>
+      (msg: string, fields: LogFields = {}) =>
+        this.#emit({ timeMs: this.#nowMs(), level, part, msg, fields });
+    return {
+      debug: emit("debug"),
+      info: emit("info"),
+      warn: emit("warn"),
+      error: emit("error"),
+      child: (child) => this.logger(child),
+    };
   }
 
   setWriteTo(receivers: readonly LogsReceiver[]): void {
@@ -75,12 +84,23 @@ export class AgentLog {
     while (this.#pending.length > 0) {
       const entries = this.#pending;
       this.#pending = [];
-      const results = await Promise.allSettled(this.#writeTo.map((receiver) => receiver.append(entries, signal)));
+      const results = await Promise.allSettled(
+        this.#writeTo.map((receiver) => receiver.append(entries, signal)),
+      );
       const failed = results.filter((result) => result.status === "rejected").length;
       if (failed > 0 || this.#dropped > 0) {
         const fields = { receivers: failed, dropped: this.#dropped };
         this.#dropped = 0;
-        this.#sink({ timeMs: this.#nowMs(), level: "warn", part: "logging", msg: "own log lines lost on the way to write_to", fields }, this.settings);
+        this.#sink(
+          {
+            timeMs: this.#nowMs(),
+            level: "warn",
+            part: "logging",
+            msg: "own log lines lost on the way to write_to",
+            fields,
+          },
+          this.settings,
+        );
       }
     }
     this.#flushing = false;
@@ -92,7 +112,8 @@ export function defineLogging(log: Pick<AgentLog, "settings" | "setWriteTo">): C
   return defineComponent({
     name: "logging",
     stability: "generally-available",
-    summary: "Level and format of the agent's own log lines, and where they go besides standard error.",
+    summary:
+      "Level and format of the agent's own log lines, and where they go besides standard error.",
     arguments: {
       level: oneOf(["error", "warn", "info", "debug"], "info", "Lowest level that is written."),
       format: oneOf(["logfmt", "json"], "logfmt", "How lines are written."),

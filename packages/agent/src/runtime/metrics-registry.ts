@@ -34,9 +34,18 @@ export class MetricsRegistry {
   ofComponent(id: string): ComponentMetrics {
     const families = this.#components.get(id) ?? new Map<string, Family>();
     this.#components.set(id, families);
-    const find = (type: Family["type"], name: string, help: string, rest: SeriesRequest): Series => {
+    const find = (
+      type: Family["type"],
+      name: string,
+      help: string,
+      rest: SeriesRequest,
+    ): Series => {
       let family = families.get(name);
-      if (family === undefined) families.set(name, (family = { type, help, buckets: rest.buckets ?? [], series: new Map() }));
+      if (family === undefined)
+        families.set(
+          name,
+          (family = { type, help, buckets: rest.buckets ?? [], series: new Map() }),
+        );
       return this.#series(id, family, rest);
     };
     const touched = (series: Series): Series => {
@@ -50,7 +59,10 @@ export class MetricsRegistry {
       },
       gauge: (name, help, labels, options) => {
         const series = find("gauge", name, help, { labels, options });
-        return { set: (value) => void (touched(series).value = value), add: (amount) => void (touched(series).value += amount) };
+        return {
+          set: (value) => void (touched(series).value = value),
+          add: (amount) => void (touched(series).value += amount),
+        };
       },
       histogram: (name, help, buckets, labels, options) => {
         const series = find("histogram", name, help, { labels, options, buckets });
@@ -64,8 +76,15 @@ export class MetricsRegistry {
     const key = JSON.stringify(Object.entries(labels));
     const known = family.series.get(key);
     if (known !== undefined) return known;
-    const counts = family.type === "histogram" ? Array.from({ length: family.buckets.length + 1 }, () => 0) : [];
-    const made = { labels, idleMs: request.options?.idleMs ?? Infinity, touchedMs: this.#clock.monotonicMs(), value: 0, counts };
+    const counts =
+      family.type === "histogram" ? Array.from({ length: family.buckets.length + 1 }, () => 0) : [];
+    const made = {
+      labels,
+      idleMs: request.options?.idleMs ?? Infinity,
+      touchedMs: this.#clock.monotonicMs(),
+      value: 0,
+      counts,
+    };
     // Beyond the bound a series still works for its owner, it is only not shown.
     if (family.series.size < COMPONENT_METRIC_SERIES_MAX) family.series.set(key, made);
     return made;
@@ -84,7 +103,8 @@ export class MetricsRegistry {
         const entry = merged.get(name) ?? { family, lines: [] };
         if (entry.family.type !== family.type) continue;
         merged.set(name, entry);
-        for (const series of family.series.values()) entry.lines.push(...formatSeries(name, family, series));
+        for (const series of family.series.values())
+          entry.lines.push(...formatSeries(name, family, series));
       }
     }
     let text = "";
@@ -98,7 +118,8 @@ export class MetricsRegistry {
 
   #removeIdle(family: Family): void {
     const now = this.#clock.monotonicMs();
-    for (const [key, series] of family.series) if (now - series.touchedMs > series.idleMs) family.series.delete(key);
+    for (const [key, series] of family.series)
+      if (now - series.touchedMs > series.idleMs) family.series.delete(key);
   }
 }
 
@@ -116,7 +137,8 @@ function observe(series: Series, buckets: readonly number[], value: number): voi
 }
 
 function formatSeries(name: string, family: Family, series: Series): string[] {
-  if (family.type !== "histogram") return [`${name}${formatLabels(series.labels)} ${formatSample(series.value)}`];
+  if (family.type !== "histogram")
+    return [`${name}${formatLabels(series.labels)} ${formatSample(series.value)}`];
   const lines: string[] = [];
   let count = 0;
   for (const [index, inBucket] of series.counts.entries()) {
@@ -125,7 +147,11 @@ function formatSeries(name: string, family: Family, series: Series): string[] {
     lines.push(`${name}_bucket${formatLabels({ ...series.labels, le })} ${count}`);
   }
   const labels = formatLabels(series.labels);
-  return [...lines, `${name}_sum${labels} ${formatSample(series.value)}`, `${name}_count${labels} ${count}`];
+  return [
+    ...lines,
+    `${name}_sum${labels} ${formatSample(series.value)}`,
+    `${name}_count${labels} ${count}`,
+  ];
 }
 
 function formatSample(value: number): string {
@@ -134,7 +160,8 @@ function formatSample(value: number): string {
 }
 
 function formatLabels(labels: Labels): string {
-  const escape = (value: string) => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  const escape = (value: string) =>
+    value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
   return `{${Object.entries(labels)
     .map(([name, value]) => `${name}="${escape(value)}"`)
     .join(",")}}`;

@@ -30,7 +30,12 @@ interface Waiter {
   readonly resolve: (args: Arguments) => void;
 }
 
-const SEVERITY: Readonly<Record<Health["state"], number>> = { healthy: 0, unknown: 1, unhealthy: 2, exited: 3 };
+const SEVERITY: Readonly<Record<Health["state"], number>> = {
+  healthy: 0,
+  unknown: 1,
+  unhealthy: 2,
+  exited: 3,
+};
 
 export class ComponentNode {
   /** As written now; replaced on reload. */
@@ -84,11 +89,14 @@ export class ComponentNode {
   /** The worst of how it runs, how its arguments were evaluated, and what it says itself. */
   get health(): Health {
     const all = [this.#runHealth, this.#evaluationHealth, this.#reportedHealth];
-    return all.reduce((worst, health) => (SEVERITY[health.state] > SEVERITY[worst.state] ? health : worst));
+    return all.reduce((worst, health) =>
+      SEVERITY[health.state] > SEVERITY[worst.state] ? health : worst,
+    );
   }
 
   setWaiting(message: string): void {
-    if (!this.isStarted && this.#runHealth.message !== message) this.#runHealth = this.#health("unknown", message);
+    if (!this.isStarted && this.#runHealth.message !== message)
+      this.#runHealth = this.#health("unknown", message);
   }
 
   setEvaluationFault(message: string): void {
@@ -99,7 +107,8 @@ export class ComponentNode {
 
   /** Gives the component its arguments; those that are equal to the last ones change nothing. The first ones are followed by {@link start}. */
   setArguments(args: Arguments): void {
-    if (this.#evaluationHealth.state !== "healthy") this.#evaluationHealth = this.#health("healthy", "component evaluated");
+    if (this.#evaluationHealth.state !== "healthy")
+      this.#evaluationHealth = this.#health("healthy", "component evaluated");
     if (this.#arguments !== undefined && sameData(this.#arguments, args)) return;
     this.#arguments = args;
     this.#version++;
@@ -116,7 +125,10 @@ export class ComponentNode {
     try {
       await this.#environment.fileSystem.makeDirectory(dataDirectory);
     } catch (error) {
-      this.#runHealth = this.#health("exited", `cannot make the data directory ${dataDirectory}: ${describeError(error)}`);
+      this.#runHealth = this.#health(
+        "exited",
+        `cannot make the data directory ${dataDirectory}: ${describeError(error)}`,
+      );
       this.#task = Promise.resolve();
       return;
     }
@@ -150,7 +162,8 @@ export class ComponentNode {
       nextArguments: (signal) => this.#nextArguments(signal),
       setExports: (exports) => this.#setExports(exports),
       setHealth: (state, message) => {
-        if (this.#reportedHealth.state === state && this.#reportedHealth.message === message) return;
+        if (this.#reportedHealth.state === state && this.#reportedHealth.message === message)
+          return;
         this.#reportedHealth = this.#health(state, message);
       },
       dataDirectory,
@@ -202,7 +215,8 @@ export class ComponentNode {
     );
     const isLate = await Promise.race([this.#task.then(() => false), timeout]);
     deadline.abort();
-    if (isLate) this.#log.error("component did not stop in time", { limitMs: COMPONENT_STOP_MS_MAX });
+    if (isLate)
+      this.#log.error("component did not stop in time", { limitMs: COMPONENT_STOP_MS_MAX });
   }
 }
 

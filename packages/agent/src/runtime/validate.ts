@@ -13,12 +13,24 @@ import type { Graph } from "./graph.ts";
 import { defineLogging, LOGGING_DEFAULTS } from "./logging.ts";
 
 /** For checking: reads no variable and names no machine. */
-const NEUTRAL_ENVIRONMENT: LibraryEnvironment = { env: () => undefined, hostname: "localhost", os: "linux", arch: "amd64", version: "v0.0.0" };
+const NEUTRAL_ENVIRONMENT: LibraryEnvironment = {
+  env: () => undefined,
+  hostname: "localhost",
+  os: "linux",
+  arch: "amd64",
+  version: "v0.0.0",
+};
 
-async function loadGraph(sources: readonly Source[]): Promise<{ readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] }> {
+async function loadGraph(
+  sources: readonly Source[],
+): Promise<{ readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] }> {
   const library = libraryOf(NEUTRAL_ENVIRONMENT);
   const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
-  const graph = await buildGraph(sources, { library, components: COMPONENTS, singleBlocks: { logging } });
+  const graph = await buildGraph(sources, {
+    library,
+    components: COMPONENTS,
+    singleBlocks: { logging },
+  });
   return { graph, diagnostics: checkGraph(graph, library) };
 }
 
@@ -28,7 +40,10 @@ export async function validateConfig(text: string, name: string): Promise<readon
 }
 
 /** As {@link validateConfig}, for a file or a directory. */
-export async function validateConfigAt(config: ConfigSource, fileSystem: FileSystem): Promise<readonly Diagnostic[]> {
+export async function validateConfigAt(
+  config: ConfigSource,
+  fileSystem: FileSystem,
+): Promise<readonly Diagnostic[]> {
   return (await loadGraph(await readConfig(config, fileSystem))).diagnostics;
 }
 
@@ -53,6 +68,11 @@ export async function graphConfig(text: string, name = "config.alloy"): Promise<
   const nodes = [...graph.nodes.values()];
   return {
     nodes: nodes.map((node) => ({ id: node.id, name: node.definition.name })),
-    edges: nodes.flatMap((node) => [...new Set(node.references.map((reference) => reference.to))].map((to) => ({ from: node.id, to }))),
+    edges: nodes.flatMap((node) =>
+      [...new Set(node.references.map((reference) => reference.to))].map((to) => ({
+        from: node.id,
+        to,
+      })),
+    ),
   };
 }

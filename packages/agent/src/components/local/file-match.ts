@@ -10,9 +10,19 @@ import { untilAborted } from "../../until-aborted.ts";
 import { findFiles } from "./glob.ts";
 
 const ARGUMENTS = {
-  path_targets: required("list(target)", "Targets whose `__path__` is a pattern; `__path_exclude__` takes files out again. Other labels are copied to each file."),
-  sync_period: optional("duration", 10_000, "How often the patterns are looked up again.", { min: 100 }),
-  ignore_older_than: optional("duration", 0, "Leave out files last changed longer ago; 0 takes all.", { min: 0 }),
+  path_targets: required(
+    "list(target)",
+    "Targets whose `__path__` is a pattern; `__path_exclude__` takes files out again. Other labels are copied to each file.",
+  ),
+  sync_period: optional("duration", 10_000, "How often the patterns are looked up again.", {
+    min: 100,
+  }),
+  ignore_older_than: optional(
+    "duration",
+    0,
+    "Leave out files last changed longer ago; 0 takes all.",
+    { min: 0 },
+  ),
 };
 
 interface Exports {
@@ -29,7 +39,9 @@ export const fileMatch = defineComponent<typeof ARGUMENTS, Exports>({
   exports: { targets: "One target a file, with its absolute path as `__path__`." },
   check(values) {
     const index = values.path_targets.findIndex((target) => !target.has("__path__"));
-    return index < 0 ? undefined : { at: "path_targets", message: `target ${index + 1} has no __path__` };
+    return index < 0
+      ? undefined
+      : { at: "path_targets", message: `target ${index + 1} has no __path__` };
   },
   async run(context, signal) {
     await untilAborted(signal, async () => {
@@ -44,10 +56,17 @@ async function synchronize(context: Context, signal: AbortSignal): Promise<void>
   const targets: Target[] = [];
   let limit: string | undefined;
   for (const pattern of patterns) {
-    const found = await findFiles(pattern.get("__path__"), { exclude: [pattern.get("__path_exclude__")], signal });
-    limit ??= found.limit === undefined ? undefined : `${pattern.get("__path__")} names more than ${found.limit}; the rest is left out`;
+    const found = await findFiles(pattern.get("__path__"), {
+      exclude: [pattern.get("__path_exclude__")],
+      signal,
+    });
+    limit ??=
+      found.limit === undefined
+        ? undefined
+        : `${pattern.get("__path__")} names more than ${found.limit}; the rest is left out`;
     for (const path of found.paths) {
-      if (ignoreOlderThan > 0 && (await isOlder(path, context.clock.nowMs() - ignoreOlderThan))) continue;
+      if (ignoreOlderThan > 0 && (await isOlder(path, context.clock.nowMs() - ignoreOlderThan)))
+        continue;
       targets.push(toTarget(pattern, path));
     }
   }

@@ -25,9 +25,14 @@ export interface GlobResult {
   readonly limit: string | undefined;
 }
 
-export async function findFiles(pattern: string, options: { readonly exclude: readonly string[]; readonly signal: AbortSignal }): Promise<GlobResult> {
+export async function findFiles(
+  pattern: string,
+  options: { readonly exclude: readonly string[]; readonly signal: AbortSignal },
+): Promise<GlobResult> {
   const absolute = resolve(pattern);
-  const excludes = options.exclude.filter((text) => text !== "").map((text) => picomatch(resolve(text), OPTIONS));
+  const excludes = options.exclude
+    .filter((text) => text !== "")
+    .map((text) => picomatch(resolve(text), OPTIONS));
   const isExcluded = (path: string) => excludes.some((matches) => matches(path));
   const { base, rest } = splitPattern(absolute);
   if (rest.length === 0) {
@@ -40,14 +45,20 @@ export async function findFiles(pattern: string, options: { readonly exclude: re
 }
 
 /** The directory a pattern starts in, and its elements from the first with a wildcard on. */
-function splitPattern(absolute: string): { readonly base: string; readonly rest: readonly string[] } {
+function splitPattern(absolute: string): {
+  readonly base: string;
+  readonly rest: readonly string[];
+} {
   const elements = absolute.split("/").slice(1);
   const first = elements.findIndex((element) => /[*?[{\\]/.test(element));
   if (first < 0) return { base: absolute, rest: [] };
   // A brace may hold slashes, so what is behind it cannot be cut into elements.
   const rest = elements.slice(first);
   const brace = rest.findIndex((element) => element.includes("{"));
-  return { base: `/${elements.slice(0, first).join("/")}`, rest: brace < 0 ? rest : [...rest.slice(0, brace), "**"] };
+  return {
+    base: `/${elements.slice(0, first).join("/")}`,
+    rest: brace < 0 ? rest : [...rest.slice(0, brace), "**"],
+  };
 }
 
 class Walk {
@@ -58,7 +69,11 @@ class Walk {
   readonly #signal: AbortSignal;
   #directories = 0;
 
-  constructor(matches: (path: string) => boolean, isExcluded: (path: string) => boolean, signal: AbortSignal) {
+  constructor(
+    matches: (path: string) => boolean,
+    isExcluded: (path: string) => boolean,
+    signal: AbortSignal,
+  ) {
     this.#matches = matches;
     this.#isExcluded = isExcluded;
     this.#signal = signal;
@@ -74,7 +89,8 @@ class Walk {
     for (const entry of await readDirectory(path)) {
       const entryPath = join(path, entry.name);
       const kind = await kindOf(entry, entryPath);
-      if (kind === "file" && this.#matches(entryPath) && !this.#isExcluded(entryPath)) this.#add(entryPath);
+      if (kind === "file" && this.#matches(entryPath) && !this.#isExcluded(entryPath))
+        this.#add(entryPath);
       else if (kind === "directory" && depth < GLOB_DEPTH_MAX) {
         const next = descend(rest, entry.name);
         if (next !== undefined) await this.directory(entryPath, next, depth + 1);

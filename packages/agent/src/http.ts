@@ -1,0 +1,114 @@
+/** The agent's HTTP API (port 12345) as routes to mount: health, reload, metrics, the web API of components, and a page that shows them. */
+import { FinchError } from "@finch/runtime";
+import { jsonReply, textReply } from "@finch/runtime/http";
+import type { HttpReply, HttpRequest, HttpRoute, Route } from "@finch/runtime/http";
+import { componentsPage } from "./components-page.ts";
+import type { Agent } from "./runtime/agent.ts";
+import type { ComponentInfo } from "./runtime/component-info.ts";
+import { ConfigError } from "./runtime/config-error.ts";
+
+/** Routes for a listener; they answer from the agent at each request. */
+export function createAgentRoutes(agent: Agent): readonly Route[] {
+  const get = (
+    path: string,
+    answer: (request: HttpRequest) => HttpReply | Promise<HttpReply>,
+    methods: HttpRoute["methods"] = ["GET"],
+  ): HttpRoute => ({
+    kind: "http",
+    methods,
+    path,
+    faults: "text",
+    handle: async (request) => answer(request),
+  });
+  return [
+    get("/", () => ({
+      status: 200,
+      headers: PAGE_HEADERS,
+      body: componentsPage(agent.components()),
+    })),
+    get("/-/ready", () => textReply(200, "The agent is ready.\n")),
+    get("/-/healthy", () => answerHealth(agent)),
+    get("/-/reload", () => answerReload(agent), ["GET", "POST"]),
+    get("/metrics", () => ({
+      status: 200,
+      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+      body: agent.metricsText(),
+    })),
+    get("/api/v0/web/components", () => jsonReply(200, agent.components().map(summaryJson))),
+    get("/api/v0/web/components/*", (request) => answerComponent(agent, request)),
+    get("/api/v0/component/*", (request) => answerInternal(agent, request)),
+  ];
+}
+
+const PAGE_HEADERS = {
+  "content-type": "text/html; charset=utf-8",
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+  "cache-control": "no-store",
+};
+
+function answerHealth(agent: Agent): HttpReply {
+  const sick = agent
+    .components()
+    .filter(({ health }) => health.state === "unhealthy" || health.state === "exited");
+  if (sick.length === 0) return textReply(200, "All components are healthy.\n");
+  return textReply(500, `unhealthy components: ${sick.map(({ id }) => id).join(", ")}\n`);
+}
+
+async function answerReload(agent: Agent): Promise<HttpReply> {
+  try {
+    await agent.reload();
+  } catch (error) {
+    if (error instanceof ConfigError) return textReply(400, error.text());
+    if (error instanceof FinchError) return textReply(400, `${error.message}\n`);
+    throw error;
+  }
+  return textReply(200, "config reloaded\n");
+}
+
+function answerComponent(agent: Agent, request: HttpRequest): HttpReply {
+  const id = request.params["*"] ?? "";
+  const found = agent.component(id);
+  if (found === undefined)
+    throw new FinchError(
+      "not-found",
+      "agent/no-component",
+      `no component ${JSON.stringify(id)}; /api/v0/web/components lists all`,
+    );
+  return jsonReply(200, {
+    ...summaryJson(found),
+    arguments: found.arguments,
+    exports: found.exports,
+  });
+}
+
+/** What an exporter shows under its in-process address, for those that look from outside. */
+async function answerInternal(agent: Agent, request: HttpRequest): Promise<HttpReply> {
+  for (const [address, handler] of agent.internalHandlers) {
+    if (address.endsWith(request.path))
+      return {
+        status: 200,
+        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+        body: await handler(),
+      };
+  }
+  throw new FinchError("not-found", "agent/no-component", `no component serves ${request.path}`);
+}
+
+/** In the shape of Alloy's web API. */
+function summaryJson(info: ComponentInfo) {
+  return {
+    name: info.name,
+    type: "block",
+    localID: info.id,
+    moduleID: "",
+    label: info.label,
+    referencesTo: info.referencesTo,
+    referencedBy: info.referencedBy,
+    health: {
+      state: info.health.state,
+      message: info.health.message,
+      updatedTime: new Date(info.health.sinceMs).toISOString(),
+    },
+    original: "",
+  };
+}
