@@ -166,6 +166,13 @@ void test("damage is an error or other numbers, never a crash or a large allocat
   }
 });
 
+void test("an XOR window outside of 64 bits is refused", () => {
+  // Rows 1, kind XOR, three bytes of bits: 1 1, leading 63, length 64.
+  const bits = 0b11 | (63 << 2) | (63 << 8);
+  const column = Uint8Array.of(1, 2, 4, bits & 0xff, bits >>> 8, 0xff, 0xff);
+  assert.throws(() => decodeFloats(column), /window outside of 64 bits/);
+});
+
 void test("golden bytes", () => {
   const file = new URL("../testdata/columns.json", import.meta.url);
   const golden = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeSnappy, ProtobufWriter } from "@finch/codec";
+import { decodeSnappy, encodeSnappy, ProtobufWriter } from "@finch/codec";
 import { Labels, setStaleAt, wordsOf } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import fc from "fast-check";
@@ -317,6 +317,16 @@ for (const [name, body, changes, kind, message] of REFUSED) {
     );
   });
 }
+
+void test("a label that reaches beyond its series is refused, also when the body goes on", () => {
+  const whole = decodeSnappy(request({ labels: [N] }, { labels: [N] }), { sizeMax: 1000 }).slice();
+  // The second byte is the length of the first series, the fourth that of its first label.
+  whole[1] = 8;
+  assert.throws(() => decode(encodeSnappy(whole)), {
+    kind: "invalid",
+    message: /field 1 has \d+ bytes, \d+ are left/,
+  });
+});
 
 const NEGOTIATED: readonly [
   type: string | undefined,
