@@ -82,10 +82,7 @@ export function compareInstant(command: EvalCommand, result: InstantResult): str
   return undefined;
 }
 
-export function compareMatrix(
-  command: EvalCommand,
-  result: MatrixResult | Extract<InstantResult, { type: "matrix" }>,
-): string | undefined {
+export function compareMatrix(command: EvalCommand, result: MatrixResult): string | undefined {
   const startMs = command.rangeVector?.startMs ?? command.startMs;
   const stepMs = command.rangeVector?.stepMs ?? command.stepMs ?? 1;
   const wanted = new Map(command.series.map((series) => [series.labels.key, series]));

@@ -1,6 +1,6 @@
 /** The samples that the `load` commands of a script have built up. */
-import { Labels, setStaleAt, wordsOf } from "@finch/model";
-import type { Series } from "@finch/model";
+import { setStaleAt, wordsOf } from "@finch/model";
+import type { Labels, Series } from "@finch/model";
 import { createMemorySource } from "@finch/promql";
 import type { SeriesSource } from "@finch/promql";
 import { FinchError } from "@finch/runtime";

@@ -14,7 +14,7 @@ import { ScriptStorage } from "./promql-storage.ts";
 
 /** Functions whose value depends on the time of evaluation even when all selectors are fixed with `@`. */
 const TIME_FUNCTIONS =
-  /\b(?:day_of_month|day_of_week|day_of_year|days_in_month|hour|minute|month|predict_linear|time|timestamp|year)\s*\(/;
+  /\b(?:day_of_month|day_of_week|day_of_year|days_in_month|hour|end|minute|month|predict_linear|start|time|timestamp|year)\s*\(/;
 /** Functions that mean something else in the query around. */
 const QUERY_FUNCTIONS = /\b(?:range|step|start|end)\s*\(\s*\)/i;
 
@@ -188,8 +188,8 @@ async function attempt<T extends InstantResult | MatrixResult>(
 }
 
 /** The query with `@` on every selector that has none, at several times of evaluation. */
-function pinnedForms({ query, startMs }: EvalCommand): readonly Form[] {
-  if (TIME_FUNCTIONS.test(query)) return [];
+function pinnedForms({ query, startMs, expectations }: EvalCommand): readonly Form[] {
+  if (TIME_FUNCTIONS.test(query) || expectations.some(({ kind }) => kind === "fail")) return [];
   const pinned = formatQuery(pin(parseQuery(query), startMs));
   const times =
     startMs === 0

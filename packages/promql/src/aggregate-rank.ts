@@ -1,5 +1,6 @@
 /** Aggregations that pick series of a group, step by step: topk, bottomk, limitk, limit_ratio. Picked series keep all their labels. */
 import type { Labels } from "@finch/model";
+import { labelHashShare } from "./label-hash.ts";
 import { emptySeries } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
@@ -91,18 +92,16 @@ function isBetter(a: number, b: number): boolean {
   return a > b || (Number.isNaN(b) && !Number.isNaN(a));
 }
 
+/** Shares of hashes, by label set: a series is asked for its own at every step. */
+const shares = new WeakMap<Labels, number>();
+
 /** A ratio r ≥ 0 takes the series whose hash is in the first r of the space; a negative one those that 1 + r leaves. */
 function isSampled(labels: Labels, ratio: number): boolean {
-  const share = hashShare(labels.key);
+  let share = shares.get(labels);
+  if (share === undefined) {
+    share = labelHashShare(labels);
+    shares.set(labels, share);
+  }
   const r = Math.max(-1, Math.min(1, ratio));
   return r >= 0 ? share < r : share >= 1 + r;
-}
-
-/** A number in [0, 1) that depends on the text alone (FNV-1a with a final mix). */
-function hashShare(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }

@@ -34,9 +34,8 @@ export async function combineVectors(
   }
   const swapped = matching.cardinality === "one-to-many";
   const [many, one] = swapped ? [right, left] : [left, right];
-  const [fillMany, fillOne] = swapped
-    ? [matching.fillRight, matching.fillLeft]
-    : [matching.fillLeft, matching.fillRight];
+  // As in Prometheus, fill_left stands in for the side with many, also where group_right makes that the right one.
+  const { fillLeft: fillMany, fillRight: fillOne } = matching;
   const signatures = new Signatures(matching);
   const manyNumbers = signatures.numbersOf(many);
   const oneGroups = groupByNumber(signatures.numbersOf(one), signatures.count);

@@ -287,8 +287,7 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
     async (context) => {
       const phi = await scalarArg(context, 0);
       const input = await vectorArg(context, 1);
-      if (input.length > 0)
-        warnAboutQuantile(context.evaluation, phi, context.expr.args[0]!.position);
+      warnAboutQuantile(context.evaluation, phi, context.expr.args[0]!.position);
       return vectorOf(context.evaluation, histogramQuantile(context, { input, phi, argument: 1 }));
     },
   ],

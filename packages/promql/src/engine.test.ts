@@ -26,7 +26,7 @@ void test("a range query answers a matrix sorted by labels", async () => {
       labels.toString(),
       timestampsMs[0],
       values.length,
-      values[3],
+      Math.round(values[3]! * 1e9) / 1e9,
     ]),
     [
       ['{instance="0"}', 60_000, 10, 1],
