@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { parseJsonPath } from "./json-path.ts";
+import { findPath, JsonFault, readStringFields, scanObject } from "./json-scan.ts";
+
+function scan(text: string): readonly string[] {
+  const found: string[] = [];
+  try {
+    scanObject(text, {
+      enter: (prefix, key) => `${prefix}${key}.`,
+      scalar: (prefix, key, value) => {
+        found.push(`${prefix}${key}=${value}`);
+        return true;
+      },
+    });
+  } catch (error) {
+    assert.ok(error instanceof JsonFault, String(error));
+    found.push("!");
+  }
+  return found;
+}
+
+/** Text, and the scalars handed out; `!` when the scan failed. */
+const CASES: readonly (readonly [string, readonly string[]])[] = [
+  ["{}", []],
+  [' { "a" : 1 , "b" : "x" } trailing', ["a=1", "b=x"]],
+  ['{"a":{"b":{"c":true}},"d":null,"e":[1,{"f":2}],"g":-1.50e3}', ["a.b.c=true", "g=-1.50e3"]],
+  ['{"a":"\\u00e9\\n\\"q\\"\\/","\\u0062":2}', ['a=é\n"q"/', "b=2"]],
+  ['{"a":1,"a":2}', ["a=1", "a=2"]],
+  ["", ["!"]],
+  ["[1]", ["!"]],
+  ['"x"', ["!"]],
+  ['{"a":1,', ["a=1", "!"]],
+  ['{"a":1 "b":2}', ["a=1", "!"]],
+  ['{"a":}', ["!"]],
+  ['{"a":nope}', ["!"]],
+  ['{"a":"open}', ["!"]],
+  ['{"a":"\\q"}', ["!"]],
+  ["{a:1}", ["!"]],
+  ['{"a":{"b":1}', ["a.b=1", "!"]],
+  [`${'{"a":'.repeat(200)}1${"}".repeat(200)}`, ["!"]],
+];
+
+describe("scanObject", () => {
+  for (const [text, found] of CASES)
+    test(text.slice(0, 60), () => assert.deepEqual(scan(text), found));
+
+  test("hands out what JSON.parse finds", () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 6 }),
+        (object) => {
+          const expected: string[] = [];
+          const walk = (value: object, prefix: string) => {
+            for (const [key, item] of Object.entries(value) as [string, unknown][]) {
+              if (Array.isArray(item) || item === null) continue;
+              if (typeof item === "object") walk(item, `${prefix}${key}.`);
+              else
+                expected.push(
+                  `${prefix}${key}=${typeof item === "string" ? item : JSON.stringify(item)}`,
+                );
+            }
+          };
+          const text = JSON.stringify(object);
+          walk(JSON.parse(text) as object, "");
+          assert.deepEqual(scan(text), expected);
+        },
+      ),
+    );
+  });
+});
+
+test("paths lead to values, and to nothing", () => {
+  const text = '{"a":{"b":[{"c d":"x"},[1,2]],"n":null},"o":{"k": 1}}';
+  const find = (path: string) => findPath(text, parseJsonPath(path));
+  assert.equal(find('a.b[0]["c d"]'), "x");
+  assert.equal(find("a.b[1][1]"), "2");
+  assert.equal(find("a.b[1]"), "[1,2]");
+  assert.equal(find("o"), '{"k": 1}');
+  assert.equal(find("a.n"), "");
+  for (const missing of ["z", "a.z", "a.b[9]", "a.b.c", "o[0]"])
+    assert.equal(find(missing), undefined, missing);
+  for (const wrong of ["", "a[", "a..b", ".a", "a[x]", 'a["b]']) {
+    assert.throws(() => parseJsonPath(wrong), /cannot parse expression/, wrong);
+  }
+});
+
+test("string fields of the top object", () => {
+  assert.deepEqual(readStringFields('{"a":"1","b":2,"c":{"d":"x"},"e":"\\n"}'), [
+    ["a", "1"],
+    ["e", "\n"],
+  ]);
+  assert.throws(() => readStringFields("nope"), JsonFault);
+});
