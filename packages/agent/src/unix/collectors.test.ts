@@ -332,15 +332,16 @@ const CASES: readonly Case[] = [
         "entries found insert early_drop\n0000007b 0000000a 00000001 00000000\n0000007b 00000001 00000002 00000001\n",
     },
     expected: [
-      ...[
-        "entries 123",
-        "entries_limit 65536",
-        "stat_drop 0",
-        "stat_early_drop 1",
-        "stat_found 11",
-        "stat_ignore 0",
-      ],
-      ...["stat_insert 3", "stat_insert_failed 0", "stat_invalid 0", "stat_search_restart 0"],
+      "entries 123",
+      "entries_limit 65536",
+      "stat_drop 0",
+      "stat_early_drop 1",
+      "stat_found 11",
+      "stat_ignore 0",
+      "stat_insert 3",
+      "stat_insert_failed 0",
+      "stat_invalid 0",
+      "stat_search_restart 0",
     ].map((text) => `node_nf_conntrack_${text}`),
   },
   {
@@ -480,6 +481,73 @@ const CASES: readonly Case[] = [
       "/sys/class/net/bond0/slave_eth1/bonding_slave/mii_status": "down\n",
     },
     expected: ['node_bonding_active{master="bond0"} 1', 'node_bonding_slaves{master="bond0"} 2'],
+  },
+  {
+    collector: "mdadm",
+    name: "healthy, degraded, recovering and inactive arrays",
+    files: {
+      "/proc/mdstat":
+        "Personalities : [raid1] [raid6]\n" +
+        "md0 : active raid1 sdb1[1] sda1[0]\n      248896 blocks [2/2] [UU]\n\n" +
+        "md1 : active raid6 sdc1[2](S) sdb2[1](F) sda2[0]\n      195310144 blocks level 6 [4/3] [UUU_]\n" +
+        "      [=>......]  recovery =  8.5% (16775552/195310144) finish=17.0min speed=259783K/sec\n\n" +
+        "md2 : inactive sdd1[0](S)\n      16 blocks super 1.2\n\nunused devices: <none>\n",
+      "/sys/block/md0/md/array_state": "clean\n",
+      "/sys/block/md0/md/raid_disks": "2\n",
+      "/sys/block/md0/md/degraded": "0\n",
+    },
+    expected: [
+      ...["md0 248896", "md1 195310144", "md2 16"].map((text) =>
+        text.replace(/^(\S+)/, 'node_md_blocks{device="$1"}'),
+      ),
+      ...["md0 248896", "md1 16775552", "md2 16"].map((text) =>
+        text.replace(/^(\S+)/, 'node_md_blocks_synced{device="$1"}'),
+      ),
+      'node_md_degraded{device="md0"} 0',
+      ...[
+        "md0 active 2",
+        "md0 failed 0",
+        "md0 spare 0",
+        "md1 active 3",
+        "md1 failed 1",
+        "md1 spare 1",
+        "md2 active 0",
+        "md2 failed 0",
+        "md2 spare 1",
+      ].map((text) => text.replace(/^(\S+) (\S+)/, 'node_md_disks{device="$1",state="$2"}')),
+      ...["md0 2", "md1 4", "md2 0"].map((text) =>
+        text.replace(/^(\S+)/, 'node_md_disks_required{device="$1"}'),
+      ),
+      'node_md_raid_disks{device="md0"} 2',
+      ...["md0 active", "md1 recovering", "md2 inactive"].flatMap((text) => {
+        const [device, state] = text.split(" ");
+        return ["active", "inactive", "recovering", "resync", "check"].map(
+          (label) =>
+            `node_md_state{device="${device}",state="${label}"} ${label === state ? 1 : 0}`,
+        );
+      }),
+    ],
+  },
+  {
+    collector: "processes",
+    name: "processes and threads by state, names with parentheses",
+    files: {
+      "/proc/1/stat": `1 (a) b) S ${"0 ".repeat(16)}2 0\n`,
+      "/proc/1/task/1/stat": "not read",
+      "/proc/1/task/7/stat": `7 (t) R ${"0 ".repeat(16)}2 0\n`,
+      "/proc/2/task/2/stat": "ended meanwhile",
+      "/proc/sys/kernel/threads-max": "100\n",
+      "/proc/sys/kernel/pid_max": "200\n",
+    },
+    expected: [
+      "node_processes_max_processes 200",
+      "node_processes_max_threads 100",
+      "node_processes_pids 1",
+      'node_processes_state{state="S"} 1',
+      "node_processes_threads 2",
+      'node_processes_threads_state{thread_state="S"} 1',
+      'node_processes_threads_state{thread_state="R"} 1',
+    ],
   },
   {
     collector: "textfile",

@@ -5,6 +5,7 @@ import { loadavg, makeCpu, stat, type CpuOptions } from "./cpu.ts";
 import { gauge, type Family } from "./family.ts";
 import { cpufreq, edac, makePowerSupply, nvme, rapl, thermalZone } from "./hardware.ts";
 import { makeHwmon } from "./hwmon.ts";
+import { mdadm } from "./mdadm.ts";
 import { makeVmstat, meminfo, pressure } from "./memory.ts";
 import { makeNetclass, makeNetdev, type NetdevOptions } from "./network.ts";
 import {
@@ -16,6 +17,7 @@ import {
   softnet,
   udpQueues,
 } from "./network-stack.ts";
+import { processes } from "./processes.ts";
 import { makeDiskstats, makeFilesystem, type FilesystemOptions } from "./storage.ts";
 import {
   entropy,
@@ -104,6 +106,7 @@ const COLLECTORS: Readonly<Record<string, Registration>> = {
   hwmon: { isDefault: true, make: (options) => makeHwmon(options.hwmon) },
   kernel_hung: always(kernelHung),
   loadavg: always(loadavg),
+  mdadm: always(mdadm),
   meminfo: always(meminfo),
   netclass: { isDefault: true, make: (options) => makeNetclass(options.netclass) },
   netdev: { isDefault: true, make: (options) => makeNetdev(options.netdev) },
@@ -112,6 +115,7 @@ const COLLECTORS: Readonly<Record<string, Registration>> = {
   os: always(osRelease),
   powersupplyclass: { isDefault: true, make: (options) => makePowerSupply(options.powersupply) },
   pressure: always(pressure),
+  processes: { isDefault: false, make: () => processes },
   rapl: always(rapl),
   schedstat: always(schedstat),
   selinux: always(selinux),
@@ -130,7 +134,7 @@ const COLLECTORS: Readonly<Record<string, Registration>> = {
 const NOT_BUILT: ReadonlySet<string> = new Set(
   (
     "bcache bcachefs boottime btrfs buddyinfo cgroups cpu_vulnerabilities devstat dmmultipath drbd drm ethtool exec fibrechannel infiniband interrupts ipvs ksmd " +
-    "lnstat logind mdadm meminfo_numa mountstats network_route nfs nfsd ntp nvmesubsystem pcidevice perf processes qdisc runit slabinfo softirqs supervisord " +
+    "lnstat logind meminfo_numa mountstats network_route nfs nfsd ntp nvmesubsystem pcidevice perf qdisc runit slabinfo softirqs supervisord " +
     "swap sysctl systemd tapestats tcpstat thermal timex watchdog wifi xfrm xfs zfs zoneinfo"
   ).split(" "),
 );
