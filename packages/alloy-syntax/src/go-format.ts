@@ -65,7 +65,7 @@ function formatString(
   verb: string,
   precision: number | undefined,
 ): string | undefined {
-  const cut = precision === undefined ? value : [...value].slice(0, precision).join("");
+  const cut = precision === undefined ? value : Array.from(value).slice(0, precision).join("");
   if (verb === "s" || verb === "v") return cut;
   if (verb === "q") return JSON.stringify(cut);
   if (verb === "x" || verb === "X") {

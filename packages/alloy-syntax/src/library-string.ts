@@ -23,7 +23,7 @@ function bounded(text: string): string {
 /** Cuts leading and trailing characters that are in `cutset`. */
 function trimSet(text: string, cutset: string): string {
   const characters = new Set(cutset);
-  const all = [...text];
+  const all = Array.from(text);
   let start = 0;
   let end = all.length;
   while (start < end && characters.has(all[start]!)) start++;
@@ -33,13 +33,13 @@ function trimSet(text: string, cutset: string): string {
 
 /** An empty separator splits into characters; an empty `old` in replace stands between all characters. */
 const splitText = (text: string, separator: string): string[] =>
-  separator === "" ? [...text] : text.split(separator);
+  separator === "" ? Array.from(text) : text.split(separator);
 
 function replaceText(text: string, old: string, replacement: string): string {
   if (old !== "") return text.split(old).join(replacement);
   return text === ""
     ? replacement
-    : replacement + [...text].map((char) => char + replacement).join("");
+    : replacement + Array.from(text, (char) => char + replacement).join("");
 }
 
 export const STRING_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {

@@ -190,5 +190,5 @@ function alignLines(lines: readonly Line[]): string[] {
 
 /** In characters; of a cell that spans lines, only the last line counts. */
 function lengthOf(text: string): number {
-  return [...text.slice(text.lastIndexOf("\n") + 1)].length;
+  return Array.from(text.slice(text.lastIndexOf("\n") + 1)).length;
 }

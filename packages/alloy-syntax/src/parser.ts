@@ -9,7 +9,7 @@ import { parseExpressionTokens } from "./expression-parser.ts";
 import { DIAGNOSTICS_MAX, NESTING_MAX } from "./limits.ts";
 import { unquoteString } from "./literals.ts";
 import { scan } from "./scanner.ts";
-import { Source } from "./source.ts";
+import type { Source } from "./source.ts";
 import type { Span } from "./source.ts";
 import { ParseFault, TokenCursor } from "./token-cursor.ts";
 import { describeToken } from "./tokens.ts";
