@@ -18,12 +18,26 @@ export interface RequestOptions {
 
 export type QueryParams = Readonly<Record<string, string | number | undefined>>;
 
+/** An answer and how many characters it had on the way. */
+export interface SizedReply {
+  readonly value: unknown;
+  readonly size: number;
+}
+
 /** A GET whose answer is JSON; a plain text error body becomes the message. */
 export async function fetchJson(
   path: string,
   params: QueryParams = {},
   options: RequestOptions = {},
 ): Promise<unknown> {
+  return (await fetchSized(path, params, options)).value;
+}
+
+export async function fetchSized(
+  path: string,
+  params: QueryParams,
+  options: RequestOptions,
+): Promise<SizedReply> {
   let reply: Response;
   let text: string;
   try {
@@ -38,7 +52,7 @@ export async function fetchJson(
   }
   if (!reply.ok) throw new ApiError(reply.status, errorMessage(text, reply.status));
   try {
-    return JSON.parse(text) as unknown;
+    return { value: JSON.parse(text) as unknown, size: text.length };
   } catch {
     throw new ApiError(reply.status, `The answer of ${path} is not JSON: ${text.slice(0, 80)}`);
   }

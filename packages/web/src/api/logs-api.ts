@@ -1,5 +1,12 @@
 /** The Loki API of the server, as far as the pages need it. */
-import { fetchJson, isRecord, stringList, withParams } from "./http.ts";
+import {
+  fetchJson,
+  fetchSized,
+  isRecord,
+  stringList,
+  withParams,
+  type SizedReply,
+} from "./http.ts";
 import {
   decodeQueryResult,
   decodeStreams,
@@ -22,12 +29,12 @@ export interface LogQuery {
 }
 
 export async function queryLogs(query: LogQuery, signal?: AbortSignal): Promise<QueryResult> {
-  return decodeQueryResult(await fetchLogs(query, signal));
+  return decodeQueryResult((await fetchLogs(query, signal)).value);
 }
 
 /** The answer before decoding, for those who show it as it is. */
-export async function fetchLogs(query: LogQuery, signal?: AbortSignal): Promise<unknown> {
-  return fetchJson(
+export async function fetchLogs(query: LogQuery, signal?: AbortSignal): Promise<SizedReply> {
+  return fetchSized(
     `${BASE}/query_range`,
     {
       query: query.query,
@@ -45,8 +52,8 @@ export async function fetchLogsInstant(
   query: string,
   timeMs: number,
   signal?: AbortSignal,
-): Promise<unknown> {
-  return fetchJson(
+): Promise<SizedReply> {
+  return fetchSized(
     `${BASE}/query`,
     { query, time: msToNs(timeMs) },
     { headers: APART, ...(signal === undefined ? {} : { signal }) },

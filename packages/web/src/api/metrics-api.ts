@@ -1,5 +1,5 @@
 /** The Prometheus API of the server, as far as the pages need it. */
-import { fetchJson, isRecord, stringList } from "./http.ts";
+import { fetchJson, fetchSized, isRecord, stringList, type SizedReply } from "./http.ts";
 import { decodeQueryResult, type QueryResult, type ResultSeries } from "./query-result.ts";
 
 const BASE = "/prometheus/api/v1";
@@ -23,7 +23,7 @@ export async function queryMetricsRange(
   query: RangeQuery,
   signal?: AbortSignal,
 ): Promise<QueryResult> {
-  return decodeQueryResult(await fetchMetrics("query_range", { ...query }, signal));
+  return decodeQueryResult((await fetchMetrics("query_range", { ...query }, signal)).value);
 }
 
 export async function queryMetricsInstant(
@@ -31,7 +31,9 @@ export async function queryMetricsInstant(
   timeSeconds: number,
   signal?: AbortSignal,
 ): Promise<QueryResult> {
-  return decodeQueryResult(await fetchMetrics("query", { query, time: timeSeconds }, signal));
+  return decodeQueryResult(
+    (await fetchMetrics("query", { query, time: timeSeconds }, signal)).value,
+  );
 }
 
 /** The answer before decoding, for those who show it as it is. */
@@ -39,8 +41,8 @@ export async function fetchMetrics(
   path: "query" | "query_range",
   params: Readonly<Record<string, string | number>>,
   signal?: AbortSignal,
-): Promise<unknown> {
-  return fetchJson(`${BASE}/${path}`, params, signal === undefined ? {} : { signal });
+): Promise<SizedReply> {
+  return fetchSized(`${BASE}/${path}`, params, signal === undefined ? {} : { signal });
 }
 
 /** The series of a result that holds series; an empty list for any other. */

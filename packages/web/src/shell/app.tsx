@@ -10,6 +10,9 @@ import { Icon, type IconName } from "./icons.tsx";
 import { useShortcuts } from "./shortcuts.ts";
 import { chooseTheme, useTheme, type ThemeChoice } from "./theme.ts";
 
+const ExplorePage = lazy(async () => ({
+  default: (await import("../explore/explore-page.tsx")).ExplorePage,
+}));
 const Palette = lazy(async () => ({ default: (await import("./palette.tsx")).Palette }));
 const ShortcutSheet = lazy(async () => ({
   default: (await import("./shortcut-sheet.tsx")).ShortcutSheet,
@@ -42,6 +45,7 @@ function Frame(): ReactNode {
         <Suspense fallback={<p className="page loading">Loading…</p>}>
           <Switch>
             <Route path="/" component={HomePage} />
+            <Route path="/explore" component={ExplorePage} />
             <Route>
               <NotFound />
             </Route>
@@ -74,6 +78,10 @@ function TopBar({ onPalette, onKeys }: TopBarProps): ReactNode {
         <PageLink to="/">
           <Icon name="home" />
           <span>Home</span>
+        </PageLink>
+        <PageLink to="/explore">
+          <Icon name="explore" />
+          <span>Explore</span>
         </PageLink>
         <button type="button" className="nav-search" onClick={onPalette}>
           <Icon name="search" />
