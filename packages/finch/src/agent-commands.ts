@@ -27,14 +27,26 @@ const REFUSED_FLAGS = [
 const STABILITIES = ["experimental", "public-preview", "generally-available"] as const;
 
 export function addAgentCommands(program: Command): void {
-  const agent = program.command("agent").description("the collector: run it by itself, or look after its configuration");
+  const agent = program
+    .command("agent")
+    .description("the collector: run it by itself, or look after its configuration");
   const run = agent
     .command("run")
-    .description("run a configuration, with the flags of alloy run; SIGHUP or POST /-/reload reads it again")
+    .description(
+      "run a configuration, with the flags of alloy run; SIGHUP or POST /-/reload reads it again",
+    )
     .argument("<path>", "a .alloy file, or a folder of them")
     .option("--storage.path <DIR>", "where queues and positions are kept", "data-agent/")
-    .option("--server.http.listen-addr <HOST:PORT>", 'address of its pages and /metrics; "off" turns them off', "127.0.0.1:12345")
-    .option("--stability.level <LEVEL>", `least stability of the components allowed: ${STABILITIES.join(", ")}`, "generally-available");
+    .option(
+      "--server.http.listen-addr <HOST:PORT>",
+      'address of its pages and /metrics; "off" turns them off',
+      "127.0.0.1:12345",
+    )
+    .option(
+      "--stability.level <LEVEL>",
+      `least stability of the components allowed: ${STABILITIES.join(", ")}`,
+      "generally-available",
+    );
   for (const [flag, why] of ACCEPTED_FLAGS) run.option(flag, `taken and without effect: ${why}`);
   run
     .allowUnknownOption()
@@ -81,7 +93,11 @@ export function addAgentCommands(program: Command): void {
 function readStability(text: string): (typeof STABILITIES)[number] {
   const found = STABILITIES.find((level) => level === text);
   if (found === undefined) {
-    throw new FinchError("invalid", "finch/bad-flag", `--stability.level ${text}: one of ${STABILITIES.join(", ")}`);
+    throw new FinchError(
+      "invalid",
+      "finch/bad-flag",
+      `--stability.level ${text}: one of ${STABILITIES.join(", ")}`,
+    );
   }
   return found;
 }

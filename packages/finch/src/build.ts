@@ -2,17 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildInfo } from "@finch/server";
-
-/** The folder of the package, `packages/finch`. */
-export const PACKAGE_ROOT = join(import.meta.dirname, "..");
-
-/** The root of the checkout or installation. */
-export const PROJECT_ROOT = join(PACKAGE_ROOT, "..", "..");
-
-export async function readVersion(): Promise<string> {
-  const text = await readFile(join(PACKAGE_ROOT, "package.json"), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version;
-}
+import { PROJECT_ROOT, readVersion } from "./version.ts";
 
 export async function readBuild(): Promise<BuildInfo> {
   const [version, revision] = await Promise.all([readVersion(), readCommit(PROJECT_ROOT)]);

@@ -46,7 +46,7 @@ export function buildProgram(): Command {
         process.stdout.write(program.helpInformation() + PROGRAM_EXAMPLES);
         return;
       }
-      const { readVersion } = await import("./build.ts");
+      const { readVersion } = await import("./version.ts");
       process.stdout.write(`finch ${await readVersion()}\n`);
     });
   addUpCommand(program);

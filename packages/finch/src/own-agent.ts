@@ -2,14 +2,20 @@
  * The agent of `finch up`: enrols this machine with a generated configuration and runs it in this process. The file is the user's from the
  * moment they edit it: it is written anew only while it is still exactly what was generated.
  */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { dirname } from "node:path";
-import { createAgentRoutes, generateMachineConfig, machineEnvironment, startAgent } from "@finch/agent";
+import {
+  generateMachineConfig,
+  MACHINE_LOG_FILES,
+  machineEnvironment,
+  startAgent,
+} from "@finch/agent";
 import type { Agent } from "@finch/agent";
 import { describeError, FinchError, nodeFileSystem } from "@finch/runtime";
 import type { Clock, Logger, LogSink } from "@finch/runtime";
-import type { Route } from "@finch/runtime/http";
 import type { dataPaths } from "./data-directory.ts";
 import type { Listeners } from "./listeners.ts";
 import type { ComponentReport } from "./machine-api.ts";
@@ -24,7 +30,7 @@ export interface OwnAgentOptions {
 }
 
 export interface OwnAgent {
-  readonly routes: readonly Route[];
+  readonly agent: Agent;
   components(): readonly ComponentReport[];
   metricsText(): string;
   /** Sources first, sinks last; queues are on disk when it resolves. */
@@ -40,10 +46,21 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
   const path = paths.agentConfig;
   const targets = writeTargets(options.listeners);
   if (targets === undefined) {
-    log.warn("this machine is not enrolled: the Prometheus or the Loki listener is off, so its agent has nowhere to send to");
+    log.warn(
+      "this machine is not enrolled: the Prometheus or the Loki listener is off, so its agent has nowhere to send to",
+    );
     return undefined;
   }
-  await writeGeneratedConfig(path, generateMachineConfig(targets));
+  await writeGeneratedConfig(
+    path,
+    generateMachineConfig({
+      ...targets,
+      hostname: hostname(),
+      scrapeInterval: "15s",
+      hasJournal: hasJournal(),
+      logFiles: MACHINE_LOG_FILES,
+    }),
+  );
   const stop = new AbortController();
   let agent: Agent;
   try {
@@ -58,16 +75,21 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
     });
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;
-    log.error("the agent's configuration is refused; this machine is not watched until it is mended", {
-      file: path,
-      error: describeError(error),
-    });
+    log.error(
+      "the agent's configuration is refused; this machine is not watched until it is mended",
+      {
+        file: path,
+        error: describeError(error),
+      },
+    );
     return undefined;
   }
   return {
-    routes: createAgentRoutes(agent),
+    agent,
     components: () =>
-      agent.components().map(({ id, health }) => ({ id, health: health.state, message: health.message })),
+      agent
+        .components()
+        .map(({ id, health }) => ({ id, health: health.state, message: health.message })),
     metricsText: () => agent.metricsText(),
     stop: async () => {
       await agent[Symbol.asyncDispose]();
@@ -75,8 +97,19 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
   };
 }
 
+/** Whether `journalctl` is there and has something to read. */
+function hasJournal(): boolean {
+  const run = spawnSync("journalctl", ["-q", "-n", "1", "-o", "json"], {
+    timeout: 5000,
+    encoding: "utf8",
+  });
+  return run.status === 0 && run.stdout.trim() !== "";
+}
+
 /** Where the agent sends to: our own listeners, as any agent would. */
-function writeTargets(listeners: Listeners): { readonly metricsUrl: string; readonly logsUrl: string } | undefined {
+function writeTargets(
+  listeners: Listeners,
+): { readonly metricsUrl: string; readonly logsUrl: string } | undefined {
   const metrics = listeners.addressOf("prometheus") ?? listeners.addressOf("mimir");
   const logs = listeners.addressOf("loki");
   if (metrics === undefined || logs === undefined) return undefined;

@@ -4,8 +4,9 @@
  * hold and close; (5) the data directory's lock is released.
  */
 import { join, resolve } from "node:path";
-import type { Clock, Logger, MetricFamily } from "@finch/runtime";
-import { nodeFileSystem, singleMetric } from "@finch/runtime";
+import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
+import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
+import type { Agent } from "@finch/agent";
 import type { Route } from "@finch/runtime/http";
 import {
   columnsOfLines,
@@ -18,7 +19,7 @@ import type { BuildInfo, LogsApi, MetricsApi } from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
 import type { LogStore, MetricStore, StoreOptions } from "@finch/store";
 import { Labels } from "@finch/model";
-import { PROJECT_ROOT } from "./build.ts";
+import { agentRoutes } from "./agent-routes.ts";
 import type { FinchConfig } from "./config-options.ts";
 import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
 import { metricsRoute, openListeners } from "./listeners.ts";
@@ -32,6 +33,7 @@ import type { OwnAgent } from "./own-agent.ts";
 import { startProcessMetrics } from "./process-metrics.ts";
 import { serveStaticFiles } from "./static-files.ts";
 import { storeFamilies } from "./store-metrics.ts";
+import { PROJECT_ROOT } from "./version.ts";
 
 export interface StackOptions {
   readonly config: FinchConfig;
@@ -39,6 +41,8 @@ export interface StackOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly ownLogs: OwnLogs;
+  /** Where the agent's events go; its `logging` block filters them. */
+  readonly logSink: LogSink;
 }
 
 export interface Stack {
@@ -98,9 +102,15 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   });
   const opened = listeners;
   opening.defer(() => opened.close(0));
-  agent = await startOwnAgent({ paths, listeners, clock, log });
-  const started = agent;
-  opening.defer(() => started.stop());
+  agent = await startOwnAgent({
+    paths,
+    listeners,
+    clock,
+    log: log.child("agent"),
+    logSink: options.logSink,
+    version: options.build.version,
+  });
+  opening.defer(async () => agent?.stop());
   const parts = opening.move();
   return {
     listeners,
@@ -174,27 +184,19 @@ async function makeRoutes(
     loki: [...apis.logs.routes, figures],
     prometheus: [...apis.metrics.routes, figures],
     mimir: [...apis.metrics.routes, figures],
-    agent: agentRoutes(agent),
+    agent: agentRoutes(() => runningAgent(agent())),
   };
 }
 
-/** The agent starts after the listeners, for it pushes to them; its pages answer from the first request on. */
-function agentRoutes(agent: () => OwnAgent | undefined): readonly Route[] {
-  return [
-    {
-      kind: "http",
-      methods: ["GET", "POST"],
-      path: "/*",
-      faults: "text",
-      handle: async (request) => {
-        const running = agent();
-        if (running === undefined) {
-          return { status: 503, headers: { "retry-after": "1" }, body: "the agent is starting\n" };
-        }
-        return await running.answer(request);
-      },
-    },
-  ];
+/** The agent starts after the listeners, for it pushes to them. */
+function runningAgent(own: OwnAgent | undefined): Agent {
+  if (own !== undefined) return own.agent;
+  throw new FinchError(
+    "unavailable",
+    "finch/no-agent",
+    "the agent is not running: it is starting, or its configuration was refused (see the log)",
+    { retryAfterSeconds: 2 },
+  );
 }
 
 function ownLogWriter(logs: LogsApi): OwnLogWriter {

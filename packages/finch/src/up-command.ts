@@ -19,15 +19,16 @@ const STOP_DEADLINE_MS = 30_000;
 export async function runUp(flags: Readonly<Record<string, string>>): Promise<void> {
   const config = await readConfiguration(flags);
   const ownLogs = new OwnLogs();
+  const logSink = joinSinks([createStreamSink(process.stderr, config.log.format), ownLogs.sink]);
   const log = createLogger({
-    sink: joinSinks([createStreamSink(process.stderr, config.log.format), ownLogs.sink]),
+    sink: logSink,
     level: config.log.level,
     part: "finch",
     nowMs: () => systemClock.nowMs(),
   });
   using stopping = untilSignal(process, () => process.exit(130));
   const build = await readBuild();
-  const stack = await openStack({ config, build, clock: systemClock, log, ownLogs });
+  const stack = await openStack({ config, build, clock: systemClock, log, ownLogs, logSink });
   log.info("finch is up", { version: build.version, pid: process.pid, data: config.dataDirectory });
   tellAddress(stack, config);
   await untilAborted(stopping.signal);

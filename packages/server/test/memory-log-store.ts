@@ -1,6 +1,6 @@
 /** A log store in memory, for tests of the API; behaves as `@finch/store` promises. */
 import { createMemorySource } from "@finch/logql";
-import { Labels } from "@finch/model";
+import type { Labels } from "@finch/model";
 import type { LogBatch } from "@finch/model";
 import type { AppendResult, LabelScope, LogStore, TailListener } from "@finch/store";
 

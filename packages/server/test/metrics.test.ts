@@ -395,11 +395,12 @@ test("a query that is given up while it runs is 499 or a closed connection, and 
   assert.match(late.text, /"errorType":"timeout"/);
 });
 
-const CAPTURES = process.env["FINCH_CAPTURES"] ?? "";
+const SHARED = process.env["FINCH_SHARED"] ?? join(import.meta.dirname, "../../../../shared");
+const CAPTURES = join(SHARED, "captures", "remote-write-deb");
 
 test(
   "what Debian's Prometheus sends is taken",
-  { skip: !existsSync(CAPTURES) && "no captures here" },
+  { skip: !existsSync(CAPTURES) && "no captures here: set FINCH_SHARED" },
   async () => {
     const bodies = readdirSync(CAPTURES).filter((name) => name.endsWith(".body"));
     // The day the samples are from; the store refuses what lies far from now.

@@ -57,7 +57,8 @@ export async function serve(routes: readonly Route[]): Promise<Served> {
   return {
     port: listener.port,
     get: async (path, parameters) => {
-      const query = parameters === undefined ? "" : `?${new URLSearchParams(parameters)}`;
+      const query =
+        parameters === undefined ? "" : `?${new URLSearchParams(parameters).toString()}`;
       return await read(
         await fetch(base + path + query, { headers: { "accept-encoding": "identity" } }),
       );
