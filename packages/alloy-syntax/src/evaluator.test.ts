@@ -120,7 +120,7 @@ for (const [expression, result] of CASES) {
 test("a secret never prints", () => {
   const secret = new Secret("hidden");
   assert.equal(
-    `${secret} ${JSON.stringify({ secret })} ${formatValue([secret])}`,
+    `${secret.toString()} ${JSON.stringify({ secret })} ${formatValue([secret])}`,
     '(secret) {"secret":"(secret)"} [(secret)]',
   );
 });

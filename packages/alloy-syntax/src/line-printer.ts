@@ -164,28 +164,33 @@ export class LinePrinter {
 
 function alignLines(lines: readonly Line[]): string[] {
   const padded = lines.map((line) => [...line.cells]);
-  const columns = Math.max(...lines.map((line) => line.cells.length)) - 1;
+  const columns = lines.reduce((most, line) => Math.max(most, line.cells.length), 1) - 1;
   for (let column = 0; column < columns; column++) {
     for (let start = 0; start < lines.length;) {
-      let end = start;
-      while (
-        end < lines.length &&
-        lines[end]!.cells.length > column + 1 &&
-        lines[end]!.indent === lines[start]!.indent
-      ) {
-        end++;
-        if (lines[end - 1]!.endsRun) break;
+      const end = endOfRun(lines, start, column);
+      let width = 0;
+      for (let i = start; i < end; i++) width = Math.max(width, lengthOf(padded[i]![column]!));
+      for (let i = start; i < end; i++) {
+        padded[i]![column] += " ".repeat(width + 1 - lengthOf(padded[i]![column]!));
       }
-      const width = Math.max(
-        0,
-        ...padded.slice(start, end).map((cells) => lengthOf(cells[column]!)),
-      );
-      for (const cells of padded.slice(start, end))
-        cells[column] += " ".repeat(width + 1 - lengthOf(cells[column]!));
       start = Math.max(end, start + 1);
     }
   }
   return padded.map((cells, index) => "\t".repeat(lines[index]!.indent) + cells.join(""));
+}
+
+/** The index behind the neighbouring lines, from `start` on, that have a padded cell at `column`. */
+function endOfRun(lines: readonly Line[], start: number, column: number): number {
+  const { indent } = lines[start]!;
+  let end = start;
+  while (
+    end < lines.length &&
+    lines[end]!.cells.length > column + 1 &&
+    lines[end]!.indent === indent
+  ) {
+    if (lines[end++]!.endsRun) break;
+  }
+  return end;
 }
 
 /** In characters; of a cell that spans lines, only the last line counts. */
