@@ -42,6 +42,26 @@ export type AtModifier =
 /** `anchored` and `smoothed` select the samples around the edges of a range as well. */
 export type ExtendedMode = "anchored" | "smoothed";
 
+export type DurationOperator = "+" | "-" | "*" | "/" | "%" | "^";
+
+/** A duration that depends on the times of the query; gone from trees that are evaluated. */
+export type DurationExpression =
+  | { readonly kind: "literal"; readonly seconds: number; readonly duration: boolean }
+  | { readonly kind: "step" }
+  | { readonly kind: "range" }
+  | { readonly kind: "paren" | "negative"; readonly operand: DurationExpression }
+  | {
+      readonly kind: "min_of" | "max_of";
+      readonly left: DurationExpression;
+      readonly right: DurationExpression;
+    }
+  | {
+      readonly kind: "operation";
+      readonly operator: DurationOperator;
+      readonly left: DurationExpression;
+      readonly right: DurationExpression;
+    };
+
 export interface NumberLiteral {
   readonly kind: "number";
   readonly position: Position;
@@ -63,6 +83,8 @@ export interface VectorSelector {
   readonly name: string | undefined;
   readonly matchers: readonly Matcher[];
   readonly offsetMs: number;
+  /** Stands for `offsetMs` until the times of the query are known. */
+  readonly offsetExpression?: DurationExpression | undefined;
   readonly at: AtModifier | undefined;
   readonly extended: ExtendedMode | undefined;
 }
@@ -72,6 +94,8 @@ export interface MatrixSelector {
   readonly position: Position;
   readonly selector: VectorSelector;
   readonly rangeMs: number;
+  /** Stands for `rangeMs` until the times of the query are known. */
+  readonly rangeExpression?: DurationExpression | undefined;
 }
 
 export interface Subquery {
@@ -79,9 +103,15 @@ export interface Subquery {
   readonly position: Position;
   readonly expr: Expr;
   readonly rangeMs: number;
+  /** Stands for `rangeMs` until the times of the query are known. */
+  readonly rangeExpression?: DurationExpression | undefined;
   /** Undefined: the evaluation interval. */
   readonly stepMs: number | undefined;
+  /** Stands for `stepMs` until the times of the query are known. */
+  readonly stepExpression?: DurationExpression | undefined;
   readonly offsetMs: number;
+  /** Stands for `offsetMs` until the times of the query are known. */
+  readonly offsetExpression?: DurationExpression | undefined;
   readonly at: AtModifier | undefined;
 }
 

@@ -14,7 +14,7 @@ import { unsupportedError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { evaluateSelector } from "./select.ts";
-import { endOfGrid, isAnywherePresent, mergeSameLabels } from "./values.ts";
+import { isAnywherePresent, mergeSameLabels } from "./values.ts";
 import type { Grid, OutputSeries, Value } from "./values.ts";
 
 type CallImplementation = (context: CallContext) => Promise<Value>;
@@ -270,7 +270,7 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
   [
     "end",
     ({ grid, evaluation }) =>
-      Promise.resolve(scalarOf(grid, () => endOfGrid(evaluation.options.grid) / 1000)),
+      Promise.resolve(scalarOf(grid, () => evaluation.options.endMs / 1000)),
   ],
   [
     "histogram_fraction",
@@ -330,8 +330,8 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
   [
     "range",
     ({ grid, evaluation }) => {
-      const { grid: query } = evaluation.options;
-      return Promise.resolve(scalarOf(grid, () => (endOfGrid(query) - query.startMs) / 1000));
+      const { grid: query, endMs } = evaluation.options;
+      return Promise.resolve(scalarOf(grid, () => (endMs - query.startMs) / 1000));
     },
   ],
   [

@@ -5,6 +5,8 @@ import { FUNCTIONS } from "./functions.ts";
 
 const EXPERIMENTAL_AGGREGATES: ReadonlySet<string> = new Set(["limitk", "limit_ratio"]);
 
+const DURATION_COMPLAINT = "experimental duration expression is not enabled";
+
 /** Throws a {@link PromqlParseError} at the first use of an experimental part of the language. */
 export function refuseExperimental(query: string, expr: Expr): void {
   const complaint = complaintAbout(expr);
@@ -21,7 +23,14 @@ function complaintAbout(expr: Expr): string | undefined {
     case "aggregate":
       if (!EXPERIMENTAL_AGGREGATES.has(expr.operator)) return undefined;
       return `${expr.operator}() is experimental and must be enabled with --enable-feature=promql-experimental-functions`;
+    case "matrix":
+      return expr.rangeExpression === undefined ? undefined : DURATION_COMPLAINT;
+    case "subquery":
+      return (expr.rangeExpression ?? expr.stepExpression ?? expr.offsetExpression) === undefined
+        ? undefined
+        : DURATION_COMPLAINT;
     case "selector":
+      if (expr.offsetExpression !== undefined) return DURATION_COMPLAINT;
       return expr.extended === undefined
         ? undefined
         : `${expr.extended} modifier is experimental and not enabled`;
@@ -33,8 +42,6 @@ function complaintAbout(expr: Expr): string | undefined {
     }
     case "number":
     case "string":
-    case "matrix":
-    case "subquery":
     case "unary":
     case "paren":
       return undefined;

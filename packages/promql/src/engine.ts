@@ -16,6 +16,7 @@ import { Evaluation } from "./evaluation.ts";
 import { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS, DEFAULT_SUBQUERY_STEP_MS } from "./limits.ts";
 import type { EngineLimits } from "./limits.ts";
 import { parseQuery } from "./parser.ts";
+import { resolveDurations } from "./resolve-durations.ts";
 import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
 import type { InstantResult, MatrixResult, QueryReport } from "./results.ts";
 import type { SeriesSource } from "./source.ts";
@@ -101,6 +102,9 @@ async function run<T extends object>(
   const expr = parseQuery(query);
   const experimentalFunctions = options.experimentalFunctions ?? false;
   if (!experimentalFunctions) refuseExperimental(query, expr);
+  const endMs = "endMs" in request ? request.endMs : request.timeMs;
+  const stepMs = "stepMs" in request ? request.stepMs : 0;
+  const resolved = resolveDurations({ query, stepMs, rangeMs: endMs - grid.startMs }, expr);
   const parsedMs = clock.monotonicMs();
   const deadline = new AbortController();
   const signal =
@@ -119,11 +123,12 @@ async function run<T extends object>(
     experimentalFunctions,
     delayedNameRemoval: options.delayedNameRemoval ?? false,
     grid,
+    endMs,
     signal,
   });
   try {
     signal.throwIfAborted();
-    const result = await answer(evaluation, expr, grid);
+    const result = await answer(evaluation, resolved, grid);
     const { annotations, seriesRead: series, samplesRead: samples, selectMs } = evaluation;
     const timeMs = {
       parse: parsedMs - startedMs,

@@ -38,6 +38,8 @@ export interface EvaluationOptions {
   readonly delayedNameRemoval: boolean;
   /** The steps of the query itself: what `@ start()` and `@ end()` mean, subqueries included. */
   readonly grid: Grid;
+  /** The end of the query as asked for, which need not be a step. */
+  readonly endMs: number;
   readonly signal: AbortSignal;
 }
 

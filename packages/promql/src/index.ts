@@ -8,6 +8,8 @@ export type {
   BinaryOperator,
   Call,
   ComparisonOperator,
+  DurationExpression,
+  DurationOperator,
   Expr,
   ExtendedMode,
   MatrixSelector,

@@ -7,12 +7,9 @@ import type {
   Subquery,
   VectorSelector,
 } from "./ast.ts";
-import { unsupportedError } from "./errors.ts";
-import type { Token } from "./lexer.ts";
+import { parseBracketDuration, parseOffsetDuration } from "./parse-duration.ts";
 import { fail, isWord, unexpected } from "./token-stream.ts";
 import type { TokenStream } from "./token-stream.ts";
-
-const DURATION_WORDS: ReadonlySet<string> = new Set(["step", "range", "min_of", "max_of"]);
 
 export function parsePostfix(stream: TokenStream, operand: Expr): Expr {
   let expr = operand;
@@ -29,17 +26,16 @@ export function parsePostfix(stream: TokenStream, operand: Expr): Expr {
 
 function parseRange(stream: TokenStream, expr: Expr): Expr {
   const open = stream.next();
-  const rangeMs = parsePositiveDuration(
-    stream,
-    "number, duration, step(), or range()",
-    "subquery or range selector",
-  );
+  const { ms: rangeMs, expression: rangeExpression } = parseBracketDuration(stream, {
+    expected: "number, duration, step(), or range()",
+    context: "subquery or range selector",
+  });
   if (stream.peek().kind === "]") {
     const close = stream.next();
     const brackets = { start: open.position.start, end: close.position.end };
     if (expr.kind !== "selector")
       throw fail(stream, brackets, "ranges only allowed for vector selectors");
-    if (expr.offsetMs !== 0)
+    if (expr.offsetMs !== 0 || expr.offsetExpression !== undefined)
       throw fail(stream, brackets, "no offset modifiers allowed before range");
     if (expr.at !== undefined) throw fail(stream, brackets, "no @ modifiers allowed before range");
     return {
@@ -47,83 +43,44 @@ function parseRange(stream: TokenStream, expr: Expr): Expr {
       position: { start: expr.position.start, end: close.position.end },
       selector: expr,
       rangeMs,
+      rangeExpression,
     };
   }
   stream.expect(":", "subquery or range", '":" or "]"');
-  let stepMs: number | undefined;
-  if (stream.peek().kind !== "]") {
-    stepMs = parsePositiveDuration(
-      stream,
-      'number, duration, step(), range(), or "]"',
-      "subquery selector",
-    );
-  }
+  const step =
+    stream.peek().kind === "]"
+      ? undefined
+      : parseBracketDuration(stream, {
+          expected: 'number, duration, step(), range(), or "]"',
+          context: "subquery selector",
+        });
   const close = stream.expect("]", "subquery selector", '"]"');
   const position = { start: expr.position.start, end: close.position.end };
-  return { kind: "subquery", position, expr, rangeMs, stepMs, offsetMs: 0, at: undefined };
-}
-
-function parsePositiveDuration(stream: TokenStream, expected: string, context: string): number {
-  const start = stream.peek().position.start;
-  refuseDurationExpression(stream, stream.peek());
-  const sign = stream.takeSign();
-  const token = stream.peek();
-  refuseDurationExpression(stream, token);
-  if (token.kind !== "number" && token.kind !== "duration")
-    throw unexpected(stream, context, expected);
-  stream.next();
-  const seconds = sign * stream.numberOf(token);
-  const position = { start, end: token.position.end };
-  refuseDurationExpression(stream, stream.peek());
-  checkDuration(stream, token, seconds);
-  if (!(seconds > 0)) throw fail(stream, position, "duration must be greater than 0");
-  return Math.round(seconds * 1000);
-}
-
-function checkDuration(stream: TokenStream, token: Token, seconds: number): void {
-  // Durations of Go end at 2^63 nanoseconds.
-  if (!(Math.abs(seconds) < 9_223_372_036))
-    throw fail(stream, token.position, "duration out of range");
-}
-
-function refuseDurationExpression(stream: TokenStream, token: Token): void {
-  const computed = token.kind === "(" || (token.kind === "operator" && "*/%^".includes(token.text));
-  const named = token.kind === "word" && DURATION_WORDS.has(token.text.toLowerCase());
-  if (
-    computed ||
-    named ||
-    (token.kind === "operator" && stream.peek(-1).kind !== "[" && stream.peek(-1).kind !== ":")
-  ) {
-    throw unsupportedError(stream.text, token.position, "duration expression");
-  }
+  return {
+    kind: "subquery",
+    position,
+    expr,
+    rangeMs,
+    rangeExpression,
+    stepMs: step?.ms,
+    stepExpression: step?.expression,
+    offsetMs: 0,
+    at: undefined,
+  };
 }
 
 function parseOffset(stream: TokenStream, expr: Expr): Expr {
   stream.next();
-  const first = stream.peek();
-  const sign = stream.takeSign();
-  const token = stream.peek();
-  const isCall =
-    token.kind === "word" &&
-    DURATION_WORDS.has(token.text.toLowerCase()) &&
-    stream.peek(1).kind === "(";
-  if (token.kind === "(" || isCall)
-    throw unsupportedError(stream.text, first.position, "duration expression");
-  if (token.kind !== "number" && token.kind !== "duration") {
-    throw unexpected(stream, "offset", "number, duration, step(), or range()");
-  }
-  stream.next();
-  const seconds = sign * stream.numberOf(token);
-  checkDuration(stream, token, seconds);
-  const offsetMs = Math.round(seconds * 1000);
+  const { ms: offsetMs, expression: offsetExpression } = parseOffsetDuration(stream);
   const target = modifiable(
     stream,
     expr,
     "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery",
   );
-  if (target.offsetMs !== 0)
+  if (target.offsetMs !== 0 || target.offsetExpression !== undefined) {
     throw fail(stream, expr.position, "offset may not be set multiple times");
-  return withModifier(expr, { offsetMs }, token.position.end);
+  }
+  return withModifier(expr, { offsetMs, offsetExpression }, stream.previousEnd);
 }
 
 function parseAt(stream: TokenStream, expr: Expr): Expr {
@@ -186,7 +143,7 @@ function parseExtended(stream: TokenStream, expr: Expr): Expr {
   return withModifier(expr, { extended }, token.position.end);
 }
 
-type Modifiers = Partial<Pick<VectorSelector, "offsetMs" | "at" | "extended">>;
+type Modifiers = Partial<Pick<VectorSelector, "offsetMs" | "offsetExpression" | "at" | "extended">>;
 
 function modifiable(stream: TokenStream, expr: Expr, complaint: string): VectorSelector | Subquery {
   if (expr.kind === "matrix") return expr.selector;

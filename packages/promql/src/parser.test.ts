@@ -57,6 +57,10 @@ const ROUND_TRIPS: readonly (readonly [query: string, canonical?: string])[] = [
   ["x smoothed"],
   ["rate(x[1m] anchored)", "rate(x[1m] anchored)"],
   ["start() + end()"],
+  ["x[step()]"],
+  ["x[(step() + 1ms) * 2:min_of(step(), 1m)]"],
+  ["x offset -step() * 2"],
+  ["x offset (-RANGE() / 2 ^ 2)", "x offset (-range() / 2 ^ 2)"],
 ];
 
 for (const [query, canonical = query] of ROUND_TRIPS) {
@@ -129,6 +133,8 @@ const FAULTS: readonly (readonly [query: string, message: string])[] = [
     "a[x]",
     '1:3: parse error: unexpected identifier "x" in subquery or range selector, expected number, duration, step(), or range()',
   ],
+  ["a[1 / 0]", "1:5: parse error: division by zero"],
+  ["a[step(]", '1:8: parse error: unexpected "]"'],
   ["a[5m", "1:5: parse error: unclosed left bracket"],
   ["a[5m:1m:1m]", "1:8: parse error: unexpected colon ':'"],
   ['"a', "1:1: parse error: unterminated quoted string"],

@@ -5,6 +5,7 @@ import type {
   Aggregate,
   AtModifier,
   Binary,
+  DurationExpression,
   Expr,
   ExtendedMode,
   VectorMatching,
@@ -28,10 +29,15 @@ export function formatQuery(expr: Expr): string {
     case "selector":
       return formatBareSelector(expr) + formatModifiers(expr);
     case "matrix":
-      return `${formatBareSelector(expr.selector)}[${formatDuration(expr.rangeMs)}]${formatModifiers(expr.selector)}`;
+      return `${formatBareSelector(expr.selector)}[${formatRange(expr)}]${formatModifiers(expr.selector)}`;
     case "subquery": {
-      const step = expr.stepMs === undefined ? "" : formatDuration(expr.stepMs);
-      return `${formatQuery(expr.expr)}[${formatDuration(expr.rangeMs)}:${step}]${formatModifiers(expr)}`;
+      const step =
+        expr.stepExpression !== undefined
+          ? formatExpression(expr.stepExpression)
+          : expr.stepMs === undefined
+            ? ""
+            : formatDuration(expr.stepMs);
+      return `${formatQuery(expr.expr)}[${formatRange(expr)}:${step}]${formatModifiers(expr)}`;
     }
     case "call":
       return `${expr.name}(${expr.args.map(formatQuery).join(", ")})`;
@@ -89,15 +95,49 @@ function formatMatcher({ name, operator, value }: Matcher): string {
 
 function formatModifiers(node: {
   offsetMs: number;
+  offsetExpression?: DurationExpression | undefined;
   at: AtModifier | undefined;
   extended?: ExtendedMode | undefined;
 }): string {
   let out = node.extended === undefined ? "" : ` ${node.extended}`;
   if (node.at?.kind === "time") out += ` @ ${(node.at.timeMs / 1000).toFixed(3)}`;
   else if (node.at !== undefined) out += ` @ ${node.at.kind}()`;
+  if (node.offsetExpression !== undefined)
+    return `${out} offset ${formatExpression(node.offsetExpression)}`;
   if (node.offsetMs > 0) out += ` offset ${formatDuration(node.offsetMs)}`;
   if (node.offsetMs < 0) out += ` offset -${formatDuration(-node.offsetMs)}`;
   return out;
+}
+
+function formatRange({
+  rangeMs,
+  rangeExpression,
+}: {
+  rangeMs: number;
+  rangeExpression?: DurationExpression | undefined;
+}): string {
+  return rangeExpression === undefined
+    ? formatDuration(rangeMs)
+    : formatExpression(rangeExpression);
+}
+
+function formatExpression(expression: DurationExpression): string {
+  switch (expression.kind) {
+    case "literal":
+      return formatNumber(expression.seconds, expression.duration);
+    case "step":
+    case "range":
+      return `${expression.kind}()`;
+    case "paren":
+      return `(${formatExpression(expression.operand)})`;
+    case "negative":
+      return `-${formatExpression(expression.operand)}`;
+    case "min_of":
+    case "max_of":
+      return `${expression.kind}(${formatExpression(expression.left)}, ${formatExpression(expression.right)})`;
+    case "operation":
+      return `${formatExpression(expression.left)} ${expression.operator} ${formatExpression(expression.right)}`;
+  }
 }
 
 function formatAggregate({ operator, expr, param, grouping, without }: Aggregate): string {

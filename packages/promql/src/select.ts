@@ -6,7 +6,7 @@ import type { AtModifier, MatrixSelector, VectorSelector } from "./ast.ts";
 import { ERROR_CODES } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
-import { endOfGrid, emptySeries } from "./values.ts";
+import { emptySeries } from "./values.ts";
 
 /** The time each step looks at, which `offset` and `@` move; ascending. */
 export function referenceTimes(
@@ -23,14 +23,14 @@ export function referenceTimes(
 
 /** The moment `@` names. */
 export function atTime(evaluation: Evaluation, at: AtModifier): number {
-  const { grid } = evaluation.options;
+  const { grid, endMs } = evaluation.options;
   switch (at.kind) {
     case "time":
       return at.timeMs;
     case "start":
       return grid.startMs;
     case "end":
-      return endOfGrid(grid);
+      return endMs;
   }
 }
 

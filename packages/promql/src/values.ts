@@ -58,10 +58,6 @@ export function makeGrid(startMs: number, endMs: number, stepMs: number): Grid {
   };
 }
 
-export function endOfGrid(grid: Grid): number {
-  return grid.startMs + (grid.steps - 1) * grid.stepMs;
-}
-
 export function emptySeries(labels: Labels, dropName: boolean, steps: number): OutputSeries {
   return { labels, dropName, values: new Float64Array(steps), present: new Uint8Array(steps) };
 }
