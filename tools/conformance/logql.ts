@@ -42,7 +42,8 @@ async function runYaml(
   named: boolean,
 ): Promise<void> {
   const [document] = parseAllDocuments(text);
-  const content: unknown = document !== undefined && "toJS" in document ? document.toJS({ maxAliasCount: 10_000 }) : {};
+  const content: unknown =
+    document !== undefined && "toJS" in document ? document.toJS({ maxAliasCount: 10_000 }) : {};
   const { cases, queries } = (content ?? {}) as CaseFile;
   const lines = text.split("\n");
   const lineOf = (needle: string) => lines.findIndex((line) => line.includes(needle)) + 1;

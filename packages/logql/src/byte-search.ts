@@ -3,6 +3,7 @@
  * end to end, so a hit counts only when it ends inside the row it starts in.
  */
 import type { LogColumns } from "@finch/model";
+import { bytesOf } from "./row.ts";
 import type { Selection } from "./line-filter.ts";
 
 /** Sets `marks[row] = 1` for the selected rows whose line contains the needle. */
@@ -12,9 +13,7 @@ export function markRows(
   needle: Uint8Array,
   marks: Uint8Array,
 ): void {
-  const { lines, lineBounds } = entries;
-  const bytes = Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength);
-  sweep(bytes, lineBounds, selection, Buffer.from(needle), marks);
+  sweep(bytesOf(entries), entries.lineBounds, selection, Buffer.from(needle), marks);
 }
 
 function sweep(
@@ -85,8 +84,8 @@ export function markFoldedRows(
   needle: Uint8Array,
   marks: Uint8Array,
 ): boolean {
-  const { lines, lineBounds, count } = entries;
-  const bytes = Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength);
+  const { lineBounds, count } = entries;
+  const bytes = bytesOf(entries);
   if (FOLDING_LETTERS.some((letter) => bytes.includes(letter))) return false;
   const end = lineBounds[count]!;
   const folded = Buffer.allocUnsafe(end);

@@ -2,18 +2,32 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parseJsonPath } from "./json-path.ts";
-import { findPath, JsonFault, readStringFields, scanObject } from "./json-scan.ts";
+import {
+  createJsonScanner,
+  findPath,
+  JsonFault,
+  readStringFields,
+  scanObject,
+} from "./json-scan.ts";
 
 function scan(text: string): readonly string[] {
   const found: string[] = [];
   try {
-    scanObject(text, {
-      enter: (prefix, key) => `${prefix}${key}.`,
-      scalar: (prefix, key, value) => {
-        found.push(`${prefix}${key}=${value}`);
+    const scanner = createJsonScanner({
+      field: (prefix, key) => ({ name: prefix === "" ? key : `${prefix}.${key}`, wanted: true }),
+      scalar: ({ name }, value) => {
+        found.push(`${name}=${value}`);
         return true;
       },
     });
+    // A text of the same shape first, so that keys are remembered; what it hands out does not count.
+    try {
+      scanObject(text.replaceAll(/\d/g, "0"), scanner);
+    } catch (error) {
+      assert.ok(error instanceof JsonFault, String(error));
+    }
+    found.length = 0;
+    scanObject(text, scanner);
   } catch (error) {
     assert.ok(error instanceof JsonFault, String(error));
     found.push("!");
@@ -54,12 +68,11 @@ describe("scanObject", () => {
           const expected: string[] = [];
           const walk = (value: object, prefix: string) => {
             for (const [key, item] of Object.entries(value) as [string, unknown][]) {
+              const name = prefix === "" ? key : `${prefix}.${key}`;
               if (Array.isArray(item) || item === null) continue;
-              if (typeof item === "object") walk(item, `${prefix}${key}.`);
+              if (typeof item === "object") walk(item, name);
               else
-                expected.push(
-                  `${prefix}${key}=${typeof item === "string" ? item : JSON.stringify(item)}`,
-                );
+                expected.push(`${name}=${typeof item === "string" ? item : JSON.stringify(item)}`);
             }
           };
           const text = JSON.stringify(object);

@@ -18,12 +18,42 @@ const CLOSE_BRACKET = 93;
 const COMMA = 44;
 const COLON = 58;
 
-/** What to do with the fields of an object. Prefix is what `enter` answered for the object around ("" at the top). */
+/** A key of an object as the visitor wants to know it again. */
+export interface JsonField {
+  /** What the key is called, the keys of the objects around it included. */
+  readonly name: string;
+  /** Whether the value is to be handed out; values nobody wants are not cut out of the text. */
+  readonly wanted: boolean;
+}
+
 export interface JsonVisitor {
-  /** The prefix for the fields of the object under `key`; undefined to skip it. */
-  enter(prefix: string, key: string): string | undefined;
+  /** Names a key; `prefix` is the name of the object around ("" at the top). Called once for keys that come again in the same place. */
+  field(prefix: string, key: string): JsonField;
   /** A string, number or boolean, strings without their escapes; answer false to stop the scan. */
-  scalar(prefix: string, key: string, value: string): boolean;
+  scalar(field: JsonField, value: string): boolean;
+}
+
+/** A key seen before at this place among the keys of a text: lines of a stream repeat theirs, and comparing is cheaper than cutting and hashing. */
+interface KnownKey {
+  readonly prefix: string;
+  /** The key with its quotes, as written. */
+  readonly raw: string;
+  readonly field: JsonField;
+}
+
+/** Places remembered; texts with more keys are scanned all the same. */
+const KNOWN_KEYS_MAX = 256;
+
+/** Scans one text after the other; remembers their keys. */
+export interface JsonScanner {
+  readonly visitor: JsonVisitor;
+  readonly known: KnownKey[];
+  /** How many keys the current text has had. */
+  place: number;
+}
+
+export function createJsonScanner(visitor: JsonVisitor): JsonScanner {
+  return { visitor, known: [], place: 0 };
 }
 
 function skipBlanks(text: string, from: number): number {
@@ -74,21 +104,25 @@ function unescapeJson(raw: string): string {
 /** The position behind a number, true, false or null. */
 function endOfPlain(text: string, from: number): number {
   let i = from;
+  let whole = true;
   for (; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (c === COMMA || c === CLOSE_BRACE || c === CLOSE_BRACKET || c <= 32) break;
+    if (c < 48 || c > 57) whole = false;
   }
+  // Whole numbers, by far the most frequent, are settled by their digits.
+  if (whole && i > from) return i;
   const value = text.slice(from, i);
-  const first = text.charCodeAt(from);
   const known = value === "true" || value === "false" || value === "null";
-  const numeric = first === 45 || (first >= 48 && first <= 57);
-  if (!known && !(numeric && /^-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(value))) {
+  if (!known && !NUMBER.test(value)) {
     throw new JsonFault(
       value === "" ? "a value is missing" : `unknown value ${JSON.stringify(value.slice(0, 32))}`,
     );
   }
   return i;
 }
+
+const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?$/;
 
 /** The position behind any value. */
 function skipValue(text: string, from: number): number {
@@ -106,12 +140,13 @@ function skipValue(text: string, from: number): number {
 }
 
 /** Walks the object the text starts with. Throws a {@link JsonFault} when it starts with none or breaks; what came before was handed out. */
-export function scanObject(text: string, visitor: JsonVisitor): void {
+export function scanObject(text: string, scanner: JsonScanner): void {
   const start = skipBlanks(text, 0);
   if (text.charCodeAt(start) !== OPEN_BRACE) {
     throw new JsonFault("expecting json object, but it is not");
   }
-  scanFields(text, start, "", visitor, 0);
+  scanner.place = 0;
+  scanFields(text, start, "", scanner, 0);
 }
 
 /** Answers the position behind the object, or -1 when the visitor stopped. */
@@ -119,20 +154,18 @@ function scanFields(
   text: string,
   open: number,
   prefix: string,
-  visitor: JsonVisitor,
+  scanner: JsonScanner,
   depth: number,
 ): number {
   if (depth > JSON_DEPTH_MAX) throw new JsonFault(`objects nested deeper than ${JSON_DEPTH_MAX}`);
   let i = skipBlanks(text, open + 1);
   if (text.charCodeAt(i) === CLOSE_BRACE) return i + 1;
   for (;;) {
-    if (text.charCodeAt(i) !== QUOTE) throw new JsonFault("an object key is missing");
-    const keyEnd = endOfString(text, i);
-    const key = stringAt(text, i, keyEnd);
-    i = skipBlanks(text, keyEnd);
+    const known = keyAt(text, i, prefix, scanner);
+    i = skipBlanks(text, i + known.raw.length);
     if (text.charCodeAt(i) !== COLON) throw new JsonFault("a colon is missing behind a key");
     i = skipBlanks(text, i + 1);
-    const end = scanField(text, i, prefix, key, visitor, depth);
+    const end = scanField(text, i, known.field, scanner, depth);
     if (end < 0) return -1;
     i = skipBlanks(text, end);
     const next = text.charCodeAt(i);
@@ -142,29 +175,39 @@ function scanFields(
   }
 }
 
+function keyAt(text: string, at: number, prefix: string, scanner: JsonScanner): KnownKey {
+  const place = scanner.place++;
+  const known = scanner.known[place];
+  if (known !== undefined && text.startsWith(known.raw, at) && known.prefix === prefix)
+    return known;
+  if (text.charCodeAt(at) !== QUOTE) throw new JsonFault("an object key is missing");
+  const end = endOfString(text, at);
+  const field = scanner.visitor.field(prefix, stringAt(text, at, end));
+  const learned: KnownKey = { prefix, raw: text.slice(at, end), field };
+  if (place < KNOWN_KEYS_MAX) scanner.known[place] = learned;
+  return learned;
+}
+
 function scanField(
   text: string,
   at: number,
-  prefix: string,
-  key: string,
-  visitor: JsonVisitor,
+  field: JsonField,
+  scanner: JsonScanner,
   depth: number,
 ): number {
+  const { visitor } = scanner;
   const first = text.charCodeAt(at);
   if (first === QUOTE) {
     const end = endOfString(text, at);
-    return visitor.scalar(prefix, key, stringAt(text, at, end)) ? end : -1;
+    if (!field.wanted) return end;
+    return visitor.scalar(field, stringAt(text, at, end)) ? end : -1;
   }
-  if (first === OPEN_BRACE) {
-    const inner = visitor.enter(prefix, key);
-    return inner === undefined
-      ? skipValue(text, at)
-      : scanFields(text, at, inner, visitor, depth + 1);
-  }
+  if (first === OPEN_BRACE) return scanFields(text, at, field.name, scanner, depth + 1);
   if (first === OPEN_BRACKET) return skipValue(text, at);
   const end = endOfPlain(text, at);
+  if (!field.wanted) return end;
   const value = text.slice(at, end);
-  return value === "null" || visitor.scalar(prefix, key, value) ? end : -1;
+  return value === "null" || visitor.scalar(field, value) ? end : -1;
 }
 
 /** The string fields of the top object, others left out; for `unpack`. */

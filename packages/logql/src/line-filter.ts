@@ -8,7 +8,7 @@ import type { LineFilterExpr, LineFilterOperand, LineFilterOperator } from "./as
 import { markFoldedRows, markRows } from "./byte-search.ts";
 import { containsIp, parseIpPattern } from "./ip-match.ts";
 import { matchesPattern, parseFilterPattern } from "./line-pattern.ts";
-import { decodeLine } from "./row.ts";
+import { bytesOf } from "./row.ts";
 import type { Stage } from "./row.ts";
 
 type LineTest = (line: string) => boolean;
@@ -202,9 +202,12 @@ function markByTest(
   test: LineTest,
   marks: Uint8Array,
 ): void {
+  const bytes = bytesOf(entries);
+  const bounds = entries.lineBounds;
   for (let i = 0; i < selection.count; i++) {
     const row = selection.rows[i]!;
-    if (marks[row] === 0 && test(decodeLine(entries, row))) marks[row] = 1;
+    if (marks[row] === 1) continue;
+    if (test(bytes.toString("utf8", bounds[row], bounds[row + 1]))) marks[row] = 1;
   }
 }
 

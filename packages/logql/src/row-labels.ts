@@ -27,12 +27,14 @@ export class RowLabels {
   /** Starts the next row. */
   begin(stream: Labels, metadata: Labels): void {
     this.#stream = stream;
-    this.#hidden.length = 0;
-    this.#metadata.length = 0;
-    this.#parsed.length = 0;
-    this.#extracted.length = 0;
+    // Setting a length is slow enough to look first.
+    if (this.#hidden.length > 0) this.#hidden.length = 0;
+    if (this.#metadata.length > 0) this.#metadata.length = 0;
+    if (this.#parsed.length > 0) this.#parsed.length = 0;
+    if (this.#extracted.length > 0) this.#extracted.length = 0;
     this.#error = "";
     this.#errorDetails = "";
+    if (metadata.size === 0) return;
     const { pairs } = metadata;
     for (let i = 0; i < pairs.length; i += 2) {
       const name = pairs[i]!;

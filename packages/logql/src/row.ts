@@ -3,12 +3,11 @@ import type { Labels, LogColumns } from "@finch/model";
 import { RowLabels } from "./row-labels.ts";
 import type { TemplateScope } from "./template-functions.ts";
 
-const decoder = new TextDecoder();
-
 export class Row implements TemplateScope {
   readonly labels = new RowLabels();
   readonly nowNs: () => bigint;
   #entries: LogColumns | undefined;
+  #bytes: Buffer = Buffer.alloc(0);
   #index = 0;
   #line: string | undefined;
   #changed = false;
@@ -19,7 +18,10 @@ export class Row implements TemplateScope {
 
   /** Puts the object on row `index`. */
   begin(stream: Labels, entries: LogColumns, index: number): void {
-    this.#entries = entries;
+    if (this.#entries !== entries) {
+      this.#entries = entries;
+      this.#bytes = bytesOf(entries);
+    }
     this.#index = index;
     this.#line = undefined;
     this.#changed = false;
@@ -27,7 +29,12 @@ export class Row implements TemplateScope {
   }
 
   get line(): string {
-    return (this.#line ??= decodeLine(this.#entries!, this.#index));
+    const bounds = this.#entries!.lineBounds;
+    return (this.#line ??= this.#bytes.toString(
+      "utf8",
+      bounds[this.#index],
+      bounds[this.#index + 1],
+    ));
   }
 
   set line(text: string) {
@@ -47,10 +54,9 @@ export class Row implements TemplateScope {
   }
 }
 
-/** A line as text; bytes that are no UTF-8 become U+FFFD. */
-export function decodeLine(entries: LogColumns, index: number): string {
-  const { lines, lineBounds } = entries;
-  return decoder.decode(lines.subarray(lineBounds[index]!, lineBounds[index + 1]!));
+/** The line column as the platform's buffer, whose searches and conversions are native. */
+export function bytesOf({ lines }: LogColumns): Buffer {
+  return Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength);
 }
 
 /** A step of a pipeline: changes the row, and says whether it stays. */

@@ -1,8 +1,13 @@
 /** The parser stages: json, logfmt, regexp, pattern, unpack. They add labels, never drop a line, and flag what they cannot read. */
 import { compileRegexp } from "@finch/model";
 import type { LabelExtraction } from "./ast.ts";
-import { findPath, JsonFault, readStringFields, scanObject } from "./json-scan.ts";
-import type { JsonVisitor } from "./json-scan.ts";
+import {
+  createJsonScanner,
+  findPath,
+  JsonFault,
+  readStringFields,
+  scanObject,
+} from "./json-scan.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { extractPattern, parseCapturePattern } from "./line-pattern.ts";
 import { scanLogfmt } from "./logfmt-scan.ts";
@@ -15,6 +20,7 @@ const LOGFMT_ERROR = "LogfmtParserErr";
 
 /** Adds a found label unless nobody asks for it or it was found before. Answers false once all wanted ones are there. */
 function found(labels: RowLabels, wanted: WantedLabels, plain: string, value: string): boolean {
+  if (plain === "") return true;
   const name = labels.nameOf(plain);
   if (wanted === undefined) {
     if (!labels.isExtracted(name)) labels.extract(name, value);
@@ -57,14 +63,20 @@ function createNameCache(): (prefix: string, key: string) => string {
 export function jsonStage(wanted: WantedLabels): Stage {
   const nameOf = createNameCache();
   let labels: RowLabels;
-  const visitor: JsonVisitor = {
-    enter: (prefix, key) => nameOf(prefix, key),
-    scalar: (prefix, key, value) => found(labels, wanted, nameOf(prefix, key), value),
-  };
+  const scanner = createJsonScanner({
+    field: (prefix, key) => {
+      const name = nameOf(prefix, key);
+      return {
+        name,
+        wanted: wanted === undefined || wanted.has(name) || wanted.has(`${name}_extracted`),
+      };
+    },
+    scalar: ({ name }, value) => found(labels, wanted, name, value),
+  });
   return (row) => {
     labels = row.labels;
     try {
-      scanObject(row.line, visitor);
+      scanObject(row.line, scanner);
     } catch (error) {
       failJson(row, error);
     }
