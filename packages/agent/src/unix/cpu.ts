@@ -138,6 +138,7 @@ function online(machine: Machine): Family {
 
 function info(machine: Machine, options: CpuOptions): readonly Family[] {
   const family = gauge("node_cpu_info", "CPU information from /proc/cpuinfo.");
+  const frequency = gauge("node_cpu_frequency_hertz", "CPU frequency in hertz from /proc/cpuinfo.");
   const flags = gauge(
     "node_cpu_flag_info",
     "The `flags` field of CPU information from /proc/cpuinfo taken from the first core.",
@@ -164,13 +165,18 @@ function info(machine: Machine, options: CpuOptions): readonly Family[] {
       stepping: of("stepping"),
       vendor: of("vendor_id"),
     });
+    const mhz = Number(of("cpu MHz") || NaN);
+    if (!Number.isNaN(mhz)) {
+      const cpuLabels = { core: of("core id"), cpu: of("processor"), package: of("physical id") };
+      frequency.addLabelled(mhz * 1e6, cpuLabels);
+    }
   }
   const first = cpus[0];
   if (first !== undefined) {
     addMatching(flags, "flag", { words: first.get("flags"), pattern: options.flagsInclude });
     addMatching(bugs, "bug", { words: first.get("bugs"), pattern: options.bugsInclude });
   }
-  return [family, flags, bugs];
+  return [family, frequency, flags, bugs];
 }
 
 function parseCpuInfo(paragraph: string): Map<string, string> {

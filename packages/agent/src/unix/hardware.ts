@@ -305,14 +305,27 @@ export const rapl: Collector = stateless((machine) => {
   return [...families.values()];
 });
 
+const NVME = {
+  info: "Non-numeric data from /sys/class/nvme/<device>, value is always 1.",
+  namespaceInfo: "Information about NVMe namespaces. Value is always 1",
+  capacity:
+    "Capacity of the NVMe namespace in bytes. Computed as namespace_size * namespace_logical_block_size",
+  size: "Size of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/size",
+  used: "Used space of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/nuse",
+  blockSize:
+    "Logical block size of the NVMe namespace in bytes. Usually 4Kb. Available in /sys/class/nvme/<device>/<namespace>/queue/logical_block_size",
+};
+
 export const nvme: Collector = stateless((machine) => {
   const root = `${machine.paths.sys}/class/nvme`;
   const devices = machine.list(root);
   if (devices === undefined) throw noData(`${root} is not there`);
-  const info = gauge(
-    "node_nvme_info",
-    "Non-numeric data from /sys/class/nvme/<device>, value is always 1.",
-  );
+  const info = gauge("node_nvme_info", NVME.info);
+  const namespaceInfo = gauge("node_nvme_namespace_info", NVME.namespaceInfo);
+  const capacity = gauge("node_nvme_namespace_capacity_bytes", NVME.capacity);
+  const size = gauge("node_nvme_namespace_size_bytes", NVME.size);
+  const used = gauge("node_nvme_namespace_used_bytes", NVME.used);
+  const blockSize = gauge("node_nvme_namespace_logical_block_size_bytes", NVME.blockSize);
   for (const device of devices) {
     const of = (file: string) => machine.attribute(`${root}/${device}/${file}`) ?? "";
     info.addLabelled(1, {
@@ -323,6 +336,25 @@ export const nvme: Collector = stateless((machine) => {
       serial: of("serial"),
       state: of("state"),
     });
+    for (const name of machine.list(`${root}/${device}`) ?? []) {
+      const nsid = /^nvme\d+(?:c\d+)?n(\d+)$/.exec(name)?.[1];
+      const blocks = of(`${name}/size`);
+      if (nsid === undefined || blocks === "") continue;
+      const bytes = Number(of(`${name}/queue/logical_block_size`));
+      namespaceInfo.add(
+        1,
+        "ana_state",
+        of(`${name}/ana_state`) || "unknown",
+        "device",
+        device,
+        "nsid",
+        nsid,
+      );
+      capacity.add(Number(blocks) * bytes, "device", device, "nsid", nsid);
+      size.add(Number(blocks) * bytes, "device", device, "nsid", nsid);
+      used.add(Number(of(`${name}/nuse`)) * bytes, "device", device, "nsid", nsid);
+      blockSize.add(bytes, "device", device, "nsid", nsid);
+    }
   }
-  return [info];
+  return [info, namespaceInfo, capacity, size, used, blockSize];
 });

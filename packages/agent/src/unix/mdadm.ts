@@ -83,12 +83,13 @@ function parseArray(head: readonly string[], details: readonly string[]): RaidAr
     progress === undefined ? undefined : /(recovery|resync|reshape|check)\s*=/.exec(progress)?.[1];
   const isDelayed = details.some((line) => /=\s*(DELAYED|PENDING)/.test(line));
   const done = /\((\d+)\/\d+\)/.exec(progress ?? "")?.[1];
+  const isInactive = activity === "inactive";
   const plain = members.length - disksFailed - disksSpare;
   return {
     name,
     state: running === undefined ? activity : stateOf(running),
-    disksActive: active === undefined ? (activity === "active" ? plain : 0) : Number(active),
-    disksTotal: total === undefined ? plain : Number(total),
+    disksActive: isInactive ? 0 : active === undefined ? plain : Number(active),
+    disksTotal: isInactive ? 0 : total === undefined ? plain : Number(total),
     disksFailed,
     disksSpare,
     blocks,

@@ -104,7 +104,9 @@ export const pressure: Collector = stateless((machine) => {
       .find((text) => text.startsWith(line));
     const total = found?.slice(found.indexOf("total=") + "total=".length);
     if (total !== undefined)
-      families.push(counter(`node_pressure_${name}_seconds_total`, help).add(Number(total) / 1e6));
+      families.push(
+        counter(`node_pressure_${name}_seconds_total`, help).add(Number(total) / 1000 / 1000),
+      );
   }
   if (families.length === 0)
     throw noData(

@@ -144,6 +144,7 @@ function stripRootfs(path: string, rootfs: string): string {
 }
 
 const SECTOR_BYTES = 512;
+/** A factor, not a divisor: with it the values come out as node_exporter has them, to the last bit. */
 const SECONDS_PER_TICK = 1 / 1000;
 
 /** The columns of `/proc/diskstats` after the device's name, in order; old kernels end earlier. */
@@ -248,16 +249,11 @@ export function makeDiskstats(options: {
       if (device === undefined || !shows(device)) continue;
       const count = Math.min(columns.length, words.length - 3);
       for (let i = 0; i < count; i++)
-        columns[i]!.add(scaled(Number(words[i + 3]), DISK_COLUMNS[i]!.scale), "device", device);
+        columns[i]!.add(Number(words[i + 3]) * (DISK_COLUMNS[i]!.scale ?? 1), "device", device);
       addDiskFacts(facts, machine, { device, major, minor });
     }
     return [...columns, facts.info, facts.filesystem, facts.deviceMapper, ...facts.ata];
   });
-}
-
-/** Milliseconds are divided, not multiplied by a thousandth: 11571711 ms are 11571.711 s, without a stray last digit. */
-function scaled(value: number, scale: number | undefined): number {
-  return scale === undefined ? value : scale === SECONDS_PER_TICK ? value / 1000 : value * scale;
 }
 
 function diskFactFamilies() {
