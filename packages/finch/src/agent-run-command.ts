@@ -1,6 +1,6 @@
 /** `finch agent run`: the collector by itself. Loads neither server nor query languages. */
 import { resolve } from "node:path";
-import { ConfigError, machineEnvironment, startAgent } from "@finch/agent";
+import { ConfigError, createAgentRoutes, machineEnvironment, startAgent } from "@finch/agent";
 import {
   createLogger,
   describeError,
@@ -13,7 +13,6 @@ import type { Logger } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import type { Listener } from "@finch/runtime/http";
 import type { Agent } from "@finch/agent";
-import { agentRoutes } from "./agent-routes.ts";
 import { readVersion } from "./version.ts";
 import { parseListenAddress } from "./config-options.ts";
 import { createStreamSink } from "./log-output.ts";
@@ -94,7 +93,7 @@ async function listen(
       name: "agent",
       purpose: "the agent's pages (--server.http.listen-addr)",
       ...address,
-      routes: agentRoutes(() => agent),
+      routes: createAgentRoutes(agent),
       limits: DEFAULT_HTTP_LIMITS,
       clock: systemClock,
       log,

@@ -2,12 +2,12 @@
  * The agent of `finch up`: enrols this machine with a generated configuration and runs it in this process. The file is the user's from the
  * moment they edit it: it is written anew only while it is still exactly what was generated.
  */
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import {
+  detectJournal,
   generateMachineConfig,
   MACHINE_LOG_FILES,
   machineEnvironment,
@@ -57,7 +57,7 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
       ...targets,
       hostname: hostname(),
       scrapeInterval: "15s",
-      hasJournal: hasJournal(),
+      hasJournal: await detectJournal(),
       logFiles: MACHINE_LOG_FILES,
     }),
   );
@@ -95,15 +95,6 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
       await agent[Symbol.asyncDispose]();
     },
   };
-}
-
-/** Whether `journalctl` is there and has something to read. */
-function hasJournal(): boolean {
-  const run = spawnSync("journalctl", ["-q", "-n", "1", "-o", "json"], {
-    timeout: 5000,
-    encoding: "utf8",
-  });
-  return run.status === 0 && run.stdout.trim() !== "";
 }
 
 /** Where the agent sends to: our own listeners, as any agent would. */

@@ -6,6 +6,7 @@
 import { join, resolve } from "node:path";
 import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
 import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
+import { createAgentRoutes } from "@finch/agent";
 import type { Agent } from "@finch/agent";
 import type { Route } from "@finch/runtime/http";
 import {
@@ -19,7 +20,6 @@ import type { BuildInfo, LogsApi, MetricsApi } from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
 import type { LogStore, MetricStore, StoreOptions } from "@finch/store";
 import { Labels } from "@finch/model";
-import { agentRoutes } from "./agent-routes.ts";
 import type { FinchConfig } from "./config-options.ts";
 import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
 import { metricsRoute, openListeners } from "./listeners.ts";
@@ -178,13 +178,13 @@ async function makeRoutes(
     startedMs: options.clock.nowMs(),
     components: () => agent()?.components() ?? [],
   });
-  const files = await serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
+  const files = serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
   return {
     ui: [...machine, ...apis.metrics.queryRoutes, ...apis.logs.queryRoutes, figures, ...files],
     loki: [...apis.logs.routes, figures],
     prometheus: [...apis.metrics.routes, figures],
     mimir: [...apis.metrics.routes, figures],
-    agent: agentRoutes(() => runningAgent(agent())),
+    agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
 }
 
@@ -197,6 +197,23 @@ function runningAgent(own: OwnAgent | undefined): Agent {
     "the agent is not running: it is starting, or its configuration was refused (see the log)",
     { retryAfterSeconds: 2 },
   );
+}
+
+/** Pages are mounted before the agent runs: each call goes to the agent of that moment. */
+function lateAgent(running: () => Agent): Agent {
+  return {
+    components: () => running().components(),
+    component: (id) => running().component(id),
+    reload: () => running().reload(),
+    metricsText: () => running().metricsText(),
+    get internalHandlers() {
+      return running().internalHandlers;
+    },
+    get done() {
+      return running().done;
+    },
+    [Symbol.asyncDispose]: () => running()[Symbol.asyncDispose](),
+  };
 }
 
 function ownLogWriter(logs: LogsApi): OwnLogWriter {

@@ -3,8 +3,8 @@
  * with the start page (the application routes in the browser). Paths never leave the folder.
  */
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
-import { extname, join, relative, sep } from "node:path";
+import { readFile, stat } from "node:fs/promises";
+import { extname, join, sep } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { FinchError } from "@finch/runtime";
@@ -38,37 +38,60 @@ const SECURITY_HEADERS = {
 
 const gzipAll = promisify(gzip);
 
-interface StaticFile {
-  readonly path: string;
-  readonly type: string;
-  readonly immutable: boolean;
-}
-
 interface LoadedFile {
   readonly bytes: Buffer;
   readonly zipped: Buffer | undefined;
   readonly etag: string;
+  readonly type: string;
+  /** Its name holds a hash of its content: it never changes. */
+  readonly immutable: boolean;
+  readonly modifiedMs: number;
 }
 
 /** Routes that serve `directory`; a folder that is not there answers with how to build it. */
-export async function serveStaticFiles(directory: string): Promise<readonly HttpRoute[]> {
-  const files = await listStaticFiles(directory);
-  const loaded = new Map<string, Promise<LoadedFile>>();
+export function serveStaticFiles(directory: string): readonly HttpRoute[] {
+  const folder = new StaticFolder(directory);
   const handle = async (request: HttpRequest): Promise<HttpReply> => {
     const name = request.params["*"] ?? "";
-    const file = files.get(name) ?? (isPage(name) ? files.get("index.html") : undefined);
-    if (file === undefined) {
-      if (files.size === 0) return notBuilt();
-      throw new FinchError("not-found", "finch/no-file", `there is no ${request.path}`);
-    }
-    let content = loaded.get(file.path);
-    if (content === undefined) {
-      content = loadFile(file);
-      loaded.set(file.path, content);
-    }
-    return replyWith(request, file, await content);
+    const found =
+      (await folder.read(name)) ?? (isPage(name) ? await folder.read("index.html") : undefined);
+    if (found !== undefined) return replyWith(request, found);
+    if (isPage(name)) return notBuilt();
+    throw new FinchError("not-found", "finch/no-file", `there is no ${request.path}`);
   };
   return [{ kind: "http", methods: ["GET"], path: "/*", faults: "text", handle }];
+}
+
+/** The files of a folder, each read and compressed once, until it changes on disk. */
+class StaticFolder {
+  readonly #directory: string;
+  readonly #loaded = new Map<string, LoadedFile>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Undefined when there is no such file. */
+  async read(name: string): Promise<LoadedFile | undefined> {
+    const path = join(this.#directory, name);
+    if (name === "" || name.includes("\0") || !path.startsWith(this.#directory + sep))
+      return undefined;
+    const known = this.#loaded.get(name);
+    if (known?.immutable === true) return known;
+    try {
+      const found = await stat(path);
+      if (!found.isFile() || name.endsWith(".map")) return undefined;
+      if (known?.modifiedMs === found.mtimeMs) return known;
+      const file = await loadFile(path, name, found.mtimeMs);
+      this.#loaded.set(name, file);
+      return file;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "ENAMETOOLONG") throw error;
+      this.#loaded.delete(name);
+      return undefined;
+    }
+  }
 }
 
 /** An address of the application, as opposed to a file that ought to be there. */
@@ -76,46 +99,32 @@ function isPage(name: string): boolean {
   return extname(name) === "" && !/^(?:api|assets|loki|prometheus)\//.test(name);
 }
 
-async function listStaticFiles(directory: string): Promise<ReadonlyMap<string, StaticFile>> {
-  const files = new Map<string, StaticFile>();
-  let entries;
-  try {
-    entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  } catch {
-    return files;
-  }
-  for (const entry of entries) {
-    if (!entry.isFile() || entry.name.endsWith(".map")) continue;
-    const path = join(entry.parentPath, entry.name);
-    const name = relative(directory, path).split(sep).join("/");
-    const type = TYPES[extname(entry.name)] ?? "application/octet-stream";
-    files.set(name, { path, type, immutable: name.startsWith("assets/") });
-  }
-  return files;
+async function loadFile(path: string, name: string, modifiedMs: number): Promise<LoadedFile> {
+  const bytes = await readFile(path);
+  const extension = extname(name);
+  return {
+    bytes,
+    zipped: INCOMPRESSIBLE.has(extension) ? undefined : await gzipAll(bytes, { level: 9 }),
+    etag: `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`,
+    type: TYPES[extension] ?? "application/octet-stream",
+    immutable: name.startsWith("assets/"),
+    modifiedMs,
+  };
 }
 
-async function loadFile(file: StaticFile): Promise<LoadedFile> {
-  const bytes = await readFile(file.path);
-  const zipped = INCOMPRESSIBLE.has(extname(file.path))
-    ? undefined
-    : await gzipAll(bytes, { level: 9 });
-  const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-  return { bytes, zipped, etag };
-}
-
-function replyWith(request: HttpRequest, file: StaticFile, content: LoadedFile): HttpReply {
+function replyWith(request: HttpRequest, content: LoadedFile): HttpReply {
   const headers: Record<string, string> = {
     ...SECURITY_HEADERS,
-    "content-type": file.type,
-    "cache-control": file.immutable ? "public, max-age=31536000, immutable" : "no-cache",
+    "content-type": content.type,
+    "cache-control": content.immutable ? "public, max-age=31536000, immutable" : "no-cache",
     etag: content.etag,
     vary: "Accept-Encoding",
   };
   if (request.header("if-none-match") === content.etag) return { status: 304, headers };
-  const isZipped =
-    content.zipped !== undefined && acceptedCoding(request.header("accept-encoding")) !== undefined;
-  // A client that takes zstd takes gzip too, in all practice; what counts is that it asked for some coding.
-  if (isZipped && /gzip/.test(request.header("accept-encoding"))) {
+  // Files are kept in gzip alone, which every browser takes.
+  const takesGzip =
+    acceptedCoding(request.header("accept-encoding").replaceAll(/zstd/gi, "")) === "gzip";
+  if (content.zipped !== undefined && takesGzip) {
     headers["content-encoding"] = "gzip";
     return { status: 200, headers, body: content.zipped, compress: false };
   }
