@@ -7,6 +7,7 @@ import { unwrapParens } from "./ast.ts";
 import type { CallContext } from "./call-context.ts";
 import { datePart } from "./call-dates.ts";
 import { histogramFraction, histogramQuantile, histogramQuantiles } from "./call-histograms.ts";
+import { evaluateInfo } from "./call-info.ts";
 import { labelJoin, labelReplace, sortByLabel, sortByValue } from "./call-labels.ts";
 import { mathFunction, roundTo } from "./call-math.ts";
 import { evaluateAbsentOverTime, evaluateRangeCall } from "./call-ranges.ts";
@@ -292,6 +293,7 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
     },
   ],
   ["histogram_quantiles", quantiles],
+  ["info", evaluateInfo],
   [
     "label_join",
     async (context) => ({
