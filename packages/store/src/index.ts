@@ -22,5 +22,6 @@ export type {
 } from "./api.ts";
 export { lockDirectory } from "./directory-lock.ts";
 export { DEFAULT_LIMITS, DEFAULT_RETENTION } from "./limits.ts";
+export { openLogStore } from "./log-store.ts";
 export { openMetricStore } from "./metric-store.ts";
 export { openWal } from "./wal.ts";

@@ -1,0 +1,163 @@
+/**
+ * Reads log pages for queries in the order of the query, lazily: plans over the indexes of blocks and heads, then loads one cluster of
+ * overlapping pages after the other, skipping pages that cannot hold the needles, so that a limited query stops early.
+ */
+import type { Labels, LogColumns, LogPage } from "@finch/model";
+import type { LogSelect } from "./api.ts";
+import type { Block } from "./block.ts";
+import { FILTERS_FILE } from "./file-names.ts";
+import { selectSeries } from "./label-select.ts";
+import { mayContain, NEEDLE_BYTES_MIN } from "./line-filter.ts";
+import { readLogPage, readLogPageList } from "./log-block.ts";
+import type { LogPageRef } from "./log-block.ts";
+import { clusterPieces } from "./log-clusters.ts";
+import type { Cluster } from "./log-clusters.ts";
+import { clipColumns, mergeRuns } from "./log-columns.ts";
+import type { LogRun } from "./log-columns.ts";
+import type { LogHead, LogHeadPiece } from "./log-head.ts";
+import type { Pacer } from "./pacer.ts";
+import type { StoreView } from "./store-core.ts";
+import { TimeHeap } from "./time-heap.ts";
+
+export interface LogReadStatistics {
+  pagesRead: number;
+  pagesSkipped: number;
+  bytesRead: number;
+}
+
+type Piece =
+  | (LogHeadPiece & { readonly kind: "head" })
+  | {
+      readonly kind: "block";
+      readonly block: Block;
+      readonly ref: LogPageRef;
+      readonly minNs: bigint;
+      readonly maxNs: bigint;
+    };
+
+interface Candidate {
+  readonly labels: Labels;
+  readonly cluster: Cluster<Piece>;
+  /** Set when it was read and found to come later than its page promised. */
+  readonly columns: LogColumns | undefined;
+}
+
+export async function* selectLogs(
+  view: StoreView<LogHead>,
+  request: LogSelect,
+  statistics: LogReadStatistics,
+  pacer: Pacer,
+): AsyncGenerator<LogPage> {
+  const { startNs, endNs, direction } = request;
+  const needles = request.needles.filter((needle) => needle.length > 0);
+  const streams = await planStreams(view, request, pacer);
+  const heap = new TimeHeap<Candidate>(direction === "backward");
+  for (const { labels, pieces } of streams) {
+    for (const cluster of clusterPieces(pieces)) {
+      const first =
+        direction === "backward"
+          ? smaller(cluster.maxNs, endNs - 1n)
+          : larger(cluster.minNs, startNs);
+      heap.push(first, { labels, cluster, columns: undefined });
+    }
+  }
+  for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
+    const { labels, cluster, columns } = next;
+    if (columns !== undefined) {
+      yield { labels, entries: columns };
+      continue;
+    }
+    const loaded = clipColumns(await loadCluster(cluster, needles, statistics), startNs, endNs);
+    if (pacer.isDue()) await pacer.rest();
+    if (loaded.count === 0) continue;
+    const actual = loaded.timestampsNs[direction === "backward" ? loaded.count - 1 : 0]!;
+    if (heap.isNext(actual)) yield { labels, entries: loaded };
+    else heap.push(actual, { labels, cluster, columns: loaded });
+  }
+}
+
+async function planStreams(
+  view: StoreView<LogHead>,
+  request: LogSelect,
+  pacer: Pacer,
+): Promise<Iterable<{ readonly labels: Labels; readonly pieces: Piece[] }>> {
+  const { matchers, startNs, endNs } = request;
+  const streams = new Map<string, { labels: Labels; pieces: Piece[] }>();
+  const piecesOf = (labels: Labels): Piece[] => {
+    let stream = streams.get(labels.key);
+    if (stream === undefined) streams.set(labels.key, (stream = { labels, pieces: [] }));
+    return stream.pieces;
+  };
+  // Heads at once, blocks first in each list: pieces stand in order of precedence.
+  const headPieces: { labels: Labels; pieces: Piece[] }[] = [];
+  for (const head of view.heads) {
+    for (const stream of await selectSeries(head.index, matchers)) {
+      const pieces = head
+        .pieces(stream, startNs, endNs)
+        .map((piece) => ({ ...piece, kind: "head" as const }));
+      if (pieces.length > 0) headPieces.push({ labels: head.labelsOf(stream), pieces });
+    }
+  }
+  for (const block of view.blocks) {
+    for await (const page of block.seriesOf(await selectSeries(block, matchers))) {
+      for (const { labels, payload } of page) {
+        for (const ref of readLogPageList(payload)) {
+          if (ref.minNs >= endNs || ref.maxNs < startNs) continue;
+          piecesOf(labels).push({ kind: "block", block, ref, minNs: ref.minNs, maxNs: ref.maxNs });
+        }
+      }
+      if (pacer.isDue()) await pacer.rest();
+    }
+  }
+  for (const { labels, pieces } of headPieces) piecesOf(labels).push(...pieces);
+  return streams.values();
+}
+
+async function loadCluster(
+  cluster: Cluster<Piece>,
+  needles: readonly Uint8Array[],
+  statistics: LogReadStatistics,
+): Promise<LogColumns> {
+  const runs: LogRun[] = [];
+  for (const piece of cluster.pieces) {
+    if (!(await canHold(piece, needles, statistics))) {
+      statistics.pagesSkipped++;
+      continue;
+    }
+    statistics.pagesRead++;
+    if (piece.kind === "head") {
+      runs.push(piece);
+      statistics.bytesRead += piece.columns.lines.length;
+    } else {
+      runs.push({ columns: await readLogPage(piece.block, piece.ref), isSorted: true });
+      statistics.bytesRead += piece.ref.page.length;
+    }
+  }
+  return mergeRuns(runs);
+}
+
+async function canHold(
+  piece: Piece,
+  needles: readonly Uint8Array[],
+  statistics: LogReadStatistics,
+): Promise<boolean> {
+  if (needles.length === 0) return true;
+  if (piece.kind === "head") {
+    const { buffer, byteOffset, length } = piece.columns.lines;
+    const lines = Buffer.from(buffer, byteOffset, length);
+    return needles.every((needle) => lines.includes(needle));
+  }
+  const useful = needles.filter((needle) => needle.length >= NEEDLE_BYTES_MIN);
+  if (useful.length === 0) return true;
+  const filter = await piece.block.readPage(FILTERS_FILE, piece.ref.filter);
+  statistics.bytesRead += filter.length;
+  return mayContain(filter, useful);
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

@@ -1,0 +1,189 @@
+/** The log store: composes records from pushes, applies them to the head once they are durable, tells tails, answers selections. */
+import type { Labels, LogBatch, LogColumns, LogPage } from "@finch/model";
+import type {
+  AppendResult,
+  LabelScope,
+  LogSelect,
+  LogStore,
+  OpenLogStore,
+  Rejection,
+  StoreOptions,
+  StoreStatistics,
+  TailListener,
+} from "./api.ts";
+import { tooManySeries } from "./errors.ts";
+import { StoreLabels } from "./label-queries.ts";
+import { pickRows } from "./log-columns.ts";
+import { readLogPageList, sealLogs } from "./log-block.ts";
+import { LogHead } from "./log-head.ts";
+import type { LogRunOutcome } from "./log-head.ts";
+import { LogRecordWriter } from "./log-record.ts";
+import { selectLogs } from "./log-select.ts";
+import type { LogReadStatistics } from "./log-select.ts";
+import { createPacer } from "./pacer.ts";
+import { StoreCore } from "./store-core.ts";
+import type { Signal } from "./store-core.ts";
+import { StoreCounters } from "./store-counters.ts";
+
+const NS_PER_MS = 1_000_000n;
+
+const LOGS: Signal<LogHead> = {
+  name: "logs",
+  createHead: () => new LogHead(),
+  replay: (head, payload, numbers) => void head.apply(payload, numbers),
+  seal: sealLogs,
+};
+
+/** Opens the store of `options.directory`, recovering what the log holds. Lock the data directory first (`lockDirectory`). */
+export const openLogStore: OpenLogStore = async (options) =>
+  new DurableLogStore(await StoreCore.open(LOGS, options), options);
+
+class DurableLogStore implements LogStore {
+  readonly #core: StoreCore<LogHead>;
+  readonly #options: StoreOptions;
+  readonly #labels: StoreLabels;
+  readonly #counters = new StoreCounters();
+  readonly #record = new LogRecordWriter();
+  readonly #listeners = new Set<TailListener>();
+
+  constructor(core: StoreCore<LogHead>, options: StoreOptions) {
+    this.#core = core;
+    this.#options = options;
+    this.#labels = new StoreLabels(core, (payload) => {
+      const pages = readLogPageList(payload);
+      return { minMs: toMs(pages[0]?.minNs ?? 0n), maxMs: toMs(pages.at(-1)?.maxNs ?? 0n) };
+    });
+  }
+
+  async append(batch: LogBatch): Promise<AppendResult> {
+    this.#core.admit();
+    const { head } = this.#core;
+    const rejections: Rejection[] = [];
+    const count = this.#compose(head, batch, rejections);
+    if (this.#record.isEmpty)
+      return this.#counters.count({ accepted: 0, duplicates: 0, rejections });
+    const payload = this.#record.finish();
+    const outcomes = await this.#core.commit(payload, () => {
+      const applied = head.apply(payload, undefined);
+      this.#tell(head, applied);
+      return applied;
+    });
+    let accepted = 0;
+    for (const { newRows } of outcomes) accepted += newRows.length;
+    return this.#counters.count({ accepted, duplicates: count - accepted, rejections });
+  }
+
+  async *select(request: LogSelect, statistics: LogReadStatistics): AsyncGenerator<LogPage> {
+    const { signal, startNs, endNs } = request;
+    signal.throwIfAborted();
+    const view = this.#core.view(toMs(startNs), toMs(endNs) + 1);
+    try {
+      for await (const page of selectLogs(
+        view,
+        request,
+        statistics,
+        createPacer(this.#core.clock, signal),
+      )) {
+        signal.throwIfAborted();
+        yield page;
+      }
+    } finally {
+      await view.release();
+    }
+  }
+
+  tail(listener: TailListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  labelNames(scope: LabelScope): Promise<readonly string[]> {
+    return this.#labels.names(scope);
+  }
+
+  labelValues(name: string, scope: LabelScope): Promise<readonly string[]> {
+    return this.#labels.values(name, scope);
+  }
+
+  series(scope: LabelScope): Promise<readonly Labels[]> {
+    return this.#labels.series(scope);
+  }
+
+  statistics(): StoreStatistics {
+    return this.#counters.statistics(this.#core);
+  }
+
+  flush(): Promise<void> {
+    return this.#core.flush();
+  }
+
+  expire(): Promise<void> {
+    return this.#core.expire();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#core.close();
+  }
+
+  /** Fills the record; returns how many entries it has. */
+  #compose(head: LogHead, batch: LogBatch, rejections: Rejection[]): number {
+    const { headSeriesMax, outOfOrderWindowMs, futureWindowMs } = this.#options.limits;
+    // All streams before anything is composed: a refusal must leave nothing half done.
+    const streams = batch.streams.map(({ labels }) => head.index.intern(labels, headSeriesMax));
+    if (streams.includes(-1)) throw tooManySeries("streams", headSeriesMax);
+    const { refusals } = this.#core.wal;
+    const oldestMs = this.#core.newestMs - outOfOrderWindowMs;
+    const latestMs = this.#core.clock.nowMs() + futureWindowMs;
+    let count = 0;
+    this.#record.clear();
+    for (const [index, { entries }] of batch.streams.entries()) {
+      const rows = selectRows(entries, { index, oldestMs, latestMs }, rejections);
+      if (rows.length === 0) continue;
+      const stream = streams[index]!;
+      if (head.needsDefinition(stream, refusals))
+        this.#record.define(stream, head.labelsOf(stream));
+      this.#record.addRun(stream, entries, rows);
+      count += rows.length;
+    }
+    return count;
+  }
+
+  #tell(head: LogHead, outcomes: readonly LogRunOutcome[]): void {
+    if (this.#listeners.size === 0) return;
+    for (const { stream, entries, newRows } of outcomes) {
+      if (newRows.length === 0) continue;
+      const labels = head.labelsOf(stream);
+      const fresh = newRows.length === entries.count ? entries : pickRows(entries, newRows);
+      for (const listener of this.#listeners) listener(labels, fresh);
+    }
+  }
+}
+
+/** Rows within the window of time; the others are noted as rejections. */
+function selectRows(
+  entries: LogColumns,
+  window: { readonly index: number; readonly oldestMs: number; readonly latestMs: number },
+  rejections: Rejection[],
+): Uint32Array {
+  const { index, oldestMs, latestMs } = window;
+  const words = new Int32Array(
+    entries.timestampsNs.buffer,
+    entries.timestampsNs.byteOffset,
+    2 * entries.count,
+  );
+  const rows = new Uint32Array(entries.count);
+  let count = 0;
+  for (let row = 0; row < entries.count; row++) {
+    // Good to a microsecond, which is enough for a window.
+    const timestampMs = Math.floor((words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0)) / 1e6);
+    if (timestampMs < oldestMs) rejections.push({ index, reason: "too-old", timestampMs });
+    else if (timestampMs > latestMs)
+      rejections.push({ index, reason: "too-far-in-future", timestampMs });
+    else rows[count++] = row;
+  }
+  return rows.subarray(0, count);
+}
+
+function toMs(ns: bigint): number {
+  return Number(ns / NS_PER_MS);
+}
