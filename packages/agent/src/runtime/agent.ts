@@ -152,6 +152,7 @@ class AgentRuntime implements Agent {
       if (node !== undefined) node.written = written;
       else this.#nodes.set(id, this.#makeNode(id, graph));
     }
+    if (!this.#nodes.has("logging")) this.#log.setWriteTo([]);
     await this.#evaluate(this.#order);
   }
 

@@ -253,10 +253,14 @@ class GraphBuilder {
   }
 
   finish(): Graph {
+    // The logging block comes as early as it can, so that its level holds for the others.
+    const drafts = [...this.#drafts.values()].toSorted(
+      (x, y) => Number(y.label === "") - Number(x.label === ""),
+    );
     const edges = new Map(
-      [...this.#drafts.values()].map((draft) => [
-        draft.id,
-        new Set(draft.references.map((reference) => reference.to)),
+      drafts.map(({ id, references }) => [
+        id,
+        new Set(references.map((reference) => reference.to)),
       ]),
     );
     for (const cycle of findCycles(edges)) {

@@ -34,6 +34,8 @@ export class AgentLog {
   #pending: LogEntry[] = [];
   #flushing = false;
   #dropped = 0;
+  /** Until the logging block has run, or there is none, it is not known whether lines go to receivers. */
+  #isUndecided = true;
 
   constructor(sink: AgentLogSink, nowMs: () => number) {
     this.#sink = sink;
@@ -55,14 +57,18 @@ export class AgentLog {
     };
   }
 
+  /** Where lines go from now on; also those written before the first call. */
   setWriteTo(receivers: readonly LogsReceiver[]): void {
     this.#writeTo = receivers;
+    this.#isUndecided = false;
+    if (receivers.length === 0) this.#pending = [];
+    else void this.#flush();
   }
 
   #emit(event: LogEvent): void {
     if (SEVERITY[event.level] < SEVERITY[this.settings.level]) return;
     this.#sink(event, this.settings);
-    if (this.#writeTo.length === 0) return;
+    if (this.#writeTo.length === 0 && !this.#isUndecided) return;
     if (this.#pending.length >= PENDING_ENTRIES_MAX) {
       this.#dropped++;
       return;
@@ -73,7 +79,7 @@ export class AgentLog {
       line: formatLogfmt(event),
       structuredMetadata: Labels.EMPTY,
     });
-    void this.#flush();
+    if (!this.#isUndecided) void this.#flush();
   }
 
   /** Hands pending entries on, one batch at a time. A receiver that refuses must not make new log lines about it without end. */
