@@ -256,6 +256,22 @@ describe("limits", () => {
   });
 });
 
+test("a source that ends with the signal ends the query as canceled", async () => {
+  const controller = new AbortController();
+  const source: LogSource = {
+    select: async function* () {
+      yield* [];
+      controller.abort();
+      await Promise.resolve();
+      controller.signal.throwIfAborted();
+    },
+  };
+  const engine = createEngine({ clock: systemClock });
+  await assert.rejects(engine.rangeQuery({ ...DEFAULTS, source, signal: controller.signal }), {
+    code: "logql/canceled",
+  });
+});
+
 describe("range aggregations", () => {
   test("agree with counting by hand, whatever step and range", async () => {
     const numbers = fc.record({

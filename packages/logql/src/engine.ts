@@ -83,8 +83,12 @@ export function createEngine({ clock, limits: given }: EngineOptions): Engine {
     rangeQuery: async (options) => {
       const expr = read(options.query);
       const evaluation = begin(options);
-      if (expr.kind === "log") return rangeOfLogs(evaluation, expr, options);
-      return rangeOfMetrics(evaluation, expr, options);
+      return settle(
+        evaluation,
+        expr.kind === "log"
+          ? rangeOfLogs(evaluation, expr, options)
+          : rangeOfMetrics(evaluation, expr, options),
+      );
     },
     instantQuery: async (options) => {
       const expr = read(options.query);
@@ -93,9 +97,20 @@ export function createEngine({ clock, limits: given }: EngineOptions): Engine {
           "log queries are not supported as an instant query type, please change your query to a range query type",
         );
       }
-      return instant(begin(options), expr, options);
+      const evaluation = begin(options);
+      return settle(evaluation, instant(evaluation, expr, options));
     },
   };
+}
+
+/** A query that was called off ends with one of the engine's faults, whatever the source threw on the way. */
+async function settle<T>(evaluation: Evaluation, result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    evaluation.check();
+    throw error;
+  }
 }
 
 function read(query: string | Expr): Expr {

@@ -133,7 +133,8 @@ export class RowLabels {
 
   /** Whether the row still has exactly the labels it came with. */
   get untouched(): boolean {
-    return this.#hidden.length === 0 && this.#parsed.length === 0 && this.#error === "";
+    const silent = this.#error === "" && this.#errorDetails === "";
+    return silent && this.#hidden.length === 0 && this.#parsed.length === 0;
   }
 
   /** A key that is equal for rows of one stream exactly when their labels are; cheaper than the labels themselves. */

@@ -15,6 +15,9 @@ export interface SeriesIndexOptions {
   readonly max: number;
 }
 
+/** Rows remembered at once: with `without (id)` there are more kinds of rows than series. */
+const REMEMBERED_MAX = 50_000;
+
 export class SeriesIndex {
   readonly labels: Labels[] = [];
   readonly #options: SeriesIndexOptions;
@@ -64,6 +67,7 @@ export class SeriesIndex {
     const hidden = new Set(grouping?.labels ?? []);
     if (unwrapped !== undefined) hidden.add(unwrapped);
     const series = this.#add(row.allLabels().drop(hidden));
+    if (this.#byRow.size >= REMEMBERED_MAX) this.#byRow.clear();
     this.#byRow.set(key, series);
     return series;
   }

@@ -197,10 +197,18 @@ export function unpackStage(wanted: WantedLabels): Stage {
 }
 
 const ESCAPE = String.fromCharCode(27);
-const COLOUR = new RegExp(`${ESCAPE}\\[[\\d;:?]*[A-Za-z]`, "g");
+/** ECMA-48: control sequences (colours among them), operating system commands up to their end, and single escapes. */
+const CONTROL = new RegExp(
+  [
+    `${ESCAPE}\\[[0-?]*[ -/]*[@-~]`,
+    `${ESCAPE}\\][^${ESCAPE}\u0007]*(?:\u0007|${ESCAPE}\\\\)`,
+    `${ESCAPE}[@-Z\\\\-_]`,
+  ].join("|"),
+  "g",
+);
 
 /** `decolorize`: the line without ANSI escape sequences. */
 export const decolorizeStage: Stage = (row) => {
-  if (row.line.includes(ESCAPE)) row.line = row.line.replaceAll(COLOUR, "");
+  if (row.line.includes(ESCAPE)) row.line = row.line.replaceAll(CONTROL, "");
   return true;
 };

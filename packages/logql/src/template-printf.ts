@@ -1,5 +1,6 @@
 /** Go's `fmt.Sprintf` for the values templates have. */
-import { formatExponent, formatGoFloat } from "./go-text.ts";
+import { formatGoFloat } from "@finch/model";
+import { formatExponent } from "./go-text.ts";
 import { printValue } from "./template-value.ts";
 import type { TemplateTime, TemplateValue } from "./template-value.ts";
 

@@ -1,5 +1,5 @@
 /** Values of templates. Integers are `bigint`, floats `number`, so that they print as Go prints them; times know their zone. */
-import { formatGoFloat } from "./go-text.ts";
+import { formatGoFloat } from "@finch/model";
 
 export interface TemplateTime {
   readonly ns: bigint;
