@@ -192,29 +192,39 @@ class RemoteMounts {
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer);
-        worker.removeAllListeners();
+        worker.off("message", onAnswer);
+        worker.off("error", onFault);
       };
-      const timer = setTimeout(() => {
-        settle();
-        this.#worker = undefined;
-        this.#stuck.set(path, worker);
-        worker.once("message", () => {
-          this.#stuck.delete(path);
-          void worker.terminate();
-        });
-        reject(new Error("mountpoint timeout"));
-      }, timeoutMs);
-      worker.once("message", (message: StatfsAnswer | { readonly failure: string }) => {
+      const onAnswer = (message: StatfsAnswer | { readonly failure: string }) => {
         settle();
         if ("failure" in message) reject(new Error(message.failure));
         else resolve(toSpace(message));
-      });
-      worker.once("error", (error) => {
+      };
+      const onFault = (error: unknown) => {
         settle();
         this.#worker = undefined;
-        reject(error);
-      });
+        reject(error as Error);
+      };
+      const timer = setTimeout(() => {
+        settle();
+        this.#abandon(path, worker);
+        reject(new Error("mountpoint timeout"));
+      }, timeoutMs);
+      worker.on("message", onAnswer);
+      worker.on("error", onFault);
       worker.postMessage(path);
     });
+  }
+
+  /** Leaves a worker to its dead call; the mount is asked again once that call has come back. */
+  #abandon(path: string, worker: Worker): void {
+    this.#worker = undefined;
+    this.#stuck.set(path, worker);
+    const release = () => {
+      this.#stuck.delete(path);
+      void worker.terminate();
+    };
+    worker.once("message", release);
+    worker.once("error", release);
   }
 }

@@ -14,7 +14,7 @@ import {
   type CollectorOptions,
 } from "../../unix/registry.ts";
 import { exporterMetrics } from "./exporter-metrics.ts";
-import { handlerKey, INTERNAL_ADDRESS, metricsPathOf } from "./internal-address.ts";
+import { INTERNAL_ADDRESS, metricsPathOf } from "./internal-address.ts";
 import { untilAborted } from "../../until-aborted.ts";
 
 const NOT_BUILT_BLOCKS = {
@@ -172,18 +172,17 @@ export const exporterUnix = defineComponent<
   },
   run: async (context, signal) => {
     const path = metricsPathOf(context.id);
-    const key = handlerKey(INTERNAL_ADDRESS, path);
     context.setExports({ targets: [targetOf(context.id, path)] });
     let values = context.arguments();
     try {
       await untilAborted(signal, async () => {
         await using exporter = openExporter(context, values);
-        context.internalHandlers.set(key, exporter.scrape);
+        context.internalHandlers.set(path, exporter.scrape);
         context.setHealth("healthy", "serves the machine's metrics");
         values = await context.nextArguments(signal);
       });
     } finally {
-      context.internalHandlers.delete(key);
+      context.internalHandlers.delete(path);
     }
   },
 });

@@ -284,7 +284,9 @@ class Sink implements MetricsReceiver {
         await step();
       } catch (error) {
         if (signal.aborted) return;
-        context.log.error("sending failed and goes on after a pause", { error: describeError(error) });
+        context.log.error("sending failed and goes on after a pause", {
+          error: describeError(error),
+        });
         context.setHealth("unhealthy", describeError(error));
         await context.clock.sleep(FAULT_PAUSE_MS, signal);
       }

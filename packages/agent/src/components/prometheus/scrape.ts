@@ -7,7 +7,7 @@ import { createHttpClient, type HttpClient } from "../../http-client.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
 import { block, maybe, notYet, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
 import { untilAborted } from "../../until-aborted.ts";
-import { handlerKey, INTERNAL_ADDRESS } from "./internal-address.ts";
+import { INTERNAL_ADDRESS } from "./internal-address.ts";
 import { acceptHeader, DEFAULT_PROTOCOLS, mediaTypeOf, protocolsFault } from "./scrape-format.ts";
 import { runScrapeLoop, type Answer, type LoopOptions } from "./scrape-loop.ts";
 import { readTarget, type ScrapeTarget } from "./scrape-target.ts";
@@ -376,7 +376,7 @@ interface RawAnswer {
 }
 
 async function askInProcess({ context, target }: Asking, signal: AbortSignal): Promise<RawAnswer> {
-  const handler = context.internalHandlers.get(handlerKey(target.address, target.metricsPath));
+  const handler = context.internalHandlers.get(target.metricsPath);
   if (handler === undefined) {
     throw new FinchError(
       "not-found",

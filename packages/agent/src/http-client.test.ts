@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import {
+  createHttpClient,
+  DEFAULT_HTTP_CLIENT_OPTIONS,
+  type HttpClientOptions,
+  type HttpClientRequest,
+} from "./http-client.ts";
+import { httpClientOptions } from "./http-client-schema.ts";
+
+async function startServer(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+  const ports = new Set<number | undefined>();
+  const server = createServer((request, response) => {
+    ports.add(request.socket.remotePort);
+    answer(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    /** Ports of the connections that were made. */
+    ports,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+async function ask(
+  url: string,
+  changes: {
+    readonly options?: Partial<HttpClientOptions>;
+    readonly request?: Partial<HttpClientRequest>;
+  } = {},
+) {
+  using client = await createHttpClient({ ...DEFAULT_HTTP_CLIENT_OPTIONS, ...changes.options });
+  const response = await client.request({
+    method: "GET",
+    url,
+    headers: {},
+    timeoutMs: 10_000,
+    signal: new AbortController().signal,
+    responseBytesMax: 1000,
+    ...changes.request,
+  });
+  return { status: response.status, text: Buffer.from(response.body).toString() };
+}
+
+/** Answers with what it was asked. */
+function echo(request: IncomingMessage, response: ServerResponse): void {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    const { method, url, headers } = request;
+    response.end(
+      JSON.stringify({
+        method,
+        url,
+        authorization: headers.authorization,
+        x: headers["x-a"],
+        body: Buffer.concat(chunks).toString(),
+      }),
+    );
+  });
+}
+
+const secret = (text: string) => ({ reveal: () => text });
+
+void describe("the HTTP client", () => {
+  void test("sends method, headers and body, and keeps the connection", async () => {
+    await using server = await startServer(echo);
+    using client = await createHttpClient({
+      ...DEFAULT_HTTP_CLIENT_OPTIONS,
+      headers: [{ name: "X-A", value: secret("1") }],
+    });
+    for (let round = 0; round < 3; round++) {
+      const response = await client.request({
+        method: "POST",
+        url: `${server.url}/p?q=1`,
+        headers: { "Content-Type": "text/plain" },
+        body: Buffer.from("hello"),
+        timeoutMs: 10_000,
+        signal: new AbortController().signal,
+        responseBytesMax: 1000,
+      });
+      assert.deepEqual(JSON.parse(Buffer.from(response.body).toString()), {
+        method: "POST",
+        url: "/p?q=1",
+        x: "1",
+        body: "hello",
+      });
+    }
+    assert.equal(server.ports.size, 1);
+  });
+
+  void test("reads credentials from files at each request", async () => {
+    await using server = await startServer(echo);
+    const directory = await mkdtemp(join(tmpdir(), "finch-http-"));
+    const path = join(directory, "token");
+    const options = {
+      authentication: { kind: "scheme", scheme: "Bearer", credential: { kind: "file", path } },
+    } as const;
+    for (const token of ["first", "second"]) {
+      await writeFile(path, `${token}\n`);
+      assert.equal(
+        JSON.parse((await ask(server.url, { options })).text).authorization,
+        `Bearer ${token}`,
+      );
+    }
+    await rm(directory, { recursive: true });
+    await assert.rejects(ask(server.url, { options }), { code: "agent/http-credential-file" });
+  });
+
+  const redirects: readonly {
+    readonly status: number;
+    readonly method: string;
+    readonly body: string;
+  }[] = [
+    { status: 302, method: "GET", body: "" },
+    { status: 307, method: "POST", body: "hello" },
+  ];
+  for (const { status, method, body } of redirects) {
+    void test(`follows ${status} as ${method}`, async () => {
+      await using server = await startServer((request, response) => {
+        if (request.url === "/from") response.writeHead(status, { location: "/to" }).end();
+        else echo(request, response);
+      });
+      const { text } = await ask(`${server.url}/from`, {
+        request: { method: "POST", body: Buffer.from("hello") },
+      });
+      assert.deepEqual(JSON.parse(text), { method, url: "/to", body });
+    });
+  }
+
+  void test("does not take credentials to another host, nor follow for ever, nor at all when told not to", async () => {
+    await using other = await startServer(echo);
+    await using server = await startServer((request, response) => {
+      response.writeHead(302, { location: request.url === "/loop" ? "/loop" : other.url }).end();
+    });
+    const options = {
+      authentication: { kind: "basic", username: "u", password: undefined },
+    } as const;
+    assert.equal(JSON.parse((await ask(server.url, { options })).text).authorization, undefined);
+    await assert.rejects(ask(`${server.url}/loop`), { code: "agent/http-redirects" });
+    assert.equal((await ask(server.url, { options: { followRedirects: false } })).status, 302);
+  });
+
+  const long = "x".repeat(2000);
+  const faults: readonly {
+    readonly name: string;
+    readonly answer: (response: ServerResponse) => void;
+    readonly code: string;
+  }[] = [
+    {
+      name: "an answer that is too long",
+      answer: (response) => response.end(long),
+      code: "agent/http-too-large",
+    },
+    {
+      name: "gzip that unpacks to too much",
+      answer: (response) =>
+        response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(long)),
+      code: "agent/http-too-large",
+    },
+    {
+      name: "gzip that is none",
+      answer: (response) => response.writeHead(200, { "content-encoding": "gzip" }).end("?"),
+      code: "agent/http-gzip",
+    },
+    {
+      name: "a connection that breaks",
+      answer: (response) => response.destroy(),
+      code: "agent/http-unreachable",
+    },
+  ];
+  for (const { name, answer, code } of faults) {
+    void test(`refuses ${name}`, async () => {
+      await using server = await startServer((_, response) => answer(response));
+      await assert.rejects(ask(server.url), { code });
+    });
+  }
+
+  void test("gives up when time is up, and when it is told to", async () => {
+    await using server = await startServer(() => {});
+    await assert.rejects(ask(server.url, { request: { timeoutMs: 1 } }), {
+      code: "agent/http-timeout",
+      kind: "timeout",
+    });
+    const stop = new AbortController();
+    const asking = ask(server.url, { request: { signal: stop.signal } });
+    stop.abort(new Error("enough"));
+    await assert.rejects(asking, /enough/);
+  });
+
+  void test("refuses what is no URL", async () => {
+    await assert.rejects(ask("host:9090/metrics"), { code: "agent/http-url" });
+  });
+});
+
+void describe("httpClientOptions", () => {
+  const nothing = { follow_redirects: true } as unknown as Parameters<typeof httpClientOptions>[0];
+  const cases: readonly {
+    readonly name: string;
+    readonly values: object;
+    readonly kind: string;
+  }[] = [
+    { name: "nothing", values: {}, kind: "none" },
+    { name: "a bearer token", values: { bearer_token: secret("t") }, kind: "scheme" },
+    {
+      name: "basic authentication without a password",
+      values: { basic_auth: { username: "u" } },
+      kind: "basic",
+    },
+    {
+      name: "a scheme of one's own",
+      values: { authorization: { type: "Token", credentials: secret("c") } },
+      kind: "scheme",
+    },
+  ];
+  for (const { name, values, kind } of cases) {
+    void test(name, () =>
+      assert.equal(httpClientOptions({ ...nothing, ...values }).authentication.kind, kind),
+    );
+  }
+
+  const refused: readonly { readonly values: object; readonly message: RegExp }[] = [
+    {
+      values: { bearer_token: secret("t"), basic_auth: { username: "u" } },
+      message: /at most one of basic_auth/,
+    },
+    {
+      values: { bearer_token: secret("t"), bearer_token_file: "f" },
+      message: /at most one of bearer_token/,
+    },
+    { values: { authorization: { type: "Bearer" } }, message: /needs credentials/ },
+    { values: { enable_http2: true }, message: /^not supported yet: enable_http2/ },
+  ];
+  for (const { values, message } of refused) {
+    void test(`refuses ${Object.keys(values).join(" and ")}`, () =>
+      assert.throws(() => httpClientOptions({ ...nothing, ...values }), { message }));
+  }
+});
