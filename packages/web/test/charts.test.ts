@@ -19,7 +19,7 @@ import {
   networkChart,
 } from "../src/home/machine-panels.ts";
 import { zeroWhereOther } from "../src/home/tiles.tsx";
-import { chooseInstance, staleSince } from "../src/home/use-machine.ts";
+import { chooseInstance, scrapeInterval, staleSince } from "../src/home/use-machine.ts";
 
 const series = (
   label: string,
@@ -210,10 +210,16 @@ describe("the machine's charts", () => {
     assert.equal(chooseInstance([], "me"), undefined);
   });
   test("data counts as stopped only after several scrapes", () => {
-    const at = { nowMs: 100_000, stepSeconds: 5 };
+    const at = { nowMs: 100_000, scrapeSeconds: 5 };
     assert.equal(staleSince(95, at), undefined);
     assert.equal(staleSince(60, at), 60);
+    assert.equal(staleSince(60, { ...at, scrapeSeconds: 15 }), undefined);
     assert.equal(staleSince(null, at), undefined);
+  });
+  test("the scrape interval is the shortest distance of samples", () => {
+    assert.equal(scrapeInterval([null, 5, 5, 20, 20, 20, 35.01]), 15);
+    assert.equal(scrapeInterval([7, 7]), 15);
+    assert.equal(scrapeInterval([0, 3600]), 60);
   });
   test("where lines were counted, no errors means zero", () => {
     assert.deepEqual(zeroWhereOther(undefined, [5, null]), [0, null]);

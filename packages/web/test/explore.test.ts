@@ -22,8 +22,8 @@ describe("errors of a query", () => {
     ],
     [
       "Loki",
-      "parse error at line 1, col 8: syntax error: unexpected IDENTIFIER",
-      { reason: "Syntax error: unexpected IDENTIFIER.", line: 1, column: 8 },
+      "parse error at line 1, col 8: syntax error: unexpected $end",
+      { reason: "Syntax error: unexpected end of the query.", line: 1, column: 8 },
     ],
     [
       "Finch",

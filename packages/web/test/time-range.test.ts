@@ -100,8 +100,10 @@ describe("steps", () => {
   });
   test("the rate window holds four scrapes and always more than a step", () => {
     for (const step of [5, 10, 15, 30, 60, 300]) {
-      const window = rateWindowSeconds(step);
-      assert.ok(window >= 20 && window > step, `${window} s at ${step} s`);
+      for (const scrape of [5, 15, 60]) {
+        const window = rateWindowSeconds(step, scrape);
+        assert.ok(window >= 4 * scrape && window > step, `${window} s at ${step} s`);
+      }
     }
   });
 });

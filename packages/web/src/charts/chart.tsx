@@ -180,7 +180,7 @@ function followPointer(plot: uPlot, onHover: (hovered: boolean) => void): () => 
     },
     { signal },
   );
-  window.addEventListener("scroll", leave, { signal, passive: true, capture: true });
+  document.addEventListener("scroll", leave, { signal, passive: true });
   return () => stop.abort();
 }
 

@@ -19,7 +19,7 @@ export function readFault(message: string): QueryFault {
     /(?:^|[\s("])(\d+):(\d+)(?=[\s).,"]|:(?!\d)|$)/.exec(message);
   let reason = message.trim();
   for (const prefix of PREFIXES) reason = reason.replace(prefix, "");
-  if (reason === "") reason = message.trim();
+  reason = (reason === "" ? message.trim() : reason).replace(/\$end\b/g, "end of the query");
   const sentence = reason.charAt(0).toUpperCase() + reason.slice(1);
   const ended = /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
   if (place === null) return { reason: ended };

@@ -1,4 +1,5 @@
 /** Home: this machine at a glance. Big numbers, charts and logs, all over one time range. */
+import { useMemo } from "react";
 import type { ReactNode } from "react";
 import { LogsPanel } from "../logs/logs-panel.tsx";
 import { lastValue } from "../series/frame.ts";
@@ -8,9 +9,9 @@ import { useRange } from "../time/range-context.tsx";
 import { RangeControls } from "../time/range-controls.tsx";
 import { MachineHeader } from "./machine-header.tsx";
 import { MachineCharts } from "./machine-charts.tsx";
-import { machineQueries } from "./machine-panels.ts";
+import { lastScrapeQuery, machineQueries } from "./machine-panels.ts";
 import { Tiles } from "./tiles.tsx";
-import { staleSince, useInstance, useMachine } from "./use-machine.ts";
+import { scrapeInterval, staleSince, useInstance, useMachine } from "./use-machine.ts";
 
 /** Big numbers tell of now: a live page computes them at the finest step, however wide its charts are. */
 const TILE_SECONDS_MAX = 900;
@@ -24,17 +25,24 @@ export function HomePage(): ReactNode {
     ? { fromMs: Math.max(span.fromMs, nowMs - TILE_SECONDS_MAX * 1000), toMs: span.toMs }
     : span;
   const recentStep = chooseStepSeconds((recent.toMs - recent.fromMs) / 1000);
-  const queries =
-    instance === undefined ? undefined : machineQueries(instance, rateWindowSeconds(recentStep));
   const scrape = useFrame({
     source: "metrics",
-    query: queries?.lastScrape,
+    query: instance === undefined ? undefined : lastScrapeQuery(instance),
     span: recent,
     step: recentStep,
     live,
   });
-  const lastSample = lastValue(scrape.frame?.series[0]?.values ?? []);
-  const stale = live ? staleSince(lastSample, { nowMs, stepSeconds: recentStep }) : undefined;
+  const sampleTimes = scrape.frame?.series[0]?.values ?? [];
+  const scrapeSeconds = scrapeInterval(sampleTimes);
+  const lastSample = lastValue(sampleTimes);
+  const stale = live ? staleSince(lastSample, { nowMs, scrapeSeconds }) : undefined;
+  const queries = useMemo(
+    () =>
+      instance === undefined || scrape.frame === undefined
+        ? undefined
+        : machineQueries(instance, rateWindowSeconds(recentStep, scrapeSeconds)),
+    [instance, scrape.frame === undefined, recentStep, scrapeSeconds],
+  );
   const chartsStale = stale === undefined || nowMs / 1000 - stale < stepSeconds ? undefined : stale;
   return (
     <div className="page home">
@@ -49,7 +57,12 @@ export function HomePage(): ReactNode {
         cpus={machine?.cpus ?? 0}
         stale={stale !== undefined}
       />
-      <MachineCharts instance={instance} cpus={machine?.cpus ?? 0} staleSince={chartsStale} />
+      <MachineCharts
+        instance={scrape.frame === undefined ? undefined : instance}
+        scrapeSeconds={scrapeSeconds}
+        cpus={machine?.cpus ?? 0}
+        staleSince={chartsStale}
+      />
       <LogsPanel />
     </div>
   );

@@ -24,6 +24,7 @@ import {
 export interface MachineChartsProps {
   /** Undefined until the first scrape is in. */
   readonly instance: string | undefined;
+  readonly scrapeSeconds: number;
   readonly cpus: number;
   readonly staleSince: number | undefined;
 }
@@ -76,12 +77,19 @@ const PANELS: readonly PanelSpec[] = [
   },
 ];
 
-export function MachineCharts({ instance, cpus, staleSince }: MachineChartsProps): ReactNode {
+export function MachineCharts({
+  instance,
+  scrapeSeconds,
+  cpus,
+  staleSince,
+}: MachineChartsProps): ReactNode {
   const { stepSeconds } = useRange();
   const queries = useMemo(
     () =>
-      instance === undefined ? undefined : machineQueries(instance, rateWindowSeconds(stepSeconds)),
-    [instance, stepSeconds],
+      instance === undefined
+        ? undefined
+        : machineQueries(instance, rateWindowSeconds(stepSeconds, scrapeSeconds)),
+    [instance, stepSeconds, scrapeSeconds],
   );
   return (
     <section className="panels" aria-label="Charts of this machine">

@@ -14,7 +14,6 @@ export interface MachineQueries {
   readonly memory: string;
   readonly network: string;
   readonly disk: string;
-  readonly lastScrape: string;
 }
 
 /** Queries for one instance; `window` in seconds is the window of every rate. */
@@ -29,8 +28,12 @@ export function machineQueries(instance: string, window: number): MachineQueries
     memory: `{__name__=~"node_memory_(MemTotal|MemFree|MemAvailable|Buffers|Cached|SReclaimable)_bytes", ${on}}`,
     network: both("node_network_receive_bytes_total", "node_network_transmit_bytes_total"),
     disk: both("node_disk_read_bytes_total", "node_disk_written_bytes_total"),
-    lastScrape: `max(timestamp(node_load1{${on}}))`,
   };
+}
+
+/** The time of the newest sample at each point. */
+export function lastScrapeQuery(instance: string): string {
+  return `max(timestamp(node_load1{instance=${JSON.stringify(instance)}}))`;
 }
 
 /** Sizes and free bytes of all file systems, one instant query. */

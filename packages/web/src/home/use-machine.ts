@@ -4,8 +4,12 @@ import { fetchMachine, type Machine } from "../api/machine-api.ts";
 import { queryMetricsInstant, seriesOf } from "../api/metrics-api.ts";
 import type { ResultSeries } from "../api/query-result.ts";
 
-/** Data older than this many seconds counts as stopped: six scrapes were missed. */
+/** Data older than this counts as stopped, or older than three scrapes where these are further apart. */
 const STALE_SECONDS = 30;
+/** Taken until two scrapes are in; what most collectors do. */
+const SCRAPE_SECONDS_DEFAULT = 15;
+/** A longer distance is a hole in the data, not a scrape interval. */
+const SCRAPE_SECONDS_MAX = 60;
 /** How far back the machine's metrics are looked for when none are fresh. */
 const SEARCH_BACK_SECONDS = 86_400;
 
@@ -50,12 +54,23 @@ export function chooseInstance(
   return (own ?? series[0])?.labels["instance"];
 }
 
-/** The second of the last sample if that is too long ago, else undefined. Coarse steps forgive more. */
+/** The second of the last sample if that is too long ago, else undefined. Rare scrapes forgive more. */
 export function staleSince(
   lastSampleSeconds: number | null,
-  { nowMs, stepSeconds }: { readonly nowMs: number; readonly stepSeconds: number },
+  { nowMs, scrapeSeconds }: { readonly nowMs: number; readonly scrapeSeconds: number },
 ): number | undefined {
   if (lastSampleSeconds === null) return undefined;
   const age = nowMs / 1000 - lastSampleSeconds;
-  return age > STALE_SECONDS + stepSeconds ? lastSampleSeconds : undefined;
+  return age > Math.max(STALE_SECONDS, 3.5 * scrapeSeconds) ? lastSampleSeconds : undefined;
+}
+
+/** How far apart scrapes are, from a column that holds the time of the newest sample at each point. */
+export function scrapeInterval(sampleTimes: readonly (number | null)[]): number {
+  const distinct = [...new Set(sampleTimes.filter((time) => time !== null))];
+  let shortest = Infinity;
+  for (let index = 1; index < distinct.length; index++) {
+    shortest = Math.min(shortest, distinct[index]! - distinct[index - 1]!);
+  }
+  if (!Number.isFinite(shortest)) return SCRAPE_SECONDS_DEFAULT;
+  return Math.min(SCRAPE_SECONDS_MAX, Math.max(1, Math.round(shortest)));
 }

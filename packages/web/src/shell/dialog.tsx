@@ -12,9 +12,8 @@ export interface DialogProps {
 export function Dialog({ label, className, onClose, children }: DialogProps): ReactNode {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
-    const node = dialog.current;
-    node?.showModal();
-    return () => node?.close();
+    // It is not closed on the way out: that would tell of a closing that nobody asked for, and the element goes anyway.
+    if (dialog.current?.open === false) dialog.current.showModal();
   }, []);
   return (
     <dialog

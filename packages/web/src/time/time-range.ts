@@ -55,9 +55,9 @@ export function chooseStepSeconds(seconds: number, pointsMax = 360): number {
   return STEPS_SECONDS.find((step) => step >= wanted) ?? Math.ceil(wanted / 86_400) * 86_400;
 }
 
-/** The window for rate(): four steps, and at least four scrapes of five seconds, so that one lost scrape leaves no hole. */
-export function rateWindowSeconds(stepSeconds: number): number {
-  return Math.max(20, stepSeconds <= 15 ? stepSeconds * 4 : stepSeconds + 60);
+/** The window for rate(): four scrapes, so that one lost scrape leaves no hole, and always more than a step. */
+export function rateWindowSeconds(stepSeconds: number, scrapeSeconds: number): number {
+  return Math.max(4 * scrapeSeconds, stepSeconds <= 15 ? stepSeconds * 2 : stepSeconds + 60);
 }
 
 /** Moves by half of its width; backwards for -1. Never past the present: there it becomes live again. */
