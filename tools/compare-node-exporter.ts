@@ -4,7 +4,7 @@
  *
  *     node tools/compare-node-exporter.ts http://127.0.0.1:9100/metrics http://127.0.0.1:12345/api/v0/component/prometheus.exporter.unix.local/metrics
  *
- * `--tolerance=0.1` sets the share (default 0.05), `--ignore=REGEX` leaves out families, `--ignore-labels=a,b` leaves out labels that one of
+ * `--tolerance=0.1` sets the share (default 0.05), `--ignore=REGEX` leaves out families (default: those of the exporter itself), `--ignore-labels=a,b` leaves out labels that one of
  * the two versions does not have yet.
  */
 import { parseArgs } from "node:util";
@@ -19,7 +19,10 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     tolerance: { type: "string", default: "0.05" },
-    ignore: { type: "string", default: "^(go|process|promhttp)_" },
+    ignore: {
+      type: "string",
+      default: "^(go|process|promhttp)_|^node_scrape_collector_duration_seconds$",
+    },
     "ignore-labels": { type: "string", default: "" },
   },
 });
