@@ -75,3 +75,67 @@ void test("an instant query of a range vector answers raw samples", async () => 
     [45_000, 60_000],
   );
 });
+
+void test("a query lets others run between slices of work", async () => {
+  let nowMs = 0;
+  // Every look at the clock finds a slice used up.
+  const clock = { ...systemClock, monotonicMs: () => (nowMs += 20) };
+  let others = 0;
+  let isDone = false;
+  const other = () => {
+    others++;
+    if (!isDone) setImmediate(other);
+  };
+  setImmediate(other);
+  await createEngine({ clock }).instantQuery({
+    source,
+    query: "sum(rate(requests_total[5m]) + rate(requests_total[1m]))",
+    timeMs: 600_000,
+  });
+  isDone = true;
+  assert.ok(others >= 6, `others ran ${others} times`);
+});
+
+void test("a query that takes too long is stopped", async () => {
+  const never = {
+    async *select({ signal }: { readonly signal: AbortSignal }) {
+      await new Promise((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
+      );
+      yield [];
+    },
+  };
+  const hurried = createEngine({ clock: systemClock, limits: { timeoutMs: 1 } });
+  await assert.rejects(hurried.instantQuery({ source: never, query: "up", timeMs: 0 }), {
+    kind: "timeout",
+    code: "promql/timeout",
+  });
+});
+
+void test("a range query needs an order of time and a step", async () => {
+  const range = { source, query: "1", startMs: 10, endMs: 0, stepMs: 1 };
+  await assert.rejects(engine.rangeQuery(range), { code: "promql/bad-range" });
+  await assert.rejects(engine.rangeQuery({ ...range, endMs: 10, stepMs: 0 }), {
+    code: "promql/bad-range",
+  });
+  await assert.rejects(engine.rangeQuery({ ...range, endMs: 1e12 }), {
+    code: "promql/bad-range",
+    message: /use a larger step/,
+  });
+});
+
+void test("metric names go at once unless removal is delayed", async () => {
+  const query = { source, query: "sum by (__name__) (rate(requests_total[5m]))", timeMs: 600_000 };
+  const now = await engine.instantQuery(query);
+  assert.deepEqual(now.type === "vector" && now.labels.map(String), ["{}"]);
+  const both = {
+    ...query,
+    query: 'label_replace(rate(requests_total{instance="1"}[5m]), "was", "$1", "__name__", "(.*)")',
+  };
+  const late = await createEngine({ clock: systemClock, delayedNameRemoval: true }).instantQuery(
+    both,
+  );
+  assert.deepEqual(late.type === "vector" && late.labels.map(String), [
+    '{instance="1", was="requests_total"}',
+  ]);
+});
