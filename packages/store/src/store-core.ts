@@ -2,7 +2,7 @@
  * What both stores share: WAL, the generations of the head, sealing, blocks, recovery, retention. A signal brings its head, its records and
  * its block files (see {@link Signal}). How a generation becomes a block without a gap or a repetition: `docs/format/README.md`.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { CodecError } from "@finch/codec";
 import { describeError, FinchError } from "@finch/runtime";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
@@ -20,6 +20,7 @@ import {
   MAINTENANCE_INTERVAL_MS,
   SEGMENT_BYTES_MAX,
 } from "./limits.ts";
+import { makeDurableDirectory } from "./durable-directory.ts";
 import { createPacer } from "./pacer.ts";
 import type { Pacer } from "./pacer.ts";
 import { checkStoreVersion } from "./store-version.ts";
@@ -113,8 +114,7 @@ export class StoreCore<H extends Head> {
   ): Promise<StoreCore<H>> {
     const { fileSystem, directory, log, clock, limits } = options;
     const startMs = clock.monotonicMs();
-    await fileSystem.makeDirectory(directory);
-    await fileSystem.syncDirectory(dirname(directory));
+    await makeDurableDirectory(fileSystem, directory);
     await checkStoreVersion(fileSystem, directory, signal.name);
     const blockSet = await BlockSet.open(fileSystem, log, join(directory, BLOCKS_DIRECTORY));
     const wal = await openStoreWal({

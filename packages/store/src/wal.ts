@@ -2,10 +2,11 @@
  * The write-ahead log: append-only segments, group commit, replay, cut. Used by both stores and by the agent's queues.
  * It knows nothing of what a payload means. Format and recovery rules: `docs/format/wal.md`.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { assert } from "@finch/runtime";
 import type { FileHandle } from "@finch/runtime";
 import type { OpenWal, Wal, WalOptions, WalPosition } from "./api.ts";
+import { makeDurableDirectory } from "./durable-directory.ts";
 import { diskFailed, queueFull, recordTooLarge, storeClosed } from "./errors.ts";
 import { segmentName } from "./file-names.ts";
 import { COMMIT_BUFFER_KEPT_MAX, COMMIT_BYTES_MAX, RECORD_BYTES_MAX } from "./limits.ts";
@@ -36,8 +37,7 @@ export async function openStoreWal(
   options: WalOptions & { readonly firstSegment: number },
 ): Promise<StoreWal> {
   const { fileSystem, directory, log } = options;
-  await fileSystem.makeDirectory(directory);
-  await fileSystem.syncDirectory(dirname(directory));
+  await makeDurableDirectory(fileSystem, directory);
   const recovered = await recoverSegments(fileSystem, directory);
   if (recovered.tornBytes > 0)
     log.warn("cut a torn record from the end of the log", {

@@ -1,0 +1,368 @@
+/** The WAL by itself: what is acknowledged, what recovery makes of damaged files, cut and rotate, and readers' positions. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { FinchError, silentLogger } from "@finch/runtime";
+import type { Wal } from "../src/api.ts";
+import { openWal } from "../src/wal.ts";
+import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "../src/wal-format.ts";
+import { FaultyFileSystem } from "./faulty-file-system.ts";
+
+const DIRECTORY = "/q/wal";
+const FIRST = `${DIRECTORY}/0000000001.wal`;
+const SECOND = `${DIRECTORY}/0000000002.wal`;
+
+function open(
+  fileSystem: FaultyFileSystem,
+  limits: { segmentBytesMax?: number; pendingBytesMax?: number } = {},
+): Promise<Wal> {
+  return openWal({
+    directory: DIRECTORY,
+    fileSystem,
+    log: silentLogger,
+    segmentBytesMax: 1e6,
+    pendingBytesMax: 1e6,
+    ...limits,
+  });
+}
+
+async function appendAll(wal: Wal, ...texts: string[]): Promise<void> {
+  for (const text of texts) await wal.append(Buffer.from(text));
+}
+
+async function readAll(wal: Wal): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { payload } of wal.read(undefined)) found.push(Buffer.from(payload).toString());
+  return found;
+}
+
+/** Two segments: `one`, `two`, `three` in the first, `four` in the second. Each record is a commit of its own. */
+async function twoSegments(): Promise<FaultyFileSystem> {
+  const fileSystem = new FaultyFileSystem();
+  await using wal = await open(fileSystem);
+  await appendAll(wal, "one", "two", "three");
+  await wal.rotate();
+  await appendAll(wal, "four");
+  return fileSystem;
+}
+
+const ONE = SEGMENT_HEADER_BYTES;
+const TWO = ONE + RECORD_HEADER_BYTES + 3;
+const THREE = TWO + RECORD_HEADER_BYTES + 3;
+
+type Outcome =
+  | { readonly found: readonly string[]; readonly torn: number }
+  | { readonly corruptAt: number; readonly path: string };
+
+interface Damage {
+  readonly name: string;
+  readonly damage: (fileSystem: FaultyFileSystem) => Promise<void>;
+  readonly outcome: Outcome;
+}
+
+const ALL = ["one", "two", "three", "four"];
+
+const cut = (path: string, bytes: number) => async (fileSystem: FaultyFileSystem) => {
+  const content = await fileSystem.readFile(path);
+  fileSystem.put(path, content.subarray(0, content.length - bytes));
+};
+const flip = (path: string, offset: number) => async (fileSystem: FaultyFileSystem) =>
+  fileSystem.flipBit(path, offset);
+const append = (path: string, bytes: Uint8Array) => async (fileSystem: FaultyFileSystem) =>
+  fileSystem.put(path, Buffer.concat([await fileSystem.readFile(path), bytes]));
+
+const DAMAGES: readonly Damage[] = [
+  { name: "nothing", damage: async () => {}, outcome: { found: ALL, torn: 0 } },
+  {
+    name: "last record lacks its last byte",
+    damage: cut(SECOND, 1),
+    outcome: { found: ALL.slice(0, 3), torn: 15 },
+  },
+  {
+    name: "last record lacks its payload",
+    damage: cut(SECOND, 4),
+    outcome: { found: ALL.slice(0, 3), torn: 12 },
+  },
+  {
+    name: "last record lacks half its header",
+    damage: cut(SECOND, 10),
+    outcome: { found: ALL.slice(0, 3), torn: 6 },
+  },
+  {
+    name: "last payload has a flipped bit",
+    damage: flip(SECOND, ONE + RECORD_HEADER_BYTES + 1),
+    outcome: { found: ALL.slice(0, 3), torn: 16 },
+  },
+  {
+    name: "last length has a flipped bit",
+    damage: flip(SECOND, ONE),
+    outcome: { found: ALL.slice(0, 3), torn: 16 },
+  },
+  {
+    name: "last checksum has a flipped bit",
+    damage: flip(SECOND, ONE + 9),
+    outcome: { found: ALL.slice(0, 3), torn: 16 },
+  },
+  {
+    name: "zeros stand after the last record",
+    damage: append(SECOND, new Uint8Array(100)),
+    outcome: { found: ALL, torn: 100 },
+  },
+  {
+    name: "noise stands after the last record",
+    damage: append(SECOND, Buffer.from("\x05\0\0\0noise, and no record")),
+    outcome: { found: ALL, torn: 24 },
+  },
+  {
+    name: "last segment is only half a header",
+    damage: cut(SECOND, 30),
+    outcome: { found: ALL.slice(0, 3), torn: 18 },
+  },
+  {
+    name: "last segment is empty",
+    damage: cut(SECOND, 48),
+    outcome: { found: ALL.slice(0, 3), torn: 0 },
+  },
+  {
+    name: "noise stands after an earlier segment",
+    damage: append(FIRST, Buffer.from("left by a failed write")),
+    outcome: { found: ALL, torn: 0 },
+  },
+  {
+    name: "a record of an earlier segment has a flipped bit",
+    damage: flip(FIRST, TWO + RECORD_HEADER_BYTES),
+    outcome: { corruptAt: TWO, path: FIRST },
+  },
+  {
+    name: "the last record of an earlier segment has a flipped bit",
+    damage: flip(FIRST, THREE + RECORD_HEADER_BYTES),
+    outcome: { corruptAt: THREE, path: FIRST },
+  },
+  {
+    name: "an earlier segment lacks its end",
+    damage: cut(FIRST, 3),
+    outcome: { corruptAt: THREE + RECORD_HEADER_BYTES + 2, path: FIRST },
+  },
+  {
+    name: "an earlier segment has a damaged header",
+    damage: flip(FIRST, 13),
+    outcome: { corruptAt: 0, path: FIRST },
+  },
+  {
+    name: "the first segment is gone, as after a cut",
+    damage: (fileSystem) => fileSystem.remove(FIRST),
+    outcome: { found: ["four"], torn: 0 },
+  },
+];
+
+describe("recovery", () => {
+  for (const { name, damage, outcome } of DAMAGES) {
+    test(name, async () => {
+      const fileSystem = await twoSegments();
+      await damage(fileSystem);
+      const attempt = async () => {
+        await using wal = await open(fileSystem);
+        return { found: await readAll(wal), torn: wal.statistics().tornBytes };
+      };
+      if ("found" in outcome) {
+        assert.deepEqual(await attempt(), outcome);
+        await using wal = await open(fileSystem);
+        await appendAll(wal, "five");
+        assert.deepEqual(await readAll(wal), [...outcome.found, "five"]);
+        return;
+      }
+      await assert.rejects(attempt(), (error: unknown) => {
+        assert.ok(error instanceof FinchError, String(error));
+        assert.equal(error.code, "store/corrupt-file");
+        assert.deepEqual(error.fields, { path: outcome.path, offset: outcome.corruptAt });
+        return true;
+      });
+    });
+  }
+
+  test("a damaged record with a later commit behind it in the last segment is damage, not a torn write", async () => {
+    const fileSystem = new FaultyFileSystem();
+    {
+      await using wal = await open(fileSystem);
+      await appendAll(wal, "one", "two", "three");
+    }
+    fileSystem.flipBit(FIRST, TWO + RECORD_HEADER_BYTES);
+    await assert.rejects(open(fileSystem), {
+      code: "store/corrupt-file",
+      fields: { path: FIRST, offset: TWO },
+    });
+  });
+
+  test("records of one torn commit go together with what stood behind them in it", async () => {
+    const fileSystem = new FaultyFileSystem();
+    {
+      await using wal = await open(fileSystem);
+      await Promise.all(["one", "two", "three"].map((text) => wal.append(Buffer.from(text))));
+    }
+    fileSystem.flipBit(FIRST, TWO + RECORD_HEADER_BYTES);
+    await using wal = await open(fileSystem);
+    assert.deepEqual(await readAll(wal), ["one"]);
+  });
+
+  test("a missing segment between others is damage", async () => {
+    const fileSystem = await twoSegments();
+    {
+      await using wal = await open(fileSystem);
+      await appendAll(wal, "five");
+    }
+    await fileSystem.remove(SECOND);
+    await assert.rejects(open(fileSystem), {
+      code: "store/corrupt-file",
+      fields: { path: SECOND, offset: 0 },
+    });
+  });
+
+  test("a newer version is refused by name", async () => {
+    const fileSystem = await twoSegments();
+    const bytes = (await fileSystem.readFile(SECOND)).slice();
+    bytes[8] = 9;
+    fileSystem.put(SECOND, bytes);
+    await assert.rejects(open(fileSystem), {
+      code: "store/newer-format",
+      message: /0000000002\.wal has format version 9/,
+    });
+  });
+
+  test("every truncation of the last segment loses only what was cut", async () => {
+    const size = (await (await twoSegments()).readFile(FIRST)).length;
+    for (let length = 0; length <= size; length++) {
+      const fileSystem = new FaultyFileSystem();
+      {
+        await using wal = await open(fileSystem);
+        await appendAll(wal, "one", "two", "three");
+      }
+      await cut(FIRST, size - length)(fileSystem);
+      await using wal = await open(fileSystem);
+      const whole = [TWO, THREE, size].filter((end) => end <= length).length;
+      assert.deepEqual(
+        await readAll(wal),
+        ["one", "two", "three"].slice(0, whole),
+        `cut at ${length}`,
+      );
+    }
+  });
+});
+
+describe("commits", () => {
+  test("records that wait together share one fsync", async () => {
+    await using wal = await open(new FaultyFileSystem());
+    await appendAll(wal, "first");
+    const before = wal.statistics().fsyncTotal;
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) => wal.append(Buffer.from(`record ${i}`))),
+    );
+    assert.equal(wal.statistics().fsyncTotal - before, 1);
+    assert.equal((await readAll(wal)).length, 101);
+  });
+
+  test("more pending bytes than allowed are refused for now", async () => {
+    await using wal = await open(new FaultyFileSystem(), { pendingBytesMax: 100 });
+    const first = wal.append(new Uint8Array(90).fill(1));
+    await assert.rejects(wal.append(new Uint8Array(90).fill(2)), {
+      kind: "limited",
+      code: "store/queue-full",
+    });
+    await first;
+    await wal.append(new Uint8Array(90).fill(2));
+  });
+
+  test("bytes of a failed fsync are never acknowledged by a later one", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const wal = await open(fileSystem);
+    await appendAll(wal, "one");
+    // The write passes, its fsync fails.
+    fileSystem.failAt(2, 1, "EIO");
+    await assert.rejects(wal.append(Buffer.from("two")), {
+      kind: "unavailable",
+      code: "store/disk-failed",
+    });
+    await appendAll(wal, "three");
+    assert.equal(wal.statistics().segments, 2);
+    fileSystem.crash("nothing", Math.random);
+    await using again = await open(fileSystem);
+    assert.deepEqual(await readAll(again), ["one", "three"]);
+  });
+
+  test("records behind a failed one are refused with it, and the log goes on", async () => {
+    const fileSystem = new FaultyFileSystem();
+    await using wal = await open(fileSystem);
+    await appendAll(wal, "one");
+    fileSystem.failAt(1, 1, "ENOSPC");
+    const outcomes = await Promise.allSettled(
+      ["two", "three"].map((text) => wal.append(Buffer.from(text))),
+    );
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["rejected", "rejected"],
+    );
+    await appendAll(wal, "four");
+    assert.deepEqual(await readAll(wal), ["one", "four"]);
+  });
+
+  test("a closed log refuses", async () => {
+    const wal = await open(new FaultyFileSystem());
+    await wal[Symbol.asyncDispose]();
+    await assert.rejects(wal.append(Buffer.from("late")), { code: "store/closed" });
+  });
+});
+
+describe("segments", () => {
+  test("a reader goes on from its position, over segments and reopenings", async () => {
+    const fileSystem = await twoSegments();
+    await using wal = await open(fileSystem);
+    await appendAll(wal, "five");
+    const positions = [];
+    for await (const { next } of wal.read(undefined)) positions.push(next);
+    const rests: string[][] = [];
+    for (const position of positions) {
+      const rest: string[] = [];
+      for await (const { payload } of wal.read(position))
+        rest.push(Buffer.from(payload).toString());
+      rests.push(rest);
+    }
+    assert.deepEqual(rests, [
+      ["two", "three", "four", "five"],
+      ["three", "four", "five"],
+      ["four", "five"],
+      ["five"],
+      [],
+    ]);
+  });
+
+  test("cut removes what is below, and numbers go on even when nothing is left", async () => {
+    const fileSystem = await twoSegments();
+    {
+      await using wal = await open(fileSystem);
+      const boundary = await wal.rotate();
+      await wal.cut(boundary);
+      assert.deepEqual(await readAll(wal), []);
+    }
+    assert.deepEqual(await fileSystem.list(DIRECTORY), ["0000000003.wal"]);
+    await using wal = await open(fileSystem);
+    assert.equal((await wal.append(Buffer.from("x"))).segment, 4);
+  });
+
+  test("a segment is closed above its size", async () => {
+    await using wal = await open(new FaultyFileSystem(), { segmentBytesMax: 60 });
+    await appendAll(wal, ...Array.from({ length: 10 }, (_, i) => `a record of some bytes ${i}`));
+    assert.equal(wal.statistics().segments, 10);
+    assert.equal((await readAll(wal)).length, 10);
+  });
+});
+
+test("golden bytes: testdata/wal-segment.bin is what docs/format/wal.md says", async () => {
+  const golden = readFileSync(new URL("../testdata/wal-segment.bin", import.meta.url));
+  const fileSystem = new FaultyFileSystem();
+  await using wal = await open(fileSystem);
+  await Promise.all([wal.append(Buffer.from("one")), wal.append(Buffer.from("two"))]);
+  await appendAll(wal, "three");
+  assert.deepEqual(
+    Buffer.from(await fileSystem.readFile(FIRST)).toString("hex"),
+    golden.toString("hex"),
+  );
+});
