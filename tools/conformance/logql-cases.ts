@@ -1,8 +1,12 @@
 /** One authored LogQL case: streams of entries, a query, and what it must answer. Times are seconds after an epoch. */
-import { createEngine, createMemorySource, mergeEntryLabels } from "@finch/logql";
-import type { InstantResult, RangeResult } from "@finch/logql";
+import { createEngine, createMemorySource, makeColumns, mergeEntryLabels } from "@finch/logql";
+import type { InstantResult, MemoryEntry, MemoryLogSource, RangeResult } from "@finch/logql";
 import { Labels } from "@finch/model";
 import { describeError, systemClock } from "@finch/runtime";
+import {
+  withDetectedLevels,
+  withServiceName,
+} from "../../packages/server/src/logs/ingest-labels.ts";
 import { compareNumbers, showLabels } from "./logql-compare.ts";
 
 type LabelMap = Readonly<Record<string, string>>;
@@ -50,9 +54,6 @@ function toNs(seconds: number): bigint {
 /** What is wrong with the answer, or undefined. */
 export async function runLogqlCase(item: LogqlCase): Promise<string | undefined> {
   const { expect } = item;
-  if (item.through_push === true) {
-    return "needs the push API; run it against a server";
-  }
   let result: RangeResult | InstantResult;
   try {
     result = await evaluate(item);
@@ -92,7 +93,9 @@ export async function runLogqlCase(item: LogqlCase): Promise<string | undefined>
 function evaluate(item: LogqlCase): Promise<RangeResult | InstantResult> {
   const source = createMemorySource();
   for (const { labels, entries } of item.streams) {
-    source.append(
+    append(
+      source,
+      item.through_push === true,
       Labels.fromObject(labels),
       entries.map(([time, line, metadata]) => ({
         timestampNs: toNs(time),
@@ -119,6 +122,28 @@ function evaluate(item: LogqlCase): Promise<RangeResult | InstantResult> {
     stepNs: BigInt(Math.round((item.step ?? 60) * 1e9)),
     intervalNs: BigInt(Math.round((item.interval ?? 0) * 1e9)),
   });
+}
+
+/** Adds entries as they are, or with what the push API adds to them. */
+function append(
+  source: MemoryLogSource,
+  throughPush: boolean,
+  labels: Labels,
+  entries: readonly MemoryEntry[],
+): void {
+  if (!throughPush) {
+    source.append(labels, entries);
+    return;
+  }
+  const named = withServiceName(labels);
+  const { metadataSets, metadataOf } = withDetectedLevels({
+    labels: named,
+    entries: makeColumns(entries),
+  });
+  source.append(
+    named,
+    entries.map((entry, i) => ({ ...entry, metadata: metadataSets[metadataOf[i]!]! })),
+  );
 }
 
 interface FlatStream {

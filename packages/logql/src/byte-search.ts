@@ -72,7 +72,7 @@ const LOWER = new Uint8Array(256);
 for (let i = 0; i < 256; i++) LOWER[i] = i >= 65 && i <= 90 ? i + 32 : i;
 
 /** The Kelvin sign and the long s, which fold into k and s. */
-const FOLDING_LETTERS = [Buffer.from("\u212A"), Buffer.from("\u017F")];
+const FOLDING_LETTERS = [Uint8Array.of(0xe2, 0x84, 0xaa), Uint8Array.of(0xc5, 0xbf)];
 
 /**
  * As {@link markRows}, ASCII letters in either case; the needle is lower case ASCII. Answers false, having marked nothing, when the page

@@ -27,7 +27,7 @@ export { DEFAULT_QUERY_LIMITS } from "./limits.ts";
 export type { QueryLimits } from "./limits.ts";
 export { mergeEntryLabels } from "./log-query.ts";
 export type { LogEntry, LogStream } from "./log-query.ts";
-export { createMemorySource } from "./memory-source.ts";
+export { createMemorySource, makeColumns } from "./memory-source.ts";
 export type { MemoryEntry, MemoryLogSource } from "./memory-source.ts";
 export { parseQuery, parseSelector } from "./parser.ts";
 export { formatQuery } from "./print.ts";

@@ -8,6 +8,7 @@ import type { LineFilterExpr, LineFilterOperand, LineFilterOperator } from "./as
 import { markFoldedRows, markRows } from "./byte-search.ts";
 import { containsIp, parseIpPattern } from "./ip-match.ts";
 import { matchesPattern, parseFilterPattern } from "./line-pattern.ts";
+import { longestOf, readSimpleRegexp, requiredLiteral } from "./regexp-literal.ts";
 import { bytesOf } from "./row.ts";
 import type { Stage } from "./row.ts";
 
@@ -76,7 +77,7 @@ function compileOperand(
     const literals = parseFilterPattern(text).flatMap((part) =>
       part.kind === "literal" ? [part.text] : [],
     );
-    return [bySearch(longest(literals), compileTest(operator, operand))];
+    return [bySearch(longestOf(literals), compileTest(operator, operand))];
   }
   const simple = readSimpleRegexp(text);
   if (simple === undefined)
@@ -100,51 +101,6 @@ function byFoldedBytes(pattern: string): (literal: string) => Operand {
 
 function bySearch(literal: string, test: LineTest): Operand {
   return { needle: encoder.encode(literal), folded: false, test };
-}
-
-function longest(texts: readonly string[]): string {
-  return texts.reduce((best, text) => (text.length > best.length ? text : best), "");
-}
-
-const PLAIN = /^[\w \-/:;,@%&=~"'<>!`#]+$/;
-
-/** A pattern that is a literal or several with `|` between, plain or with `(?i)` in front; matching those needs no engine. */
-function readSimpleRegexp(
-  pattern: string,
-): { readonly literals: readonly string[]; readonly folded: boolean } | undefined {
-  const folded = pattern.startsWith("(?i)");
-  const body = folded ? pattern.replace(/^(?:\(\?i\))+/, "") : pattern;
-  const literals = body.split("|");
-  const readable = literals.every((literal) => PLAIN.test(literal) && !/[^ -~]/.test(literal));
-  return readable ? { literals, folded } : undefined;
-}
-
-/** A literal that every match of the pattern contains, or "". Cautious: groups, alternatives and flags end the search. */
-function requiredLiteral(pattern: string): string {
-  if (/[|()]/.test(pattern)) return "";
-  const literals: string[] = [];
-  let current = "";
-  for (let i = 0; i < pattern.length; i++) {
-    const c = pattern[i]!;
-    if (/[\w \-/:;,@%&=~"'<>!`#]/.test(c)) {
-      current += c;
-      continue;
-    }
-    // A quantifier may make the character before it vanish.
-    if (c === "?" || c === "*" || c === "{") current = current.slice(0, -1);
-    literals.push(current);
-    current = "";
-    if (c === "\\") {
-      if (/[QpP]/.test(pattern[i + 1] ?? "")) return "";
-      // Behind an escape follows its letter, and behind `\x` its digits.
-      i += pattern[i + 1] === "x" ? pattern.length : 1;
-    } else if (c === "[") {
-      const end = pattern.indexOf("]", pattern[i + 1] === "^" ? i + 3 : i + 2);
-      if (end < 0 || pattern.slice(i, end).includes("[:")) return "";
-      i = end;
-    } else if (c === "{") i = Math.max(i, pattern.indexOf("}", i));
-  }
-  return longest([...literals, current]);
 }
 
 /** Rows of a page that are still in. `rows[0 … count)` ascend. */

@@ -48,7 +48,7 @@ export function createCounter(options: AccumulatorOptions): Accumulator {
   const { operator } = expr;
   const needsBytes = operator === "bytes_over_time" || operator === "bytes_rate";
   const perSecond = operator === "rate" || operator === "bytes_rate";
-  const scale = perSecond ? 1e9 / timing.range : 1;
+  const divisor = perSecond ? timing.range / 1e9 : 1;
   const counts: Float64Array[] = [];
   const sums: Float64Array[] = [];
   return {
@@ -68,7 +68,7 @@ export function createCounter(options: AccumulatorOptions): Accumulator {
       }
       return labels.map((names, series) => {
         const result = newSeries(names, steps);
-        integrate(counts[series]!, needsBytes ? sums[series]! : counts[series]!, result, scale);
+        integrate(counts[series]!, needsBytes ? sums[series]! : counts[series]!, result, divisor);
         return result;
       });
     },
@@ -84,7 +84,7 @@ function integrate(
   counts: Float64Array,
   sums: Float64Array,
   result: StepSeries,
-  scale: number,
+  divisor: number,
 ): void {
   let count = 0;
   let sum = 0;
@@ -93,7 +93,7 @@ function integrate(
     sum += sums[k]!;
     if (count === 0) continue;
     result.present[k] = 1;
-    result.values[k] = sum * scale;
+    result.values[k] = sum / divisor;
   }
 }
 

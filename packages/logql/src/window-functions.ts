@@ -88,19 +88,22 @@ function variance(values: Float64Array, from: number, to: number): number {
   return squares / (to - from);
 }
 
-/** The q-quantile with linear interpolation; `values` is changed. NaN sorts first. */
+/** The q-quantile with linear interpolation; `values` is sorted in place. NaN counts as the smallest. */
 export function quantile(q: number, values: Float64Array): number {
-  if (values.length === 0 || Number.isNaN(q)) return NaN;
+  const count = values.length;
+  if (count === 0 || Number.isNaN(q)) return NaN;
   if (q < 0) return -Infinity;
   if (q > 1) return Infinity;
-  values.sort((a, b) =>
-    Number.isNaN(a) ? (Number.isNaN(b) ? 0 : -1) : Number.isNaN(b) ? 1 : a < b ? -1 : a > b ? 1 : 0,
-  );
-  const rank = q * (values.length - 1);
+  // The native sort puts NaN last.
+  values.sort();
+  let missing = 0;
+  while (missing < count && Number.isNaN(values[count - 1 - missing]!)) missing++;
+  const rank = q * (count - 1);
   const lower = Math.floor(rank);
-  const upper = Math.min(values.length - 1, lower + 1);
+  const upper = Math.min(count - 1, lower + 1);
   const weight = rank - lower;
-  return values[lower]! * (1 - weight) + values[upper]! * weight;
+  const at = (i: number) => (i < missing ? NaN : values[i - missing]!);
+  return at(lower) * (1 - weight) + at(upper) * weight;
 }
 
 /** Prometheus' rate of a counter: resets added back, extrapolated to the window's edges where the samples come near them. */

@@ -9,7 +9,7 @@ const ROOT = join(import.meta.dirname, "../../..");
 const SHARED = process.env["FINCH_SHARED"] ?? join(ROOT, "../shared");
 
 /** Cases that passed when this was last looked at; it only ever goes up. */
-const PASSED_MIN = 833;
+const PASSED_MIN = 836;
 
 async function run(...paths: readonly string[]) {
   const lines: string[] = [];
