@@ -15,10 +15,12 @@ import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Labels, setStaleAt, wordsOf, type MetricMetadata } from "@finch/model";
-import { systemClock, type Clock } from "@finch/runtime";
+import { silentLogger, systemClock, type Clock } from "@finch/runtime";
 import { decodeRemoteWrite, DEFAULT_REMOTE_WRITE_LIMITS } from "@finch/wire";
-import { retryAfterMs } from "../src/components/prometheus/remote-write-endpoint.ts";
+import { Endpoint, retryAfterMs } from "../src/components/prometheus/remote-write-endpoint.ts";
+import { encodeRecord } from "../src/components/prometheus/remote-write-record.ts";
 import { remoteWrite } from "../src/components/prometheus/remote-write.ts";
+import { createHttpClient, DEFAULT_HTTP_CLIENT_OPTIONS } from "../src/http-client.ts";
 import type { SampleSet } from "../src/receivers.ts";
 import { linesOf, runComponent, valuesOf } from "./prometheus-harness.ts";
 
@@ -363,6 +365,77 @@ void describe("prometheus.remote_write", () => {
     await receiver.until(() => arrived().size > taken);
     for (let n = 0; n <= taken; n++)
       assert.ok(arrived().has(n), `${n} was taken and did not arrive`);
+  });
+
+  void test("an endpoint that is down gives up the oldest samples when the queue is nearly full", async () => {
+    await using receiver = await startReceiver((request) => ({
+      status: request === 0 ? 503 : 200,
+    }));
+    using client = await createHttpClient(DEFAULT_HTTP_CLIENT_OPTIONS);
+    const stop = new AbortController();
+    const records = [1, 2].map((value) =>
+      encodeRecord(samplesOf([{ __name__: "x" }, value]), { needsRewrite: false }),
+    );
+    const committed: number[] = [];
+    const figures = new Map<string, number>();
+    const figure = (name: string, labels: object) => {
+      const add = (amount: number) => void figures.set(name + JSON.stringify(labels), amount);
+      return { add, set: add, observe: add };
+    };
+    const endpoint = new Endpoint(
+      {
+        name: "e",
+        url: receiver.url,
+        headers: {},
+        timeoutMs: 10_000,
+        samplesPerRequestMax: 10,
+        capacity: 10,
+        batchDeadlineMs: 1,
+        backoffMinMs: 1,
+        backoffMaxMs: 1,
+        retryOn429: true,
+        sampleAgeMaxMs: Infinity,
+        relabel: undefined,
+      },
+      {
+        context: {
+          clock: systemClock,
+          log: silentLogger,
+          setHealth: () => {},
+          metrics: {
+            counter: (name, _help, labels = {}) => figure(name, labels),
+            gauge: (name, _help, labels = {}) => figure(name, labels),
+            histogram: (name, _help, _buckets, labels = {}) => figure(name, labels),
+          },
+        },
+        client,
+        queueBytesHigh: 100,
+        // Full until the first batch is given up.
+        queue: {
+          push: () => Promise.resolve(),
+          bytes: () => (committed.length === 0 ? 101 : 50),
+          take: () => {
+            const record = records[committed.length];
+            if (record === undefined) stop.abort(new Error("all taken"));
+            stop.signal.throwIfAborted();
+            return Promise.resolve({
+              records: [record!],
+              next: { segment: 1, offset: committed.length },
+            });
+          },
+          commit: (_name, next) => {
+            committed.push(next.offset);
+            return Promise.resolve();
+          },
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        },
+      },
+    );
+    await assert.rejects(endpoint.run(stop.signal), /all taken/);
+    assert.deepEqual(receiver.lines, [`{__name__="x"} 2 @${NOW}`]);
+    assert.deepEqual(committed, [0, 1]);
+    const dropped = [...figures].find(([key]) => key.includes("queue_full"));
+    assert.equal(dropped?.[1], 1);
   });
 
   void test("refuses arguments it cannot honour", () => {
