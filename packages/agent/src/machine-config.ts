@@ -28,11 +28,13 @@ export const MACHINE_LOG_FILES: readonly string[] = [
 const EXCLUDED_LOGS =
   "/var/log/{journal/**,**/*.gz,**/*.xz,**/*.zst,**/*.bz2,**/*.[0-9],**/*.[0-9].log,lastlog,wtmp,btmp,faillog}";
 
+const JOURNALCTL = "journalctl";
+
 /** Whether `journalctl` is there and may read at least one entry. */
 export async function detectJournal(): Promise<boolean> {
   return new Promise((resolve) => {
     execFile(
-      "journalctl",
+      JOURNALCTL,
       ["--lines=1", "--quiet", "--no-pager", "--output=cat"],
       { timeout: DETECT_MS_MAX },
       (error, output) => {

@@ -118,7 +118,7 @@ export function required<Name extends AttributeTypeName>(
   };
 }
 
-/** An attribute with a default. `null` written for it means the default, too. */
+/** An attribute with a default. A written `null` is the zero value of the type, as in Alloy. */
 export function optional<Name extends AttributeTypeName>(
   type: Name,
   fallback: AttributeTypes[Name],

@@ -77,7 +77,6 @@ function joinBytes(text: string): string {
   return new TextDecoder().decode(Buffer.concat(parts));
 }
 
-const INT64_MAX = 2n ** 63n - 1n;
 const UINT64_MAX = 2n ** 64n - 1n;
 
 /** Whole numbers become bigints (a leading 0 means octal, as in Go), what does not fit or has a point becomes a float. */
@@ -93,8 +92,4 @@ export function parseNumber(text: string): LiteralResult<number | bigint> {
   return Number.isFinite(value)
     ? { ok: true, value }
     : { ok: false, message: `number ${text.slice(0, 40)} is out of range` };
-}
-
-export function isInt64(value: bigint): boolean {
-  return value <= INT64_MAX && value >= -INT64_MAX - 1n;
 }

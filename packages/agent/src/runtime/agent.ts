@@ -139,13 +139,15 @@ class AgentRuntime implements Agent {
     return turn;
   }
 
-  /** Replaces the graph: what is gone stops first, so that its ports and files are free; what stays keeps its state; then the rest starts. */
+  /**
+   * Replaces the graph. What is gone stops first, so that its ports and files are free; but what those that stay still send to stops last, when
+   * they have their new arguments, so that nothing is lost between. What stays keeps its state.
+   */
   async #apply(graph: Graph): Promise<void> {
     if (this.#isStopping) return;
-    const gone = [...this.#nodes.values()].filter(
-      (node) => graph.nodes.get(node.id)?.definition.name !== node.written.definition.name,
-    );
-    await this.#stopNodes(gone);
+    const gone = new Set([...this.#nodes.values()].filter((node) => !graph.nodes.has(node.id)));
+    const stillUsed = this.#usedBy([...this.#nodes.values()].filter((node) => !gone.has(node)));
+    await this.#stopNodes([...gone].filter((node) => !stillUsed.has(node)));
     this.#order = [...graph.nodes.keys()];
     for (const [id, written] of graph.nodes) {
       const node = this.#nodes.get(id);
@@ -154,6 +156,22 @@ class AgentRuntime implements Agent {
     }
     if (!this.#nodes.has("logging")) this.#log.setWriteTo([]);
     await this.#evaluate(this.#order);
+    await this.#stopNodes([...gone].filter((node) => stillUsed.has(node)));
+  }
+
+  /** What these nodes refer to, directly or through others. */
+  #usedBy(nodes: readonly ComponentNode[]): ReadonlySet<ComponentNode> {
+    const used = new Set<ComponentNode>();
+    const visit = (node: ComponentNode) => {
+      for (const reference of node.written.references) {
+        const to = this.#nodes.get(reference.to);
+        if (to === undefined || used.has(to)) continue;
+        used.add(to);
+        visit(to);
+      }
+    };
+    for (const node of nodes) visit(node);
+    return used;
   }
 
   #makeNode(id: string, graph: Graph): ComponentNode {
