@@ -14,7 +14,7 @@ import { pickPresent } from "./results.ts";
 import { loadRange, referenceTimes } from "./select.ts";
 import { emptySeries, makeGrid } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
-import { slideWindows, widestWindow } from "./window.ts";
+import { isSameColumn, slideWindows, widestWindow } from "./window.ts";
 import type { RangeFunction } from "./window.ts";
 
 const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
@@ -46,6 +46,8 @@ const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
   ts_of_min_over_time: statistics.tsOfMinOverTime,
 };
 
+/** Functions that sort a copy of each window. */
+const SORTS: ReadonlySet<string> = new Set(["mad_over_time", "quantile_over_time"]);
 const KEEPS_NAME: ReadonlySet<string> = new Set(["first_over_time", "last_over_time"]);
 const EXTENDED_FUNCTIONS = {
   anchored: ["changes", "delta", "increase", "rate", "resets"],
@@ -83,15 +85,18 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
   const bounds = { first: new Int32Array(grid.steps), last: new Int32Array(grid.steps) };
   const { references, rangeMs } = ranges;
   const output: OutputSeries[] = [];
+  const needsScratch = SORTS.has(expr.name);
   let slidOver: Float64Array | undefined;
   let scratch = new Float64Array(0);
   for (const series of ranges.series) {
     const { timestampsMs, values } = series;
     // Series of one scrape may share their column of times: then the windows are the same as well.
-    if (slidOver !== timestampsMs) {
+    if (!isSameColumn(timestampsMs, slidOver)) {
       slideWindows(timestampsMs, ranges.ends, ranges.windowMs, bounds);
-      const widest = widestWindow(bounds.first, bounds.last);
-      if (scratch.length < widest) scratch = new Float64Array(widest);
+      if (needsScratch) {
+        const widest = widestWindow(bounds.first, bounds.last);
+        if (scratch.length < widest) scratch = new Float64Array(widest);
+      }
       slidOver = timestampsMs;
     }
     const out = emptySeries(series.labels, series.dropName, grid.steps);

@@ -1,10 +1,13 @@
 /** Range functions over the growth of counters and gauges: rate, increase, delta, irate, idelta, resets, changes. */
 import type { RangeFunction, WindowInput } from "./window.ts";
 
+const NO_RESETS = new Int32Array(0);
+
 /** Indices `i` where value `i` is below value `i - 1`: a counter started again. */
 export function findResets(values: Float64Array): Int32Array {
   let count = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) count++;
+  if (count === 0) return NO_RESETS;
   const resets = new Int32Array(count);
   count = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) resets[count++] = i;
@@ -65,8 +68,6 @@ function extrapolate(
   }
   return found;
 }
-
-const NO_RESETS = new Int32Array(0);
 
 export const irate: RangeFunction = (input, values, present) =>
   lastDifference(input, true, { values, present });

@@ -68,19 +68,42 @@ export const tsOfLastOverTime = perWindow(
   ({ timestampsMs }, _, last) => timestampsMs[last - 1]! / 1000,
 );
 
-export const minOverTime = perWindow(({ values }, first, last) => {
-  let min = values[first]!;
-  for (let i = first + 1; i < last; i++)
-    if (values[i]! < min || Number.isNaN(min)) min = values[i]!;
-  return min;
-});
+export const minOverTime: RangeFunction = (input, values, present) =>
+  slideExtreme(input, -1, { values, present });
+export const maxOverTime: RangeFunction = (input, values, present) =>
+  slideExtreme(input, 1, { values, present });
 
-export const maxOverTime = perWindow(({ values }, first, last) => {
-  let max = values[first]!;
-  for (let i = first + 1; i < last; i++)
-    if (values[i]! > max || Number.isNaN(max)) max = values[i]!;
-  return max;
-});
+/**
+ * The extreme of each window in one pass: a queue of samples that may still become one, the best first. A sample leaves when a better one
+ * comes behind it or when its window is over. NaN counts only where there is nothing else.
+ */
+function slideExtreme(
+  { values, steps, first, last }: WindowInput,
+  sign: 1 | -1,
+  out: { readonly values: Float64Array; readonly present: Uint8Array },
+): number {
+  const queue = new Int32Array(values.length);
+  let head = 0;
+  let tail = 0;
+  let next = 0;
+  let found = 0;
+  for (let step = 0; step < steps; step++) {
+    const from = first[step]!;
+    const to = last[step]!;
+    for (; next < to; next++) {
+      const value = sign * values[next]!;
+      if (Number.isNaN(value)) continue;
+      while (tail > head && sign * values[queue[tail - 1]!]! <= value) tail--;
+      queue[tail++] = next;
+    }
+    while (head < tail && queue[head]! < from) head++;
+    if (from === to) continue;
+    out.values[step] = head < tail ? values[queue[head]!]! : NaN;
+    out.present[step] = 1;
+    found++;
+  }
+  return found;
+}
 
 export const tsOfMinOverTime = perWindow(({ values, timestampsMs }, first, last) => {
   let at = first;

@@ -55,3 +55,13 @@ export function widestWindow(first: Int32Array, last: Int32Array): number {
     widest = Math.max(widest, last[step]! - first[step]!);
   return widest;
 }
+
+/** Whether two columns are the same stretch of the same memory. */
+export function isSameColumn(a: Float64Array, b: Float64Array | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.buffer === b.buffer &&
+    a.byteOffset === b.byteOffset &&
+    a.length === b.length
+  );
+}
