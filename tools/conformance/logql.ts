@@ -2,8 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { formatQuery, parseQuery } from "@finch/logql";
 import { describeError } from "@finch/runtime";
-import { parseAllDocuments } from "yaml";
-import { findFiles } from "./case-files.ts";
+import { findFiles, readYaml } from "./case-files.ts";
 import { runLogqlCase } from "./logql-cases.ts";
 import type { LogqlCase } from "./logql-cases.ts";
 import { runLogqlScript } from "./logql-script.ts";
@@ -41,9 +40,8 @@ async function runYaml(
   report: (place: string, fault: string | undefined) => void,
   named: boolean,
 ): Promise<void> {
-  const [document] = parseAllDocuments(text);
-  const content: unknown =
-    document !== undefined && "toJS" in document ? document.toJS({ maxAliasCount: 10_000 }) : {};
+  // Folders hold YAML of other kinds too, some of it in several documents.
+  const content = await readYaml(file).catch(() => undefined);
   const { cases, queries } = (content ?? {}) as CaseFile;
   const lines = text.split("\n");
   const lineOf = (needle: string) => lines.findIndex((line) => line.includes(needle)) + 1;

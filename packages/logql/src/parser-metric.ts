@@ -1,4 +1,6 @@
 /** The grammar of metric queries: aggregations over ranges and vectors, binary operations, and what may stand in parentheses. */
+import { compileRegexp } from "@finch/model";
+import { describeError } from "@finch/runtime";
 import { PRECEDENCE, RANGE_OPERATORS, VECTOR_OPERATORS } from "./ast.ts";
 import type {
   BinaryOperator,
@@ -17,7 +19,6 @@ import type {
 } from "./ast.ts";
 import { NOWHERE, parseFault } from "./errors.ts";
 import type { Position } from "./errors.ts";
-import { makeMatcher } from "./matcher-parse.ts";
 import { parseLabelFilter, parseStages } from "./parser-pipeline.ts";
 import type { TokenStream } from "./token-stream.ts";
 
@@ -166,11 +167,20 @@ function parseLabelReplace(tokens: TokenStream, parseLog: LogParser): MetricExpr
   }
   tokens.expect(")");
   const [target, replacement, source, pattern] = texts as [string, string, string, string];
-  makeMatcher(source, "=~", pattern, NOWHERE);
+  checkPattern(pattern);
   if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(target)) {
     throw parseFault(`invalid destination label name in label_replace(): ${target}`, at);
   }
   return { kind: "label-replace", at, operand, target, replacement, source, pattern };
+}
+
+function checkPattern(pattern: string): void {
+  try {
+    compileRegexp(pattern, { anchored: true });
+  } catch (error) {
+    const reason = describeError(error);
+    throw parseFault(`invalid regex in label_replace: error parsing regexp: ${reason}`, NOWHERE);
+  }
 }
 
 function parseMetricOperand(tokens: TokenStream, parseLog: LogParser, name: string): MetricExpr {

@@ -11,7 +11,7 @@ import type {
   StageExpr,
 } from "./ast.ts";
 import type { MatchOperator } from "@finch/model";
-import { parseFault } from "./errors.ts";
+import { parseFault, unsupportedFault } from "./errors.ts";
 import type { Position } from "./errors.ts";
 import { parseIpPattern } from "./ip-match.ts";
 import { parseJsonPath, PathFault } from "./json-path.ts";
@@ -76,6 +76,7 @@ function withPatternFault(at: Position, parse: () => void): void {
       throw parseFault(error.message, at);
     }
     if (error instanceof TemplateFault) {
+      if (error.unsupported !== undefined) throw unsupportedFault(error.unsupported, at);
       throw parseFault(`invalid template: ${error.message}`, at);
     }
     throw error;

@@ -83,6 +83,7 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["1 or vector(1)", "unexpected literal for left side of logical/set binary operation (or)"],
   ['sum({a="b"})', "unexpected log query in sum"],
   ['topk(0, rate({a="b"}[1m]))', "must be greater than 0"],
+  ['label_replace(vector(1), "a", "b", "c", "(")', "invalid regex in label_replace"],
   ["(".repeat(500), "nesting deeper than"],
 ];
 
@@ -124,6 +125,15 @@ describe("parseQuery", () => {
       { numRuns: 2000 },
     );
   });
+});
+
+test("what is not built yet is told apart from what is wrong", () => {
+  for (const template of ['{{ define "x" }}{{ end }}', "{{ html .a }}"]) {
+    assert.throws(() => parseQuery(`{a="b"} | line_format \`${template}\``), {
+      code: "logql/unsupported",
+      message: /^not supported yet: template (action define|function html) at 1:23$/,
+    });
+  }
 });
 
 test("a selector alone may match the empty value", () => {

@@ -1,7 +1,6 @@
 /** The names of every function a template may call: what the parser checks and the evaluator implements (a test holds the two together). */
 
-const BUILT_IN =
-  "and or not len index slice print printf println html js urlquery eq ne lt le gt ge call";
+const BUILT_IN = "and or not len index slice print printf println urlquery eq ne lt le gt ge";
 const LOKI =
   "ToLower ToUpper Replace Trim TrimLeft TrimRight TrimPrefix TrimSuffix TrimSpace regexReplaceAll regexReplaceAllLiteral count " +
   "urldecode urlencode bytes duration duration_seconds unixEpochMillis unixEpochNanos toDateInZone unixToTime alignLeft alignRight " +
@@ -9,11 +8,11 @@ const LOKI =
   "trimPrefix int float64 add sub mul div mod addf subf mulf divf max min maxf minf ceil floor round fromJson date toDate now " +
   "unixEpoch default __line__ __timestamp__";
 
-/** Built-ins of text/template that make no sense on a line of text. */
-const REFUSED = new Set(["html", "js", "call"]);
+/** Built-ins of text/template that escape for other media than log lines, or call what labels cannot hold. */
+export const REFUSED_FUNCTION_NAMES: ReadonlySet<string> = new Set(["html", "js", "call"]);
 
 export const TEMPLATE_FUNCTION_NAMES: ReadonlySet<string> = new Set(
-  `${BUILT_IN} ${LOKI}`.split(" ").filter((name) => !REFUSED.has(name)),
+  `${BUILT_IN} ${LOKI}`.split(" "),
 );
 
 export function isTemplateFunction(name: string): boolean {

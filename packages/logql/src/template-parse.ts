@@ -3,10 +3,17 @@
  * else, break, continue, trim markers and comments. A template is parsed once a query; unknown functions are refused here.
  */
 import { unescapeGo } from "./go-text.ts";
-import { isTemplateFunction } from "./template-names.ts";
+import { isTemplateFunction, REFUSED_FUNCTION_NAMES } from "./template-names.ts";
 
 export class TemplateFault extends Error {
   override readonly name = "TemplateFault";
+  /** Set when the template is right, but uses what is not built yet. */
+  readonly unsupported: string | undefined;
+
+  constructor(message: string, unsupported?: string) {
+    super(message);
+    this.unsupported = unsupported;
+  }
 }
 
 export type TemplateNode =
@@ -144,7 +151,7 @@ function parseList(parser: Parser, depth: number, inRange: boolean): List {
       if (!inRange) throw new TemplateFault(`template: :1: {{${first}}} outside {{range}}`);
       nodes.push({ kind: first });
     } else if (first === "template" || first === "define" || first === "block") {
-      throw new TemplateFault(`not supported yet: template action ${first}`);
+      throw new TemplateFault(`{{${first}}} is not built`, `template action ${first}`);
     } else nodes.push({ kind: "action", pipeline: parsePipeline(parser, words, 0, words.length) });
   }
   return { nodes, closer: undefined };
@@ -289,6 +296,9 @@ function parseOperand(parser: Parser, word: string): TemplateOperand {
   if (word === "nil") return { kind: "constant", value: null };
   if (!/^[\w\p{L}]+$/u.test(word)) {
     throw new TemplateFault(`template: :1: unexpected ${JSON.stringify(word)} in operand`);
+  }
+  if (REFUSED_FUNCTION_NAMES.has(word)) {
+    throw new TemplateFault(`function ${word} is not built`, `template function ${word}`);
   }
   if (!isTemplateFunction(word)) {
     throw new TemplateFault(`template: :1: function ${JSON.stringify(word)} not defined`);
