@@ -13,6 +13,14 @@ import { applyTheme, watchSystemTheme } from "./shell/theme.ts";
 applyTheme();
 watchSystemTheme();
 
+// After an update the server no longer has the parts that an open page would load later: the new page has them.
+window.addEventListener("vite:preloadError", () => {
+  const key = "finch.reloaded";
+  if (sessionStorage.getItem(key) === location.href) return;
+  sessionStorage.setItem(key, location.href);
+  location.reload();
+});
+
 const client = new QueryClient({ defaultOptions: { queries: { retry: 1, staleTime: 10_000 } } });
 const root = document.getElementById("root");
 if (root !== null) {

@@ -10,6 +10,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Said once for the whole page when no answer comes at all. */
+export const UNREACHABLE = "Finch does not answer. Is it still running on this machine?";
+
 /** What a request may need besides its address. */
 export interface RequestOptions {
   readonly signal?: AbortSignal;
@@ -48,7 +51,7 @@ export async function fetchSized(
     text = await reply.text();
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
-    throw new ApiError(0, "Finch does not answer. Is it still running on this machine?");
+    throw new ApiError(0, UNREACHABLE);
   }
   if (!reply.ok) throw new ApiError(reply.status, errorMessage(text, reply.status));
   try {

@@ -1,6 +1,7 @@
 /** Home: this machine at a glance. Big numbers, charts and logs, all over one time range. */
 import { useMemo } from "react";
 import type { ReactNode } from "react";
+import { UNREACHABLE } from "../api/http.ts";
 import { LogsPanel } from "../logs/logs-panel.tsx";
 import { lastValue } from "../series/frame.ts";
 import { useFrame } from "../series/use-frame.ts";
@@ -17,7 +18,7 @@ import { scrapeInterval, staleSince, useInstance, useMachine } from "./use-machi
 const TILE_SECONDS_MAX = 900;
 
 export function HomePage(): ReactNode {
-  const machine = useMachine();
+  const { machine, reachable } = useMachine();
   const instance = useInstance(machine);
   const { range, span, nowMs, stepSeconds } = useRange();
   const live = range.kind === "live";
@@ -49,13 +50,18 @@ export function HomePage(): ReactNode {
       <MachineHeader machine={machine} staleSince={stale}>
         <RangeControls />
       </MachineHeader>
+      {!reachable && (
+        <p className="notice notice-error notice-page" role="alert">
+          {UNREACHABLE} This page tries again by itself.
+        </p>
+      )}
       <Tiles
         queries={queries}
         recent={recent}
         step={recentStep}
         instance={instance}
         cpus={machine?.cpus ?? 0}
-        stale={stale !== undefined}
+        stale={stale !== undefined || !reachable}
       />
       <MachineCharts
         instance={scrape.frame === undefined ? undefined : instance}

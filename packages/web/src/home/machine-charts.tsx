@@ -1,6 +1,7 @@
 /** The charts of this machine: processor, load, memory, network, disk traffic and disk space. */
 import { useMemo } from "react";
 import type { ReactNode } from "react";
+import { UNREACHABLE } from "../api/http.ts";
 import { Chart } from "../charts/chart.tsx";
 import type { ChartData } from "../charts/chart-data.ts";
 import type { Unit } from "../format-value.ts";
@@ -139,7 +140,9 @@ function ChartPanel({ spec, query, cpus, staleSince }: ChartPanelProps): ReactNo
         <h2>{spec.title}</h2>
         <span className="hint">{spec.hint}</span>
       </header>
-      {error !== undefined && <p className="notice notice-error">{error}</p>}
+      {error !== undefined && error !== UNREACHABLE && (
+        <p className="notice notice-error">{error}</p>
+      )}
       {data === undefined || (empty && !measuredOnce) ? (
         <PanelSkeleton
           text={error === undefined ? emptyText(query, loading, range.kind === "live") : ""}

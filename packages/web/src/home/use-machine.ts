@@ -1,5 +1,6 @@
 /** This machine: what it is, which metrics are its own, and whether they still come in. */
 import { useQuery } from "@tanstack/react-query";
+import { ApiError } from "../api/http.ts";
 import { fetchMachine, type Machine } from "../api/machine-api.ts";
 import { queryMetricsInstant, seriesOf } from "../api/metrics-api.ts";
 import type { ResultSeries } from "../api/query-result.ts";
@@ -13,12 +14,18 @@ const SCRAPE_SECONDS_MAX = 60;
 /** How far back the machine's metrics are looked for when none are fresh. */
 const SEARCH_BACK_SECONDS = 86_400;
 
-export function useMachine(): Machine | undefined {
-  return useQuery({
+/** `reachable` is false while the server gives no answer at all; `machine` is then what it said last. */
+export function useMachine(): {
+  readonly machine: Machine | undefined;
+  readonly reachable: boolean;
+} {
+  const { data, error } = useQuery({
     queryKey: ["machine"],
     queryFn: ({ signal }) => fetchMachine(signal),
-    refetchInterval: 15_000,
-  }).data;
+    retry: false,
+    refetchInterval: (query) => (query.state.status === "error" ? 3000 : 10_000),
+  });
+  return { machine: data, reachable: !(error instanceof ApiError && error.status === 0) };
 }
 
 /** The `instance` label of this machine's metrics; undefined until the first scrape is in. */

@@ -1,9 +1,10 @@
 /** The lines of one query: what is stored, then, if it follows, what arrives. Holds a bounded list; while paused, new lines wait aside. */
 import { listLogLabels, msToNs, queryLogs } from "../api/logs-api.ts";
+import { ApiError } from "../api/http.ts";
 import type { RawLogEntry } from "../api/query-result.ts";
 import type { TimeSpan } from "../time/time-range.ts";
 import { LOG_LINES_MAX, mergeLines, toLogLine, type LogLine } from "./log-line.ts";
-import { runTail, type TailState } from "./log-tail.ts";
+import { pause, runTail, type TailState } from "./log-tail.ts";
 
 export interface FeedState {
   readonly lines: readonly LogLine[];
@@ -31,6 +32,8 @@ export interface LogFeed {
 const PAGE_LINES = 500;
 /** Arriving lines are shown this often at most: faster only costs, no eye follows. */
 const FLUSH_MS = 200;
+/** A server that is away or overloaded is asked again after this long. */
+const RETRY_MS = 3000;
 
 /** Nothing read yet. */
 export const EMPTY_FEED: FeedState = {
@@ -82,7 +85,19 @@ export function openLogFeed(options: FeedOptions): LogFeed {
     if (signal.aborted) return;
     store.set({ loading: false, error: cause instanceof Error ? cause.message : String(cause) });
   };
-  run().catch(report);
+  const runUntilStopped = async (): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        return await run();
+      } catch (cause) {
+        report(cause);
+        const mayPass = cause instanceof ApiError && (cause.status === 0 || cause.status >= 500);
+        if (!live || !mayPass) return;
+      }
+      await pause(RETRY_MS, signal);
+    }
+  };
+  void runUntilStopped();
   return {
     getState: store.getState,
     subscribe: store.subscribe,

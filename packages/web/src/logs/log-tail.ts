@@ -39,7 +39,7 @@ export async function runTail(options: TailOptions): Promise<void> {
     }
     options.onState("reconnecting");
     waitMs = opened ? RETRY_MS_MIN : Math.min(RETRY_MS_MAX, waitMs * 2);
-    await wait(waitMs, options.signal);
+    await pause(waitMs, options.signal);
   }
 }
 
@@ -99,7 +99,7 @@ async function pollForever({
         if (!signal.aborted) onState("reconnecting");
       }
     }
-    await wait(POLL_MS, signal);
+    await pause(POLL_MS, signal);
   }
 }
 
@@ -107,7 +107,8 @@ function isLater(a: string, b: string): boolean {
   return a.length === b.length ? a > b : a.length > b.length;
 }
 
-function wait(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `ms`, or at once when the signal aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);

@@ -1,6 +1,7 @@
 /** Logs of this machine: search, levels, volume and the live list, over the page's time range. */
 import { useDeferredValue, useEffect, useMemo, useState } from "react";
 import type { ReactNode } from "react";
+import { UNREACHABLE } from "../api/http.ts";
 import { useFrame } from "../series/use-frame.ts";
 import { Icon } from "../shell/icons.tsx";
 import { useRange } from "../time/range-context.tsx";
@@ -73,7 +74,9 @@ export function LogsPanel(): ReactNode {
       </div>
       <FilterChips filter={filter} onFilter={setFilter} />
       <LogVolume frame={volume} shown={filter.levels} />
-      {state.error !== undefined && <p className="notice notice-error">{state.error}</p>}
+      {state.error !== undefined && state.error !== UNREACHABLE && (
+        <p className="notice notice-error">{state.error}</p>
+      )}
       <LogBody
         state={state}
         feed={feed}
