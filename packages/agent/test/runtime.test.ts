@@ -211,6 +211,64 @@ test("reload stops what is gone before it starts what is new, and keeps the rest
   assert.deepEqual(running.events, ["stop old", "start fresh", "value fresh=1"]);
 });
 
+test("reload stops a receiver that is gone only when its senders have another one", async () => {
+  await using running = await run(
+    `loki.source.file "s" { forward_to = [loki.echo.old.receiver] }\nloki.echo "old" { }\nlocal.file "gone" { text = "1" }`,
+  );
+  await until("gone has started", () => running.events.includes("value gone=1"));
+  running.events.length = 0;
+  await running.write(
+    `loki.source.file "s" { forward_to = [loki.echo.fresh.receiver] }\nloki.echo "fresh" { }`,
+  );
+  await running.agent.reload();
+  assert.deepEqual(running.events, ["stop gone", "start fresh", "stop old"]);
+});
+
+test("a directory is read as one configuration, its files sorted by name", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "finch-config-"));
+  try {
+    await writeFile(join(directory, "b.alloy"), `local.file "b" { text = local.file.a.content }`);
+    await writeFile(join(directory, "a.alloy"), `local.file "a" { text = "1" }`);
+    await writeFile(join(directory, "ignored.txt"), "{");
+    const options = {
+      storagePath: join(directory, "data"),
+      clock: systemClock,
+      fileSystem: nodeFileSystem,
+      logSink: () => {},
+    };
+    const environment = {
+      env: () => undefined,
+      hostname: "box",
+      os: "linux",
+      arch: "amd64",
+      version: "v1",
+    };
+    const start = (path: string) =>
+      startAgent({
+        ...options,
+        environment,
+        source: { path },
+        signal: new AbortController().signal,
+        components: makeComponents([]),
+      });
+    const agent = await start(directory);
+    assert.deepEqual(
+      agent.components().map(({ id }) => id),
+      ["local.file.a", "local.file.b"],
+    );
+    await agent[Symbol.asyncDispose]();
+    await assert.rejects(start(join(directory, "data")), /holds no \*\.alloy file/);
+    await assert.rejects(start(join(directory, "missing.alloy")), /cannot read the configuration/);
+    await writeFile(join(directory, "c.alloy"), `local.file "a" { text = "2" }`);
+    await assert.rejects(
+      start(directory),
+      /c\.alloy:1:1: block local\.file\.a already declared at .*a\.alloy:1:1/,
+    );
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
 test("a configuration that is refused changes nothing", async () => {
   await using running = await run(`local.file "a" { text = "1" }`);
   running.events.length = 0;
@@ -272,7 +330,9 @@ test("a component that fails is exited, the others run on", async () => {
 });
 
 test("secrets are hidden wherever arguments are shown", async () => {
-  await using running = await run(`local.file "a" {\ntext = "1"\npassword = "hunter2"\n}`);
+  await using running = await run(
+    `local.file "a" {\ntext = "https://me:hunter2@host/x"\npassword = "hunter2"\n}`,
+  );
   const shown = JSON.stringify(running.agent.components());
   assert.match(shown, /\(secret\)/);
   assert.doesNotMatch(shown, /hunter2/);

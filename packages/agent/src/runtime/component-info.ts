@@ -95,8 +95,15 @@ function showBody(
 function showDecoded(type: string, value: unknown): ShownValue {
   if (type === "duration" && typeof value === "number")
     return { type: "string", value: formatMs(value) };
+  if (type === "bytes" && typeof value === "number" && value >= 1024 && value % 1024 === 0) {
+    return { type: "string", value: formatKibibytes(value / 1024) };
+  }
   if (type === "relabel-rules") return { type: "capsule", value: 'capsule("RelabelRules")' };
   return showValue(toLanguageValue(value, ""));
+}
+
+function formatKibibytes(kib: number): string {
+  return kib % 1024 === 0 ? `${kib / 1024}MiB` : `${kib}KiB`;
 }
 
 function formatMs(ms: number): string {
@@ -107,7 +114,7 @@ function formatMs(ms: number): string {
 
 function showValue(value: ReturnType<typeof toLanguageValue>): ShownValue {
   if (value === null) return { type: "null" };
-  if (typeof value === "string") return { type: "string", value };
+  if (typeof value === "string") return { type: "string", value: hidePassword(value) };
   if (typeof value === "boolean") return { type: "bool", value };
   if (typeof value === "number" || typeof value === "bigint")
     return { type: "number", value: String(value) };
@@ -121,6 +128,11 @@ function showValue(value: ReturnType<typeof toLanguageValue>): ShownValue {
   return value instanceof Map
     ? showFields([...value].map(([key, field]) => [key, field] as const))
     : { type: "function", value: "function" };
+}
+
+/** A password inside a URL (`https://user:password@host/`) is a secret, too. */
+function hidePassword(text: string): string {
+  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^/@\s:]*:)[^/@\s]+@/gi, "$1(secret)@");
 }
 
 function showArray(elements: readonly ReturnType<typeof toLanguageValue>[]): ShownValue {

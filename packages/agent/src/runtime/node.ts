@@ -89,9 +89,11 @@ export class ComponentNode {
   /** The worst of how it runs, how its arguments were evaluated, and what it says itself. */
   get health(): Health {
     const all = [this.#runHealth, this.#evaluationHealth, this.#reportedHealth];
-    return all.reduce((worst, health) =>
-      SEVERITY[health.state] > SEVERITY[worst.state] ? health : worst,
-    );
+    const worst = all.reduce((a, b) => (SEVERITY[b.state] > SEVERITY[a.state] ? b : a));
+    // When all is well, what the component says of itself tells more than that it runs.
+    return worst.state === "healthy" && this.#reportedHealth.message !== ""
+      ? this.#reportedHealth
+      : worst;
   }
 
   setWaiting(message: string): void {
