@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const READY_MS_MAX = 20_000;
 
-export interface FinchProcess {
+export interface FinchProcess extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly prometheusUrl: string;
   readonly lokiUrl: string;
@@ -36,7 +36,7 @@ export async function freePorts(): Promise<FinchPorts> {
   return { prometheus, loki, health };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -84,7 +84,7 @@ export async function startFinch(
     healthUrl: `http://127.0.0.1:${ports.health}/healthz`,
     output: () => output,
     async kill() {
-      child.kill("SIGKILL");
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
       await exited;
     },
     async stop() {
@@ -92,6 +92,7 @@ export async function startFinch(
       const [code] = await exited;
       return code;
     },
+    [Symbol.asyncDispose]: () => finch.kill(),
   };
   await waitUntilHealthy(finch);
   return finch;

@@ -72,6 +72,22 @@ function push(finch: FinchProcess, n: number, nowMs: number): Promise<Response> 
   });
 }
 
+/** Sends 1, 2, 3 … until one is refused, as it must be: 503 with Retry-After. Returns those that were taken: what fitted into the last pages. */
+async function sendUntilRefused(sendOne: (n: number) => Promise<Response>): Promise<number[]> {
+  const taken: number[] = [];
+  for (let n = 1; n < 1000; n++) {
+    const reply = await sendOne(n);
+    if (reply.status === 204) {
+      taken.push(n);
+      continue;
+    }
+    assert.equal(reply.status, 503, await reply.text());
+    assert.match(reply.headers.get("retry-after") ?? "", /^\d+$/);
+    return taken;
+  }
+  assert.fail("a full disk refuses at last");
+}
+
 async function storedNumbers(finch: FinchProcess): Promise<number[]> {
   const reply = await fetch(
     `${finch.prometheusUrl}/api/v1/query?${new URLSearchParams({ query: "disk_number[1h]" }).toString()}`,
@@ -101,19 +117,8 @@ test(
     assert.equal((await push(finch, 0, nowMs)).status, 204);
 
     fill(ballast);
-    const acknowledged = [0];
-    let refused: Response | undefined;
-    for (let n = 1; n < 1000 && refused === undefined; n++) {
-      const reply = await send(finch, n, nowMs);
-      if (reply.status === 204) acknowledged.push(n);
-      else refused = reply;
-    }
-    assert.ok(refused !== undefined, "a full disk refuses at last");
-    assert.equal(refused.status, 503, await refused.text());
-    assert.match(refused.headers.get("retry-after") ?? "", /^\d+$/);
-    const refusedPush = await push(finch, 1, nowMs);
-    assert.equal(refusedPush.status, 503, await refusedPush.text());
-    assert.match(refusedPush.headers.get("retry-after") ?? "", /^\d+$/);
+    const acknowledged = [0, ...(await sendUntilRefused((n) => send(finch, n, nowMs)))];
+    await sendUntilRefused((n) => push(finch, n, nowMs));
     assert.deepEqual(await storedNumbers(finch), acknowledged, "queries go on");
 
     await rm(ballast);
@@ -125,7 +130,7 @@ test(
     }
     assert.equal(status, 204, "writes are taken again when space returns");
     acknowledged.push(2000);
-    assert.equal((await push(finch, 2, nowMs)).status, 204);
+    assert.equal((await push(finch, 2000, nowMs)).status, 204);
     assert.deepEqual(await storedNumbers(finch), acknowledged);
   },
 );

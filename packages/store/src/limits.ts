@@ -39,6 +39,9 @@ export const MAINTENANCE_INTERVAL_MS = 15_000;
 /** Appends are refused when head and sealing head together hold this many times `headBytesMax`; else memory has no end while the disk is full. */
 export const HEAD_OVERFLOW_FACTOR = 3;
 
+/** Most of a small disk that `freeBytesMin` may claim; a disk of 512 MiB would else be full from the start. */
+export const FREE_SHARE_MAX = 0.1;
+
 /** Work on the event loop before others get a turn; without it, a large select or seal starves ingest. */
 export const SLICE_MS = 8;
 

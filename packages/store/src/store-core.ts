@@ -15,6 +15,7 @@ import { corruptFile, diskFailed, diskLow, queueFull, storeClosed } from "./erro
 import { BLOCKS_DIRECTORY, segmentName, WAL_DIRECTORY } from "./file-names.ts";
 import type { LabelIndex } from "./label-index.ts";
 import {
+  FREE_SHARE_MAX,
   HEAD_AGE_MAX_MS,
   HEAD_OVERFLOW_FACTOR,
   MAINTENANCE_INTERVAL_MS,
@@ -83,6 +84,7 @@ export class StoreCore<H extends Head> {
   #frozen: { readonly generation: Generation<H>; readonly boundary: number } | undefined;
   #sealing: Promise<void> | undefined;
   #freeBytes = Infinity;
+  #freeBytesMin = 0;
   readonly #stopping = new AbortController();
   #maintenance: Promise<void> = Promise.resolve();
 
@@ -176,9 +178,9 @@ export class StoreCore<H extends Head> {
   /** Throws when the store cannot take a write. */
   admit(): void {
     if (this.#stopping.signal.aborted) throw storeClosed(this.#options.directory);
-    const { freeBytesMin, headBytesMax } = this.#options.limits;
-    if (this.#freeBytes < freeBytesMin)
-      throw diskLow(this.#options.directory, this.#freeBytes, freeBytesMin);
+    const { headBytesMax } = this.#options.limits;
+    if (this.#freeBytes < this.#freeBytesMin)
+      throw diskLow(this.#options.directory, this.#freeBytes, this.#freeBytesMin);
     const bytesMax = HEAD_OVERFLOW_FACTOR * headBytesMax;
     if (this.headBytes > bytesMax) throw queueFull("data waiting to be sealed", bytesMax);
   }
@@ -327,7 +329,9 @@ export class StoreCore<H extends Head> {
   }
 
   async #checkSpace(): Promise<void> {
-    this.#freeBytes = (await this.#fileSystem.space(this.#options.directory)).freeBytes;
+    const { totalBytes, freeBytes } = await this.#fileSystem.space(this.#options.directory);
+    this.#freeBytes = freeBytes;
+    this.#freeBytesMin = Math.min(this.#options.limits.freeBytesMin, totalBytes * FREE_SHARE_MAX);
   }
 
   async #maintain(): Promise<void> {
