@@ -27,7 +27,7 @@ export function newerFormat(path: string, found: number, known: number): FinchEr
 
 /** The disk refused a write or an fsync; nothing of it was acknowledged. */
 export function diskFailed(path: string, cause: unknown): FinchError {
-  const code = String((cause as { code?: unknown }).code ?? "");
+  const code = (cause as { code?: string }).code ?? "";
   const why =
     code === "ENOSPC" || code === "EDQUOT"
       ? "the disk is full; free some space"

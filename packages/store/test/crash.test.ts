@@ -107,7 +107,7 @@ async function live(subject: Subject, life: Life): Promise<void> {
   ]);
   await append(store!, 6, NOW_MS - 41_000);
   await attempt(() => store!.expire());
-  await attempt(() => store![Symbol.asyncDispose]());
+  await attempt(async () => store![Symbol.asyncDispose]());
   store = undefined;
   for (let tries = 0; store === undefined && tries < 8; tries++)
     await attempt(async () => void (store = await subject.open(fileSystem, clock)));

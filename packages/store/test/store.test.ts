@@ -1,0 +1,375 @@
+/** Rules of the stores that need no fault: limits, windows, retention, views that last, damage in blocks, the lock. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { createMatcher, isStaleAt, setStaleAt, wordsOf } from "@finch/model";
+import { nodeFileSystem } from "@finch/runtime";
+import { lockDirectory } from "../src/directory-lock.ts";
+import { openLogStore } from "../src/log-store.ts";
+import { openMetricStore } from "../src/metric-store.ts";
+import { FaultyFileSystem } from "./faulty-file-system.ts";
+import {
+  createTestClock,
+  logBatch,
+  NOW_MS,
+  readEntries,
+  readSamples,
+  sampleBatch,
+  storeOptions,
+} from "./store-fixtures.ts";
+
+const BLOCK = "/data/signal/blocks/0000000001";
+const ns = (ms: number) => BigInt(ms) * 1_000_000n;
+
+describe("what is refused", () => {
+  test("samples outside the window, one by one, with the reason", async () => {
+    const options = storeOptions(new FaultyFileSystem(), {
+      limits: { outOfOrderWindowMs: 1000, futureWindowMs: 500 },
+    });
+    await using store = await openMetricStore(options);
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+    const result = await store.append(
+      sampleBatch([
+        { series: "a", t: NOW_MS - 1001, v: 1 },
+        { series: "b", t: NOW_MS - 1000, v: 1 },
+        { series: "a", t: NOW_MS + 501, v: 1 },
+        { series: "a", t: NOW_MS, v: 2 },
+        { series: "a", t: NOW_MS + 500, v: 2 },
+      ]),
+    );
+    assert.deepEqual(result, {
+      accepted: 2,
+      duplicates: 0,
+      rejections: [
+        { index: 0, reason: "too-old", timestampMs: NOW_MS - 1001 },
+        { index: 2, reason: "too-far-in-future", timestampMs: NOW_MS + 501 },
+        { index: 3, reason: "duplicate-timestamp", timestampMs: NOW_MS },
+      ],
+    });
+    assert.equal(store.statistics().rejectedTotal, 3);
+  });
+
+  test("entries outside the window", async () => {
+    await using store = await openLogStore(
+      storeOptions(new FaultyFileSystem(), {
+        limits: { outOfOrderWindowMs: 1000, futureWindowMs: 500 },
+      }),
+    );
+    await store.append(logBatch([{ stream: "a", ns: ns(NOW_MS), line: "x" }]));
+    const { accepted, rejections } = await store.append(
+      logBatch([
+        { stream: "b", ns: ns(NOW_MS - 2000), line: "x" },
+        { stream: "b", ns: ns(NOW_MS), line: "x" },
+        { stream: "b", ns: ns(NOW_MS + 700), line: "x" },
+      ]),
+    );
+    assert.equal(accepted, 1);
+    assert.deepEqual(
+      rejections.map(({ reason }) => reason),
+      ["too-old", "too-far-in-future"],
+    );
+  });
+
+  test("more series than the limit: the whole batch, and what it defined is defined again", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const options = storeOptions(fileSystem, { limits: { headSeriesMax: 2 } });
+    {
+      await using store = await openMetricStore(options);
+      const tooMany = ["a", "b", "c"].map((series) => ({ series, t: NOW_MS, v: 1 }));
+      await assert.rejects(store.append(sampleBatch(tooMany)), {
+        kind: "limited",
+        code: "store/too-many-series",
+      });
+      await store.append(sampleBatch(tooMany.slice(0, 2)));
+    }
+    await using store = await openMetricStore(options);
+    assert.equal((await readSamples(store)).size, 2);
+  });
+
+  test("writes while the disk is nearly full; queries go on", async () => {
+    const fileSystem = new FaultyFileSystem();
+    await using store = await openMetricStore(storeOptions(fileSystem));
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+    fileSystem.freeBytes = 1000;
+    await store.expire();
+    await assert.rejects(store.append(sampleBatch([{ series: "a", t: NOW_MS + 1, v: 1 }])), {
+      kind: "unavailable",
+      code: "store/disk-low",
+    });
+    assert.equal((await readSamples(store)).size, 1);
+    fileSystem.freeBytes = 1e12;
+    await store.expire();
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS + 1, v: 1 }]));
+  });
+});
+
+test("stale markers keep their bits through the log, the head and a block", async () => {
+  const options = storeOptions(new FaultyFileSystem());
+  const batch = sampleBatch(
+    Array.from({ length: 100 }, (_, i) => ({ series: "a", t: NOW_MS - 1000 + i, v: 1 })),
+  );
+  setStaleAt(wordsOf(batch.values), 5);
+  setStaleAt(wordsOf(batch.values), 99);
+  const staleAt = async (store: Awaited<ReturnType<typeof openMetricStore>>) => {
+    for await (const [series] of store.select({
+      matchers: [createMatcher("__name__", "=", "a")],
+      startMs: 0,
+      endMs: 8e15,
+      signal: new AbortController().signal,
+    })) {
+      const words = wordsOf(series!.values);
+      return Array.from(series!.values.keys()).filter((index) => isStaleAt(words, index));
+    }
+    return [];
+  };
+  {
+    await using store = await openMetricStore(options);
+    await store.append(batch);
+    assert.deepEqual(await staleAt(store), [5, 99]);
+  }
+  await using store = await openMetricStore(options);
+  assert.deepEqual(await staleAt(store), [5, 99]);
+  await store.flush();
+  assert.deepEqual(await staleAt(store), [5, 99]);
+});
+
+describe("views", () => {
+  test("a selection goes on over a seal and a removal that happen meanwhile, and sees nothing of later", async () => {
+    const clock = createTestClock();
+    await using store = await openMetricStore(
+      storeOptions(new FaultyFileSystem(), { clock, maxAgeMs: 1000 }),
+    );
+    const many = Array.from({ length: 600 }, (_, i) => ({ series: `s${i}`, t: NOW_MS - 10, v: i }));
+    await store.append(sampleBatch(many.slice(0, 300)));
+    await store.flush();
+    await store.append(sampleBatch(many.slice(300)));
+    let series = 0;
+    let samples = 0;
+    for await (const batch of store.select({
+      matchers: [createMatcher("__name__", "=~", ".+")],
+      startMs: 0,
+      endMs: 8e15,
+      signal: new AbortController().signal,
+    })) {
+      if (series === 0) {
+        await store.append(
+          sampleBatch(many.map(({ series: name }) => ({ series: name, t: NOW_MS, v: -1 }))),
+        );
+        await store.flush();
+        clock.now += 5000;
+        await store.expire();
+        assert.equal(store.statistics().blocks, 0);
+      }
+      series += batch.length;
+      for (const { values } of batch) samples += values.length;
+    }
+    assert.deepEqual([series, samples], [600, 600]);
+    assert.equal((await readSamples(store)).size, 0);
+  });
+
+  test("an aborted selection stops with the reason", async () => {
+    await using store = await openMetricStore(storeOptions(new FaultyFileSystem()));
+    await store.append(
+      sampleBatch(Array.from({ length: 600 }, (_, i) => ({ series: `s${i}`, t: NOW_MS, v: i }))),
+    );
+    const controller = new AbortController();
+    await assert.rejects(async () => {
+      for await (const batch of store.select({
+        matchers: [createMatcher("__name__", "=~", ".+")],
+        startMs: 0,
+        endMs: 8e15,
+        signal: controller.signal,
+      })) {
+        assert.ok(batch.length > 0);
+        controller.abort(new Error("the caller left"));
+      }
+    }, /the caller left/);
+  });
+
+  test("a needle skips the pages of a block that cannot hold it", async () => {
+    await using store = await openLogStore(storeOptions(new FaultyFileSystem()));
+    const id = (i: number) => `4bf92f3577b34da6${String(i * 7919).padStart(16, "0")}`;
+    for (const stream of ["a", "b", "c", "d"]) {
+      await store.append(
+        logBatch(
+          Array.from({ length: 50 }, (_, i) => ({
+            stream,
+            ns: ns(NOW_MS) + BigInt(i),
+            line: `${stream} trace=${id(i + 1000 * stream.charCodeAt(0))}`,
+          })),
+        ),
+      );
+    }
+    await store.flush();
+    const statistics = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
+    const found = await readEntries(
+      store,
+      { needles: [new TextEncoder().encode(id(98_007))] },
+      statistics,
+    );
+    assert.ok(found.includes(`b@${ns(NOW_MS) + 7n} b trace=${id(98_007)}`));
+    assert.deepEqual([statistics.pagesRead, statistics.pagesSkipped], [1, 3]);
+  });
+});
+
+describe("retention", () => {
+  test("blocks leave by age", async () => {
+    const clock = createTestClock();
+    const fileSystem = new FaultyFileSystem();
+    await using store = await openMetricStore(
+      storeOptions(fileSystem, { clock, maxAgeMs: 10_000 }),
+    );
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS - 9_000, v: 1 }]));
+    await store.flush();
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+    await store.flush();
+    await store.expire();
+    assert.equal(store.statistics().blocks, 2);
+    clock.now += 2000;
+    await store.expire();
+    assert.deepEqual(await fileSystem.list("/data/signal/blocks"), ["0000000002"]);
+  });
+
+  test("the oldest leave while the share of the disk is too large", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const options = storeOptions(fileSystem);
+    await using store = await openMetricStore({
+      ...options,
+      retention: { maxAgeMs: Infinity, maxDiskShare: 0.5 },
+    });
+    for (let i = 0; i < 4; i++) {
+      await store.append(sampleBatch([{ series: "a", t: NOW_MS + i, v: 1 }]));
+      await store.flush();
+    }
+    fileSystem.totalBytes = store.statistics().blockBytes;
+    await store.expire();
+    const blocks = await fileSystem.list("/data/signal/blocks");
+    assert.equal(blocks.at(-1), "0000000004");
+    assert.ok(blocks.length === 1 || blocks.length === 2, String(blocks));
+  });
+});
+
+describe("damage", () => {
+  for (const file of ["meta.json", "index.bin", "pages.bin", "metadata.bin"]) {
+    test(`a flipped bit anywhere in ${file} is found and named`, async () => {
+      const fileSystem = new FaultyFileSystem();
+      const options = storeOptions(fileSystem);
+      {
+        await using store = await openMetricStore(options);
+        await store.append(
+          sampleBatch(
+            [{ series: "a", t: NOW_MS, v: 1 }],
+            [{ family: "a", type: "counter", help: "h", unit: "" }],
+          ),
+        );
+        await store.flush();
+      }
+      const path = `${BLOCK}/${file}`;
+      const size = await fileSystem.sizeOf(path);
+      // The first 16 bytes of pages and metadata are read by other tools only; blank space in the meta file means nothing.
+      for (
+        let offset = file === "index.bin" || file === "meta.json" ? 0 : 16;
+        offset < size;
+        offset++
+      ) {
+        if (file === "index.bin" && offset >= 12 && offset < 16) continue;
+        const before = (await fileSystem.readFile(path))[offset]!;
+        if (file === "meta.json" && (before === 32 || before === 10)) continue;
+        fileSystem.flipBit(path, offset);
+        const attempt = async () => {
+          await using store = await openMetricStore(options);
+          return await readSamples(store);
+        };
+        const outcome = await attempt().catch((error: { code?: string; message: string }) => error);
+        if (outcome instanceof Map)
+          assert.deepEqual([...outcome], [[`a@${NOW_MS}`, 1]], `offset ${offset}`);
+        else {
+          assert.match(
+            String(outcome.code),
+            /^store\/(corrupt-file|newer-format)$/,
+            `offset ${offset}: ${outcome.message}`,
+          );
+          assert.ok(outcome.message.includes(path));
+        }
+        fileSystem.flipBit(path, offset);
+      }
+    });
+  }
+
+  test("a store of a newer format, or of another signal, is refused by name", async () => {
+    const fileSystem = new FaultyFileSystem();
+    await (await openMetricStore(storeOptions(fileSystem)))[Symbol.asyncDispose]();
+    await assert.rejects(openLogStore(storeOptions(fileSystem)), { code: "store/corrupt-file" });
+    fileSystem.put("/data/signal/version", new TextEncoder().encode("finch metrics store 2\n"));
+    await assert.rejects(openMetricStore(storeOptions(fileSystem)), {
+      code: "store/newer-format",
+      message: /start the newer Finch/,
+    });
+  });
+});
+
+test("metadata survives the log, a seal and a reopening; the newest wins", async () => {
+  const options = storeOptions(new FaultyFileSystem());
+  const gauge = { family: "f", type: "gauge", help: "old", unit: "" } as const;
+  {
+    await using store = await openMetricStore(options);
+    await store.append(sampleBatch([{ series: "f", t: NOW_MS, v: 1 }], [gauge]));
+    await store.flush();
+    await store.append(sampleBatch([], [{ ...gauge, help: "new" }]));
+  }
+  await using store = await openMetricStore(options);
+  assert.deepEqual([...store.metadata().values()], [{ ...gauge, help: "new" }]);
+});
+
+describe("directory lock", () => {
+  test("held once; a lock file of a dead process does not hold", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "finch-lock-"));
+    try {
+      await writeFile(
+        join(directory, "lock"),
+        JSON.stringify({ pid: process.pid, start: "1", boot: "another boot" }),
+      );
+      {
+        await using lock = await lockDirectory(directory);
+        assert.ok(lock);
+        await assert.rejects(lockDirectory(directory), {
+          code: "store/directory-locked",
+          message: new RegExp(`process ${process.pid}`),
+        });
+      }
+      await using again = await lockDirectory(directory);
+      assert.ok(again);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
+
+test("a real directory: append, seal, reopen", async () => {
+  const root = await mkdtemp(join(tmpdir(), "finch-store-"));
+  try {
+    const options = storeOptions(nodeFileSystem, { directory: join(root, "metrics") });
+    {
+      await using store = await openMetricStore({
+        ...options,
+        limits: { ...options.limits, freeBytesMin: 0 },
+      });
+      await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+      await store.flush();
+      await store.append(sampleBatch([{ series: "a", t: NOW_MS + 1, v: 2 }]));
+    }
+    await using store = await openMetricStore(options);
+    assert.deepEqual(
+      [...(await readSamples(store))],
+      [
+        [`a@${NOW_MS}`, 1],
+        [`a@${NOW_MS + 1}`, 2],
+      ],
+    );
+    assert.equal(store.statistics().recovery.records, 1);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+});
