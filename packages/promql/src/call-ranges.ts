@@ -55,11 +55,6 @@ const EXTENDED_FUNCTIONS = {
 } as const;
 const COUNTER_NAME = /(?:_total|_sum|_count|_bucket)$/;
 
-/** The range functions by name, for the test that checks the table of signatures. */
-export function rangeFunctionNames(): readonly string[] {
-  return Object.keys(RANGE_FUNCTIONS);
-}
-
 /** A range vector ready to slide over. */
 export interface Ranges {
   readonly series: readonly RangeSeries[];

@@ -139,3 +139,19 @@ void test("metric names go at once unless removal is delayed", async () => {
     '{instance="1", was="requests_total"}',
   ]);
 });
+
+void test("trees as deep as the parser takes are evaluated", async () => {
+  const query = Array.from({ length: 500 }, () => "requests_total").join(" or ");
+  const result = await engine.instantQuery({ source, query, timeMs: 600_000 });
+  assert.equal(result.type === "vector" && result.labels.length, 3);
+  for (const [head, tail] of [
+    ["-(", ")"],
+    ["abs(", ")"],
+    ["sum by (instance) (", ")"],
+    ["1 + (", ")"],
+  ] as const) {
+    const nested = `${head.repeat(240)}requests_total${tail.repeat(240)}`;
+    const deep = await engine.instantQuery({ source, query: nested, timeMs: 600_000 });
+    assert.equal(deep.type === "vector" && deep.labels.length, 3, head);
+  }
+});

@@ -178,6 +178,14 @@ void test("a query nested too deeply is refused, not a stack overflow", () => {
   assert.throws(() => parseQuery("-".repeat(5000) + "1"), /nested deeper than 500 levels/);
 });
 
+void test("a long chain of operators parses, a longer one is refused", () => {
+  assert.equal(parseQuery(Array.from({ length: 500 }, () => "x").join(" or ")).kind, "binary");
+  assert.throws(
+    () => parseQuery(Array.from({ length: 600 }, () => "x").join(" or ")),
+    /nested deeper than 500 levels: group long chains/,
+  );
+});
+
 void test("match[] takes selectors only", () => {
   assert.deepEqual(
     parseMetricSelector('up{job="x"}').map((m) => `${m.name}${m.operator}${m.value}`),

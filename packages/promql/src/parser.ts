@@ -12,6 +12,7 @@ import type {
   VectorMatching,
 } from "./ast.ts";
 import { AGGREGATE_OPERATORS, PARAMETER_AGGREGATES } from "./ast.ts";
+import { childrenOf } from "./check-features.ts";
 import { checkTypes } from "./check-types.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { parsePostfix } from "./parse-modifiers.ts";
@@ -21,7 +22,7 @@ import { fail, isWord, TokenStream, unexpected } from "./token-stream.ts";
 
 /** Query text a user may send. Without it a parse of megabytes would hold the thread. */
 const QUERY_LENGTH_MAX = 1_000_000;
-/** Nesting of parentheses, calls and signs. Without it a hostile query overflows the stack. */
+/** Levels of the tree. Without it a hostile query overflows the stack. */
 const DEPTH_MAX = 500;
 
 const PRECEDENCE: Readonly<Record<BinaryOperator, number>> = {
@@ -54,8 +55,25 @@ export function parseQuery(text: string): Expr {
     throw fail(stream, { start: 0, end: 0 }, "no expression found in input");
   const expr = parseExpr(stream, 0);
   if (stream.peek().kind !== "end") throw unexpected(stream, "", "");
+  refuseDeepTree(stream, expr);
   checkTypes(text, expr);
   return expr;
+}
+
+/** A long chain of operators makes a deep tree without nesting in the text; whoever walks it would overflow the stack. */
+function refuseDeepTree(stream: TokenStream, root: Expr): void {
+  let level: readonly Expr[] = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH_MAX) {
+      const remedy = "group long chains of operators with parentheses";
+      throw fail(
+        stream,
+        level[0]!.position,
+        `expression is nested deeper than ${DEPTH_MAX} levels: ${remedy}`,
+      );
+    }
+    level = level.flatMap(childrenOf);
+  }
 }
 
 /** Parses what `match[]` takes: one instant vector selector without modifiers. */
