@@ -23,8 +23,11 @@ export async function runLogqlScript(file: string, text: string, report: Report)
     const body: Line[] = [];
     for (i++; i < lines.length && /^\s/.test(lines[i]!.text); i++) body.push(lines[i]!);
     if (head.text === "clear") source = createMemorySource();
-    else if (head.text === "load") for (const line of body) load(source, line.text.trim());
-    else if (head.text.startsWith("eval ")) {
+    else if (head.text === "load") {
+      for (const { number, text: entry } of body) {
+        if (!load(source, entry.trim())) report(`${file}:${number}`, "not a load line");
+      }
+    } else if (head.text.startsWith("eval ")) {
       report(`${file}:${head.number}`, await runEval(source, head.text, body));
     } else report(`${file}:${head.number}`, `unknown command ${JSON.stringify(head.text)}`);
   }
@@ -65,15 +68,22 @@ const LOAD = /^(\{[^}]*\})\s+(?:"(.*)"|`(.*)`)\s+@\s+(\S+)(.*)$/;
 const PAIR = /([\w.]+)\s*=\s*"((?:[^"\\]|\\.)*)"/g;
 
 function readPairs(text: string): string[] {
-  return [...text.matchAll(PAIR)].flatMap(([, name, value]) => [
-    name!,
-    JSON.parse(`"${value}"`) as string,
-  ]);
+  return [...text.matchAll(PAIR)].flatMap(([, name, value]) => [name!, readText(value!)]);
 }
 
-function load(source: MemoryLogSource, text: string): void {
+/** A quoted text; one with escapes that are none stands as it is. */
+function readText(body: string): string {
+  try {
+    return JSON.parse(`"${body}"`) as string;
+  } catch {
+    return body;
+  }
+}
+
+/** Answers whether the line could be read. */
+function load(source: MemoryLogSource, text: string): boolean {
   const match = LOAD.exec(text);
-  if (match === null) throw new Error(`not a load line: ${text}`);
+  if (match === null) return false;
   const [, labels, quoted, raw, at, rest] = match;
   const repeat = /\[repeat every\s+(\S+)\s+for\s+(\d+)\]/.exec(rest!);
   const metadata = /\[metadata ([^\]]*)\]/.exec(rest!);
@@ -89,6 +99,7 @@ function load(source: MemoryLogSource, text: string): void {
       metadata: Labels.raw(readPairs(metadata?.[1] ?? "")),
     })),
   );
+  return true;
 }
 
 const EVAL = /^eval (?:instant at (\S+)|range from (\S+) to (\S+) step (\S+)) (.*)$/;
