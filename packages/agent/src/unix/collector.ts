@@ -40,6 +40,8 @@ export interface Machine {
     readonly type: string;
     readonly timeoutMs: number;
   }): Promise<FileSystemSpace>;
+  /** What a program prints; rejects when it cannot be run, fails, or takes too long. */
+  run(program: string, args: readonly string[]): Promise<string>;
   nowMs(): number;
   /** Name and distance from UTC of the machine's time zone at a time. */
   zoneAt(timeMs: number): { readonly name: string; readonly offsetSeconds: number };

@@ -42,6 +42,7 @@ function machineOf(
     realPath: () => undefined,
     modifiedMs: () => 1_700_000_000_500,
     space: () => Promise.resolve(space),
+    run: (program) => Promise.reject(new Error(`no ${program} here`)),
     nowMs: () => 1_700_000_000_123,
     zoneAt: () => ({ name: "CET", offsetSeconds: 3600 }),
     addresses: () => [{ device: "eth0", address: "10.0.0.1", prefixLength: 24 }],
@@ -529,6 +530,34 @@ const CASES: readonly Case[] = [
     ],
   },
   {
+    collector: "zfs",
+    name: "figures of the module, of pools and of datasets",
+    files: {
+      "/proc/spl/kstat/zfs/arcstats":
+        "6 1 0x01 91 4368 1 2\nname type data\nhits 4 8772612\nmeta-only 3 -5\nlabel 7 text\n",
+      "/proc/spl/kstat/zfs/tank/state": "ONLINE\n",
+      "/proc/spl/kstat/zfs/tank/io":
+        "12 3 0x00 1 80 1 2\nnread nwritten r w wt wl wu rt rl ru wc rc\n1 2 3 4 5 6 7 8 9 10 11 12\n",
+      "/proc/spl/kstat/zfs/tank/objset-0x36":
+        "29 1 0x01 7 2160 1 2\nname type data\ndataset_name 7 tank/a b\nwrites 4 9\n",
+    },
+    expected: [
+      "node_zfs_arc_hits 8772612",
+      "node_zfs_arc_meta_only -5",
+      'node_zfs_zpool_dataset_writes{dataset="tank/a b",zpool="tank"} 9',
+      ..."nread 1,nwritten 2,r 3,rc 12,rl 9,rt 8,ru 10"
+        .split(",")
+        .map((text) => text.replace(/^(\w+)/, 'node_zfs_zpool_$1{zpool="tank"}')),
+      ...["online", "degraded", "faulted", "offline", "removed", "unavail", "suspended"].map(
+        (state) =>
+          `node_zfs_zpool_state{state="${state}",zpool="tank"} ${state === "online" ? 1 : 0}`,
+      ),
+      ..."w 4,wc 11,wl 6,wt 5,wu 7"
+        .split(",")
+        .map((text) => text.replace(/^(\w+)/, 'node_zfs_zpool_$1{zpool="tank"}')),
+    ],
+  },
+  {
     collector: "processes",
     name: "processes and threads by state, names with parentheses",
     files: {
@@ -701,6 +730,56 @@ void describe("filesystem", () => {
   });
 });
 
+void test("systemd: the manager, a summary of all units, and the wanted ones", async () => {
+  const units =
+    "Id=a.service\nActiveState=active\nLoadState=loaded\nType=simple\nNRestarts=3\nActiveEnterTimestamp=Fri 2026-11-20 10:00:00.250000 UTC\nTasksCurrent=2\nTasksMax=infinity\n\n" +
+    "Id=b.socket\nActiveState=active\nLoadState=loaded\nNAccepted=5\nNConnections=1\nNRefused=0\n\n" +
+    "Id=c.timer\nActiveState=inactive\nLoadState=loaded\nLastTriggerUSec=n/a\nActiveEnterTimestamp=n/a\n\n" +
+    "Id=gone.service\nActiveState=inactive\nLoadState=not-found\n\n" +
+    "Id=d.mount\nActiveState=failed\nLoadState=loaded\nType=ext4\n";
+  const manager = "Version=252.38-1~deb12u1\nVirtualization=kvm\nSystemState=degraded\n";
+  const machine = machineOf(
+    {},
+    { run: (_, args) => Promise.resolve(args.includes("*") ? units : manager) },
+  );
+  const options = {
+    ...DEFAULT_COLLECTOR_OPTIONS.systemd,
+    enableRestarts: true,
+    startTime: true,
+    taskMetrics: true,
+  };
+  const lines = (await collect("systemd", machine, { systemd: options })).filter(
+    (line) => !line.startsWith("#"),
+  );
+  const state = (name: string, own: string, type: string) =>
+    ["active", "activating", "deactivating", "inactive", "failed"].map(
+      (one) =>
+        `node_systemd_unit_state{name="${name}",state="${one}",type="${type}"} ${one === own ? 1 : 0}`,
+    );
+  assert.deepEqual(lines, [
+    'node_systemd_service_restart_total{name="a.service"} 3',
+    'node_systemd_socket_accepted_connections_total{name="b.socket"} 5',
+    'node_systemd_socket_current_connections{name="b.socket"} 1',
+    'node_systemd_socket_refused_connections_total{name="b.socket"} 0',
+    "node_systemd_system_running 0",
+    'node_systemd_timer_last_trigger_seconds{name="c.timer"} 0',
+    'node_systemd_unit_start_time_seconds{name="a.service"} 1795168800.25',
+    'node_systemd_unit_start_time_seconds{name="c.timer"} 0',
+    ...state("a.service", "active", "simple"),
+    ...state("b.socket", "active", ""),
+    ...state("c.timer", "inactive", ""),
+    'node_systemd_unit_tasks_current{name="a.service"} 2',
+    'node_systemd_units{state="active"} 2',
+    'node_systemd_units{state="activating"} 0',
+    'node_systemd_units{state="deactivating"} 0',
+    'node_systemd_units{state="inactive"} 2',
+    'node_systemd_units{state="failed"} 1',
+    'node_systemd_version{version="252.38-1~deb12u1"} 252.38',
+    'node_systemd_virtualization_info{virtualization_type="kvm"} 1',
+  ]);
+  assert.deepEqual(await collect("systemd", machineOf({})), []);
+});
+
 void describe("chooseCollectors", () => {
   const none = { set: [], disable: [], enable: [] };
   void test("defaults, minus, plus; enabling wins", () => {
@@ -711,15 +790,15 @@ void describe("chooseCollectors", () => {
       ["cpu", "time", "uname"],
     );
     assert.equal(
-      chooseCollectors({ ...none, disable: ["cpu", "zfs"] }).length,
+      chooseCollectors({ ...none, disable: ["cpu", "xfs"] }).length,
       defaults.length - 1,
     );
   });
 
   void test("refuses what is not built and what does not exist", () => {
-    assert.throws(() => chooseCollectors({ ...none, enable: ["systemd"] }), {
+    assert.throws(() => chooseCollectors({ ...none, enable: ["tcpstat"] }), {
       kind: "unsupported",
-      message: /^not supported yet: collector systemd/,
+      message: /^not supported yet: collector tcpstat/,
     });
     assert.throws(() => chooseCollectors({ ...none, disable: ["cpuu"] }), {
       kind: "invalid",

@@ -1,4 +1,5 @@
 /** The real machine behind the collectors: synchronous reads of procfs and sysfs, and statfs that a dead mount cannot hang. */
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { machine as architecture, networkInterfaces } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -54,6 +55,7 @@ export function openMachine(options: {
         return undefined;
       }
     },
+    run: (program, args) => run(program, args),
     zoneAt: (timeMs) => zoneAt(timeMs),
     addresses: () =>
       Object.entries(networkInterfaces()).flatMap(([device, all = []]) =>
@@ -70,6 +72,26 @@ export function openMachine(options: {
       LOCAL_TYPES.has(type) ? toSpace(statfsSync(path)) : await remote.space(path, timeoutMs),
     [Symbol.asyncDispose]: () => remote.close(),
   };
+}
+
+/** A program that hangs must not hang the scrape. */
+const RUN_MS_MAX = 5000;
+const RUN_BYTES_MAX = 16 << 20;
+/** Of its own, so that what programs print does not depend on how this one was started. */
+const PROGRAM_ENVIRONMENT = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+
+function run(program: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      timeout: RUN_MS_MAX,
+      maxBuffer: RUN_BYTES_MAX,
+      env: PROGRAM_ENVIRONMENT,
+    };
+    execFile(program, args, options, (error, output, complaint) => {
+      if (error === null) resolve(output);
+      else reject(new Error(`${program} failed: ${complaint.trim() || error.message}`));
+    });
+  });
 }
 
 function readIfThere(path: string): string | undefined {

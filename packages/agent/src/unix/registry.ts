@@ -30,7 +30,9 @@ import {
   time,
   uname,
 } from "./system.ts";
+import { makeSystemd, type SystemdOptions } from "./systemd.ts";
 import { makeTextfile } from "./textfile.ts";
+import { zfs } from "./zfs.ts";
 
 /** What collectors can be told; one member for each that takes any. */
 export interface CollectorOptions {
@@ -52,6 +54,7 @@ export interface CollectorOptions {
   readonly netdev: NetdevOptions;
   readonly netstat: { readonly fields: string };
   readonly powersupply: { readonly ignoredSupplies: string };
+  readonly systemd: SystemdOptions;
   readonly textfile: { readonly directory: string };
   readonly vmstat: { readonly fields: string };
 }
@@ -78,6 +81,13 @@ export const DEFAULT_COLLECTOR_OPTIONS: CollectorOptions = {
       "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$",
   },
   powersupply: { ignoredSupplies: "^$" },
+  systemd: {
+    unitInclude: ".+",
+    unitExclude: ".+\\.(automount|device|mount|scope|slice)",
+    enableRestarts: false,
+    startTime: false,
+    taskMetrics: false,
+  },
   textfile: { directory: "" },
   vmstat: { fields: "^(oom_kill|pgpg|pswp|pg.*fault).*" },
 };
@@ -122,12 +132,14 @@ const COLLECTORS: Readonly<Record<string, Registration>> = {
   sockstat: always(sockstat),
   softnet: always(softnet),
   stat: always(stat),
+  systemd: { isDefault: false, make: (options) => makeSystemd(options.systemd) },
   textfile: { isDefault: true, make: (options) => makeTextfile(options.textfile) },
   thermal_zone: always(thermalZone),
   time: always(time),
   udp_queues: always(udpQueues),
   uname: always(uname),
   vmstat: { isDefault: true, make: (options) => makeVmstat(options.vmstat) },
+  zfs: always(zfs),
 };
 
 /** Collectors of node_exporter that are not built; named so that a configuration that asks for one is told so, not that it is a typing error. */
@@ -135,7 +147,7 @@ const NOT_BUILT: ReadonlySet<string> = new Set(
   (
     "bcache bcachefs boottime btrfs buddyinfo cgroups cpu_vulnerabilities devstat dmmultipath drbd drm ethtool exec fibrechannel infiniband interrupts ipvs ksmd " +
     "lnstat logind meminfo_numa mountstats network_route nfs nfsd ntp nvmesubsystem pcidevice perf qdisc runit slabinfo softirqs supervisord " +
-    "swap sysctl systemd tapestats tcpstat thermal timex watchdog wifi xfrm xfs zfs zoneinfo"
+    "swap sysctl tapestats tcpstat thermal timex watchdog wifi xfrm xfs zoneinfo"
   ).split(" "),
 );
 

@@ -26,7 +26,6 @@ const NOT_BUILT_BLOCKS = {
   runit: notYet("block", "Options of the runit collector."),
   supervisord: notYet("block", "Options of the supervisord collector."),
   sysctl: notYet("block", "Options of the sysctl collector."),
-  systemd: notYet("block", "Options of the systemd collector."),
   tapestats: notYet("block", "Options of the tapestats collector."),
 };
 
@@ -135,6 +134,16 @@ const ARGUMENTS = {
       ),
     },
     { repeat: "one", doc: "Options of the powersupplyclass collector." },
+  ),
+  systemd: block(
+    {
+      unit_include: optional("string", DEFAULTS.systemd.unitInclude, "RE2 of units to show."),
+      unit_exclude: optional("string", DEFAULTS.systemd.unitExclude, "RE2 of units not to show."),
+      enable_restarts: optional("bool", false, "Add how often services were restarted."),
+      start_time: optional("bool", false, "Add when units started."),
+      task_metrics: optional("bool", false, "Add the tasks of services."),
+    },
+    { repeat: "one", doc: "Options of the systemd collector, which is off by default." },
   ),
   textfile: block(
     { directory: optional("string", "", "Directory with *.prom files.") },
@@ -267,6 +276,13 @@ function optionsOf(values: Arguments): CollectorOptions {
     },
     netstat: { fields: values.netstat.fields },
     powersupply: { ignoredSupplies: values.powersupply.ignored_supplies },
+    systemd: {
+      unitInclude: values.systemd.unit_include,
+      unitExclude: values.systemd.unit_exclude,
+      enableRestarts: values.systemd.enable_restarts,
+      startTime: values.systemd.start_time,
+      taskMetrics: values.systemd.task_metrics,
+    },
     textfile: { directory: values.textfile.directory },
     vmstat: { fields: values.vmstat.fields },
   };
