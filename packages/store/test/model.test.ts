@@ -24,7 +24,8 @@ const BASE_NS = BigInt(NOW_MS) * 1_000_000n;
 
 type Step<T> =
   | { readonly kind: "append"; readonly rows: readonly T[] }
-  | { readonly kind: "flush" | "reopen" };
+  | { readonly kind: "flush" }
+  | { readonly kind: "reopen" };
 
 function steps<T>(row: fc.Arbitrary<T>): fc.Arbitrary<Step<T>[]> {
   return fc.array(
@@ -253,7 +254,7 @@ describe("logs", () => {
           for (const needle of [
             "4bf92f3577b34da6a3ce929d0e0e4736",
             "index.html",
-            ...all.slice(0, 3).map(({ line }) => [...line].slice(1).join("")),
+            ...all.slice(0, 3).map(({ line }) => Array.from(line).slice(1).join("")),
           ]) {
             const rows = await readEntries(held, { needles: [new TextEncoder().encode(needle)] });
             for (const row of all)
