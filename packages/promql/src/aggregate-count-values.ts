@@ -1,13 +1,15 @@
 /** `count_values`: how many series of a group have each value, the value as a label. */
 import { formatFloat } from "@finch/model";
 import type { Labels } from "@finch/model";
+import type { Evaluation } from "./evaluation.ts";
 import { emptySeries } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
-export function countValues(
+export async function countValues(
+  evaluation: Evaluation,
   input: readonly OutputSeries[],
   options: { readonly label: string; readonly grouping: (labels: Labels) => Labels },
-): readonly OutputSeries[] {
+): Promise<readonly OutputSeries[]> {
   const counts = new Map<string, OutputSeries>();
   for (const { labels, values, present } of input) {
     // Values repeat from step to step: the series to count in is looked up when the value changes.
@@ -18,13 +20,18 @@ export function countValues(
       const value = values[step]!;
       if (target === undefined || !Object.is(value, lastValue)) {
         const named = options.grouping(labels.with(options.label, formatFloat(value)));
-        target = counts.get(named.key) ?? emptySeries(named, false, values.length);
-        counts.set(named.key, target);
+        target = counts.get(named.key);
+        if (target === undefined) {
+          evaluation.spend(values.length);
+          target = emptySeries(named, false, values.length);
+          counts.set(named.key, target);
+        }
         lastValue = value;
       }
       target.values[step] = target.values[step]! + 1;
       target.present[step] = 1;
     }
+    if (evaluation.isBreathDue()) await evaluation.breathe();
   }
   return [...counts.values()];
 }

@@ -1,5 +1,6 @@
 /** Aggregations that pick series of a group, step by step: topk, bottomk, limitk, limit_ratio. Picked series keep all their labels. */
 import type { Labels } from "@finch/model";
+import type { Evaluation } from "./evaluation.ts";
 import { labelHashShare } from "./label-hash.ts";
 import { emptySeries } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
@@ -18,11 +19,12 @@ type Picker = (
 ) => void;
 
 /** For a single step the result is in the order of the ranks, group by group. */
-export function rankWithinGroups(
+export async function rankWithinGroups(
+  evaluation: Evaluation,
   operator: "topk" | "bottomk" | "limitk" | "limit_ratio",
   groups: readonly Group[],
   param: Float64Array,
-): readonly OutputSeries[] {
+): Promise<readonly OutputSeries[]> {
   const output: OutputSeries[] = [];
   const pick = PICKERS[operator];
   for (const { members } of groups) {
@@ -35,6 +37,7 @@ export function rankWithinGroups(
         const { labels, dropName, values } = members[index]!;
         let result = results[index];
         if (result === undefined) {
+          evaluation.spend(param.length);
           result = emptySeries(labels, dropName, param.length);
           results[index] = result;
           output.push(result);
@@ -42,6 +45,7 @@ export function rankWithinGroups(
         result.values[step] = values[step]!;
         result.present[step] = 1;
       }
+      if (evaluation.isBreathDue()) await evaluation.breathe();
     }
   }
   return output;

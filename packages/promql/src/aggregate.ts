@@ -31,7 +31,7 @@ export async function evaluateAggregate(
     case "limit_ratio": {
       assert(param !== undefined && expr.param !== undefined, "the parser has seen a parameter");
       if (!isRankPossible(evaluation, expr, param)) return [];
-      return rankWithinGroups(operator, groupSeries(input, grouping), param);
+      return await rankWithinGroups(evaluation, operator, groupSeries(input, grouping), param);
     }
     case "quantile":
       assert(param !== undefined && expr.param !== undefined, "the parser has seen a parameter");
@@ -118,7 +118,7 @@ async function evaluateCountValues(
     throw executionError(`invalid label name ${JSON.stringify(name.value)}`);
   const input = await evaluation.vector(grid, expr.expr);
   const grouping = expr.without ? expr.grouping : [...expr.grouping, name.value];
-  return countValues(input, {
+  return await countValues(evaluation, input, {
     label: name.value,
     grouping: groupingOf({ grouping, without: expr.without }),
   });

@@ -82,13 +82,14 @@ interface QuantileInput {
   readonly argument: number;
 }
 
-export function histogramQuantile(
+export async function histogramQuantile(
   context: CallContext,
   { input, phi, argument }: QuantileInput,
-): readonly OutputSeries[] {
+): Promise<readonly OutputSeries[]> {
   const { evaluation, grid, expr } = context;
   const repaired = new Map<string, Repairs>();
-  const output = collectHistograms(context, input, argument).map((histogram) => {
+  const output: OutputSeries[] = [];
+  for (const histogram of collectHistograms(context, input, argument)) {
     const out = emptySeries(histogram.labels, histogram.dropName, grid.steps);
     const metric = evaluation.options.delayedNameRemoval ? histogram.labels.get("__name__") : "";
     const repairs = repaired.get(metric) ?? new Repairs();
@@ -99,8 +100,9 @@ export function histogramQuantile(
       out.present[step] = 1;
       if (forced !== undefined) repairs.add(forced, grid.startMs + step * grid.stepMs);
     });
-    return evaluation.withoutName(out);
-  });
+    output.push(evaluation.withoutName(out));
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
   for (const [metric, repairs] of repaired) {
     if (repairs.count > 0)
       evaluation.annotations.forcedMonotonicity(
@@ -112,26 +114,31 @@ export function histogramQuantile(
   return output;
 }
 
-/** Several quantiles of one vector; each result gets the quantile as a label. */
-export function histogramQuantiles(
+interface QuantilesInput {
+  readonly input: readonly OutputSeries[];
+  readonly phi: Float64Array;
+  readonly label: string;
+}
+
+/** One of several quantiles of one vector; its results get the quantile as a label, which may differ by step. */
+export async function histogramQuantiles(
   context: CallContext,
-  {
-    input,
-    phi,
-    label,
-  }: {
-    readonly input: readonly OutputSeries[];
-    readonly phi: Float64Array;
-    readonly label: string;
-  },
-): readonly OutputSeries[] {
-  return histogramQuantile(context, { input, phi, argument: 0 }).flatMap((series) => {
-    const texts = new Set(phi);
-    return [...texts].map((value) => {
+  { input, phi, label }: QuantilesInput,
+): Promise<readonly OutputSeries[]> {
+  const output: OutputSeries[] = [];
+  const distinct = [...new Set(phi)];
+  for (const series of await histogramQuantile(context, { input, phi, argument: 0 })) {
+    for (const value of distinct) {
+      context.evaluation.spend(phi.length);
       const present = series.present.map((p, step) => (Object.is(phi[step], value) ? p : 0));
-      return { ...series, labels: series.labels.with(label, openMetricsFloat(value)), present };
-    });
-  });
+      output.push({
+        ...series,
+        labels: series.labels.with(label, openMetricsFloat(value)),
+        present,
+      });
+    }
+  }
+  return output;
 }
 
 /** Numbers as OpenMetrics writes them in labels: whole ones with `.0`. */
@@ -146,19 +153,22 @@ interface FractionInput {
   readonly upper: Float64Array;
 }
 
-export function histogramFraction(
+export async function histogramFraction(
   context: CallContext,
   { input, lower, upper }: FractionInput,
-): readonly OutputSeries[] {
+): Promise<readonly OutputSeries[]> {
   const { evaluation, grid } = context;
-  return collectHistograms(context, input, 2).map((histogram) => {
+  const output: OutputSeries[] = [];
+  for (const histogram of collectHistograms(context, input, 2)) {
     const out = emptySeries(histogram.labels, histogram.dropName, grid.steps);
     eachStep(histogram, grid.steps, (buckets, step) => {
       out.values[step] = fractionOfBuckets(lower[step]!, upper[step]!, buckets);
       out.present[step] = 1;
     });
-    return evaluation.withoutName(out);
-  });
+    output.push(evaluation.withoutName(out));
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+  return output;
 }
 
 /** What had to be forced into order, over all steps of one histogram. */

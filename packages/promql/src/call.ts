@@ -244,7 +244,7 @@ const quantiles: CallImplementation = async (context) => {
   for (let index = 2; index < expr.args.length; index++) {
     const phi = await scalarArg(context, index);
     warnAboutQuantile(evaluation, phi, expr.args[index]!.position);
-    output.push(...histogramQuantiles(context, { input, phi, label: label.value }));
+    output.push(...(await histogramQuantiles(context, { input, phi, label: label.value })));
   }
   return vectorOf(evaluation, output);
 };
@@ -279,7 +279,7 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
       const [lower, upper] = [await scalarArg(context, 0), await scalarArg(context, 1)];
       return vectorOf(
         context.evaluation,
-        histogramFraction(context, { input: await vectorArg(context, 2), lower, upper }),
+        await histogramFraction(context, { input: await vectorArg(context, 2), lower, upper }),
       );
     },
   ],
@@ -289,7 +289,10 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
       const phi = await scalarArg(context, 0);
       const input = await vectorArg(context, 1);
       warnAboutQuantile(context.evaluation, phi, context.expr.args[0]!.position);
-      return vectorOf(context.evaluation, histogramQuantile(context, { input, phi, argument: 1 }));
+      return vectorOf(
+        context.evaluation,
+        await histogramQuantile(context, { input, phi, argument: 1 }),
+      );
     },
   ],
   ["histogram_quantiles", quantiles],
