@@ -83,7 +83,7 @@ function parsePostfix(cursor: TokenCursor): Expression {
       throw new ParseFault(token, `more than ${CHAIN_LENGTH_MAX} accesses in a row`);
     cursor.advance();
     if (token.kind === ".") {
-      const name = cursor.expect("identifier", 'a name after "."');
+      const name = cursor.expect("identifier", "IDENT");
       value = {
         kind: "access",
         value,
@@ -228,6 +228,7 @@ function fieldName(text: string): string {
   return text.length > 2 ? text.slice(1, -1) : text;
 }
 
-function blockAsExpression(at: Identifier | Expression | Token): ParseFault {
+/** What a block in the place of a value is refused with. */
+export function blockAsExpression(at: Identifier | Expression | Token): ParseFault {
   return new ParseFault(at, "cannot use a block as an expression");
 }

@@ -50,7 +50,11 @@ const INVALID: readonly [rule: string, text: string, faults: readonly string[]][
     "a.b = 1",
     ['1:1: attribute names may only consist of a single identifier with no "."'],
   ],
-  ["a raw label", "a `b` { }", ["1:3: block labels must be written with double quotes"]],
+  [
+    "a raw label",
+    "a `b` { }",
+    ["1:3: expected block label to be a double quoted string, but got `b`"],
+  ],
   [
     "a label that is no identifier",
     'a "b-c" { }',
@@ -64,9 +68,18 @@ const INVALID: readonly [rule: string, text: string, faults: readonly string[]][
     ["1:5: string literal not terminated; close it with a double quote on the same line"],
   ],
   ["an open comment", "a = 1\n/* x", ["2:1: block comment not terminated"]],
+  ["a block as a value", 'a = b.c "d" { }', ["1:5: cannot use a block as an expression"]],
+  ["a labelled attribute", 'a "b" = 1', ["1:7: attribute names may not have labels"]],
+  ["a bare label", "a b { }", ["1:3: expected block label, got IDENT b"]],
+  [
+    "a number as a field name",
+    "a = {1 = 2}",
+    ["1:6: expected field name (string or identifier), got NUMBER 1"],
+  ],
+  ["a keyword as a name", "a = b.true", ["1:7: expected IDENT, got BOOL true"]],
   ["a block as an expression", "a = [b { }]", ["1:6: cannot use a block as an expression"]],
   ["an open block", "a {\n b = 1\n", ['1:3: block "a" is not closed: expected }, got end of file']],
-  ["two statements on a line", "a = 1 b = 2", ["1:7: expected end of line, got b"]],
+  ["two statements on a line", "a = 1 b = 2", ["1:7: expected end of line, got IDENT b"]],
   [
     "several faults, one for each statement",
     "a = \nb = 1\nc = ]\nd { e = ) }",

@@ -5,7 +5,7 @@
 import type { Attribute, Block, Expression, File, Statement } from "./ast.ts";
 import { makeError } from "./diagnostics.ts";
 import type { Diagnostic } from "./diagnostics.ts";
-import { parseExpressionTokens } from "./expression-parser.ts";
+import { blockAsExpression, parseExpressionTokens } from "./expression-parser.ts";
 import { DIAGNOSTICS_MAX, NESTING_MAX } from "./limits.ts";
 import { unquoteString } from "./literals.ts";
 import { scan } from "./scanner.ts";
@@ -114,6 +114,14 @@ class Parser {
   #parseAttribute(name: Token): Attribute {
     const equals = this.#cursor.advance().start;
     const value = parseExpressionTokens(this.#cursor);
+    const next = this.#cursor.token.kind;
+    if (
+      (value.kind === "identifier" || value.kind === "access") &&
+      (next === "string" || next === "{")
+    ) {
+      if (this.#cursor.take("string") !== undefined) this.#cursor.expect("{", "{");
+      throw blockAsExpression(value);
+    }
     return { kind: "attribute", name: name.text, equals, value, start: name.start, end: value.end };
   }
 
@@ -131,12 +139,8 @@ class Parser {
         `attribute names may only consist of a single identifier with no "."`,
       );
     const label = this.#parseLabel();
-    if (cursor.token.kind !== "{") {
-      throw new ParseFault(
-        cursor.token,
-        `expected ${label === undefined ? '"=", a block label or "{"' : '"{"'} after ${JSON.stringify(name)}, got ${describeToken(cursor.token)}`,
-      );
-    }
+    if (cursor.token.kind !== "{")
+      throw new ParseFault(cursor.token, headerFault(name, label !== undefined, cursor.token));
     const openBrace = cursor.advance().start;
     if (depth >= NESTING_MAX)
       throw new ParseFault(first, `blocks are nested deeper than ${NESTING_MAX}`);
@@ -165,7 +169,10 @@ class Parser {
   #parseLabel(): { readonly text: string; readonly span: Span } | undefined {
     const token = this.#cursor.token;
     if (token.kind === "raw-string")
-      throw new ParseFault(token, "block labels must be written with double quotes");
+      throw new ParseFault(
+        token,
+        `expected block label to be a double quoted string, but got ${token.text.slice(0, 80)}`,
+      );
     if (token.kind !== "string") return undefined;
     const label = unquoteString(token.text);
     if (!label.ok) throw new ParseFault(token, label.message);
@@ -178,6 +185,14 @@ class Parser {
     this.#cursor.advance();
     return label.value === "" ? undefined : { text: label.value, span: token };
   }
+}
+
+/** Why `token` cannot follow the name and label of a block. */
+function headerFault(name: string, hasLabel: boolean, token: Token): string {
+  if (hasLabel && token.kind === "=") return "attribute names may not have labels";
+  if (hasLabel) return `expected {, got ${describeToken(token)}`;
+  if (token.kind === "identifier") return `expected block label, got ${describeToken(token)}`;
+  return `expected =, a block label or { after ${JSON.stringify(name)}, got ${describeToken(token)}`;
 }
 
 /** Keeps the first diagnostic of each line: those behind it are mostly its echo. */

@@ -50,22 +50,20 @@ export interface Comment {
   readonly end: number;
 }
 
-/** How a token is called in messages. */
+const KIND_NAMES: Partial<Readonly<Record<TokenKind, string>>> = {
+  identifier: "IDENT",
+  number: "NUMBER",
+  float: "FLOAT",
+  string: "STRING",
+  "raw-string": "STRING",
+};
+
+/** How a token is called in messages: its kind in the words of the language, and what it says. */
 export function describeToken(token: Token): string {
-  switch (token.kind) {
-    case "terminator":
-      return "end of line";
-    case "end":
-      return "end of file";
-    case "identifier":
-    case "keyword":
-    case "number":
-    case "float":
-      return token.text;
-    case "string":
-    case "raw-string":
-      return "a string";
-    default:
-      return token.text;
-  }
+  if (token.kind === "terminator") return "end of line";
+  if (token.kind === "end") return "end of file";
+  if (token.kind === "keyword") return token.text === "null" ? "NULL" : `BOOL ${token.text}`;
+  const name = KIND_NAMES[token.kind];
+  if (name === undefined) return token.text;
+  return token.text.length > 40 || token.text.includes("\n") ? name : `${name} ${token.text}`;
 }
