@@ -539,12 +539,12 @@ const CASES: readonly Case[] = [
       "/proc/spl/kstat/zfs/tank/io":
         "12 3 0x00 1 80 1 2\nnread nwritten r w wt wl wu rt rl ru wc rc\n1 2 3 4 5 6 7 8 9 10 11 12\n",
       "/proc/spl/kstat/zfs/tank/objset-0x36":
-        "29 1 0x01 7 2160 1 2\nname type data\ndataset_name 7 tank/a b\nwrites 4 9\n",
+        "29 1 0x01 7 2160 1 2\nname type data\ndataset_name 7 tank/a b\nwrites 4 4\n",
     },
     expected: [
       "node_zfs_arc_hits 8772612",
       "node_zfs_arc_meta_only -5",
-      'node_zfs_zpool_dataset_writes{dataset="tank/a b",zpool="tank"} 9',
+      'node_zfs_zpool_dataset_writes{dataset="tank/a b",zpool="tank"} 4',
       ..."nread 1,nwritten 2,r 3,rc 12,rl 9,rt 8,ru 10"
         .split(",")
         .map((text) => text.replace(/^(\w+)/, 'node_zfs_zpool_$1{zpool="tank"}')),

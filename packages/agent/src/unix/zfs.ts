@@ -83,10 +83,16 @@ function parseTable(text: string | undefined): readonly Row[] {
       rows.push({
         name: name!,
         type: type!,
-        data: line.slice(line.indexOf(data, line.indexOf(type!, name!.length))),
+        data: restOf(line, name!, type!),
       });
   }
   return rows;
+}
+
+/** All after the second word: the name of a dataset may hold spaces. */
+function restOf(line: string, name: string, type: string): string {
+  const typeStart = line.indexOf(type, line.indexOf(name) + name.length);
+  return line.slice(typeStart + type.length).trim();
 }
 
 function addPool(
