@@ -131,7 +131,7 @@ function toTarget(value: Value): Target {
   if (value instanceof Capsule && value.content instanceof Labels) return value.content;
   if (!isObject(value))
     throw new ValueFault(
-      `target::ConvertFrom: conversion from '${describeKind(value)}' is not supported`,
+      `target::ConvertFrom: conversion from '${typeof value === "bigint" ? "int64" : describeKind(value)}' is not supported`,
     );
   return Labels.fromObject(eachField(value, toText));
 }

@@ -223,11 +223,11 @@ class GraphBuilder {
       return { to: found.id, rest: found.rest, start: reference.start, end: reference.end };
     }
     if (this.#vocabulary.library.has(path[0]!) || path[0] === "module_path") return undefined;
-    const shown = path.slice(0, 3).join(".");
+    const shown = path.join(".");
     this.#fault(
       draft.source,
       reference,
-      `component ${JSON.stringify(shown)} does not exist or is out of scope${suggest(shown, this.#drafts.keys())}`,
+      `component ${JSON.stringify(shown)} does not exist or is out of scope${suggest(path.slice(0, 3).join("."), this.#drafts.keys())}`,
     );
     return undefined;
   }
@@ -266,11 +266,7 @@ class GraphBuilder {
     for (const cycle of findCycles(edges)) {
       for (const id of cycle) {
         const draft = this.#drafts.get(id)!;
-        this.#fault(
-          draft.source,
-          headerOf(draft.block),
-          `cycle detected: ${[...cycle, cycle[0]!].join(" → ")}`,
-        );
+        this.#fault(draft.source, headerOf(draft.block), `cycle detected: ${cycle.join(", ")}`);
       }
     }
     const nodes = new Map<string, GraphNode>();
