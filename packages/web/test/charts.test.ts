@@ -99,6 +99,7 @@ describe("plot options", () => {
   test("one series each, after the times", () => assert.equal(plotOptions(setup).series.length, 3));
   test("colours mix", () => {
     assert.equal(mixColors("#ffffff", "#000000", 0.5), "rgb(128 128 128)");
+    assert.equal(mixColors("#fff", "#000", 0.5), "rgb(128 128 128)");
     assert.equal(withAlpha("#102030", 0.5), "rgb(16 32 48 / 0.5)");
   });
 });

@@ -50,7 +50,7 @@ describe("rendered once", () => {
   });
   test("the machine and its stop", () => {
     const html = render(
-      <MachineHeader machine={machine} staleSince={1_700_000_000}>
+      <MachineHeader machine={machine} reachable staleSince={1_700_000_000}>
         {null}
       </MachineHeader>,
     );
@@ -60,7 +60,7 @@ describe("rendered once", () => {
     assert.match(html, /no data since 2023-11-1\d/);
     assert.doesNotMatch(
       render(
-        <MachineHeader machine={machine} staleSince={undefined}>
+        <MachineHeader machine={machine} reachable staleSince={undefined}>
           {null}
         </MachineHeader>,
       ),

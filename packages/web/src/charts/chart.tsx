@@ -125,7 +125,7 @@ function createPlot(
       series: order.map((index) => data.series[index]!),
       view,
       barPaths: uPlot.paths.bars?.({ size: [0.8, 24], gap: 1, align: -1 }),
-      resolveColor: (name) => style.getPropertyValue(name).trim(),
+      resolveColor: (name) => hexColor(style.getPropertyValue(name).trim()),
       handlers: {
         onCursor: showAt,
         onSelect: (from, to) => latest.current.props.onZoom(from * 1000, to * 1000),
@@ -154,6 +154,14 @@ function createPlot(
       made.destroy();
     },
   };
+}
+
+/** Any way to write a colour as hexadecimal digits, which canvases give back whatever they are given. */
+function hexColor(color: string): string {
+  const context = document.createElement("canvas").getContext("2d");
+  if (context === null) return color;
+  context.fillStyle = color;
+  return context.fillStyle;
 }
 
 /** Tells whether the pointer is over this very chart; a finger drags the crosshair along and a tap elsewhere takes it away. */

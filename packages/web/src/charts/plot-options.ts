@@ -164,7 +164,7 @@ function drawStale(plot: uPlot, view: PlotView, color: string): void {
   ctx.restore();
 }
 
-/** `#rrggbb` over another, `share` of the first. */
+/** One colour over another, `share` of the first. */
 export function mixColors(color: string, ground: string, share: number): string {
   const a = channels(color);
   const b = channels(ground);
@@ -175,6 +175,8 @@ export function withAlpha(color: string, alpha: number): string {
   return `rgb(${channels(color).join(" ")} / ${alpha})`;
 }
 
+/** Red, green and blue of `#rrggbb` or `#rgb`, to which style sheets are shortened when they are built. */
 function channels(color: string): number[] {
-  return [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16) || 0);
+  const digits = /^#[0-9a-f]{3}$/i.test(color) ? color.replaceAll(/[0-9a-f]/gi, "$&$&") : color;
+  return [1, 3, 5].map((at) => Number.parseInt(digits.slice(at, at + 2), 16) || 0);
 }

@@ -47,7 +47,7 @@ export function HomePage(): ReactNode {
   const chartsStale = stale === undefined || nowMs / 1000 - stale < stepSeconds ? undefined : stale;
   return (
     <div className="page home">
-      <MachineHeader machine={machine} staleSince={stale}>
+      <MachineHeader machine={machine} reachable={reachable} staleSince={stale}>
         <RangeControls />
       </MachineHeader>
       {!reachable && (

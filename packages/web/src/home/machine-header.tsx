@@ -7,6 +7,7 @@ import { formatClock, formatDuration, formatMoment } from "../time/format-time.t
 
 export interface MachineHeaderProps {
   readonly machine: Machine | undefined;
+  readonly reachable: boolean;
   readonly staleSince: number | undefined;
   readonly children: ReactNode;
 }
@@ -18,14 +19,19 @@ const HEALTH_TEXT = {
   unknown: "No part has reported yet",
 } as const;
 
-export function MachineHeader({ machine, staleSince, children }: MachineHeaderProps): ReactNode {
+export function MachineHeader({
+  machine,
+  reachable,
+  staleSince,
+  children,
+}: MachineHeaderProps): ReactNode {
   const facts = machine === undefined ? [] : machineFacts(machine);
   return (
     <header className="machine">
       <div className="machine-who">
         <div className="machine-name">
           <h1>{machine?.hostname ?? "This machine"}</h1>
-          <HealthBadge components={machine?.components ?? []} />
+          <HealthBadge components={reachable ? (machine?.components ?? []) : []} />
           {staleSince !== undefined && (
             <span className="badge badge-stale" role="status">
               no data since {staleMoment(staleSince * 1000)}

@@ -24,6 +24,7 @@ const FAILURES_BEFORE_POLLING = 2;
 export async function runTail(options: TailOptions): Promise<void> {
   let startNs = options.startNs;
   let failures = 0;
+  let everOpened = false;
   let waitMs = RETRY_MS_MIN;
   const onEntries: TailOptions["onEntries"] = (entries, dropped) => {
     for (const entry of entries) if (isLater(entry.timeNs, startNs)) startNs = entry.timeNs;
@@ -33,8 +34,9 @@ export async function runTail(options: TailOptions): Promise<void> {
   while (!options.signal.aborted) {
     const opened = await streamOnce({ ...options, startNs, onEntries });
     if (options.signal.aborted) return;
+    everOpened ||= opened;
     failures = opened ? 0 : failures + 1;
-    if (failures >= FAILURES_BEFORE_POLLING) {
+    if (!everOpened && failures >= FAILURES_BEFORE_POLLING) {
       return pollForever({ ...options, startNs, onEntries });
     }
     options.onState("reconnecting");
