@@ -12,14 +12,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { freePort, freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
 
-const PROMETHEUS = "/usr/bin/prometheus";
+const PROMETHEUS = process.env["PROMETHEUS_BINARY"] ?? "/usr/bin/prometheus";
 const NODE_EXPORTER = "/usr/bin/prometheus-node-exporter";
 const SECONDS = Number(process.env["PROMETHEUS_SECONDS"] ?? 30);
 /**
  * The longest window of the queries. Comparison begins when it is full: Debian 12's Prometheus 2.42 extrapolates a series that begins within the
  * window by an older rule than Prometheus 3, which Finch follows.
  */
-const WINDOW_SECONDS = 16;
+const WINDOW_SECONDS = 20;
 /** Relative difference that counts as equal: both compute in doubles, in a different order of operations. */
 const TOLERANCE = 1e-9;
 
