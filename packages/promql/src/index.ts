@@ -44,6 +44,7 @@ export { AGGREGATE_OPERATORS, unwrapParens } from "./ast.ts";
 export { ERROR_CODES, formatPosition, PromqlParseError } from "./errors.ts";
 export { FUNCTIONS } from "./functions.ts";
 export type { FunctionSignature } from "./functions.ts";
+export { formatQueryLines } from "./line-printer.ts";
 export { parseMetricSelector, parseQuery } from "./parser.ts";
 export { formatQuery } from "./printer.ts";
 export type { SelectRequest, SeriesSource } from "./source.ts";

@@ -8,6 +8,7 @@ import type {
   DurationExpression,
   Expr,
   ExtendedMode,
+  Subquery,
   VectorMatching,
   VectorSelector,
 } from "./ast.ts";
@@ -30,15 +31,8 @@ export function formatQuery(expr: Expr): string {
       return formatBareSelector(expr) + formatModifiers(expr);
     case "matrix":
       return `${formatBareSelector(expr.selector)}[${formatRange(expr)}]${formatModifiers(expr.selector)}`;
-    case "subquery": {
-      const step =
-        expr.stepExpression !== undefined
-          ? formatExpression(expr.stepExpression)
-          : expr.stepMs === undefined
-            ? ""
-            : formatDuration(expr.stepMs);
-      return `${formatQuery(expr.expr)}[${formatRange(expr)}:${step}]${formatModifiers(expr)}`;
-    }
+    case "subquery":
+      return formatQuery(expr.expr) + formatSubqueryRange(expr);
     case "call":
       return `${expr.name}(${expr.args.map(formatQuery).join(", ")})`;
     case "aggregate":
@@ -140,19 +134,34 @@ function formatExpression(expression: DurationExpression): string {
   }
 }
 
-function formatAggregate({ operator, expr, param, grouping, without }: Aggregate): string {
-  const labels = without
-    ? ` without ${formatLabels(grouping)} `
-    : grouping.length > 0
-      ? ` by ${formatLabels(grouping)} `
-      : "";
+function formatAggregate(node: Aggregate): string {
+  const { expr, param } = node;
   const args =
     param === undefined ? formatQuery(expr) : `${formatQuery(param)}, ${formatQuery(expr)}`;
-  return `${operator}${labels}(${args})`;
+  return `${formatAggregateHead(node)}(${args})`;
 }
 
-function formatBinary({ operator, left, right, returnBool, matching }: Binary): string {
-  return `${formatQuery(left)} ${operator}${returnBool ? " bool" : ""}${formatMatching(matching)} ${formatQuery(right)}`;
+/** An aggregation up to its parenthesis. */
+export function formatAggregateHead({ operator, grouping, without }: Aggregate): string {
+  if (without) return `${operator} without ${formatLabels(grouping)} `;
+  return grouping.length > 0 ? `${operator} by ${formatLabels(grouping)} ` : operator;
+}
+
+function formatBinary(node: Binary): string {
+  return `${formatQuery(node.left)} ${formatOperator(node)} ${formatQuery(node.right)}`;
+}
+
+/** An operator with what modifies it. */
+export function formatOperator({ operator, returnBool, matching }: Binary): string {
+  return `${operator}${returnBool ? " bool" : ""}${formatMatching(matching)}`;
+}
+
+/** What makes a subquery of an expression: its range, step and modifiers. */
+export function formatSubqueryRange(node: Subquery): string {
+  const { stepMs, stepExpression } = node;
+  const plain = stepMs === undefined ? "" : formatDuration(stepMs);
+  const step = stepExpression === undefined ? plain : formatExpression(stepExpression);
+  return `[${formatRange(node)}:${step}]${formatModifiers(node)}`;
 }
 
 function formatMatching({
