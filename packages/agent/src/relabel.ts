@@ -3,7 +3,7 @@
  * relabel rules of sources and the write relabelling of sinks. Rules are compiled once ({@link compileRules}) and applied many times
  * ({@link relabel}); a rule set is immutable and may be shared.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { compileRegexp, Labels } from "@finch/model";
 import type { CompiledRegexp } from "@finch/model";
 import { describeError, FinchError, unreachable } from "@finch/runtime";
@@ -303,7 +303,7 @@ function replaceWith(
 
 /** The last eight bytes of the MD5 of the text, big-endian, modulo `modulus`. */
 function hashModulo(text: string, modulus: bigint): string {
-  const digest = createHash("md5").update(text).digest();
+  const digest = hash("md5", text, "buffer");
   return String(digest.readBigUInt64BE(8) % modulus);
 }
 
