@@ -322,6 +322,19 @@ void describe("prometheus.remote_write", () => {
     assert.deepEqual(back.lines, [`{__name__="x"} 1 @${NOW}`, `{__name__="x"} 2 @${NOW + 1}`]);
   });
 
+  void test("a stop sends what is queued without waiting for the batch to fill", async () => {
+    await using receiver = await startReceiver(() => ({ status: 200 }));
+    await using directory = await temporaryDirectory();
+    const values = argumentsFor(receiver.url, {
+      endpoint: { queue_config: { batch_send_deadline: 3_600_000 } },
+    });
+    {
+      await using component = runComponent(remoteWrite, { values, directory: directory.path });
+      await component.exports.receiver.append(samplesOf([{ __name__: "x" }, 1]), NEVER);
+    }
+    assert.deepEqual(receiver.lines, [`{__name__="x"} 1 @${NOW}`]);
+  });
+
   void test("new arguments take over the queue", async () => {
     await using directory = await temporaryDirectory();
     await using silent = await startReceiver(() => undefined);

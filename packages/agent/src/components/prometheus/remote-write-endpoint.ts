@@ -50,6 +50,8 @@ export interface EndpointParts {
 const BYTES_PER_SAMPLE = 64;
 const TAKE_BYTES_MIN = 64 << 10;
 const TAKE_BYTES_MAX = 4 << 20;
+/** A queue that gives nothing within this is empty: it reads from this machine's page cache. */
+const QUEUE_ANSWER_MS = 50;
 /** An answer to a write is an error message at most. */
 const RESPONSE_BYTES_MAX = 1 << 20;
 /** Longest wait that an endpoint may ask for; a wrong date in Retry-After must not stop the sender for years. */
@@ -96,6 +98,31 @@ export class Endpoint {
       const batch = await queue.take(name, { bytesMax, waitMs: batchDeadlineMs, signal });
       for (const request of this.#plan(batch.records)) await this.#deliver(request, signal);
       await queue.commit(name, batch.next);
+    }
+  }
+
+  /** Sends what is queued, without waiting for more and for `msMax` at most; what then is left stays in the queue. */
+  async flush(msMax: number): Promise<void> {
+    const { queue, context } = this.#parts;
+    const { name } = this.#options;
+    const timeUp = AbortSignal.timeout(msMax);
+    try {
+      for (;;) {
+        const isEmpty = AbortSignal.timeout(QUEUE_ANSWER_MS);
+        const signal = AbortSignal.any([timeUp, isEmpty]);
+        const batch = await queue.take(name, { bytesMax: TAKE_BYTES_MAX, waitMs: 0, signal });
+        for (const request of this.#plan(batch.records)) await this.#deliver(request, timeUp);
+        await queue.commit(name, batch.next);
+      }
+    } catch (error) {
+      if (timeUp.aborted) {
+        context.log.info("unsent samples wait for the next start", { endpoint: name });
+      } else if (!(error instanceof DOMException)) {
+        context.log.error("sending what was queued failed; it waits for the next start", {
+          endpoint: name,
+          error: describeError(error),
+        });
+      }
     }
   }
 

@@ -24,6 +24,8 @@ const QUEUE_BYTES_MAX = 512 << 20;
 const QUEUE_BYTES_HIGH = Math.floor(QUEUE_BYTES_MAX * 0.9);
 /** Metric families whose metadata is kept; names made from user input would fill the memory otherwise. */
 const METADATA_MAX = 20_000;
+/** How long a stopping sender goes on with what is queued, such as the markers that end series; the rest waits for the next start. */
+const FLUSH_MS_MAX = 500;
 /** How long a sender pauses after a fault of the disk before it goes on. */
 const FAULT_PAUSE_MS = 5000;
 
@@ -219,8 +221,13 @@ class Sink implements MetricsReceiver {
         senders: values.endpoint.map(nameOf),
       }),
     );
+    const clients: HttpClient[] = [];
+    for (const endpoint of values.endpoint) {
+      clients.push(stack.use(await createHttpClient(httpClientOptions(endpoint))));
+    }
     const ending = new AbortController();
     const running: Promise<void>[] = [];
+    // Goes before the clients and the queue, which the senders use to the end.
     stack.defer(async () => {
       this.#open = Promise.withResolvers();
       this.#open.promise.catch(() => {});
@@ -230,8 +237,8 @@ class Sink implements MetricsReceiver {
       await Promise.all(running);
     });
     const ends = AbortSignal.any([signal, ending.signal]);
-    for (const endpoint of values.endpoint) {
-      const client = stack.use(await createHttpClient(httpClientOptions(endpoint)));
+    for (const [index, endpoint] of values.endpoint.entries()) {
+      const client = clients[index]!;
       running.push(...this.#startEndpoint({ endpoint, values, client, queue, signal: ends }));
     }
     this.#open.resolve({ queue, encode: makeEncoder(values) });
@@ -260,7 +267,8 @@ class Sink implements MetricsReceiver {
       queue,
       queueBytesHigh: QUEUE_BYTES_HIGH,
     });
-    const loops = [this.#keepGoing(signal, () => sender.run(signal))];
+    const sending = this.#keepGoing(signal, () => sender.run(signal));
+    const loops = [sending.then(() => sender.flush(FLUSH_MS_MAX))];
     const { send, send_interval, max_samples_per_send } = endpoint.metadata_config;
     if (send) {
       loops.push(
