@@ -8,7 +8,6 @@ import type { Expr, Unary } from "./ast.ts";
 import { evaluateBinary } from "./binary.ts";
 import { evaluateCall } from "./call.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { unsupportedError } from "./errors.ts";
 import { isStepInvariant } from "./plan.ts";
 import { evaluateSelector } from "./select.ts";
 import { mergeSameLabels } from "./values.ts";
@@ -35,12 +34,6 @@ async function evaluateNode(evaluation: Evaluation, grid: Grid, expr: Expr): Pro
     case "unary":
       return await evaluateUnary(evaluation, grid, expr);
     case "selector":
-      if (expr.extended === "anchored")
-        throw unsupportedError(
-          evaluation.options.query,
-          expr.position,
-          "anchored instant vector selector",
-        );
       return { kind: "vector", series: await evaluateSelector(evaluation, grid, expr) };
     case "aggregate":
       return { kind: "vector", series: await evaluateAggregate(evaluation, grid, expr) };

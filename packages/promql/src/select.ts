@@ -34,7 +34,7 @@ export function atTime(evaluation: Evaluation, at: AtModifier): number {
   }
 }
 
-/** An instant vector selector at every step. `timestamps` answers the times of the samples, in seconds, instead of their values. */
+/** An instant vector selector at every step; `anchored` means nothing here. `timestamps` answers the times of the samples, in seconds, instead of their values. */
 export async function evaluateSelector(
   evaluation: Evaluation,
   grid: Grid,
@@ -50,7 +50,7 @@ export async function evaluateSelector(
   };
   const selected = await loadSeries(evaluation, node, {
     ...bounds,
-    keepStale: node.extended === undefined,
+    keepStale: node.extended !== "smoothed",
   });
   const output: OutputSeries[] = [];
   for (const series of selected) {
