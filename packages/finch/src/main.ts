@@ -1,11 +1,22 @@
 /**
- * The `finch` command: sets the process up, then loads only what the command given needs. The one place that reads the command line, the
- * environment and the clock.
+ * The `finch` command: sets the process up, then loads only what the command given needs. The one place that reads the command line and sets
+ * the engine's switches.
  */
-import { enableCompileCache } from "node:module";
+import { enableCompileCache, flushCompileCache } from "node:module";
+import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 
-// Compiled code of the last start is reused; a fifth of the start time and some memory of the compiler.
-enableCompileCache();
+/** By then a long-running command has loaded what it needs. */
+const FLUSH_AFTER_MS = 10_000;
+
+// The young generation stays at its first megabytes instead of growing to 32 MB and never shrinking: most of what is short-lived here stands in
+// typed arrays outside of it, and a machine that is merely watched should not pay for bursts.
+setFlagsFromString("--semi-space-growth-factor=1");
+
+// Compiled code of the last start is reused: a shorter start, and 20 MB less, for no TypeScript compiler is loaded. Written early as well,
+// so that a process that is killed leaves it to the next.
+enableCompileCache(join(import.meta.dirname, "../../../node_modules/.cache/finch-compile"));
+setTimeout(flushCompileCache, FLUSH_AFTER_MS).unref();
 
 const { runCommandLine } = await import("./command-line.ts");
 process.exitCode = await runCommandLine(process.argv);
