@@ -1,4 +1,4 @@
-export type { Health } from "./component.ts";
+export type { Health, Stability } from "./component.ts";
 export { createAgentRoutes } from "./http.ts";
 export { detectJournal, generateMachineConfig, MACHINE_LOG_FILES } from "./machine-config.ts";
 export type { MachineConfigOptions } from "./machine-config.ts";

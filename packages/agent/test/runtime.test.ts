@@ -23,7 +23,7 @@ function makeComponents(events: Events): Readonly<Record<string, ComponentLoader
   const received: LogEntry[] = [];
   const sink = defineComponent({
     name: "loki.echo",
-    stability: "experimental",
+    stability: "generally-available",
     summary: "Takes entries.",
     arguments: {},
     exports: { receiver: "Takes entries." },
@@ -44,7 +44,7 @@ function makeComponents(events: Events): Readonly<Record<string, ComponentLoader
   });
   const value = defineComponent({
     name: "local.file",
-    stability: "experimental",
+    stability: "generally-available",
     summary: "Exports a text, at once or when asked.",
     arguments: {
       text: required("string", "Text."),
@@ -68,7 +68,7 @@ function makeComponents(events: Events): Readonly<Record<string, ComponentLoader
   });
   const source = defineComponent({
     name: "loki.source.file",
-    stability: "experimental",
+    stability: "generally-available",
     summary: "Sends.",
     arguments: {
       forward_to: required("list(logs-receiver)", "Receivers."),
@@ -87,8 +87,21 @@ function makeComponents(events: Events): Readonly<Record<string, ComponentLoader
       events.push(`stop ${context.label}`);
     },
   });
+  const preview = defineComponent({
+    name: "prometheus.enrich",
+    stability: "experimental",
+    summary: "Not mature.",
+    arguments: {},
+    exports: {},
+    run: (_context, signal) => aborted(signal),
+  });
   const load = (definition: ComponentDefinition) => async () => definition;
-  return { "loki.echo": load(sink), "local.file": load(value), "loki.source.file": load(source) };
+  return {
+    "loki.echo": load(sink),
+    "local.file": load(value),
+    "loki.source.file": load(source),
+    "prometheus.enrich": load(preview),
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -460,6 +473,12 @@ const REFUSED: readonly [rule: string, text: string, kind: string, message: RegE
     `local.file "a" { text = local.file.b.content }\nlocal.file "b" { text = local.file.a.content }`,
     "invalid",
     /cycle detected: local\.file\.a, local\.file\.b/,
+  ],
+  [
+    "a component that is not mature enough",
+    `prometheus.enrich "a" { }`,
+    "invalid",
+    /1:1: component "prometheus\.enrich" is at stability level "experimental", .* use --stability\.level=experimental/,
   ],
   ["a top-level attribute", "a = 1", "invalid", /unrecognized attribute a/],
 ];

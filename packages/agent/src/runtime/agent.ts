@@ -7,7 +7,7 @@
  */
 import type { LibraryEnvironment } from "@finch/alloy-syntax";
 import type { Clock, FileSystem } from "@finch/runtime";
-import type { Health } from "../component.ts";
+import type { Health, Stability } from "../component.ts";
 import { COMPONENTS } from "../components/index.ts";
 import type { ComponentLoader } from "../components/index.ts";
 import { checkGraph } from "./check.ts";
@@ -39,6 +39,8 @@ export interface AgentOptions {
   readonly signal: AbortSignal;
   /** The components there are; all that Finch builds unless a test says otherwise. */
   readonly components?: Readonly<Record<string, ComponentLoader>>;
+  /** Components less mature than this are refused; `generally-available` when absent. */
+  readonly stability?: Stability;
   /** Handlers of in-process addresses, when the host has some of its own. */
   readonly internalHandlers?: Map<string, () => Promise<string>>;
 }
@@ -93,6 +95,7 @@ class AgentRuntime implements Agent {
     this.#vocabulary = {
       library: libraryOf(options.environment),
       components: options.components ?? COMPONENTS,
+      stability: options.stability ?? "generally-available",
       singleBlocks: { logging: defineLogging(this.#log) },
     };
     const own = this.#metrics.ofComponent("agent");

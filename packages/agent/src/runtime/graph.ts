@@ -13,7 +13,7 @@ import type {
   Statement,
 } from "@finch/alloy-syntax";
 import { ALLOY_COMPONENTS } from "../alloy-names.ts";
-import type { ComponentDefinition } from "../component.ts";
+import type { ComponentDefinition, Stability } from "../component.ts";
 import type { ComponentLoader } from "../components/index.ts";
 import { findCycles, sortTopologically } from "./graph-order.ts";
 import { headerOf } from "./decode-body.ts";
@@ -57,12 +57,19 @@ const NOT_YET_BLOCKS = new Set([
   "import.http",
   "import.git",
 ]);
+const MATURITY: Readonly<Record<Stability, number>> = {
+  experimental: 0,
+  "public-preview": 1,
+  "generally-available": 2,
+};
 const MODULE_BLOCKS = new Set(["argument", "export"]);
 
 /** What the names of blocks stand for. */
 export interface Vocabulary {
   readonly library: ObjectValue;
   readonly components: Readonly<Record<string, ComponentLoader>>;
+  /** Components less mature than this are refused. */
+  readonly stability: Stability;
   /** Blocks without a label that run like components, such as `logging`. */
   readonly singleBlocks: Readonly<Record<string, ComponentDefinition>>;
 }
@@ -179,7 +186,7 @@ class GraphBuilder {
     const isCustom = this.#customNames.has(name.split(".")[0]!);
     if (NOT_YET_BLOCKS.has(name)) this.diagnostics.push(makeUnsupported(source, header, name));
     else if (Object.hasOwn(components, name)) {
-      if (block.label !== "") return components[name]!();
+      if (block.label !== "") return this.#ifStable(source, header, await components[name]!());
       this.#fault(source, header, `component ${JSON.stringify(name)} must have a label`);
       return "refused";
     } else if (ALLOY_COMPONENTS.has(name))
@@ -196,6 +203,22 @@ class GraphBuilder {
       return "refused";
     }
     return undefined;
+  }
+
+  #ifStable(
+    source: Source,
+    header: Span,
+    definition: ComponentDefinition,
+  ): ComponentDefinition | "refused" {
+    const { stability: wanted } = this.#vocabulary;
+    const { name, stability } = definition;
+    if (MATURITY[stability] >= MATURITY[wanted]) return definition;
+    this.#fault(
+      source,
+      header,
+      `component ${JSON.stringify(name)} is at stability level ${JSON.stringify(stability)}, which is below the minimum allowed stability level ${JSON.stringify(wanted)}; use --stability.level=${stability} to enable it`,
+    );
+    return "refused";
   }
 
   resolveReferences(): void {

@@ -29,6 +29,7 @@ async function loadGraph(
   const graph = await buildGraph(sources, {
     library,
     components: COMPONENTS,
+    stability: "experimental",
     singleBlocks: { logging },
   });
   return { graph, diagnostics: checkGraph(graph, library) };
