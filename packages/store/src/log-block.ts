@@ -50,7 +50,7 @@ export async function sealLogs(
     let count = 0;
     for (const cluster of clusterPieces(head.pieces(stream, -EVER_NS, EVER_NS))) {
       for (const columns of splitColumns(mergeRuns(cluster.pieces))) {
-        lastNs = await writePage(files, list, columns, lastNs);
+        lastNs = await writePage(files, { list, columns, lastNs }, pacer);
         rows += columns.count;
         count++;
         if (pacer.isDue()) await pacer.rest();
@@ -83,10 +83,10 @@ function* splitColumns(columns: LogColumns): Generator<LogColumns> {
 
 async function writePage(
   files: { readonly pages: BlockFile; readonly filters: BlockFile },
-  list: ByteWriter,
-  columns: LogColumns,
-  lastNs: bigint,
+  entry: { readonly list: ByteWriter; readonly columns: LogColumns; readonly lastNs: bigint },
+  pacer: Pacer,
 ): Promise<bigint> {
+  const { list, columns, lastNs } = entry;
   const lines = columns.lines.subarray(columns.lineBounds[0], columns.lineBounds[columns.count]);
   const head = await compressBytes(encodeRows(columns));
   const packed = await compressBytes(lines);
@@ -96,6 +96,7 @@ async function writePage(
   body.writeBytes(head);
   body.writeBytes(packed);
   const page = await files.pages.append(framePage(body.finish()));
+  await pacer.rest();
   const filter = await files.filters.append(framePage(buildLineFilter(lines)));
   const minNs = columns.timestampsNs[0]!;
   const maxNs = columns.timestampsNs[columns.count - 1]!;
