@@ -31,7 +31,7 @@ export function createAgentRoutes(agent: Agent): readonly Route[] {
     get("/-/reload", () => answerReload(agent), ["GET", "POST"]),
     get("/metrics", () => ({
       status: 200,
-      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+      headers: EXPOSITION_HEADERS,
       body: agent.metricsText(),
     })),
     get("/api/v0/web/components", () => jsonReply(200, agent.components().map(summaryJson))),
@@ -39,6 +39,8 @@ export function createAgentRoutes(agent: Agent): readonly Route[] {
     get("/api/v0/component/*", (request) => answerInternal(agent, request)),
   ];
 }
+
+const EXPOSITION_HEADERS = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
 
 const PAGE_HEADERS = {
   "content-type": "text/html; charset=utf-8",
@@ -83,14 +85,9 @@ function answerComponent(agent: Agent, request: HttpRequest): HttpReply {
 
 /** What an exporter shows under its in-process address, for those that look from outside. */
 async function answerInternal(agent: Agent, request: HttpRequest): Promise<HttpReply> {
-  for (const [address, handler] of agent.internalHandlers) {
-    if (address.endsWith(request.path))
-      return {
-        status: 200,
-        headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
-        body: await handler(),
-      };
-  }
+  const handler = agent.internalHandlers.get(request.path);
+  if (handler !== undefined)
+    return { status: 200, headers: EXPOSITION_HEADERS, body: await handler() };
   throw new FinchError("not-found", "agent/no-component", `no component serves ${request.path}`);
 }
 
