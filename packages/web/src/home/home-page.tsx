@@ -63,13 +63,15 @@ export function HomePage(): ReactNode {
         cpus={machine?.cpus ?? 0}
         stale={stale !== undefined || !reachable}
       />
-      <MachineCharts
-        instance={scrape.frame === undefined ? undefined : instance}
-        scrapeSeconds={scrapeSeconds}
-        cpus={machine?.cpus ?? 0}
-        staleSince={chartsStale}
-      />
-      <LogsPanel />
+      <div className="home-body">
+        <MachineCharts
+          instance={scrape.frame === undefined ? undefined : instance}
+          scrapeSeconds={scrapeSeconds}
+          cpus={machine?.cpus ?? 0}
+          staleSince={chartsStale}
+        />
+        <LogsPanel />
+      </div>
     </div>
   );
 }

@@ -33,6 +33,7 @@ export function LogsPanel(): ReactNode {
   const { range, span, zoomTo } = useRange();
   const [filter, setFilter] = useState<LogFilter>(NO_FILTER);
   const [wrap, setWrap] = useState(false);
+  const [wide, setWide] = useState(false);
   const [target, setTarget] = useState<string | undefined>(undefined);
   const settled = useSettled(filter);
   const live = range.kind === "live";
@@ -59,11 +60,8 @@ export function LogsPanel(): ReactNode {
     zoomTo(selectRange(line.timeMs - CONTEXT_MS, line.timeMs + CONTEXT_MS));
   };
   return (
-    <section className="panel logs" aria-label="Logs">
-      <header className="panel-head">
-        <h2>Logs</h2>
-        <TailStatus live={live} state={state} />
-      </header>
+    <section className={wide ? "panel logs logs-wide" : "panel logs"} aria-label="Logs">
+      <LogsHead live={live} state={state} wide={wide} onWide={setWide} />
       <div className="log-bar">
         <LogSearch filter={filter} wrap={wrap} onFilter={setFilter} onWrap={setWrap} />
         <LevelChips
@@ -89,6 +87,30 @@ export function LogsPanel(): ReactNode {
         onContext={showContext}
       />
     </section>
+  );
+}
+
+interface LogsHeadProps {
+  readonly live: boolean;
+  readonly state: FeedState;
+  readonly wide: boolean;
+  readonly onWide: (wide: boolean) => void;
+}
+
+function LogsHead({ live, state, wide, onWide }: LogsHeadProps): ReactNode {
+  return (
+    <header className="panel-head">
+      <h2>Logs</h2>
+      <TailStatus live={live} state={state} />
+      <button
+        type="button"
+        className="link-button logs-widen"
+        aria-pressed={wide}
+        onClick={() => onWide(!wide)}
+      >
+        {wide ? "Beside the charts" : "Full width"}
+      </button>
+    </header>
   );
 }
 
