@@ -140,9 +140,7 @@ export function rssMb(): number {
 }
 
 export function print(result: Record<string, unknown>): void {
-  console.log(
-    JSON.stringify(result, (_, value: unknown) =>
-      typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value,
-    ),
-  );
+  const round = (_: string, value: unknown) =>
+    typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
+  process.stdout.write(`${JSON.stringify(result, round)}\n`);
 }

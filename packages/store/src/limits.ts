@@ -8,7 +8,8 @@ export const DEFAULT_LIMITS: StoreLimits = {
   headSeriesMax: 1_000_000,
   pendingBytesMax: 64 * MIB,
   headBytesMax: 64 * MIB,
-  outOfOrderWindowMs: 2 * HOUR_MS,
+  // As long as the retention: what an agent kept while it was cut off must not be refused because others are ahead.
+  outOfOrderWindowMs: 72 * HOUR_MS,
   futureWindowMs: 10 * 60_000,
   freeBytesMin: 256 * MIB,
 };

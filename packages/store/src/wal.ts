@@ -86,13 +86,16 @@ class SegmentedWal implements StoreWal {
 
   append(payload: Uint8Array): Promise<WalPosition> {
     assert(payload.length > 0, "a WAL record has a payload");
-    if (payload.length > RECORD_BYTES_MAX)
-      return Promise.reject(recordTooLarge(payload.length, RECORD_BYTES_MAX));
     const max = this.#options.pendingBytesMax;
-    if (this.#queuedBytes > 0 && this.#queuedBytes + payload.length > max) {
-      return Promise.reject(queueFull("bytes waiting for the log", max));
-    }
-    return this.#enqueue(payload, undefined);
+    const fault =
+      payload.length > RECORD_BYTES_MAX
+        ? recordTooLarge(payload.length, RECORD_BYTES_MAX)
+        : this.#queuedBytes > 0 && this.#queuedBytes + payload.length > max
+          ? queueFull("bytes waiting for the log", max)
+          : undefined;
+    if (fault === undefined) return this.#enqueue(payload, undefined);
+    this.refusals++;
+    return Promise.reject(fault);
   }
 
   async rotate(): Promise<number> {

@@ -88,6 +88,22 @@ describe("what is refused", () => {
     assert.equal((await readSamples(store)).size, 2);
   });
 
+  test("more pending bytes than the limit; series defined in the refused record are defined again", async () => {
+    const options = storeOptions(new FaultyFileSystem(), { limits: { pendingBytesMax: 50 } });
+    {
+      await using store = await openMetricStore(options);
+      const first = store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+      await assert.rejects(store.append(sampleBatch([{ series: "b", t: NOW_MS, v: 1 }])), {
+        kind: "limited",
+        code: "store/queue-full",
+      });
+      await first;
+      await store.append(sampleBatch([{ series: "b", t: NOW_MS, v: 1 }]));
+    }
+    await using store = await openMetricStore(options);
+    assert.equal((await readSamples(store)).size, 2);
+  });
+
   test("writes while the disk is nearly full; queries go on", async () => {
     const fileSystem = new FaultyFileSystem();
     await using store = await openMetricStore(storeOptions(fileSystem));
