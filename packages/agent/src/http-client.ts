@@ -4,17 +4,12 @@
  * sinks, and by anything else that calls out; it decides nothing about retries.
  */
 import { readFile } from "node:fs/promises";
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type RequestOptions,
-} from "node:http";
-import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
+import type { Agent as HttpsAgent } from "node:https";
 import type { SecureVersion } from "node:tls";
 import { gunzip } from "node:zlib";
 import { FinchError } from "@finch/runtime";
+import { Agent as HttpAgent, loadHttps, request as httpRequest } from "@finch/runtime/http";
 import type { Secret } from "./schema.ts";
 
 export interface TlsOptions {
@@ -90,23 +85,32 @@ const IDLE_SOCKETS_MAX = 4;
 
 export async function createHttpClient(options: HttpClientOptions): Promise<HttpClient> {
   const plain = new HttpAgent({ keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX });
-  const secure = new HttpsAgent({
-    keepAlive: true,
-    maxFreeSockets: IDLE_SOCKETS_MAX,
-    ...(await loadTls(options.tls)),
-  });
+  const tls = await loadTls(options.tls);
+  let secure: HttpsAgent | undefined;
+  const agents: Agents = {
+    plain,
+    // TLS is loaded for those who talk to a server that has it.
+    secure: () =>
+      (secure ??= new (loadHttps().Agent)({
+        keepAlive: true,
+        maxFreeSockets: IDLE_SOCKETS_MAX,
+        ...tls,
+      })),
+  };
   return {
-    request: (request) => exchange(request, options, { plain, secure }),
+    request: (request) => exchange(request, options, agents),
     [Symbol.dispose]: () => {
       plain.destroy();
-      secure.destroy();
+      secure?.destroy();
     },
   };
 }
 
+type RequestAgent = InstanceType<typeof HttpAgent>;
+
 interface Agents {
-  readonly plain: HttpAgent;
-  readonly secure: HttpsAgent;
+  readonly plain: RequestAgent;
+  readonly secure: () => HttpsAgent;
 }
 
 async function exchange(
@@ -229,10 +233,10 @@ function send(outgoing: Outgoing, agents: Agents): Promise<IncomingMessage> {
       method,
       headers,
       signal,
-      agent: isSecure ? agents.secure : agents.plain,
+      agent: isSecure ? agents.secure() : agents.plain,
     };
     const request = isSecure
-      ? httpsRequest(url, options, resolve)
+      ? loadHttps().request(url, options, resolve)
       : httpRequest(url, options, resolve);
     request.on("error", (error) => {
       // A kept connection that the server closed meanwhile: nothing was answered, so the exchange is tried once more on a fresh one.

@@ -1,5 +1,4 @@
 /** Opens a TCP port for an HttpServer, says clearly when it cannot, and closes it gracefully. */
-import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { FinchError } from "./errors.ts";
@@ -8,6 +7,7 @@ import type { HttpServerOptions } from "./http-server.ts";
 import { WebSocketGate } from "./http-websocket.ts";
 import { singleMetric } from "./metric-family.ts";
 import type { MetricFamily } from "./metric-family.ts";
+import { createServer } from "./node-http.ts";
 
 /** Where a person changes the address, named in messages. */
 export interface ListenerSetting {

@@ -1,5 +1,4 @@
 /** WebSockets of a listener: upgrade by route, pings, back-pressure on send. `ws` is loaded at the first upgrade. */
-import { STATUS_CODES } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
@@ -9,6 +8,7 @@ import { wrapRequest } from "./http-request.ts";
 import { parseTarget } from "./http-server.ts";
 import type { HttpServer } from "./http-server.ts";
 import type { HttpReply, HttpWebSocket } from "./http-types.ts";
+import { STATUS_CODES } from "./node-http.ts";
 
 /** Bytes of a close reason the protocol has room for. */
 const CLOSE_REASON_BYTES_MAX = 123;

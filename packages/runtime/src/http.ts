@@ -21,3 +21,4 @@ export type {
   Route,
   WebSocketRoute,
 } from "./http-types.ts";
+export { Agent, loadHttps, request } from "./node-http.ts";
