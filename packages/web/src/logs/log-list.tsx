@@ -25,6 +25,9 @@ export interface LogListProps {
 }
 
 const ROW_HEIGHT = 24;
+/** Guesses until a row is measured; in a narrow list the text stands below the time, as in logs.css. */
+const ROW_HEIGHT_NARROW = 62;
+const NARROW_PX = 700;
 /** So near to the end counts as the end. */
 const END_PX = 30;
 
@@ -34,7 +37,8 @@ export function LogList(props: LogListProps): ReactNode {
   const rows = useVirtualizer({
     count: lines.length,
     getScrollElement: () => box.current,
-    estimateSize: () => ROW_HEIGHT,
+    estimateSize: () =>
+      (box.current?.clientWidth ?? 0) > NARROW_PX ? ROW_HEIGHT : ROW_HEIGHT_NARROW,
     getItemKey: (index) => lines[index]?.id ?? index,
     overscan: 12,
   });
@@ -43,7 +47,12 @@ export function LogList(props: LogListProps): ReactNode {
     if (following && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
   }, [following, lines, size]);
   useLayoutEffect(() => rows.measure(), [wrap, rows]);
-  useAnchorAtTop(box, lines, following);
+  useAnchorAtTop(rows, lines, following);
+  useEffect(() => {
+    // A range that stands still begins with its newest lines in sight, unless one line was asked for.
+    if (!following && target === undefined && isOldestFirst(lines))
+      rows.scrollToIndex(lines.length - 1);
+  }, []);
   useEffect(() => {
     const index = target === undefined ? -1 : lines.findIndex((line) => line.id === target);
     if (index >= 0) rows.scrollToIndex(index, { align: "center" });
@@ -149,25 +158,23 @@ function ListedLine({ list, line, open, onToggle }: ListedLineProps): ReactNode 
   );
 }
 
-/** Older lines put in above must not move what is being read. */
+/** Older lines put in above must not move what is being read: the line that was first stays where it was. */
 function useAnchorAtTop(
-  box: { readonly current: HTMLDivElement | null },
+  rows: { readonly scrollToIndex: (index: number, options: { align: "start" }) => void },
   lines: readonly LogLine[],
   following: boolean,
 ): void {
-  const before = useRef<{ first: string | undefined; height: number }>({
-    first: undefined,
-    height: 0,
-  });
+  const first = useRef<string | undefined>(undefined);
   useLayoutEffect(() => {
-    const node = box.current;
-    if (node === null) return;
-    const known = before.current;
-    const grewAbove =
-      known.first !== undefined &&
-      lines[0]?.id !== known.first &&
-      lines.some((line) => line.id === known.first);
-    if (grewAbove && !following) node.scrollTop += node.scrollHeight - known.height;
-    before.current = { first: lines[0]?.id, height: node.scrollHeight };
-  }, [box, lines, following]);
+    const known = first.current;
+    first.current = lines[0]?.id;
+    if (following || known === undefined || known === first.current || !isOldestFirst(lines))
+      return;
+    const index = lines.findIndex((line) => line.id === known);
+    if (index > 0) rows.scrollToIndex(index, { align: "start" });
+  }, [rows, lines, following]);
+}
+
+function isOldestFirst(lines: readonly LogLine[]): boolean {
+  return lines.length < 2 || lines[0]!.timeMs <= lines.at(-1)!.timeMs;
 }
