@@ -6,6 +6,7 @@
  */
 import { createBloomFilter, openBloomFilter } from "@finch/codec";
 import type { BloomFilter } from "@finch/codec";
+import { growUint32 } from "./number-columns.ts";
 
 const GRAM_BYTES = 6;
 const WINDOW_GRAMS = 11;
@@ -38,44 +39,73 @@ function secondHash(hash: number): number {
   return (mixed ^ (mixed >>> 13)) >>> 0;
 }
 
-/** Smallest hash of each window, repetitions of neighbours left out. */
+/** Windows looked at together; what they need stays in the first-level cache. */
+const CHUNK_WINDOWS = 2048;
+const CHUNK_GRAMS = CHUNK_WINDOWS + WINDOW_GRAMS - 1;
+/** Hashes with the top bit flipped: signed numbers in the order of the unsigned ones, which compare twice as fast. */
+const hashes = new Int32Array(CHUNK_GRAMS);
+const fromLeft = new Int32Array(CHUNK_GRAMS);
+const fromRight = new Int32Array(CHUNK_GRAMS);
+const TOP_BIT = 0x80000000;
+
+/** Smallest hash of each window; neighbours that agree give it once. */
 function chooseGrams(bytes: Uint8Array): Uint32Array {
-  const chosen = new Uint32Array(Math.max(0, bytes.length - NEEDLE_BYTES_MIN + 1));
-  const recent = new Uint32Array(WINDOW_GRAMS);
+  const windows = bytes.length - NEEDLE_BYTES_MIN + 1;
+  let chosen: Uint32Array = new Uint32Array(Math.max(0, windows >> 2));
   let count = 0;
+  for (let first = 0; first < windows; first += CHUNK_WINDOWS) {
+    const inChunk = Math.min(CHUNK_WINDOWS, windows - first);
+    chosen = growUint32(chosen, count + inChunk);
+    hashGrams(bytes, first, inChunk + WINDOW_GRAMS - 1);
+    count = chooseSmallest(inChunk, chosen, count);
+  }
+  return chosen.subarray(0, count);
+}
+
+function hashGrams(bytes: Uint8Array, first: number, grams: number): void {
   let low = 0;
   let high = 0;
-  let smallest = 0xffffffff;
-  /** Gram at which the smallest leaves the window. */
-  let leavesAt = -1;
-  for (let i = 0; i < bytes.length; i++) {
+  const end = first + grams + GRAM_BYTES - 1;
+  for (let i = first; i < end; i++) {
     low = (low >>> 8) | (high << 24);
     high = ((high >>> 8) | (bytes[i]! << 8)) & 0xffff;
-    const gram = i - GRAM_BYTES + 1;
+    const gram = i - first - GRAM_BYTES + 1;
     if (gram < 0) continue;
     let hash = Math.imul(low, 0xcc9e2d51) ^ Math.imul(high, 0x1b873593);
     hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
-    hash = (hash ^ (hash >>> 13)) >>> 0;
-    recent[gram % WINDOW_GRAMS] = hash;
-    if (gram < WINDOW_GRAMS - 1) continue;
-    const isFirst = gram === WINDOW_GRAMS - 1;
-    if (isFirst || gram >= leavesAt) {
-      smallest = 0xffffffff;
-      for (let g = gram - WINDOW_GRAMS + 1; g <= gram; g++) {
-        const candidate = recent[g % WINDOW_GRAMS]!;
-        if (candidate <= smallest) {
-          smallest = candidate;
-          leavesAt = g + WINDOW_GRAMS;
-        }
-      }
-      chosen[count++] = smallest;
-    } else if (hash <= smallest) {
-      smallest = hash;
-      leavesAt = gram + WINDOW_GRAMS;
-      chosen[count++] = smallest;
-    }
+    hashes[gram] = hash ^ (hash >>> 13) ^ TOP_BIT;
   }
-  return chosen.subarray(0, count);
+}
+
+/**
+ * The grams are cut into groups as long as a window, so that each window is the end of one group and the beginning of the next: its
+ * smallest is that of two running minima, one from the left of each group and one from its right.
+ */
+function chooseSmallest(windows: number, chosen: Uint32Array, from: number): number {
+  const grams = windows + WINDOW_GRAMS - 1;
+  let count = from;
+  let running = 0;
+  for (let i = 0, inGroup = 0; i < grams; i++) {
+    const hash = hashes[i]!;
+    running = inGroup === 0 ? hash : Math.min(hash, running);
+    fromLeft[i] = running;
+    inGroup = inGroup === WINDOW_GRAMS - 1 ? 0 : inGroup + 1;
+  }
+  for (let i = grams - 1, inGroup = (grams - 1) % WINDOW_GRAMS, isFirst = true; i >= 0; i--) {
+    const hash = hashes[i]!;
+    running = isFirst || inGroup === WINDOW_GRAMS - 1 ? hash : Math.min(hash, running);
+    isFirst = false;
+    fromRight[i] = running;
+    inGroup = inGroup === 0 ? WINDOW_GRAMS - 1 : inGroup - 1;
+  }
+  let last = 0;
+  for (let i = 0; i < windows; i++) {
+    const smallest = Math.min(fromRight[i]!, fromLeft[i + WINDOW_GRAMS - 1]!);
+    if (i > 0 && smallest === last) continue;
+    last = smallest;
+    chosen[count++] = smallest ^ TOP_BIT;
+  }
+  return count;
 }
 
 function distinct(hashes: Uint32Array): Uint32Array {

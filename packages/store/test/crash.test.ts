@@ -178,11 +178,12 @@ for (const [name, subject] of [
       ["EIO", 1],
     ] as const) {
       test(`${code} for ${count}`, async () => {
-        for (let n = 1; n < 120; n++) {
+        for (let n = 1, isReached = true; isReached; n++) {
           const fileSystem = new FaultyFileSystem();
           const acknowledged: string[] = [];
           fileSystem.failAt(n, count, code);
           await live(subject, { fileSystem, acknowledged, mayFail: true });
+          isReached = fileSystem.hasFailed;
           assert.match(acknowledged.at(-1) ?? "", /8/, `operation ${n}: the store did not recover`);
           fileSystem.crash("nothing", createRandom(n));
           await check(subject, fileSystem, acknowledged).catch((error: unknown) => {

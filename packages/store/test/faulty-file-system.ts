@@ -32,6 +32,8 @@ export class PowerCut extends Error {
 export class FaultyFileSystem implements FileSystem {
   /** Changing operations so far. */
   operations = 0;
+  /** Whether an operation was made to fail. */
+  hasFailed = false;
   totalBytes = 1e12;
   freeBytes = 1e12;
   #crashAt = Infinity;
@@ -190,6 +192,7 @@ export class FaultyFileSystem implements FileSystem {
     const fault = this.#fault;
     if (fault !== undefined && this.operations >= fault.from && this.operations < fault.to) {
       half();
+      this.hasFailed = true;
       throw errno(fault.code, path);
     }
   }
