@@ -56,7 +56,6 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
     generateMachineConfig({
       ...targets,
       hostname: hostname(),
-      scrapeInterval: "15s",
       hasJournal: await detectJournal(),
       logFiles: MACHINE_LOG_FILES,
     }),
