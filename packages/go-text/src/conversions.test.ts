@@ -7,7 +7,7 @@ import {
   parseGoFloat,
   parseQueryDuration,
   unescapeGo,
-} from "./go-text.ts";
+} from "./conversions.ts";
 
 describe("what does not convert is worded as in Go", () => {
   const cases: readonly (readonly [() => number, string])[] = [

@@ -1,5 +1,5 @@
 /**
- * Text conversions that behave like Go's, because LogQL's results and error texts are those of Go programs: durations, byte sizes,
+ * Text conversions that behave like Go's, because results and fault texts of LogQL and of agent stages are those of Go programs: durations, byte sizes,
  * floats, quoted strings. Pure functions; faults are thrown as {@link ConversionFault}, which callers turn into a label or a message.
  */
 import {

@@ -1,23 +1,24 @@
 /** Go's `fmt.Sprintf` for the values templates have. */
 import { formatGoFloat } from "@finch/model";
-import { formatExponent } from "./go-text.ts";
+import { formatExponent } from "./conversions.ts";
+import { PRINTF_WIDTH_MAX } from "./limits.ts";
 import { printValue } from "./template-value.ts";
-import type { TemplateTime, TemplateValue } from "./template-value.ts";
+import type { TemplateValue } from "./template-value.ts";
+import type { GoTime } from "./time-layout.ts";
 
 const VERB = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([a-zA-Z%])|%/g;
-/** Widths beyond that are cut: a width is memory, and it comes from whoever wrote the query. */
-const WIDTH_MAX = 10_000;
 
 export function formatPrintf(
   format: string,
   values: readonly TemplateValue[],
-  formatTime: (time: TemplateTime) => string,
+  formatTime: (time: GoTime) => string,
 ): string {
   let index = 0;
   const take = (): TemplateValue | undefined => values[index++];
   const takeCount = (text: string | undefined): number | undefined => {
     if (text === undefined) return undefined;
-    return Math.min(Number(text === "*" ? take() : text), WIDTH_MAX);
+    const count = Number(text === "*" ? take() : text);
+    return Math.max(0, Math.min(count, PRINTF_WIDTH_MAX)) || 0;
   };
   let result = format.replaceAll(VERB, (whole: string, ...groups: (string | undefined)[]) => {
     const [flags, widthText, precisionText, verb] = groups;
@@ -52,7 +53,7 @@ function pad(text: string, width: number, flags: string, numeric: boolean): stri
 interface VerbOptions {
   readonly flags: string;
   readonly precision: number | undefined;
-  readonly formatTime: (time: TemplateTime) => string;
+  readonly formatTime: (time: GoTime) => string;
 }
 
 function formatVerb(verb: string, value: TemplateValue, options: VerbOptions): string {
@@ -70,7 +71,7 @@ function formatVerb(verb: string, value: TemplateValue, options: VerbOptions): s
     if (verb === "X") return plus(value.toString(16).toUpperCase());
     if (verb === "o") return plus(value.toString(8));
     if (verb === "b") return plus(value.toString(2));
-    if (verb === "c") return String.fromCodePoint(Number(value));
+    if (verb === "c") return character(value);
   }
   if (typeof value === "number") {
     const text = formatFloatVerb(verb, value, precision);
@@ -102,6 +103,11 @@ function formatFloatVerb(
     return `${trim(exponential.slice(0, exponential.indexOf("e")))}e${formatExponent(exponent)}`;
   }
   return trim(value.toFixed(Math.max(0, significant - 1 - exponent)));
+}
+
+/** What is no code point prints as the replacement character. */
+function character(code: bigint): string {
+  return code >= 0n && code <= 0x10ffffn ? String.fromCodePoint(Number(code)) : "\ufffd";
 }
 
 function cut(text: string, precision: number | undefined): string {

@@ -1,13 +1,14 @@
 /** The functions that text/template itself has: comparison, logic, indexing, printing. `and` and `or` stop early, so the evaluator runs those. */
-import { formatTime } from "./go-time.ts";
-import { formatPrintf } from "./template-printf.ts";
+import { formatPrintf } from "./printf.ts";
 import { isList, isMap, isTime, isTrue, printValue, TemplateRunFault } from "./template-value.ts";
-import type { TemplateTime, TemplateValue } from "./template-value.ts";
+import type { TemplateValue } from "./template-value.ts";
+import { formatTime } from "./time-layout.ts";
+import type { GoTime } from "./time-layout.ts";
 
 type BuiltIn = (args: readonly TemplateValue[]) => TemplateValue;
 
 /** How Go prints a time. */
-export function printTime(time: TemplateTime): string {
+export function printTime(time: GoTime): string {
   return formatTime("2006-01-02 15:04:05.999999999 -0700 MST", time);
 }
 
@@ -82,7 +83,7 @@ export const BUILT_IN_FUNCTIONS: Readonly<Record<string, BuiltIn>> = {
     if (typeof format !== "string") throw new TemplateRunFault("printf needs a format");
     return formatPrintf(format, values, printTime);
   },
-  urlquery: (args) => encodeURIComponent(printAll(args)).replaceAll("%20", "+"),
+  urlquery: (args) => encodeURIComponent(printAll(args).toWellFormed()).replaceAll("%20", "+"),
   eq: ([first, ...others]) => {
     if (first === undefined || others.length === 0) {
       throw new TemplateRunFault("missing argument for comparison");

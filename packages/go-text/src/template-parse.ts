@@ -1,19 +1,32 @@
 /**
- * The syntax of Go's text/template, as far as `line_format` and `label_format` use it: text, pipelines, variables, if, with, range,
- * else, break, continue, trim markers and comments. A template is parsed once a query; unknown functions are refused here.
+ * The syntax of Go's text/template: text, pipelines, variables, if, with, range, else, break, continue, trim markers and comments. Parsed
+ * once, before any data is seen; unknown functions are refused here.
  */
-import { unescapeGo } from "./go-text.ts";
-import { isTemplateFunction, REFUSED_FUNCTION_NAMES } from "./template-names.ts";
+import { unescapeGo } from "./conversions.ts";
+import { TEMPLATE_NESTING_MAX } from "./limits.ts";
+import { BUILT_IN_FUNCTIONS } from "./template-built-ins.ts";
 
+/** A template that is none. */
 export class TemplateFault extends Error {
   override readonly name = "TemplateFault";
+  /** Offset in the template's text: of the character that is wrong, else of the action it stands in. */
+  readonly at: number;
   /** Set when the template is right, but uses what is not built yet. */
   readonly unsupported: string | undefined;
 
-  constructor(message: string, unsupported?: string) {
+  constructor(message: string, at: number, unsupported?: string) {
     super(message);
+    this.at = at;
     this.unsupported = unsupported;
   }
+}
+
+/** Built-ins of text/template that escape for other media than log lines, or call what the values here cannot hold. */
+const REFUSED_NAMES: ReadonlySet<string> = new Set(["html", "js", "call"]);
+
+/** The functions a template may name beside the built-in ones. */
+export interface FunctionNames {
+  has(name: string): boolean;
 }
 
 export type TemplateNode =
@@ -53,16 +66,28 @@ export type TemplateOperand =
     }
   | { readonly kind: "constant"; readonly value: string | number | bigint | boolean | null };
 
-export function parseTemplate(text: string): readonly TemplateNode[] {
-  const parser: Parser = { pieces: splitActions(text), index: 0, variables: [""] };
+/** Throws a {@link TemplateFault}. */
+export function parseTemplate(text: string, functions: FunctionNames): readonly TemplateNode[] {
+  const pieces = splitActions(text);
+  const parser: Parser = { text, functions, pieces, index: 0, at: 0, variables: [""] };
   const { nodes, closer } = parseList(parser, 0, false);
-  if (closer !== undefined) throw new TemplateFault(`unexpected {{${closer.join(" ")}}}`);
+  if (closer !== undefined) fail(parser, `unexpected {{${closer.join(" ")}}}`);
   return nodes;
+}
+
+/** Fails at the action that is being parsed. */
+function fail({ text, at }: Parser, message: string): never {
+  throw faultAt(text, at, message);
+}
+
+function faultAt(text: string, at: number, message: string): TemplateFault {
+  const line = text.slice(0, at).split("\n").length;
+  return new TemplateFault(`template: :${line}: ${message}`, at);
 }
 
 type Piece =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "action"; readonly words: readonly string[] };
+  | { readonly kind: "action"; readonly at: number; readonly words: readonly string[] };
 
 /** Cuts at `{{` and `}}`, applies the trim markers, and splits each action into words. */
 function splitActions(text: string): readonly Piece[] {
@@ -85,7 +110,7 @@ function splitActions(text: string): readonly Piece[] {
       continue;
     }
     const { words, end, trimAfter } = scanAction(text, start);
-    pieces.push({ kind: "action", words });
+    pieces.push({ kind: "action", at: open, words });
     offset = end;
     trimNext = trimAfter;
   }
@@ -103,14 +128,14 @@ function scanAction(
     const closing = /^\s+-\}\}/.exec(text.slice(i, i + 64));
     if (closing !== null) return { words, end: i + closing[0].length, trimAfter: true };
     if (text.startsWith("}}", i)) return { words, end: i + 2, trimAfter: false };
-    if (i >= text.length) throw new TemplateFault("template: :1: unclosed action");
+    if (i >= text.length) throw faultAt(text, i, "unclosed action");
     WORD.lastIndex = i;
     const word = WORD.exec(text)?.[0];
     if (word === undefined) {
       const bad = text[i]!;
       const what =
         bad === '"' ? "unterminated quoted string" : `unexpected ${JSON.stringify(bad)} in command`;
-      throw new TemplateFault(`template: :1: ${what}`);
+      throw faultAt(text, i, what);
     }
     // A space matters only between `)` or a word and a field; it is kept as one blank.
     words.push(/^\s/.test(word) ? " " : word);
@@ -119,8 +144,12 @@ function scanAction(
 }
 
 interface Parser {
+  readonly text: string;
+  readonly functions: FunctionNames;
   readonly pieces: readonly Piece[];
   index: number;
+  /** Where the action stands that is being parsed. */
+  at: number;
   /** Variables in scope, innermost last. */
   variables: string[];
 }
@@ -134,7 +163,8 @@ interface List {
 const BLOCKS = new Set(["if", "with", "range"]);
 
 function parseList(parser: Parser, depth: number, inRange: boolean): List {
-  if (depth > 100) throw new TemplateFault("template: nested deeper than 100 levels");
+  if (depth > TEMPLATE_NESTING_MAX)
+    fail(parser, `nested deeper than ${TEMPLATE_NESTING_MAX} levels`);
   const nodes: TemplateNode[] = [];
   while (parser.index < parser.pieces.length) {
     const piece = parser.pieces[parser.index++]!;
@@ -142,16 +172,17 @@ function parseList(parser: Parser, depth: number, inRange: boolean): List {
       nodes.push(piece);
       continue;
     }
+    parser.at = piece.at;
     const words = piece.words.filter((word, i) => word !== " " || needsBlank(piece.words, i));
     const [first] = words;
-    if (first === undefined) throw new TemplateFault("template: :1: missing value for command");
+    if (first === undefined) fail(parser, "missing value for command");
     if (first === "end" || first === "else") return { nodes, closer: words };
     if (BLOCKS.has(first)) nodes.push(parseBlock(parser, words, depth, inRange));
     else if (first === "break" || first === "continue") {
-      if (!inRange) throw new TemplateFault(`template: :1: {{${first}}} outside {{range}}`);
+      if (!inRange) fail(parser, `{{${first}}} outside {{range}}`);
       nodes.push({ kind: first });
     } else if (first === "template" || first === "define" || first === "block") {
-      throw new TemplateFault(`{{${first}}} is not built`, `template action ${first}`);
+      throw new TemplateFault(`{{${first}}} is not built`, parser.at, `template action ${first}`);
     } else nodes.push({ kind: "action", pipeline: parsePipeline(parser, words, 0, words.length) });
   }
   return { nodes, closer: undefined };
@@ -173,17 +204,17 @@ function parseBlock(
   const pipeline = parsePipeline(parser, words, 1, words.length);
   const loops = inRange || kind === "range";
   const { nodes: body, closer } = parseList(parser, depth + 1, loops);
-  if (closer === undefined) throw new TemplateFault("template: :1: unexpected EOF");
+  if (closer === undefined) fail(parser, "unexpected EOF");
   let otherwise: readonly TemplateNode[] = [];
   if (closer[0] === "else") {
     if (closer.length > 1) {
       if (closer[1] !== "if" && closer[1] !== "with") {
-        throw new TemplateFault(`template: :1: unexpected ${closer[1]} in else`);
+        fail(parser, `unexpected ${closer[1]} in else`);
       }
       otherwise = [parseBlock(parser, closer.slice(1), depth + 1, inRange)];
     } else {
       const rest = parseList(parser, depth + 1, inRange);
-      if (rest.closer?.[0] !== "end") throw new TemplateFault("template: :1: expected end");
+      if (rest.closer?.[0] !== "end") fail(parser, "expected end");
       otherwise = rest.nodes;
     }
   }
@@ -207,7 +238,7 @@ function parsePipeline(
     declares = words[from + assignment] === ":=";
     const isWrong = (word: string) => !word.startsWith("$") || word.includes(".");
     if (targets.length === 0 || targets.length > 2 || targets.some(isWrong)) {
-      throw new TemplateFault("template: :1: bad variable declaration");
+      fail(parser, "bad variable declaration");
     }
     start = from + assignment + 1;
   }
@@ -223,16 +254,16 @@ function parsePipeline(
       begin = i + 1;
     }
   }
-  if (depth !== 0) throw new TemplateFault("template: :1: unclosed left paren");
+  if (depth !== 0) fail(parser, "unclosed left paren");
   for (const name of variables) {
     if (declares) parser.variables.push(name);
-    else if (!parser.variables.includes(name)) undefinedVariable(name);
+    else if (!parser.variables.includes(name)) undefinedVariable(parser, name);
   }
   return { variables, declares, commands };
 }
 
-function undefinedVariable(name: string): never {
-  throw new TemplateFault(`template: :1: undefined variable "$${name}"`);
+function undefinedVariable(parser: Parser, name: string): never {
+  fail(parser, `undefined variable "$${name}"`);
 }
 
 function parseCommand(
@@ -248,7 +279,7 @@ function parseCommand(
       operands.push(parseOperand(parser, words[i]!));
       continue;
     }
-    const close = closingParenthesis(words, i, to);
+    const close = closingParenthesis(parser, words, i, to);
     const pipeline = parsePipeline(parser, words, i + 1, close);
     i = close;
     const field = words[i + 1];
@@ -256,17 +287,22 @@ function parseCommand(
     if (path.length > 0) i++;
     operands.push({ kind: "pipeline", pipeline, path });
   }
-  if (operands.length === 0) throw new TemplateFault("template: :1: missing value for command");
+  if (operands.length === 0) fail(parser, "missing value for command");
   return { operands };
 }
 
-function closingParenthesis(words: readonly string[], open: number, to: number): number {
+function closingParenthesis(
+  parser: Parser,
+  words: readonly string[],
+  open: number,
+  to: number,
+): number {
   let depth = 0;
   for (let i = open; i < to; i++) {
     if (words[i] === "(") depth++;
     if (words[i] === ")" && --depth === 0) return i;
   }
-  throw new TemplateFault("template: :1: unclosed left paren");
+  fail(parser, "unclosed left paren");
 }
 
 function fieldPath(word: string): readonly string[] {
@@ -278,12 +314,12 @@ function parseOperand(parser: Parser, word: string): TemplateOperand {
   if (first === ".") return { kind: "field", path: word === "." ? [] : fieldPath(word) };
   if (first === "$") {
     const [name, ...path] = word.slice(1).split(".");
-    if (!parser.variables.includes(name!)) undefinedVariable(name!);
+    if (!parser.variables.includes(name!)) undefinedVariable(parser, name!);
     return { kind: "variable", name: name!, path };
   }
   if (first === '"') {
     const text = unescapeGo(word.slice(1, -1));
-    if (text === undefined) throw new TemplateFault(`template: :1: invalid syntax ${word}`);
+    if (text === undefined) fail(parser, `invalid syntax ${word}`);
     return { kind: "constant", value: text };
   }
   if (first === "`") return { kind: "constant", value: word.slice(1, -1) };
@@ -295,13 +331,17 @@ function parseOperand(parser: Parser, word: string): TemplateOperand {
   if (word === "true" || word === "false") return { kind: "constant", value: word === "true" };
   if (word === "nil") return { kind: "constant", value: null };
   if (!/^[\w\p{L}]+$/u.test(word)) {
-    throw new TemplateFault(`template: :1: unexpected ${JSON.stringify(word)} in operand`);
+    fail(parser, `unexpected ${JSON.stringify(word)} in operand`);
   }
-  if (REFUSED_FUNCTION_NAMES.has(word)) {
-    throw new TemplateFault(`function ${word} is not built`, `template function ${word}`);
+  if (REFUSED_NAMES.has(word)) {
+    throw new TemplateFault(
+      `function ${word} is not built`,
+      parser.at,
+      `template function ${word}`,
+    );
   }
-  if (!isTemplateFunction(word)) {
-    throw new TemplateFault(`template: :1: function ${JSON.stringify(word)} not defined`);
+  if (!parser.functions.has(word) && !Object.hasOwn(BUILT_IN_FUNCTIONS, word)) {
+    fail(parser, `function ${JSON.stringify(word)} not defined`);
   }
   return { kind: "function", name: word };
 }
@@ -314,8 +354,8 @@ function parseNumber(word: string): number | bigint {
   return Number(word);
 }
 
-/** The labels a template reads by name (`.foo`); undefined when it may read any (`.` handed on as a whole). */
-export function labelsOfTemplate(nodes: readonly TemplateNode[]): ReadonlySet<string> | undefined {
+/** The fields a template reads of its root (`.foo`); undefined when it may read any (`.` handed on as a whole). */
+export function fieldsOfTemplate(nodes: readonly TemplateNode[]): ReadonlySet<string> | undefined {
   const names = new Set<string>();
   const visitPipeline = (pipeline: TemplatePipeline): boolean =>
     pipeline.commands.every((command) => command.operands.every(visitOperand));

@@ -1,8 +1,7 @@
-/** Runs a parsed template over the labels and the line of one entry. */
+/** Runs a parsed template over a root of named values, such as the labels of one entry. */
 import { TEMPLATE_OUTPUT_MAX } from "./limits.ts";
-import { printTime } from "./template-built-ins.ts";
-import { TEMPLATE_FUNCTIONS } from "./template-functions.ts";
-import type { TemplateScope } from "./template-functions.ts";
+import type { FunctionTable, TemplateScope } from "./template-arguments.ts";
+import { BUILT_IN_FUNCTIONS, printTime } from "./template-built-ins.ts";
 import type {
   TemplateBlock,
   TemplateCommand,
@@ -13,11 +12,20 @@ import type {
 import { isList, isMap, isTrue, printValue, TemplateRunFault } from "./template-value.ts";
 import type { TemplateValue } from "./template-value.ts";
 
-/** What `.name` means at the top of a template: the labels. A missing one is the empty string. */
-export interface TemplateLabels {
-  get(name: string): string;
-  /** All labels, for a template that hands the dot on as a whole. */
-  toMap(): ReadonlyMap<string, string>;
+/** What `.` and `.name` mean at the top of a template. */
+export interface TemplateRoot {
+  /** The value of a name; what a name without one gives is the caller's: Go has null for it, Loki the empty text. */
+  get(name: string): TemplateValue;
+  /** All values, for a template that hands the dot on as a whole. */
+  toMap(): ReadonlyMap<string, TemplateValue>;
+}
+
+/** What a run needs beside the template. */
+export interface TemplateInput<Scope extends TemplateScope> {
+  readonly root: TemplateRoot;
+  /** Must have every name that the template was parsed with. */
+  readonly functions: FunctionTable<Scope>;
+  readonly scope: Scope;
 }
 
 interface Variable {
@@ -26,24 +34,31 @@ interface Variable {
 }
 
 interface Run {
-  readonly scope: TemplateScope;
-  readonly labels: TemplateLabels;
+  readonly root: TemplateRoot;
+  readonly call: (name: string, args: readonly TemplateValue[]) => TemplateValue;
   readonly variables: Variable[];
   output: string;
 }
 
-/** The dot while it still is the set of labels, so that no map is built for `.name`. */
-const ROOT = Symbol("labels");
+/** The dot while it still is the root, so that no map is built for `.name`. */
+const ROOT = Symbol("root");
 type Dot = TemplateValue | typeof ROOT;
 type Flow = "next" | "break" | "continue";
 
-/** Throws a {@link TemplateRunFault} when the template cannot be finished on this entry. */
-export function runTemplate(
+/** Throws a {@link TemplateRunFault} when the template cannot be finished on these values. */
+export function runTemplate<Scope extends TemplateScope>(
   nodes: readonly TemplateNode[],
-  labels: TemplateLabels,
-  scope: TemplateScope,
+  { root, functions, scope }: TemplateInput<Scope>,
 ): string {
-  const run: Run = { scope, labels, variables: [], output: "" };
+  const run: Run = {
+    root,
+    call: (name, args) =>
+      Object.hasOwn(functions, name)
+        ? functions[name]!(args, scope)
+        : BUILT_IN_FUNCTIONS[name]!(args),
+    variables: [],
+    output: "",
+  };
   runNodes(run, nodes, ROOT);
   return run.output;
 }
@@ -138,7 +153,7 @@ function runCommand(
   const args = rest.map((operand) => evaluate(run, operand, dot));
   if (piped !== undefined) args.push(piped);
   try {
-    return TEMPLATE_FUNCTIONS[name]!(args, run.scope);
+    return run.call(name, args);
   } catch (error) {
     if (!(error instanceof TemplateRunFault)) throw error;
     throw new TemplateRunFault(`error calling ${name}: ${error.message}`, { cause: error });
@@ -188,9 +203,9 @@ function findVariable(run: Run, name: string): Variable {
 function walk(run: Run, from: Dot, path: readonly string[]): TemplateValue {
   let value: Dot = from;
   for (const name of path) {
-    if (value === ROOT) value = run.labels.get(name);
+    if (value === ROOT) value = run.root.get(name);
     else if (isMap(value)) value = value.get(name) ?? null;
     else throw new TemplateRunFault(`can't evaluate field ${name}`);
   }
-  return value === ROOT ? run.labels.toMap() : value;
+  return value === ROOT ? run.root.toMap() : value;
 }

@@ -1,11 +1,6 @@
 /** Values of templates. Integers are `bigint`, floats `number`, so that they print as Go prints them; times know their zone. */
 import { formatGoFloat } from "@finch/model";
-
-export interface TemplateTime {
-  readonly ns: bigint;
-  /** An IANA name; "UTC" unless a template asked for another. */
-  readonly zone: string;
-}
+import type { GoTime } from "./time-layout.ts";
 
 export type TemplateValue =
   | string
@@ -13,16 +8,16 @@ export type TemplateValue =
   | bigint
   | boolean
   | null
-  | TemplateTime
+  | GoTime
   | readonly TemplateValue[]
   | ReadonlyMap<string, TemplateValue>;
 
-/** A run-time failure: the line stays and gets `__error__="TemplateFormatErr"`. */
+/** A template that cannot be finished on its data. The message is worded as Go words it. */
 export class TemplateRunFault extends Error {
   override readonly name = "TemplateRunFault";
 }
 
-export function isTime(value: TemplateValue): value is TemplateTime {
+export function isTime(value: TemplateValue): value is GoTime {
   return typeof value === "object" && value !== null && "ns" in value;
 }
 
@@ -43,10 +38,7 @@ export function isTrue(value: TemplateValue): boolean {
 }
 
 /** Go's `%v`. */
-export function printValue(
-  value: TemplateValue,
-  formatTime: (time: TemplateTime) => string,
-): string {
+export function printValue(value: TemplateValue, formatTime: (time: GoTime) => string): string {
   if (typeof value === "string") return value;
   if (typeof value === "number") return formatGoFloat(value);
   if (value === null) return "<no value>";
@@ -59,7 +51,7 @@ export function printValue(
   return String(value);
 }
 
-function printNested(value: TemplateValue, formatTime: (time: TemplateTime) => string): string {
+function printNested(value: TemplateValue, formatTime: (time: GoTime) => string): string {
   return value === null ? "<nil>" : printValue(value, formatTime);
 }
 

@@ -1,6 +1,31 @@
-/** Go's time layouts (`2006-01-02 15:04:05`), both ways. Zones by IANA name, through the platform's time zone data. */
-import { TemplateRunFault } from "./template-value.ts";
-import type { TemplateTime } from "./template-value.ts";
+/**
+ * Go's time layouts (`2006-01-02 15:04:05`), both ways. A layout is compiled once; what is compiled is remembered, because templates hand
+ * the same layouts over for every line.
+ */
+import { COMPILED_MAX } from "./limits.ts";
+import { instantOf, zoneAbbreviation, zoneOffsetMinutes } from "./zone.ts";
+
+/** An instant, and the zone it is shown in. */
+export interface GoTime {
+  readonly ns: bigint;
+  /** An IANA name; "UTC" unless a template asked for another. */
+  readonly zone: string;
+}
+
+/** Go's names for layouts, as configurations write them. */
+export const NAMED_LAYOUTS: ReadonlyMap<string, string> = new Map([
+  ["Layout", "01/02 03:04:05PM '06 -0700"],
+  ["ANSIC", "Mon Jan _2 15:04:05 2006"],
+  ["UnixDate", "Mon Jan _2 15:04:05 MST 2006"],
+  ["RubyDate", "Mon Jan 02 15:04:05 -0700 2006"],
+  ["RFC822", "02 Jan 06 15:04 MST"],
+  ["RFC822Z", "02 Jan 06 15:04 -0700"],
+  ["RFC850", "Monday, 02-Jan-06 15:04:05 MST"],
+  ["RFC1123", "Mon, 02 Jan 2006 15:04:05 MST"],
+  ["RFC1123Z", "Mon, 02 Jan 2006 15:04:05 -0700"],
+  ["RFC3339", "2006-01-02T15:04:05Z07:00"],
+  ["RFC3339Nano", "2006-01-02T15:04:05.999999999Z07:00"],
+]);
 
 const MONTHS =
   "January February March April May June July August September October November December".split(
@@ -8,7 +33,7 @@ const MONTHS =
   );
 const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
 const LAYOUT =
-  /January|Jan|Monday|Mon|MST|2006|Z07:00|Z0700|Z07|-07:00|-0700|-07|[.,]0+(?!\d)|[.,]9+(?!\d)|002|01|02|03|04|05|06|15|PM|pm|_2|1|2|3|4|5/g;
+  /January|Jan|Monday|Mon|MST|2006|Z07:00|Z0700|Z07|-07:00|-0700|-07|[.,]0+(?!\d)|[.,]9+(?!\d)|002|01|02|03|04|05|06|15|PM|pm|_2(?!006)|1|2|3|4|5/g;
 
 interface Fields {
   year: number;
@@ -20,45 +45,10 @@ interface Fields {
   nanosecond: number;
   weekday: number;
   offsetMinutes: number;
+  ms: number;
 }
 
-const formatters = new Map<string, Intl.DateTimeFormat>();
-
-/** Minutes that local time is ahead of UTC at an instant. */
-function zoneOffsetMinutes(zone: string, ms: number): number {
-  if (zone === "UTC" || zone === "") return 0;
-  let formatter = formatters.get(zone);
-  if (formatter === undefined) {
-    try {
-      formatter = new Intl.DateTimeFormat("en-US", {
-        timeZone: zone,
-        hourCycle: "h23",
-        year: "numeric",
-        month: "numeric",
-        day: "numeric",
-        hour: "numeric",
-        minute: "numeric",
-        second: "numeric",
-      });
-    } catch (error) {
-      throw new TemplateRunFault(`unknown time zone ${zone}`, { cause: error });
-    }
-    if (formatters.size > 50) formatters.clear();
-    formatters.set(zone, formatter);
-  }
-  const part = new Map(formatter.formatToParts(ms).map(({ type, value }) => [type, Number(value)]));
-  const local = Date.UTC(
-    part.get("year")!,
-    part.get("month")! - 1,
-    part.get("day")!,
-    part.get("hour")!,
-    part.get("minute")!,
-    part.get("second")!,
-  );
-  return Math.round((local - Math.floor(ms / 1000) * 1000) / 60_000);
-}
-
-function fieldsOf(time: TemplateTime): Fields {
+function fieldsOf(time: GoTime): Fields {
   const nanosecond = Number(((time.ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n);
   const ms = Number((time.ns - BigInt(nanosecond)) / 1_000_000n);
   const offsetMinutes = zoneOffsetMinutes(time.zone, ms);
@@ -73,11 +63,12 @@ function fieldsOf(time: TemplateTime): Fields {
     nanosecond,
     weekday: date.getUTCDay(),
     offsetMinutes,
+    ms,
   };
 }
 
 /** Go's `Time.Format`. */
-export function formatTime(layout: string, time: TemplateTime): string {
+export function formatTime(layout: string, time: GoTime): string {
   const fields = fieldsOf(time);
   return layout.replaceAll(LAYOUT, (token) => formatToken(token, fields, time.zone));
 }
@@ -135,18 +126,10 @@ function formatToken(token: string, fields: Fields, zone: string): string {
     case "pm":
       return fields.hour < 12 ? "am" : "pm";
     case "MST":
-      return zone === "UTC" || zone === "" ? "UTC" : zoneName(zone, fields);
+      return zoneAbbreviation(zone, fields.ms);
     default:
       return formatZoneOrFraction(token, fields);
   }
-}
-
-function zoneName(zone: string, fields: Fields): string {
-  const ms =
-    Date.UTC(fields.year, fields.month - 1, fields.day, fields.hour, fields.minute) -
-    fields.offsetMinutes * 60_000;
-  const format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "short" });
-  return format.formatToParts(ms).find(({ type }) => type === "timeZoneName")?.value ?? zone;
 }
 
 function formatZoneOrFraction(token: string, fields: Fields): string {
@@ -166,41 +149,64 @@ function formatZoneOrFraction(token: string, fields: Fields): string {
   return hours + (token.includes(":") ? ":" : "") + two(size % 60);
 }
 
-/** Go's `time.ParseInLocation`; a text that does not fit the layout throws a {@link TemplateRunFault}. */
-export function parseTime(layout: string, text: string, zone: string): TemplateTime {
-  const groups: string[] = [];
+export interface ParseTimeOptions {
+  /** IANA name of the zone of times that carry none; it must exist, see `isTimeZone`. */
+  readonly zone: string;
+  /** The year of layouts without one; Go's is 0. */
+  readonly year?: number;
+}
+
+interface CompiledLayout {
+  readonly pattern: RegExp;
+  readonly tokens: readonly string[];
+}
+
+const compiled = new Map<string, CompiledLayout>();
+
+function compileLayout(layout: string): CompiledLayout {
+  const known = compiled.get(layout);
+  if (known !== undefined) return known;
+  const tokens: string[] = [];
   let pattern = "^";
   let end = 0;
   for (const match of layout.matchAll(LAYOUT)) {
     pattern += escapePattern(layout.slice(end, match.index)) + tokenPattern(match[0]);
-    groups.push(match[0]);
+    tokens.push(match[0]);
     end = match.index + match[0].length;
     // Go accepts a fraction after the seconds even where the layout has none.
-    if (/^0?5$/.test(match[0]) && !/^[.,][09]/.test(layout.slice(end))) {
+    if (/^0?5$/.test(match[0]) && !/^[.,](?:0+|9+)(?!\d)/.test(layout.slice(end))) {
       pattern += "([.,]\\d+)?";
-      groups.push(".9");
+      tokens.push(".9");
     }
   }
-  const found = new RegExp(`${pattern}${escapePattern(layout.slice(end))}$`).exec(text);
-  if (found === null) {
-    throw new TemplateRunFault(
-      `parsing time ${JSON.stringify(text)} as ${JSON.stringify(layout)}: cannot parse`,
-    );
-  }
-  return composeTime(groups, found.slice(1), zone);
+  const made = { pattern: new RegExp(`${pattern}${escapePattern(layout.slice(end))}$`), tokens };
+  if (compiled.size >= COMPILED_MAX) compiled.clear();
+  compiled.set(layout, made);
+  return made;
 }
 
+/** Go's `time.ParseInLocation`; undefined when the text does not fit the layout or is no time of the calendar. */
+export function parseTime(
+  layout: string,
+  text: string,
+  options: ParseTimeOptions,
+): GoTime | undefined {
+  const { pattern, tokens } = compileLayout(layout);
+  const found = pattern.exec(text);
+  return found === null ? undefined : composeTime(tokens, found.slice(1), options);
+}
+
+/** Literal text; blanks stand for one blank or more, as in Go. */
 function escapePattern(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll(/ +/g, " +");
 }
 
 function tokenPattern(token: string): string {
   if (token === "2006") return "(\\d{4})";
   if (token === "002") return "(\\d{3})";
-  if (token === "January") return `(${MONTHS.join("|")})`;
-  if (token === "Jan") return `(${MONTHS.map((month) => month.slice(0, 3)).join("|")})`;
-  if (token === "Monday") return `(${DAYS.join("|")})`;
-  if (token === "Mon") return `(${DAYS.map((day) => day.slice(0, 3)).join("|")})`;
+  if (token === "15") return "(\\d{1,2})";
+  if (token === "January" || token === "Monday") return "([A-Za-z]+)";
+  if (token === "Jan" || token === "Mon") return "([A-Za-z]{3})";
   if (token === "MST") return "([A-Z]{3,5}|[+-]\\d{2,4})";
   if (token === "PM" || token === "pm") return "([AaPp][Mm])";
   if (token.startsWith("Z")) return "(Z|[+-]\\d{2}:?\\d{0,2})";
@@ -209,40 +215,111 @@ function tokenPattern(token: string): string {
   return token.length === 2 && token !== "_2" ? "(\\d{2})" : " ?(\\d{1,2})";
 }
 
+interface ParsedFields {
+  year: number | undefined;
+  month: number;
+  day: number;
+  dayOfYear: number | undefined;
+  hour: number;
+  minute: number;
+  second: number;
+  nanosecond: number;
+  afternoon: boolean | undefined;
+  offset: number | undefined;
+  abbreviation: string | undefined;
+}
+
+function readFields(
+  tokens: readonly string[],
+  values: readonly (string | undefined)[],
+): ParsedFields | undefined {
+  const fields: ParsedFields = {
+    year: undefined,
+    month: 1,
+    day: 1,
+    dayOfYear: undefined,
+    hour: 0,
+    minute: 0,
+    second: 0,
+    nanosecond: 0,
+    afternoon: undefined,
+    offset: undefined,
+    abbreviation: undefined,
+  };
+  for (const [index, token] of tokens.entries()) {
+    const value = values[index];
+    if (value !== undefined && !readField(fields, token, value)) return undefined;
+  }
+  return fields;
+}
+
+/** False when a name is none. */
+function readField(fields: ParsedFields, token: string, value: string): boolean {
+  if (token === "2006") fields.year = Number(value);
+  else if (token === "06") fields.year = Number(value) + (Number(value) >= 69 ? 1900 : 2000);
+  else if (token === "01" || token === "1") fields.month = Number(value);
+  else if (token.startsWith("Jan")) {
+    fields.month = indexOfName(MONTHS, token, value) + 1;
+    return fields.month > 0;
+  } else if (token.startsWith("Mon")) return indexOfName(DAYS, token, value) >= 0;
+  else if (token === "002") fields.dayOfYear = Number(value);
+  else if (token === "02" || token === "_2" || token === "2") fields.day = Number(value);
+  else if (token === "15" || token === "03" || token === "3") fields.hour = Number(value);
+  else if (token === "04" || token === "4") fields.minute = Number(value);
+  else if (token === "05" || token === "5") fields.second = Number(value);
+  else if (token === "PM" || token === "pm") fields.afternoon = value.toLowerCase() === "pm";
+  else if (token === "MST") fields.abbreviation = value;
+  else if (token[0] === "." || token[0] === ",")
+    fields.nanosecond = Number(value.slice(1, 10).padEnd(9, "0"));
+  else fields.offset = parseOffset(value);
+  return true;
+}
+
+/** Names of months and days in any case, whole or by three letters as the token is. */
+function indexOfName(names: readonly string[], token: string, value: string): number {
+  const wanted = value.toLowerCase();
+  return names.findIndex(
+    (name) =>
+      name.slice(0, token === "Jan" || token === "Mon" ? 3 : undefined).toLowerCase() === wanted,
+  );
+}
+
 function composeTime(
   tokens: readonly string[],
   values: readonly (string | undefined)[],
-  zone: string,
-): TemplateTime {
-  let [year, month, day, hour, minute, second] = [0, 1, 1, 0, 0, 0];
-  let nanosecond = 0;
-  let afternoon: boolean | undefined;
-  let offset: number | undefined;
-  for (const [index, token] of tokens.entries()) {
-    const value = values[index];
-    if (value === undefined) continue;
-    if (token === "2006") year = Number(value);
-    else if (token === "06") year = Number(value) + (Number(value) >= 69 ? 1900 : 2000);
-    else if (token === "01" || token === "1") month = Number(value);
-    else if (token.startsWith("Jan")) {
-      month = MONTHS.findIndex((name) => name.startsWith(value)) + 1;
-    } else if (token === "002") [month, day] = [1, Number(value)];
-    else if (token === "02" || token === "_2" || token === "2") day = Number(value);
-    else if (token === "15" || token === "03" || token === "3") hour = Number(value);
-    else if (token === "04" || token === "4") minute = Number(value);
-    else if (token === "05" || token === "5") second = Number(value);
-    else if (token === "PM" || token === "pm") afternoon = value.toLowerCase() === "pm";
-    else if (token[0] === "." || token[0] === ",") {
-      nanosecond = Number(value.slice(1, 10).padEnd(9, "0"));
-    } else if (token.startsWith("Z") || token.startsWith("-")) offset = parseOffset(value);
-    else if (token === "MST" && value === "UTC") offset = 0;
-  }
-  if (afternoon !== undefined) hour = (hour % 12) + (afternoon ? 12 : 0);
-  const local = Date.UTC(year, month - 1, day, hour, minute, second);
-  const minutes =
-    offset ?? zoneOffsetMinutes(zone, local - zoneOffsetMinutes(zone, local) * 60_000);
-  const ns = BigInt(local - minutes * 60_000) * 1_000_000n + BigInt(nanosecond);
-  return { ns, zone: offset === undefined ? zone : "UTC" };
+  { zone, year: yearDefault = 0 }: ParseTimeOptions,
+): GoTime | undefined {
+  const fields = readFields(tokens, values);
+  if (fields === undefined) return undefined;
+  const { minute, second, afternoon, offset, abbreviation } = fields;
+  const year = fields.year ?? yearDefault;
+  const [month, day] =
+    fields.dayOfYear === undefined ? [fields.month, fields.day] : [1, fields.dayOfYear];
+  if (fields.hour > 23 || (afternoon !== undefined && fields.hour > 12)) return undefined;
+  if (minute > 59 || second > 59 || month < 1 || month > 12 || day < 1) return undefined;
+  if (day > (fields.dayOfYear === undefined ? daysIn(year, month) : 337 + daysIn(year, 2)))
+    return undefined;
+  const hour = afternoon === undefined ? fields.hour : (fields.hour % 12) + (afternoon ? 12 : 0);
+  const date = new Date(0);
+  // Not Date.UTC, which takes the years 0 to 99 for 1900 to 1999.
+  date.setUTCFullYear(year, month - 1, day);
+  date.setUTCHours(hour, minute, second);
+  const localMs = date.getTime();
+  const inUtc = { ns: nanosecondsOf(localMs - (offset ?? 0) * 60_000, fields), zone: "UTC" };
+  if (offset !== undefined || abbreviation === "UTC") return inUtc;
+  const ms = instantOf(zone, localMs);
+  // As in Go, an abbreviation that is not the zone's own counts as UTC.
+  if (abbreviation !== undefined && abbreviation !== zoneAbbreviation(zone, ms)) return inUtc;
+  return { ns: nanosecondsOf(ms, fields), zone };
+}
+
+function nanosecondsOf(ms: number, { nanosecond }: ParsedFields): bigint {
+  return BigInt(ms) * 1_000_000n + BigInt(nanosecond);
+}
+
+function daysIn(year: number, month: number): number {
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return month === 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31;
 }
 
 function parseOffset(text: string): number {

@@ -4,7 +4,7 @@
  */
 import { parseFault } from "./errors.ts";
 import type { Position } from "./errors.ts";
-import { parseByteSize, parseGoFloat, parseQueryDuration, unescapeGo } from "./go-text.ts";
+import { parseByteSize, parseGoFloat, parseQueryDuration, unescapeGo } from "@finch/go-text";
 
 export type TokenKind =
   | "identifier"

@@ -33,7 +33,5 @@ export const QUERY_LENGTH_MAX = 131_072;
 export const NESTING_MAX = 200;
 /** Depth of JSON objects that the `json` stage follows; deeper ones are an error on that line. */
 export const JSON_DEPTH_MAX = 100;
-/** Characters a template may produce for one line. `repeat` and `range` could otherwise fill the memory from one entry. */
-export const TEMPLATE_OUTPUT_MAX = 1 << 20;
 /** Milliseconds of evaluation after which the engine lets other work run. */
 export const SLICE_MS = 10;

@@ -1,5 +1,5 @@
 /** A scanner over logfmt. In strict mode the first bad pair ends it; otherwise a bad pair is skipped up to the next blank. */
-import { unescapeGo } from "./go-text.ts";
+import { unescapeGo } from "@finch/go-text";
 
 /** Hands the pairs of a line to `pair` until it answers false; a bare key has the value "". Answers the first fault in strict mode. */
 export function scanLogfmt(

@@ -10,6 +10,7 @@ import type {
   LineFilterOperator,
   StageExpr,
 } from "./ast.ts";
+import { parseTemplate, TemplateFault } from "@finch/go-text";
 import type { MatchOperator } from "@finch/model";
 import { parseFault, unsupportedFault } from "./errors.ts";
 import type { Position } from "./errors.ts";
@@ -17,7 +18,7 @@ import { parseIpPattern } from "./ip-match.ts";
 import { parseJsonPath, PathFault } from "./json-path.ts";
 import { parseCapturePattern, parseFilterPattern, PatternFault } from "./line-pattern.ts";
 import { makeMatcher, makeSearch } from "./matcher-parse.ts";
-import { parseTemplate, TemplateFault } from "./template-parse.ts";
+import { TEMPLATE_FUNCTION_NAMES } from "./template-names.ts";
 import type { TokenStream } from "./token-stream.ts";
 
 const LINE_FILTERS = new Set(["|=", "!=", "|~", "!~", "|>", "!>"]);
@@ -182,7 +183,7 @@ function parsePatternStage(tokens: TokenStream): StageExpr {
 
 function parseLineFormat(tokens: TokenStream): StageExpr {
   const { text: template, at } = tokens.expectKind("string");
-  withPatternFault(at, () => parseTemplate(template));
+  withPatternFault(at, () => parseTemplate(template, TEMPLATE_FUNCTION_NAMES));
   return { kind: "line-format", template };
 }
 
@@ -203,7 +204,7 @@ function parseLabelFormat(tokens: TokenStream): StageExpr {
     const source = tokens.current;
     if (source.kind === "identifier") formats.push({ label, rename: true, value: source.text });
     else if (source.kind === "string") {
-      withPatternFault(source.at, () => parseTemplate(source.text));
+      withPatternFault(source.at, () => parseTemplate(source.text, TEMPLATE_FUNCTION_NAMES));
       formats.push({ label, rename: false, value: source.text });
     } else throw tokens.unexpected("STRING", "IDENTIFIER");
     tokens.next();

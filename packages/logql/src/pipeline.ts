@@ -2,6 +2,7 @@
  * A pipeline made ready: the line filters that stand before everything else work on whole pages of bytes, the other stages row by row.
  * Also decides which labels the parsers have to find, from what the rest of the query reads.
  */
+import { fieldsOfTemplate, parseTemplate } from "@finch/go-text";
 import type { LabelFilterExpr, LineFilterExpr, LogExpr, StageExpr } from "./ast.ts";
 import { compilePageFilter, lineFilterStage, needlesOf } from "./line-filter.ts";
 import type { PageFilter } from "./line-filter.ts";
@@ -19,7 +20,7 @@ import {
   regexpStage,
   unpackStage,
 } from "./stage-parse.ts";
-import { labelsOfTemplate, parseTemplate } from "./template-parse.ts";
+import { TEMPLATE_FUNCTION_NAMES } from "./template-names.ts";
 
 export interface Pipeline {
   readonly pageFilters: readonly PageFilter[];
@@ -105,7 +106,7 @@ export function addFilterLabels(filter: LabelFilterExpr, names: Set<string>): vo
 }
 
 function addTemplateLabels(template: string, names: Set<string>): boolean {
-  const read = labelsOfTemplate(parseTemplate(template));
+  const read = fieldsOfTemplate(parseTemplate(template, TEMPLATE_FUNCTION_NAMES));
   if (read === undefined) return false;
   for (const name of read) names.add(name);
   return true;

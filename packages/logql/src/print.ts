@@ -13,7 +13,7 @@ import type {
   RangeAggregationExpr,
   StageExpr,
 } from "./ast.ts";
-import { quote } from "./go-text.ts";
+import { quote } from "@finch/go-text";
 
 /** One line, canonical spacing. */
 export function formatQuery(expr: Expr): string {

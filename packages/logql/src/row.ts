@@ -1,9 +1,9 @@
 /** One entry on its way through a pipeline. One object serves all rows of a query; the line is decoded when a stage first asks for it. */
 import type { Labels, LogColumns } from "@finch/model";
 import { RowLabels } from "./row-labels.ts";
-import type { TemplateScope } from "./template-functions.ts";
+import type { LineScope } from "./template-functions.ts";
 
-export class Row implements TemplateScope {
+export class Row implements LineScope {
   readonly labels = new RowLabels();
   readonly nowNs: () => bigint;
   #entries: LogColumns | undefined;

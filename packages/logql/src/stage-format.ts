@@ -1,13 +1,12 @@
-/** line_format, label_format, drop and keep. */
+/** line_format, label_format, drop and keep. A missing label is the empty text to a template. */
+import { parseTemplate, runTemplate, TemplateRunFault } from "@finch/go-text";
+import type { TemplateNode, TemplateRoot } from "@finch/go-text";
 import type { LabelFormat, LabelSelection } from "./ast.ts";
 import { ERROR_DETAILS_LABEL, ERROR_LABEL } from "./row-labels.ts";
 import type { RowLabels } from "./row-labels.ts";
 import type { Row, Stage } from "./row.ts";
-import { parseTemplate } from "./template-parse.ts";
-import type { TemplateNode } from "./template-parse.ts";
-import { runTemplate } from "./template.ts";
-import type { TemplateLabels } from "./template.ts";
-import { TemplateRunFault } from "./template-value.ts";
+import { TEMPLATE_FUNCTIONS } from "./template-functions.ts";
+import { TEMPLATE_FUNCTION_NAMES } from "./template-names.ts";
 
 const TEMPLATE_ERROR = "TemplateFormatErr";
 
@@ -15,10 +14,10 @@ const TEMPLATE_ERROR = "TemplateFormatErr";
 function format(
   row: Row,
   nodes: readonly TemplateNode[],
-  labels: TemplateLabels,
+  labels: TemplateRoot,
 ): string | undefined {
   try {
-    return runTemplate(nodes, labels, row);
+    return runTemplate(nodes, { root: labels, functions: TEMPLATE_FUNCTIONS, scope: row });
   } catch (error) {
     if (!(error instanceof TemplateRunFault)) throw error;
     row.labels.fail(TEMPLATE_ERROR, error.message);
@@ -27,7 +26,7 @@ function format(
 }
 
 export function lineFormatStage(template: string): Stage {
-  const nodes = parseTemplate(template);
+  const nodes = parseTemplate(template, TEMPLATE_FUNCTION_NAMES);
   return (row) => {
     const line = format(row, nodes, row.labels);
     if (line !== undefined) row.line = line;
@@ -38,13 +37,13 @@ export function lineFormatStage(template: string): Stage {
 export function labelFormatStage(formats: readonly LabelFormat[]): Stage {
   const compiled = formats.map((item) => ({
     ...item,
-    nodes: item.rename ? [] : parseTemplate(item.value),
+    nodes: item.rename ? [] : parseTemplate(item.value, TEMPLATE_FUNCTION_NAMES),
   }));
   const templates = compiled.filter((item) => !item.rename).length;
   return (row) => {
     const { labels } = row;
     // All templates see the labels as they were at the first of them.
-    let snapshot: TemplateLabels | undefined;
+    let snapshot: TemplateRoot | undefined;
     for (const { label, rename, value, nodes } of compiled) {
       if (rename) {
         const current = labels.find(value);
@@ -61,7 +60,7 @@ export function labelFormatStage(formats: readonly LabelFormat[]): Stage {
   };
 }
 
-function snapshotOf(labels: RowLabels): TemplateLabels {
+function snapshotOf(labels: RowLabels): TemplateRoot {
   const map = labels.toMap();
   return { get: (name) => map.get(name) ?? "", toMap: () => map };
 }

@@ -1,6 +1,6 @@
 /** Label filters. Text compares see every label and the errors; typed ones need their label, and flag a value that does not convert. */
 import type { ComparisonOperator, LabelFilterExpr } from "./ast.ts";
-import { ConversionFault, parseByteSize, parseGoDuration, parseGoFloat } from "./go-text.ts";
+import { ConversionFault, parseByteSize, parseGoDuration, parseGoFloat } from "@finch/go-text";
 import { containsIp, parseIpPattern } from "./ip-match.ts";
 import type { RowLabels } from "./row-labels.ts";
 import type { Stage } from "./row.ts";

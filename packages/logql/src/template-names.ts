@@ -1,6 +1,5 @@
 /** The names of every function a template may call: what the parser checks and the evaluator implements (a test holds the two together). */
 
-const BUILT_IN = "and or not len index slice print printf println urlquery eq ne lt le gt ge";
 const LOKI =
   "ToLower ToUpper Replace Trim TrimLeft TrimRight TrimPrefix TrimSuffix TrimSpace regexReplaceAll regexReplaceAllLiteral count " +
   "urldecode urlencode bytes duration duration_seconds unixEpochMillis unixEpochNanos toDateInZone unixToTime alignLeft alignRight " +
@@ -8,13 +7,5 @@ const LOKI =
   "trimPrefix int float64 add sub mul div mod addf subf mulf divf max min maxf minf ceil floor round fromJson date toDate now " +
   "unixEpoch default __line__ __timestamp__";
 
-/** Built-ins of text/template that escape for other media than log lines, or call what labels cannot hold. */
-export const REFUSED_FUNCTION_NAMES: ReadonlySet<string> = new Set(["html", "js", "call"]);
-
-export const TEMPLATE_FUNCTION_NAMES: ReadonlySet<string> = new Set(
-  `${BUILT_IN} ${LOKI}`.split(" "),
-);
-
-export function isTemplateFunction(name: string): boolean {
-  return TEMPLATE_FUNCTION_NAMES.has(name);
-}
+/** On top of those that text/template itself has. */
+export const TEMPLATE_FUNCTION_NAMES: ReadonlySet<string> = new Set(LOKI.split(" "));

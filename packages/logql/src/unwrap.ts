@@ -1,6 +1,6 @@
 /** `unwrap`: the number in a label. */
 import type { UnwrapConversion, UnwrapExpr } from "./ast.ts";
-import { ConversionFault, parseByteSize, parseGoDuration, parseGoFloat } from "./go-text.ts";
+import { ConversionFault, parseByteSize, parseGoDuration, parseGoFloat } from "@finch/go-text";
 import type { RowLabels } from "./row-labels.ts";
 
 const SAMPLE_ERROR = "SampleExtractionErr";

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { fieldsOfTemplate, parseTemplate, runTemplate, TemplateRunFault } from "@finch/go-text";
 import { TEMPLATE_FUNCTIONS } from "./template-functions.ts";
 import { TEMPLATE_FUNCTION_NAMES } from "./template-names.ts";
-import { labelsOfTemplate, parseTemplate } from "./template-parse.ts";
-import { runTemplate } from "./template.ts";
-import { TemplateRunFault } from "./template-value.ts";
 
 const LABELS = new Map([
   ["lvl", "Error"],
@@ -19,11 +17,15 @@ const LABELS = new Map([
 ]);
 
 function run(template: string): string {
-  return runTemplate(
-    parseTemplate(template),
-    { get: (name) => LABELS.get(name) ?? "", toMap: () => LABELS },
-    { line: "Line one", timestampNs: 1_700_000_000_123_456_789n, nowNs: () => 5_000_000_000n },
-  );
+  return runTemplate(parseTemplate(template, TEMPLATE_FUNCTION_NAMES), {
+    root: { get: (name) => LABELS.get(name) ?? "", toMap: () => LABELS },
+    functions: TEMPLATE_FUNCTIONS,
+    scope: {
+      line: "Line one",
+      timestampNs: 1_700_000_000_123_456_789n,
+      nowNs: () => 5_000_000_000n,
+    },
+  });
 }
 
 /** Template and output. Expected outputs are Go's. */
@@ -133,9 +135,14 @@ describe("templates", () => {
   });
   test("tell which labels they read", () => {
     assert.deepEqual(
-      labelsOfTemplate(parseTemplate("{{ .a }}{{ if $.b }}{{ lower .c }}{{ end }}")),
+      fieldsOfTemplate(
+        parseTemplate("{{ .a }}{{ if $.b }}{{ lower .c }}{{ end }}", TEMPLATE_FUNCTION_NAMES),
+      ),
       new Set(["a", "b", "c"]),
     );
-    assert.equal(labelsOfTemplate(parseTemplate('{{ printf "%v" . }}')), undefined);
+    assert.equal(
+      fieldsOfTemplate(parseTemplate('{{ printf "%v" . }}', TEMPLATE_FUNCTION_NAMES)),
+      undefined,
+    );
   });
 });

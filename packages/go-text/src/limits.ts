@@ -1,0 +1,10 @@
+/** What one template may cost; each limit says what breaks without it. */
+
+/** Characters a template may produce for one entry. `repeat` and `range` could otherwise fill the memory from one entry. */
+export const TEMPLATE_OUTPUT_MAX = 1 << 20;
+/** Nesting of blocks. Parsing and running are recursive, and a deep enough text would exhaust the stack. */
+export const TEMPLATE_NESTING_MAX = 100;
+/** Widths and precisions of printf beyond that are cut: a width is memory, and it comes from whoever wrote the template. */
+export const PRINTF_WIDTH_MAX = 10_000;
+/** Compiled patterns, layouts and time zones that are kept. Templates can make them from data, line by line. */
+export const COMPILED_MAX = 100;

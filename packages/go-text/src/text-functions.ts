@@ -1,0 +1,131 @@
+/** Functions of texts: Go's `strings` by their Go names, sprig's by theirs, patterns, base64. */
+import { TEMPLATE_OUTPUT_MAX } from "./limits.ts";
+import { asCount, asText, regexpOf, texts } from "./template-arguments.ts";
+import type { FunctionTable } from "./template-arguments.ts";
+import { TemplateRunFault } from "./template-value.ts";
+
+export const TEXT_FUNCTIONS: FunctionTable = {
+  ToLower: texts(1, (text) => text!.toLowerCase()),
+  ToUpper: texts(1, (text) => text!.toUpperCase()),
+  lower: texts(1, (text) => text!.toLowerCase()),
+  upper: texts(1, (text) => text!.toUpperCase()),
+  title: texts(1, (text) =>
+    text!.replaceAll(
+      /(^|[^\p{L}\p{N}_'])(\p{L})/gu,
+      (_, before: string, letter: string) => before + letter.toUpperCase(),
+    ),
+  ),
+  Replace: (args) =>
+    replaceText(asText(args[0]), asText(args[1]), asText(args[2]), asCount(args[3])),
+  replace: texts(3, (from, to, text) => text!.replaceAll(from!, () => to!)),
+  Trim: texts(2, (text, set) => trimSet(text!, set!, "both")),
+  TrimLeft: texts(2, (text, set) => trimSet(text!, set!, "left")),
+  TrimRight: texts(2, (text, set) => trimSet(text!, set!, "right")),
+  TrimPrefix: texts(2, (text, prefix) => withoutPrefix(prefix!, text!)),
+  TrimSuffix: texts(2, (text, suffix) => withoutSuffix(suffix!, text!)),
+  TrimSpace: texts(1, (text) => text!.trim()),
+  trim: texts(1, (text) => text!.trim()),
+  trimAll: texts(2, (set, text) => trimSet(text!, set!, "both")),
+  trimPrefix: texts(2, (prefix, text) => withoutPrefix(prefix!, text!)),
+  trimSuffix: texts(2, (suffix, text) => withoutSuffix(suffix!, text!)),
+  contains: texts(2, (part, text) => text!.includes(part!)),
+  hasPrefix: texts(2, (prefix, text) => text!.startsWith(prefix!)),
+  hasSuffix: texts(2, (suffix, text) => text!.endsWith(suffix!)),
+  trunc: (args) => trunc(asCount(args[0]), asText(args[1])),
+  substr: (args) => substr(asCount(args[0]), asCount(args[1]), asText(args[2])),
+  indent: (args) => indent(asCount(args[0]), asText(args[1])),
+  nindent: (args) => `\n${indent(asCount(args[0]), asText(args[1]))}`,
+  repeat: (args) => repeatText(asCount(args[0]), asText(args[1])),
+  alignLeft: (args) => align(asCount(args[0]), asText(args[1]), true),
+  alignRight: (args) => align(asCount(args[0]), asText(args[1]), false),
+  regexReplaceAll: texts(3, (pattern, text, to) => regexpOf(pattern!).replaceAll(text!, to!)),
+  regexReplaceAllLiteral: texts(3, (pattern, text, to) =>
+    regexpOf(pattern!).replaceAll(text!, to!.replaceAll("$", "$$$$")),
+  ),
+  b64enc: texts(1, (text) => encodeBase64(text!)),
+  b64dec: texts(1, (text) => decodeBase64(text!)),
+};
+
+/** Trims characters of `cutset` from the start, the end or both. */
+function trimSet(text: string, cutset: string, sides: "left" | "right" | "both"): string {
+  const characters = Array.from(text);
+  const set = new Set(cutset);
+  let from = 0;
+  let to = characters.length;
+  if (sides !== "right") while (from < to && set.has(characters[from]!)) from++;
+  if (sides !== "left") while (to > from && set.has(characters[to - 1]!)) to--;
+  return characters.slice(from, to).join("");
+}
+
+function repeatText(count: number, text: string): string {
+  if (count < 0) throw new TemplateRunFault("strings: negative Repeat count");
+  if (count * text.length > TEMPLATE_OUTPUT_MAX) {
+    throw new TemplateRunFault(`repeat makes more than ${TEMPLATE_OUTPUT_MAX} characters`);
+  }
+  return text.repeat(count);
+}
+
+function replaceText(text: string, from: string, to: string, count: number): string {
+  if (count < 0) return text.replaceAll(from, () => to);
+  const parts = text.split(from);
+  const head = parts.slice(0, count + 1).join(to);
+  return parts.length > count + 1 ? `${head}${from}${parts.slice(count + 1).join(from)}` : head;
+}
+
+function trunc(count: number, text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  if (count < 0) return bytes.length + count > 0 ? decode(bytes.subarray(count)) : text;
+  return bytes.length > count ? decode(bytes.subarray(0, count)) : text;
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function substr(from: number, to: number, text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  if (from < 0) return decode(bytes.subarray(0, Math.max(to, 0)));
+  if (to < 0 || to > bytes.length) return decode(bytes.subarray(from));
+  return decode(bytes.subarray(from, to));
+}
+
+function indent(count: number, text: string): string {
+  const margin = repeatText(count, " ");
+  return margin + text.replaceAll("\n", `\n${margin}`);
+}
+
+function align(count: number, text: string, left: boolean): string {
+  const characters = Array.from(text);
+  const width = Math.min(count, TEMPLATE_OUTPUT_MAX);
+  if (width < 0 || characters.length === width) return text;
+  if (characters.length > width) {
+    return (left ? characters.slice(0, width) : characters.slice(characters.length - width)).join(
+      "",
+    );
+  }
+  const blank = " ".repeat(width - characters.length);
+  return left ? text + blank : blank + text;
+}
+
+function encodeBase64(text: string): string {
+  let binary = "";
+  for (const byte of new TextEncoder().encode(text)) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** Bad input answers the fault's text, as sprig's function does. */
+function decodeBase64(text: string): string {
+  try {
+    return decode(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
+  } catch {
+    return "illegal base64 data at input byte 0";
+  }
+}
+
+function withoutPrefix(prefix: string, text: string): string {
+  return text.startsWith(prefix) ? text.slice(prefix.length) : text;
+}
+
+function withoutSuffix(suffix: string, text: string): string {
+  return suffix !== "" && text.endsWith(suffix) ? text.slice(0, -suffix.length) : text;
+}
