@@ -23,6 +23,8 @@ export interface ListenersOptions {
 export interface Listeners {
   /** Of one that is on. */
   addressOf(name: ListenerName): { readonly host: string; readonly port: number } | undefined;
+  /** `HOST:PORT` of each one that is on. */
+  addresses(): Readonly<Record<string, string>>;
   families(): readonly MetricFamily[];
   /** Stops accepting everywhere at once; requests in flight have up to `deadlineMs`. */
   close(deadlineMs: number): Promise<void>;
@@ -48,6 +50,8 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
   }
   return {
     addressOf: (name) => open.get(name),
+    addresses: () =>
+      Object.fromEntries([...open].map(([name, { host, port }]) => [name, `${host}:${port}`])),
     families: () => [...open.values()].flatMap((listener) => listener.families()),
     close,
   };

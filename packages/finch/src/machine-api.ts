@@ -16,10 +16,12 @@ export interface MachineApiOptions {
   readonly dataDirectory: string;
   readonly startedMs: number;
   readonly components: () => readonly ComponentReport[];
+  /** Addresses in use, by listener. */
+  readonly listeners: () => Readonly<Record<string, string>>;
 }
 
 export function machineRoutes(options: MachineApiOptions): readonly HttpRoute[] {
-  const { build, dataDirectory, startedMs, components } = options;
+  const { build, dataDirectory, startedMs } = options;
   const handle = async () =>
     jsonReply(200, {
       hostname: hostname(),
@@ -32,7 +34,8 @@ export function machineRoutes(options: MachineApiOptions): readonly HttpRoute[] 
       revision: build.revision,
       dataDir: dataDirectory,
       startedAt: new Date(startedMs).toISOString(),
-      components: components(),
+      listeners: options.listeners(),
+      components: options.components(),
     });
   return [{ kind: "http", methods: ["GET"], path: "/api/v1/machine", faults: "json", handle }];
 }

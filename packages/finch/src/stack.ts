@@ -91,7 +91,13 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     buildFamily(options.build),
   ];
   let listeners: Listeners | undefined;
-  const routes = await makeRoutes(options, { apis, collect, directory, agent: () => agent });
+  const routes = await makeRoutes(options, {
+    apis,
+    collect,
+    directory,
+    agent: () => agent,
+    listeners: () => listeners,
+  });
   listeners = await openListeners({
     addresses: config.listen,
     routes,
@@ -168,6 +174,7 @@ async function makeRoutes(
     readonly collect: () => Promise<readonly MetricFamily[]>;
     readonly directory: string;
     readonly agent: () => OwnAgent | undefined;
+    readonly listeners: () => Listeners | undefined;
   },
 ): Promise<Readonly<Record<"ui" | "loki" | "prometheus" | "mimir" | "agent", readonly Route[]>>> {
   const { apis, collect, directory, agent } = parts;
@@ -177,6 +184,7 @@ async function makeRoutes(
     dataDirectory: directory,
     startedMs: options.clock.nowMs(),
     components: () => agent()?.components() ?? [],
+    listeners: () => parts.listeners()?.addresses() ?? {},
   });
   const files = serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
   return {

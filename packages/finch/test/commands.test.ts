@@ -1,0 +1,93 @@
+/** The command line: help, wrong calls, exit codes, the small commands. */
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { FREE_PORTS, runFinch, startFinch, temporaryDirectory } from "./finch-child.ts";
+
+type Row = readonly [rule: string, args: readonly string[], code: number, output: RegExp];
+
+const ROWS: readonly Row[] = [
+  ["help teaches", ["--help"], 0, /Examples:\n {2}finch up/],
+  ["no command shows help", [], 0, /Usage: finch/],
+  ["help of up names flag, variable and key", ["up", "--help"], 0, /--listen-loki <HOST:PORT>[^]*FINCH_LISTEN_LOKI[^]*listen\.loki/],
+  ["version", ["--version"], 0, /^finch \d+\.\d+\.\d+\n$/],
+  ["an unknown command", ["upp"], 2, /unknown command 'upp'[^]*up\?/],
+  ["an unknown flag", ["up", "--nonsense"], 2, /unknown option '--nonsense'/],
+  ["a bad address", ["up", "--listen-ui", "here"], 2, /--listen-ui: listen\.ui: "here" is no address/],
+  ["a configuration that is not there", ["up", "--config", "/nowhere/finch.yaml"], 2, /cannot read --config \/nowhere\/finch\.yaml/],
+  ["completion for bash", ["completion", "bash"], 0, /complete -o default -F _finch finch/],
+  ["completion for fish", ["completion", "fish"], 0, /complete -c finch -n '__fish_use_subcommand' -f -a up/],
+  ["completion for zsh", ["completion", "zsh"], 0, /^#compdef finch/],
+  ["completion for others", ["completion", "csh"], 2, /no completion for "csh"; known are bash, zsh, fish/],
+  ["nobody answers", ["query", "metrics", "up", "--url", "http://127.0.0.1:1"], 1, /no answer from http:\/\/127\.0\.0\.1:1; start Finch with "finch up"/],
+  ["a bad duration", ["query", "logs", "{}", "--since", "soon"], 2, /--since soon: write a duration/],
+  ["a flag of alloy run that is not there yet", ["agent", "run", "x.alloy", "--cluster.enabled"], 2, /not supported yet: --cluster\.enabled/],
+  ["a flag nobody has", ["agent", "run", "x.alloy", "--storage.pth=x"], 2, /--storage\.pth is no flag of finch agent run/],
+  ["a configuration for the agent that is not there", ["agent", "validate", "/nowhere.alloy"], 1, /cannot read the configuration \/nowhere\.alloy/],
+  ["checking what cannot be told", ["check", import.meta.filename], 1, /cannot tell what/],
+];
+
+for (const [rule, args, code, output] of ROWS) {
+  test(rule, async () => {
+    const end = await runFinch(args);
+    assert.match(end.stdout + end.stderr, output);
+    assert.equal(end.code, code, end.stderr);
+  });
+}
+
+test("fmt, validate, graph and check of files", async () => {
+  await using directory = await temporaryDirectory();
+  const alloy = join(directory.path, "a.alloy");
+  await writeFile(alloy, 'prometheus.exporter.unix "x" {}\nprometheus.scrape "y" {\ntargets=prometheus.exporter.unix.x.targets\nforward_to=[]\n}\n');
+  const untested = await runFinch(["agent", "fmt", "--test", alloy]);
+  assert.equal(untested.code, 2);
+  assert.equal((await runFinch(["agent", "fmt", "-w", alloy])).code, 0);
+  assert.match(await readFile(alloy, "utf8"), /\ttargets {4}= prometheus\.exporter\.unix\.x\.targets\n/);
+  assert.equal((await runFinch(["agent", "fmt", "--test", alloy])).code, 0);
+  assert.match((await runFinch(["agent", "validate", alloy])).stdout, /is valid/);
+  assert.match((await runFinch(["agent", "graph", alloy])).stdout, /"prometheus\.scrape\.y" -> "prometheus\.exporter\.unix\.x";/);
+  await writeFile(alloy, 'prometheus.scrape "y" {\n\ttargets = 1\n}\n');
+  const invalid = await runFinch(["check", alloy]);
+  assert.equal(invalid.code, 2);
+  assert.match(invalid.stderr, /a\.alloy:2:/);
+  const yaml = join(directory.path, "finch.yaml");
+  await writeFile(yaml, "listen:\n  ui: off\n");
+  assert.match((await runFinch(["check", yaml])).stdout, /is valid/);
+  await writeFile(yaml, "listen:\n  uii: off\n");
+  const bad = await runFinch(["check", yaml]);
+  assert.deepEqual([bad.code, bad.stderr], [2, `finch: ${yaml}:2:3: unknown key "uii" in "listen"; did you mean "ui"?\n`]);
+});
+
+test("query and tail ask a running Finch", { timeout: 60_000 }, async () => {
+  await using directory = await temporaryDirectory();
+  await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS]);
+  const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
+  const json = await runFinch(["query", "metrics", "vector(1)", "--output", "json", "--url", url!]);
+  assert.equal(json.code, 0, json.stderr);
+  assert.match(json.stdout, /^\{"status":"success"/);
+  const table = await runFinch(["query", "metrics", "vector(2)", "--url", url!]);
+  assert.match(table.stdout, /last +min +max +series\n▁+ +2 +2 +2 +\{\}\n/);
+  const refused = await runFinch(["query", "metrics", "sum(", "--url", url!]);
+  assert.deepEqual([refused.code, refused.stdout], [2, ""]);
+  assert.match(refused.stderr, /parse error/);
+  await using tail = startFinch(["tail", '{job="finch"}', "--url", url!]);
+  await tail.until(/finch is up/);
+  tail.signal("SIGINT");
+  assert.equal((await tail.finished).code, 0);
+  const logs = await runFinch(["query", "logs", '{job="finch"}', "--url", url!]);
+  assert.match(logs.stdout, /finch {2}time=.* msg="finch is up"/);
+});
+
+test("the checkout's bin runs on its own, passes signals on and the exit code back", { timeout: 60_000 }, async () => {
+  await using directory = await temporaryDirectory();
+  const bin = join(import.meta.dirname, "../bin/finch.mjs");
+  await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS], { command: [process.execPath, bin] });
+  await finch.until(/Finch is up/);
+  finch.signal("SIGTERM");
+  const end = await finch.finished;
+  assert.equal(end.code, 0, end.stderr);
+  assert.match(end.stderr, /everything is on disk/);
+  await using wrong = startFinch(["nonsense"], { command: [process.execPath, bin] });
+  assert.equal((await wrong.finished).code, 2);
+});
