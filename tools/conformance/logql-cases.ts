@@ -3,10 +3,7 @@ import { createEngine, createMemorySource, makeColumns, mergeEntryLabels } from 
 import type { InstantResult, MemoryEntry, MemoryLogSource, RangeResult } from "@finch/logql";
 import { Labels } from "@finch/model";
 import { describeError, systemClock } from "@finch/runtime";
-import {
-  withDetectedLevels,
-  withServiceName,
-} from "../../packages/server/src/logs/ingest-labels.ts";
+import { withDetectedLevels, withServiceName } from "@finch/server";
 import { compareNumbers, showLabels } from "./logql-compare.ts";
 
 type LabelMap = Readonly<Record<string, string>>;

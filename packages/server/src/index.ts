@@ -7,5 +7,6 @@ export type { MetricsLimits } from "./metrics/limits.ts";
 export { createLogsApi } from "./logs/api.ts";
 export type { LogsApi, LogsApiOptions } from "./logs/api.ts";
 export { columnsOfLines } from "./logs/entry-columns.ts";
+export { withDetectedLevels, withServiceName } from "./logs/ingest-labels.ts";
 export { DEFAULT_LOGS_LIMITS } from "./logs/limits.ts";
 export type { LogsLimits } from "./logs/limits.ts";

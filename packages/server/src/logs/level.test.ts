@@ -27,6 +27,8 @@ const LINES: readonly [rule: string, line: string, level: string][] = [
   ["in brackets", "[ERROR] it broke", "error"],
   ["err", "ERR: it broke", "error"],
   ["critical stays", "CRITICAL failure", "critical"],
+  ["a colon on the left is no word boundary", "the terror of misc:error", "unknown"],
+  ["a colon on the left hides its word only", "misc:error and a warning", "warn"],
   ["underscore joins words", "no_error here", "unknown"],
   ["empty", "", "unknown"],
   ["open brace only", "{", "unknown"],

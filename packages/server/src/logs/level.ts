@@ -50,6 +50,7 @@ const LEVEL_WORDS = new Set([
   "info",
 ]);
 const LEVEL_WORD_LENGTH_MAX = 8;
+const COLON = 0x3a;
 
 const JSON_NAMES: ReadonlySet<string> = new Set(LEVEL_NAMES);
 const LOGFMT_NAMES: ReadonlySet<string> = new Set(LEVEL_NAMES.map((name) => name.toLowerCase()));
@@ -161,7 +162,7 @@ function findLogfmtLevel(bytes: Uint8Array, start: number, end: number): string 
   return undefined;
 }
 
-/** The first whole word that names a level, in any case. */
+/** The first whole word that names a level, in any case. What follows a colon at once is no word of its own, as in Loki: `misc:error`. */
 function findLevelWord(bytes: Uint8Array, start: number, end: number): string {
   let at = start;
   while (at < end) {
@@ -172,6 +173,7 @@ function findLevelWord(bytes: Uint8Array, start: number, end: number): string {
     const wordStart = at;
     while (at < end && isWordByte(bytes[at]!)) at++;
     const length = at - wordStart;
+    if (wordStart > start && bytes[wordStart - 1] === COLON) continue;
     if (length < 3 || length > LEVEL_WORD_LENGTH_MAX || !startsLevelWord(bytes[wordStart]!))
       continue;
     const word = latin1(bytes, wordStart, at).toLowerCase();
