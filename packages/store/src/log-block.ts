@@ -16,9 +16,10 @@ import type { BlockFile } from "./block-writer.ts";
 import { FILTERS_FILE, INDEX_FILE, PAGES_FILE } from "./file-names.ts";
 import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
 import { buildLineFilter } from "./line-filter.ts";
-import { clusterPieces } from "./log-clusters.ts";
-import { mergeRuns, MetadataSets, sliceColumns } from "./log-columns.ts";
+import { clipColumns, mergeRuns, MetadataSets, sliceColumns } from "./log-columns.ts";
+import type { LogRun } from "./log-columns.ts";
 import type { LogHead } from "./log-head.ts";
+import { slicePieces } from "./log-slices.ts";
 import type { Pacer } from "./pacer.ts";
 
 const EVER_NS = 2n ** 63n - 1n;
@@ -48,13 +49,10 @@ export async function sealLogs(
     const list = new ByteWriter(64);
     let lastNs = 0n;
     let count = 0;
-    for (const cluster of clusterPieces(head.pieces(stream, -EVER_NS, EVER_NS))) {
-      for (const columns of splitColumns(mergeRuns(cluster.pieces))) {
-        lastNs = await writePage(files, { list, columns, lastNs }, pacer);
-        rows += columns.count;
-        count++;
-        if (pacer.isDue()) await pacer.rest();
-      }
+    for await (const columns of sealedPages(head, stream, pacer)) {
+      lastNs = await writePage(files, { list, columns, lastNs }, pacer);
+      rows += columns.count;
+      count++;
     }
     const payload = new ByteWriter(8 + list.length);
     payload.writeVarint(count);
@@ -63,6 +61,41 @@ export async function sealLogs(
   }
   await writeIndex(await createFile(INDEX_FILE), index, order, payloads, pacer);
   return { series: order.series.length, rows };
+}
+
+/** All rows of a stream of a frozen head, sorted, in pages for a block. */
+async function* sealedPages(
+  head: LogHead,
+  stream: number,
+  pacer: Pacer,
+): AsyncGenerator<LogColumns> {
+  /** Each page of the head sorted by itself, once. */
+  const pieces = [];
+  for (const piece of head.pieces(stream, -EVER_NS, EVER_NS)) {
+    pieces.push({ ...piece, columns: mergeRuns([piece]) });
+    if (pacer.isDue()) await pacer.rest();
+  }
+  /** Small slices wait for their neighbours. */
+  let waiting: LogRun[] = [];
+  let waitingBytes = 0;
+  for (const slice of slicePieces(pieces)) {
+    const runs = slice.pieces.map(({ columns }) => ({
+      columns: clipColumns(columns, slice.startNs, slice.endNs),
+      isSorted: true,
+    }));
+    const columns = mergeRuns(runs.filter((run) => run.columns.count > 0));
+    if (columns.count === 0) continue;
+    const bytes = columns.lineBounds[columns.count]! - columns.lineBounds[0]!;
+    if (waiting.length > 0 && waitingBytes + bytes > LOG_PAGE_BYTES) {
+      yield* splitColumns(mergeRuns(waiting));
+      waiting = [];
+      waitingBytes = 0;
+    }
+    waiting.push({ columns, isSorted: true });
+    waitingBytes += bytes;
+    if (pacer.isDue()) await pacer.rest();
+  }
+  yield* splitColumns(mergeRuns(waiting));
 }
 
 /** Parts of about a page each; rows stay whole. */

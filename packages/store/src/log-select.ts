@@ -1,5 +1,5 @@
 /**
- * Reads log pages for queries in the order of the query, lazily: plans over the indexes of blocks and heads, then loads one cluster of
+ * Reads log pages for queries in the order of the query, lazily: plans over the indexes of blocks and heads, then loads one slice of
  * overlapping pages after the other, skipping pages that cannot hold the needles, so that a limited query stops early.
  */
 import type { Labels, LogColumns, LogPage } from "@finch/model";
@@ -10,11 +10,11 @@ import { selectSeries } from "./label-select.ts";
 import { mayContain, NEEDLE_BYTES_MIN } from "./line-filter.ts";
 import { readLogPage, readLogPageList } from "./log-block.ts";
 import type { LogPageRef } from "./log-block.ts";
-import { clusterPieces } from "./log-clusters.ts";
-import type { Cluster } from "./log-clusters.ts";
 import { clipColumns, mergeRuns } from "./log-columns.ts";
 import type { LogRun } from "./log-columns.ts";
 import type { LogHead, LogHeadPiece } from "./log-head.ts";
+import { slicePieces } from "./log-slices.ts";
+import type { Slice } from "./log-slices.ts";
 import type { Pacer } from "./pacer.ts";
 import type { StoreView } from "./store-core.ts";
 import { TimeHeap } from "./time-heap.ts";
@@ -37,8 +37,8 @@ type Piece =
 
 interface Candidate {
   readonly labels: Labels;
-  readonly cluster: Cluster<Piece>;
-  /** Set when it was read and found to come later than its page promised. */
+  readonly slice: Slice<Piece>;
+  /** Set when it was read and found to come later than its pages promised. */
   readonly columns: LogColumns | undefined;
 }
 
@@ -49,30 +49,88 @@ export async function* selectLogs(
   pacer: Pacer,
 ): AsyncGenerator<LogPage> {
   const { startNs, endNs, direction } = request;
-  const needles = request.needles.filter((needle) => needle.length > 0);
+  const loader = new PieceLoader(request.needles, statistics);
   const streams = await planStreams(view, request, pacer);
   const heap = new TimeHeap<Candidate>(direction === "backward");
   for (const { labels, pieces } of streams) {
-    for (const cluster of clusterPieces(pieces)) {
+    for (const slice of slicePieces(pieces)) {
+      if (slice.startNs >= endNs || slice.endNs <= startNs) continue;
       const first =
         direction === "backward"
-          ? smaller(cluster.maxNs, endNs - 1n)
-          : larger(cluster.minNs, startNs);
-      heap.push(first, { labels, cluster, columns: undefined });
+          ? smaller(slice.endNs, endNs) - 1n
+          : larger(slice.startNs, startNs);
+      heap.push(first, { labels, slice, columns: undefined });
+      loader.expect(slice);
     }
+    if (pacer.isDue()) await pacer.rest();
   }
   for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
-    const { labels, cluster, columns } = next;
+    const { labels, slice, columns } = next;
     if (columns !== undefined) {
       yield { labels, entries: columns };
       continue;
     }
-    const loaded = clipColumns(await loadCluster(cluster, needles, statistics), startNs, endNs);
+    const loaded = await loader.load(
+      slice,
+      larger(slice.startNs, startNs),
+      smaller(slice.endNs, endNs),
+    );
     if (pacer.isDue()) await pacer.rest();
     if (loaded.count === 0) continue;
     const actual = loaded.timestampsNs[direction === "backward" ? loaded.count - 1 : 0]!;
     if (heap.isNext(actual)) yield { labels, entries: loaded };
-    else heap.push(actual, { labels, cluster, columns: loaded });
+    else heap.push(actual, { labels, slice, columns: loaded });
+  }
+}
+
+/** Reads each page once, and holds it only until the last slice that it is part of. */
+class PieceLoader {
+  readonly #needles: readonly Uint8Array[];
+  readonly #statistics: LogReadStatistics;
+  /** Slices still to come, by page. */
+  readonly #expected = new Map<Piece, number>();
+  readonly #held = new Map<Piece, LogColumns | undefined>();
+
+  constructor(needles: readonly Uint8Array[], statistics: LogReadStatistics) {
+    this.#needles = needles.filter((needle) => needle.length > 0);
+    this.#statistics = statistics;
+  }
+
+  expect(slice: Slice<Piece>): void {
+    for (const piece of slice.pieces)
+      this.#expected.set(piece, (this.#expected.get(piece) ?? 0) + 1);
+  }
+
+  /** The merged rows with `startNs <= time < endNs` of a slice that was expected; once for each. */
+  async load(slice: Slice<Piece>, startNs: bigint, endNs: bigint): Promise<LogColumns> {
+    const runs: LogRun[] = [];
+    for (const piece of slice.pieces) {
+      const columns = this.#held.has(piece) ? this.#held.get(piece) : await this.#read(piece);
+      const left = this.#expected.get(piece)! - 1;
+      this.#expected.set(piece, left);
+      if (left > 0) this.#held.set(piece, columns);
+      else this.#held.delete(piece);
+      if (columns === undefined) continue;
+      const clipped = clipColumns(columns, startNs, endNs);
+      if (clipped.count > 0) runs.push({ columns: clipped, isSorted: true });
+    }
+    return mergeRuns(runs);
+  }
+
+  /** All rows, sorted; undefined when the page cannot hold the needles. */
+  async #read(piece: Piece): Promise<LogColumns | undefined> {
+    const statistics = this.#statistics;
+    if (!(await canHold(piece, this.#needles, statistics))) {
+      statistics.pagesSkipped++;
+      return undefined;
+    }
+    statistics.pagesRead++;
+    if (piece.kind === "block") {
+      statistics.bytesRead += piece.ref.page.length;
+      return readLogPage(piece.block, piece.ref);
+    }
+    statistics.bytesRead += piece.columns.lines.length;
+    return mergeRuns([piece]);
   }
 }
 
@@ -111,29 +169,6 @@ async function planStreams(
   }
   for (const { labels, pieces } of headPieces) piecesOf(labels).push(...pieces);
   return streams.values();
-}
-
-async function loadCluster(
-  cluster: Cluster<Piece>,
-  needles: readonly Uint8Array[],
-  statistics: LogReadStatistics,
-): Promise<LogColumns> {
-  const runs: LogRun[] = [];
-  for (const piece of cluster.pieces) {
-    if (!(await canHold(piece, needles, statistics))) {
-      statistics.pagesSkipped++;
-      continue;
-    }
-    statistics.pagesRead++;
-    if (piece.kind === "head") {
-      runs.push(piece);
-      statistics.bytesRead += piece.columns.lines.length;
-    } else {
-      runs.push({ columns: await readLogPage(piece.block, piece.ref), isSorted: true });
-      statistics.bytesRead += piece.ref.page.length;
-    }
-  }
-  return mergeRuns(runs);
 }
 
 async function canHold(

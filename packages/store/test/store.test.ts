@@ -11,6 +11,7 @@ import { openLogStore } from "../src/log-store.ts";
 import { openMetricStore } from "../src/metric-store.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
 import {
+  createRandom,
   createTestClock,
   logBatch,
   NOW_MS,
@@ -228,6 +229,41 @@ describe("views", () => {
     assert.ok(found.includes(`b@${ns(NOW_MS) + 7n} b trace=${id(98_007)}`));
     assert.deepEqual([statistics.pagesRead, statistics.pagesSkipped], [1, 3]);
   });
+});
+
+test("many pages of a stream with late, repeated and simultaneous entries come sorted, each once", async () => {
+  const options = storeOptions(new FaultyFileSystem());
+  const random = createRandom(7);
+  const wanted = new Set<string>();
+  let store = await openLogStore(options);
+  for (let round = 0; round < 12; round++) {
+    const rows = Array.from({ length: 4000 }, (_, i) => {
+      const isLate = random() < 0.1;
+      const at = isLate ? Math.floor(random() * (round + 1) * 4000) : round * 4000 + i;
+      // Several entries an instant, and now and then the same again.
+      return {
+        stream: "a",
+        ns: ns(NOW_MS - 1000) + BigInt(at >> 2),
+        line: `line ${Math.floor(random() * 6)}`,
+      };
+    });
+    for (const { ns: time, line } of rows) wanted.add(`a@${time} ${line}`);
+    await store.append(logBatch(rows));
+    if (round === 4 || round === 8) await store.flush();
+    if (round === 6) {
+      await store[Symbol.asyncDispose]();
+      store = await openLogStore(options);
+    }
+  }
+  await using held = store;
+  const all = [...wanted].sort();
+  const statistics = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
+  for (const direction of ["forward", "backward"] as const) {
+    assert.deepEqual((await readEntries(held, { direction }, statistics)).sort(), all);
+  }
+  await held.flush();
+  assert.deepEqual((await readEntries(held)).sort(), all);
+  assert.ok(statistics.pagesRead >= 2 * 5, `only ${statistics.pagesRead} pages`);
 });
 
 describe("retention", () => {
