@@ -74,7 +74,7 @@ async function start(
       clock: systemClock,
       logSink: (event) => sink(event),
       fileSystem: nodeFileSystem,
-      environment: machineEnvironment(process.env, await readVersion()),
+      environment: machineEnvironment(process.env, readVersion()),
       signal,
     });
   } catch (error) {

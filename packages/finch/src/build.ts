@@ -5,8 +5,8 @@ import type { BuildInfo } from "@finch/server";
 import { PROJECT_ROOT, readVersion } from "./version.ts";
 
 export async function readBuild(): Promise<BuildInfo> {
-  const [version, revision] = await Promise.all([readVersion(), readCommit(PROJECT_ROOT)]);
-  return { version, revision, nodeVersion: process.version };
+  const revision = await readCommit(PROJECT_ROOT);
+  return { version: readVersion(), revision, nodeVersion: process.version };
 }
 
 /** The commit checked out, read from `.git` without running git; empty when there is none. */

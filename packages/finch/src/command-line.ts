@@ -8,6 +8,7 @@ import { addAgentCommands } from "./agent-commands.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import { addQueryCommands } from "./query-commands.ts";
+import { readVersion } from "./version.ts";
 
 export const EXIT_FAILED = 1;
 export const EXIT_WRONG_CALL = 2;
@@ -15,6 +16,10 @@ export const EXIT_WRONG_CALL = 2;
 /** Runs one command line (`process.argv`) and returns the exit code; faults are told on stderr. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const program = buildProgram();
+  if (argv.length <= 2) {
+    program.outputHelp();
+    return 0;
+  }
   try {
     await program.parseAsync([...argv]);
     return typeof process.exitCode === "number" ? process.exitCode : 0;
@@ -40,15 +45,7 @@ export function buildProgram(): Command {
     .exitOverride()
     .showHelpAfterError("(finch --help, or finch COMMAND --help, shows what is possible)")
     .addHelpText("after", PROGRAM_EXAMPLES)
-    .option("--version", "print the version and stop")
-    .action(async (flags: { readonly version?: boolean }) => {
-      if (flags.version !== true) {
-        process.stdout.write(program.helpInformation() + PROGRAM_EXAMPLES);
-        return;
-      }
-      const { readVersion } = await import("./version.ts");
-      process.stdout.write(`finch ${await readVersion()}\n`);
-    });
+    .version(`finch ${readVersion()}`, "--version", "print the version and stop");
   addUpCommand(program);
   addAgentCommands(program);
   addQueryCommands(program);

@@ -10,21 +10,71 @@ type Row = readonly [rule: string, args: readonly string[], code: number, output
 const ROWS: readonly Row[] = [
   ["help teaches", ["--help"], 0, /Examples:\n {2}finch up/],
   ["no command shows help", [], 0, /Usage: finch/],
-  ["help of up names flag, variable and key", ["up", "--help"], 0, /--listen-loki <HOST:PORT>[^]*FINCH_LISTEN_LOKI[^]*listen\.loki/],
+  [
+    "help of up names flag, variable and key",
+    ["up", "--help"],
+    0,
+    /--listen-loki <HOST:PORT>[^]*FINCH_LISTEN_LOKI[^]*listen\.loki/,
+  ],
   ["version", ["--version"], 0, /^finch \d+\.\d+\.\d+\n$/],
-  ["an unknown command", ["upp"], 2, /unknown command 'upp'[^]*up\?/],
+  ["an unknown command", ["upp"], 2, /unknown command 'upp'[^]*Did you mean up\?/],
   ["an unknown flag", ["up", "--nonsense"], 2, /unknown option '--nonsense'/],
-  ["a bad address", ["up", "--listen-ui", "here"], 2, /--listen-ui: listen\.ui: "here" is no address/],
-  ["a configuration that is not there", ["up", "--config", "/nowhere/finch.yaml"], 2, /cannot read --config \/nowhere\/finch\.yaml/],
+  [
+    "a bad address",
+    ["up", "--listen-ui", "here"],
+    2,
+    /--listen-ui: listen\.ui: "here" is no address/,
+  ],
+  [
+    "a configuration that is not there",
+    ["up", "--config", "/nowhere/finch.yaml"],
+    2,
+    /cannot read --config \/nowhere\/finch\.yaml/,
+  ],
   ["completion for bash", ["completion", "bash"], 0, /complete -o default -F _finch finch/],
-  ["completion for fish", ["completion", "fish"], 0, /complete -c finch -n '__fish_use_subcommand' -f -a up/],
+  [
+    "completion for fish",
+    ["completion", "fish"],
+    0,
+    /complete -c finch -n '__fish_use_subcommand' -f -a up/,
+  ],
   ["completion for zsh", ["completion", "zsh"], 0, /^#compdef finch/],
-  ["completion for others", ["completion", "csh"], 2, /no completion for "csh"; known are bash, zsh, fish/],
-  ["nobody answers", ["query", "metrics", "up", "--url", "http://127.0.0.1:1"], 1, /no answer from http:\/\/127\.0\.0\.1:1; start Finch with "finch up"/],
-  ["a bad duration", ["query", "logs", "{}", "--since", "soon"], 2, /--since soon: write a duration/],
-  ["a flag of alloy run that is not there yet", ["agent", "run", "x.alloy", "--cluster.enabled"], 2, /not supported yet: --cluster\.enabled/],
-  ["a flag nobody has", ["agent", "run", "x.alloy", "--storage.pth=x"], 2, /--storage\.pth is no flag of finch agent run/],
-  ["a configuration for the agent that is not there", ["agent", "validate", "/nowhere.alloy"], 1, /cannot read the configuration \/nowhere\.alloy/],
+  [
+    "completion for others",
+    ["completion", "csh"],
+    2,
+    /no completion for "csh"; known are bash, zsh, fish/,
+  ],
+  [
+    "nobody answers",
+    ["query", "metrics", "up", "--url", "http://127.0.0.1:1"],
+    1,
+    /no answer from http:\/\/127\.0\.0\.1:1; start Finch with "finch up"/,
+  ],
+  [
+    "a bad duration",
+    ["query", "logs", "{}", "--since", "soon"],
+    2,
+    /--since soon: write a duration/,
+  ],
+  [
+    "a flag of alloy run that is not there yet",
+    ["agent", "run", "x.alloy", "--cluster.enabled"],
+    2,
+    /not supported yet: --cluster\.enabled/,
+  ],
+  [
+    "a flag nobody has",
+    ["agent", "run", "x.alloy", "--storage.pth=x"],
+    2,
+    /--storage\.pth is no flag of finch agent run/,
+  ],
+  [
+    "a configuration for the agent that is not there",
+    ["agent", "validate", "/nowhere.alloy"],
+    1,
+    /cannot read the configuration \/nowhere\.alloy/,
+  ],
   ["checking what cannot be told", ["check", import.meta.filename], 1, /cannot tell what/],
 ];
 
@@ -39,14 +89,23 @@ for (const [rule, args, code, output] of ROWS) {
 test("fmt, validate, graph and check of files", async () => {
   await using directory = await temporaryDirectory();
   const alloy = join(directory.path, "a.alloy");
-  await writeFile(alloy, 'prometheus.exporter.unix "x" {}\nprometheus.scrape "y" {\ntargets=prometheus.exporter.unix.x.targets\nforward_to=[]\n}\n');
+  await writeFile(
+    alloy,
+    'prometheus.exporter.unix "x" {}\nprometheus.scrape "y" {\ntargets=prometheus.exporter.unix.x.targets\nforward_to=[]\n}\n',
+  );
   const untested = await runFinch(["agent", "fmt", "--test", alloy]);
   assert.equal(untested.code, 2);
   assert.equal((await runFinch(["agent", "fmt", "-w", alloy])).code, 0);
-  assert.match(await readFile(alloy, "utf8"), /\ttargets {4}= prometheus\.exporter\.unix\.x\.targets\n/);
+  assert.match(
+    await readFile(alloy, "utf8"),
+    /\ttargets {4}= prometheus\.exporter\.unix\.x\.targets\n/,
+  );
   assert.equal((await runFinch(["agent", "fmt", "--test", alloy])).code, 0);
   assert.match((await runFinch(["agent", "validate", alloy])).stdout, /is valid/);
-  assert.match((await runFinch(["agent", "graph", alloy])).stdout, /"prometheus\.scrape\.y" -> "prometheus\.exporter\.unix\.x";/);
+  assert.match(
+    (await runFinch(["agent", "graph", alloy])).stdout,
+    /"prometheus\.scrape\.y" -> "prometheus\.exporter\.unix\.x";/,
+  );
   await writeFile(alloy, 'prometheus.scrape "y" {\n\ttargets = 1\n}\n');
   const invalid = await runFinch(["check", alloy]);
   assert.equal(invalid.code, 2);
@@ -56,7 +115,10 @@ test("fmt, validate, graph and check of files", async () => {
   assert.match((await runFinch(["check", yaml])).stdout, /is valid/);
   await writeFile(yaml, "listen:\n  uii: off\n");
   const bad = await runFinch(["check", yaml]);
-  assert.deepEqual([bad.code, bad.stderr], [2, `finch: ${yaml}:2:3: unknown key "uii" in "listen"; did you mean "ui"?\n`]);
+  assert.deepEqual(
+    [bad.code, bad.stderr],
+    [2, `finch: ${yaml}:2:3: unknown key "uii" in "listen"; did you mean "ui"?\n`],
+  );
 });
 
 test("query and tail ask a running Finch", { timeout: 60_000 }, async () => {
@@ -79,15 +141,21 @@ test("query and tail ask a running Finch", { timeout: 60_000 }, async () => {
   assert.match(logs.stdout, /finch {2}time=.* msg="finch is up"/);
 });
 
-test("the checkout's bin runs on its own, passes signals on and the exit code back", { timeout: 60_000 }, async () => {
-  await using directory = await temporaryDirectory();
-  const bin = join(import.meta.dirname, "../bin/finch.mjs");
-  await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS], { command: [process.execPath, bin] });
-  await finch.until(/Finch is up/);
-  finch.signal("SIGTERM");
-  const end = await finch.finished;
-  assert.equal(end.code, 0, end.stderr);
-  assert.match(end.stderr, /everything is on disk/);
-  await using wrong = startFinch(["nonsense"], { command: [process.execPath, bin] });
-  assert.equal((await wrong.finished).code, 2);
-});
+test(
+  "the checkout's bin runs on its own, passes signals on and the exit code back",
+  { timeout: 60_000 },
+  async () => {
+    await using directory = await temporaryDirectory();
+    const bin = join(import.meta.dirname, "../bin/finch.mjs");
+    await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS], {
+      command: [process.execPath, bin],
+    });
+    await finch.until(/Finch is up/);
+    finch.signal("SIGTERM");
+    const end = await finch.finished;
+    assert.equal(end.code, 0, end.stderr);
+    assert.match(end.stderr, /everything is on disk/);
+    await using wrong = startFinch(["nonsense"], { command: [process.execPath, bin] });
+    assert.equal((await wrong.finished).code, 2);
+  },
+);

@@ -8,10 +8,9 @@ import { join } from "node:path";
 const MAIN = join(import.meta.dirname, "../src/main.ts");
 
 /** Every listener on a free port. */
-export const FREE_PORTS = ["ui", "health", "loki", "prometheus", "mimir", "agent"].flatMap((name) => [
-  `--listen-${name}`,
-  "127.0.0.1:0",
-]);
+export const FREE_PORTS = ["ui", "health", "loki", "prometheus", "mimir", "agent"].flatMap(
+  (name) => [`--listen-${name}`, "127.0.0.1:0"],
+);
 
 export interface Finished {
   readonly code: number | null;
@@ -29,7 +28,10 @@ export interface Running extends AsyncDisposable {
 
 export function startFinch(
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly command?: readonly [string, ...string[]] } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly command?: readonly [string, ...string[]];
+  } = {},
 ): Running {
   const [program, ...first] = options.command ?? [process.execPath, MAIN];
   const child = spawn(program, [...first, ...args], {
@@ -57,7 +59,10 @@ export function startFinch(
       for (;;) {
         const match = pattern.exec(stdout) ?? pattern.exec(stderr);
         if (match !== null) return match;
-        if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before ${String(pattern)}:\n${stdout}${stderr}`);
+        if (child.exitCode !== null)
+          throw new Error(
+            `ended with ${child.exitCode} before ${String(pattern)}:\n${stdout}${stderr}`,
+          );
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
@@ -73,7 +78,10 @@ export function startFinch(
 }
 
 /** Runs to the end. */
-export async function runFinch(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
+export async function runFinch(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
   await using running = startFinch(args, { env });
   return await running.finished;
 }

@@ -27,104 +27,172 @@ async function waitFor<Value>(read: () => Promise<Value | undefined>): Promise<V
   }
 }
 
-test("starts, watches itself, and stops well on SIGTERM; what it kept is there again", { timeout: 60_000 }, async () => {
-  await using directory = await temporaryDirectory();
-  const data = join(directory.path, "data");
-  const args = ["up", "--data-dir", data, ...FREE_PORTS];
-  await using finch = startFinch(args);
-  const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
-  const machine = await machineOf(url!);
-  assert.equal(machine.dataDir, data);
-  const { listeners } = machine;
-  assert.deepEqual(Object.keys(listeners), ["ui", "health", "loki", "prometheus", "mimir", "agent"]);
+test(
+  "starts, watches itself, and stops well on SIGTERM; what it kept is there again",
+  { timeout: 60_000 },
+  async () => {
+    await using directory = await temporaryDirectory();
+    const data = join(directory.path, "data");
+    const args = ["up", "--data-dir", data, ...FREE_PORTS];
+    await using finch = startFinch(args);
+    const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
+    const machine = await machineOf(url!);
+    assert.equal(machine.dataDir, data);
+    const { listeners } = machine;
+    assert.deepEqual(Object.keys(listeners), [
+      "ui",
+      "health",
+      "loki",
+      "prometheus",
+      "mimir",
+      "agent",
+    ]);
 
-  const health = await fetch(`http://${listeners["health"]!}/healthz`);
-  assert.deepEqual([health.status, await health.text()], [200, "ok\n"]);
-  assert.equal(health.headers.get("x-finch-release"), machine.version);
-  assert.ok(health.headers.get("x-finch-commit"));
-  assert.equal((await fetch(`http://${listeners["health"]!}/healthz`, { method: "POST" })).status, 405);
+    const health = await fetch(`http://${listeners["health"]!}/healthz`);
+    assert.deepEqual([health.status, await health.text()], [200, "ok\n"]);
+    assert.equal(health.headers.get("x-finch-release"), machine.version);
+    assert.ok(health.headers.get("x-finch-commit"));
+    assert.equal(
+      (await fetch(`http://${listeners["health"]!}/healthz`, { method: "POST" })).status,
+      405,
+    );
 
-  for (const [name, path] of [
-    ["loki", "/ready"], ["prometheus", "/-/ready"], ["mimir", "/ready"], ["mimir", "/prometheus/api/v1/status/buildinfo"],
-    ["agent", "/-/ready"], ["ui", "/metrics"], ["ui", "/prometheus/api/v1/labels"], ["ui", "/loki/api/v1/labels"],
-  ] as const) {
-    assert.equal((await fetch(`http://${listeners[name]!}${path}`)).status, 200, `${name}${path}`);
-  }
-  assert.equal((await fetch(`http://${listeners["ui"]!}/loki/api/v1/push`, { method: "POST", body: "{}" })).status, 405);
+    for (const [name, path] of [
+      ["loki", "/ready"],
+      ["prometheus", "/-/ready"],
+      ["mimir", "/ready"],
+      ["mimir", "/prometheus/api/v1/status/buildinfo"],
+      ["agent", "/-/ready"],
+      ["ui", "/metrics"],
+      ["ui", "/prometheus/api/v1/labels"],
+      ["ui", "/loki/api/v1/labels"],
+    ] as const) {
+      assert.equal(
+        (await fetch(`http://${listeners[name]!}${path}`)).status,
+        200,
+        `${name}${path}`,
+      );
+    }
+    assert.equal(
+      (await fetch(`http://${listeners["ui"]!}/loki/api/v1/push`, { method: "POST", body: "{}" }))
+        .status,
+      405,
+    );
 
-  // Its own log comes in through its own front door.
-  const query = encodeURIComponent('{job="finch", service_name="finch", level="info"} |= "finch is up"');
-  const lines = await waitFor(async () => {
-    const reply = await fetch(`${url!}/loki/api/v1/query_range?query=${query}`);
-    const { data: { result } } = (await reply.json()) as { data: { result: { values: [string, string][] }[] } };
-    return result[0]?.values;
-  });
-  assert.equal(lines.length, 1);
+    const figures = await (await fetch(`${url!}/metrics`)).text();
+    const documented = await readFile(
+      join(import.meta.dirname, "../../../docs/reference/metrics.md"),
+      "utf8",
+    );
+    for (const [, name] of figures.matchAll(/^# TYPE (\S+) /gm)) {
+      assert.ok(documented.includes(`\`${name!}`), `${name!} is not in docs/reference/metrics.md`);
+    }
 
-  finch.signal("SIGTERM");
-  const end = await finch.finished;
-  assert.equal(end.code, 0, end.stderr);
-  assert.match(end.stderr, /everything is on disk/);
+    // Its own log comes in through its own front door.
+    const query = encodeURIComponent(
+      '{job="finch", service_name="finch", level="info"} |= "finch is up"',
+    );
+    const lines = await waitFor(async () => {
+      const reply = await fetch(`${url!}/loki/api/v1/query_range?query=${query}`);
+      const {
+        data: { result },
+      } = (await reply.json()) as { data: { result: { values: [string, string][] }[] } };
+      return result[0]?.values;
+    });
+    assert.equal(lines.length, 1);
 
-  await using again = startFinch(args);
-  const [, second] = await again.until(/Finch is up: (http:\/\/localhost:\d+)/);
-  const kept = await fetch(`${second!}/loki/api/v1/query_range?query=${query}&start=${lines[0]![0]}`);
-  assert.ok((await kept.text()).includes(lines[0]![0]));
-  again.signal("SIGINT");
-  assert.equal((await again.finished).code, 0);
-});
+    finch.signal("SIGTERM");
+    const end = await finch.finished;
+    assert.equal(end.code, 0, end.stderr);
+    assert.match(end.stderr, /everything is on disk/);
 
-test("a second start on the same directory is refused and names the first", { timeout: 60_000 }, async () => {
-  await using directory = await temporaryDirectory();
-  await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS]);
-  await finch.until(/Finch is up/);
-  const second = await runFinch(["up", "--data-dir", directory.path, ...FREE_PORTS]);
-  assert.equal(second.code, 1);
-  assert.match(second.stderr, new RegExp(`${directory.path} is in use by process ${finch.pid}`));
-});
+    await using again = startFinch(args);
+    const [, second] = await again.until(/Finch is up: (http:\/\/localhost:\d+)/);
+    const kept = await fetch(
+      `${second!}/loki/api/v1/query_range?query=${query}&start=${lines[0]![0]}`,
+    );
+    assert.ok((await kept.text()).includes(lines[0]![0]));
+    again.signal("SIGINT");
+    assert.equal((await again.finished).code, 0);
+  },
+);
 
-test("a taken port is named, with what it is for and the way out", { timeout: 60_000 }, async () => {
-  await using directory = await temporaryDirectory();
-  const other = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => other.once("listening", resolve));
-  const { port } = other.address() as AddressInfo;
-  const end = await runFinch(["up", "--data-dir", directory.path, ...FREE_PORTS, "--listen-loki", `127.0.0.1:${port}`]);
-  other.close();
-  assert.equal(end.code, 1);
-  assert.ok(
-    end.stderr.includes(
-      `port ${port} on 127.0.0.1, for the Loki API, is taken by another program; choose another with --listen-loki HOST:PORT, FINCH_LISTEN_LOKI=HOST:PORT or listen.loki in finch.yaml ("off" turns it off)`,
-    ),
-    end.stderr,
-  );
-});
+test(
+  "a second start on the same directory is refused and names the first",
+  { timeout: 60_000 },
+  async () => {
+    await using directory = await temporaryDirectory();
+    await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS]);
+    await finch.until(/Finch is up/);
+    const second = await runFinch(["up", "--data-dir", directory.path, ...FREE_PORTS]);
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, new RegExp(`${directory.path} is in use by process ${finch.pid}`));
+  },
+);
+
+test(
+  "a taken port is named, with what it is for and the way out",
+  { timeout: 60_000 },
+  async () => {
+    await using directory = await temporaryDirectory();
+    const other = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => other.once("listening", resolve));
+    const { port } = other.address() as AddressInfo;
+    const end = await runFinch([
+      "up",
+      "--data-dir",
+      directory.path,
+      ...FREE_PORTS,
+      "--listen-loki",
+      `127.0.0.1:${port}`,
+    ]);
+    other.close();
+    assert.equal(end.code, 1);
+    assert.ok(
+      end.stderr.includes(
+        `port ${port} on 127.0.0.1, for the Loki API, is taken by another program; choose another with --listen-loki HOST:PORT, FINCH_LISTEN_LOKI=HOST:PORT or listen.loki in finch.yaml ("off" turns it off)`,
+      ),
+      end.stderr,
+    );
+  },
+);
 
 test("data of a newer Finch is refused", async () => {
   await using directory = await temporaryDirectory();
   await writeFile(join(directory.path, "version.json"), '{"version":99}');
   const end = await runFinch(["up", "--data-dir", directory.path, ...FREE_PORTS]);
   assert.equal(end.code, 1);
-  assert.match(end.stderr, /was written by a newer Finch \(data version 99, this one knows up to 1\)/);
+  assert.match(
+    end.stderr,
+    /was written by a newer Finch \(data version 99, this one knows up to 1\)/,
+  );
 });
 
-test("an edited agent configuration stays, a broken one is told and Finch runs on", { timeout: 60_000 }, async () => {
-  await using directory = await temporaryDirectory();
-  const path = join(directory.path, "agent", "config.alloy");
-  const args = ["up", "--data-dir", directory.path, ...FREE_PORTS];
-  {
+test(
+  "an edited agent configuration stays, a broken one is told and Finch runs on",
+  { timeout: 60_000 },
+  async () => {
+    await using directory = await temporaryDirectory();
+    const path = join(directory.path, "agent", "config.alloy");
+    const args = ["up", "--data-dir", directory.path, ...FREE_PORTS];
+    {
+      await using finch = startFinch(args);
+      await finch.until(/Finch is up/);
+      finch.signal("SIGTERM");
+      assert.equal((await finch.finished).code, 0);
+    }
+    assert.match(
+      await readFile(path, "utf8"),
+      /^\/\/ finch:generated [0-9a-f]{64}\n[^]*prometheus\.exporter\.unix/,
+    );
+    await writeFile(path, "nonsense.here {");
     await using finch = startFinch(args);
-    await finch.until(/Finch is up/);
-    finch.signal("SIGTERM");
-    assert.equal((await finch.finished).code, 0);
-  }
-  assert.match(await readFile(path, "utf8"), /^\/\/ finch:generated [0-9a-f]{64}\n[^]*prometheus\.exporter\.unix/);
-  await writeFile(path, "nonsense.here {");
-  await using finch = startFinch(args);
-  const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
-  await finch.until(/configuration is refused/);
-  assert.equal(await readFile(path, "utf8"), "nonsense.here {");
-  const { listeners } = await machineOf(url!);
-  assert.equal((await fetch(`http://${listeners["health"]!}/healthz`)).status, 200);
-  const pages = await fetch(`http://${listeners["agent"]!}/-/healthy`);
-  assert.equal(pages.status, 503);
-});
+    const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
+    await finch.until(/configuration is refused/);
+    assert.equal(await readFile(path, "utf8"), "nonsense.here {");
+    const { listeners } = await machineOf(url!);
+    assert.equal((await fetch(`http://${listeners["health"]!}/healthz`)).status, 200);
+    const pages = await fetch(`http://${listeners["agent"]!}/-/healthy`);
+    assert.equal(pages.status, 503);
+  },
+);

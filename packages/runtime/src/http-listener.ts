@@ -5,7 +5,6 @@ import { FinchError } from "./errors.ts";
 import { HttpServer } from "./http-server.ts";
 import type { HttpServerOptions } from "./http-server.ts";
 import { WebSocketGate } from "./http-websocket.ts";
-import { singleMetric } from "./metric-family.ts";
 import type { MetricFamily } from "./metric-family.ts";
 import { createServer } from "./node-http.ts";
 
@@ -65,7 +64,12 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     isServing: () => server.listening && closing === undefined,
     families: () => [
       ...http.statistics.families(),
-      singleMetric("finch_http_websockets_open", "gauge", "Open WebSockets.", gate.openCount),
+      {
+        name: "finch_http_websockets_open",
+        type: "gauge",
+        help: "Open WebSockets.",
+        samples: [{ labels: { listener: options.name }, value: gate.openCount }],
+      },
     ],
     close: (deadlineMs) => (closing ??= closeGracefully(server, http, gate, deadlineMs)),
   };
