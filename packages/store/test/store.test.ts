@@ -244,7 +244,7 @@ test("many pages of a stream with late, repeated and simultaneous entries come s
       return {
         stream: "a",
         ns: ns(NOW_MS - 1000) + BigInt(at >> 2),
-        line: `line ${Math.floor(random() * 6)}`,
+        line: `line ${Math.floor(random() * 6)} ${"-".repeat(70)}`,
       };
     });
     for (const { ns: time, line } of rows) wanted.add(`a@${time} ${line}`);
