@@ -16,6 +16,8 @@ const params = large
   ? { streams: 50, linesPerRequest: 2000, requests: 500, connections: 4 }
   : { streams: 10, linesPerRequest: 500, requests: 40, connections: 2 };
 
+const RETRY_MS = 200;
+
 const LEVELS = ["info", "info", "info", "debug", "warn", "error"] as const;
 
 function makeLine(index: number): string {
@@ -92,8 +94,13 @@ const statuses = new Map<number, number>();
 await Promise.all(
   lanes.map(async (lane) => {
     for (const body of lane) {
-      const status = await send(body);
-      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      // As real senders do: what is refused for now is sent again.
+      for (;;) {
+        const status = await send(body);
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        if (status !== 429) break;
+        await systemClock.sleep(RETRY_MS);
+      }
     }
   }),
 );
@@ -118,5 +125,6 @@ process.stdout.write(
     // Sender included: both run in this process.
     lineMegabytesPerCpuSecond: Number((lineBytes / (cpu.user + cpu.system)).toFixed(1)),
     refusedRequests: params.requests - (statuses.get(204) ?? 0),
+    pushedBackRequests: statuses.get(429) ?? 0,
   })}\n`,
 );

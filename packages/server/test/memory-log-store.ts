@@ -4,7 +4,7 @@ import type { Labels } from "@finch/model";
 import type { LogBatch } from "@finch/model";
 import type { AppendResult, LabelScope, LogStore, TailListener } from "@finch/store";
 
-export function openMemoryLogStore(): LogStore & { fail: Error | undefined } {
+export function openMemoryLogStore(): LogStore {
   const source = createMemorySource();
   const listeners = new Set<TailListener>();
   const streams = new Map<string, { readonly labels: Labels; readonly timesMs: number[] }>();
@@ -18,9 +18,7 @@ export function openMemoryLogStore(): LogStore & { fail: Error | undefined } {
       )
       .map(({ labels }) => labels);
   return {
-    fail: undefined,
     append(batch: LogBatch): Promise<AppendResult> {
-      if (this.fail !== undefined) return Promise.reject(this.fail);
       for (const { labels, entries } of batch.streams) {
         const rows = Array.from({ length: entries.count }, (_, row) => ({
           timestampNs: entries.timestampsNs[row]!,
