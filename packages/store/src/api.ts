@@ -55,12 +55,15 @@ export interface Rejection {
 
 export interface AppendResult {
   readonly accepted: number;
-  /** Already there with the same value or line; counts as accepted for the sender. */
+  /** Already in the head with the same value or line; counts as accepted for the sender. What repeats a block is dropped when read. */
   readonly duplicates: number;
   readonly rejections: readonly Rejection[];
 }
 
-/** What label queries select: series or streams with data in the range, `startMs <= time <= endMs`. */
+/**
+ * What label queries select: series or streams with data in the range, `startMs <= time <= endMs`. Each block and the head know the oldest and
+ * newest row of a series, so one whose rows all lie on either side of the range may still be there.
+ */
 export interface LabelScope {
   readonly matchers: readonly Matcher[];
   readonly startMs: number;

@@ -83,6 +83,7 @@ export class StoreCore<H extends Head> {
   /** Being written as a block, or waiting to be tried again. */
   #frozen: { readonly generation: Generation<H>; readonly boundary: number } | undefined;
   #sealing: Promise<void> | undefined;
+  #expiring: Promise<void> | undefined;
   #freeBytes = Infinity;
   #freeBytesMin = 0;
   readonly #stopping = new AbortController();
@@ -227,20 +228,26 @@ export class StoreCore<H extends Head> {
     await this.#seal();
   }
 
-  async expire(): Promise<void> {
-    await this.blockSet.expire(this.#options.retention, {
-      nowMs: this.clock.nowMs(),
-      otherBytes: this.wal.statistics().bytes,
+  /** Calls that overlap share one run. */
+  expire(): Promise<void> {
+    this.#expiring ??= this.#expireOnce().finally(() => {
+      this.#expiring = undefined;
     });
-    await this.#checkSpace();
+    return this.#expiring;
   }
 
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#maintenance;
-    await this.#sealing?.catch(() => {});
+    await Promise.allSettled([this.#sealing, this.#expiring]);
     await this.wal[Symbol.asyncDispose]();
     await this.blockSet.close();
+  }
+
+  async #expireOnce(): Promise<void> {
+    const otherBytes = this.wal.statistics().bytes;
+    await this.blockSet.expire(this.#options.retention, { nowMs: this.clock.nowMs(), otherBytes });
+    await this.#checkSpace();
   }
 
   #sealIfLarge(): void {
