@@ -4,15 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { dirname } from "node:path";
-import {
-  detectJournal,
-  generateMachineConfig,
-  MACHINE_LOG_FILES,
-  machineEnvironment,
-  startAgent,
-} from "@finch/agent";
+import { detectJournal, generateMachineConfig, machineEnvironment, startAgent } from "@finch/agent";
 import type { Agent } from "@finch/agent";
 import { describeError, FinchError, nodeFileSystem } from "@finch/runtime";
 import type { Clock, Logger, LogSink } from "@finch/runtime";
@@ -55,9 +48,7 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
     path,
     generateMachineConfig({
       ...targets,
-      hostname: hostname(),
       hasJournal: await detectJournal(),
-      logFiles: MACHINE_LOG_FILES,
     }),
   );
   const stop = new AbortController();
