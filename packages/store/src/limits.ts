@@ -5,7 +5,8 @@ const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 
 export const DEFAULT_LIMITS: StoreLimits = {
-  headSeriesMax: 1_000_000,
+  // A series takes about 1.5 KB with its labels, key and open samples, and twice that while a head is sealed.
+  headSeriesMax: 200_000,
   pendingBytesMax: 64 * MIB,
   headBytesMax: 64 * MIB,
   // As long as the retention: what an agent kept while it was cut off must not be refused because others are ahead.
@@ -37,7 +38,13 @@ export const HEAD_AGE_MAX_MS = 2 * HOUR_MS;
 /** How often age, size and retention are looked at. */
 export const MAINTENANCE_INTERVAL_MS = 15_000;
 
-/** Appends are refused when head and sealing head together hold this many times `headBytesMax`; else memory has no end while the disk is full. */
+/**
+ * A large head is sealed early only when rows take this share of `headBytesMax`. Sealing gives back nothing of what comes with the series: with very
+ * many of them, each append would else seal.
+ */
+export const SEALABLE_SHARE_MIN = 0.25;
+
+/** Appends are refused when the rows of head and sealing head together take this many times `headBytesMax`; else memory has no end while the disk is full. */
 export const HEAD_OVERFLOW_FACTOR = 3;
 
 /** Most of a small disk that `freeBytesMin` may claim; a disk of 512 MiB would else be full from the start. */

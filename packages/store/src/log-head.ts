@@ -50,13 +50,11 @@ export class LogHead {
   #definedAt = new Uint32Array(16) as Uint32Array;
 
   get bytes(): number {
-    return (
-      this.index.bytes +
-      this.#metadata.bytes +
-      this.#pageBytes +
-      12 * this.#rowPage.length +
-      4 * this.#table.length
-    );
+    return this.index.bytes + this.#metadata.bytes + this.rowBytes;
+  }
+
+  get rowBytes(): number {
+    return this.#pageBytes + 12 * this.#rowPage.length + 4 * this.#table.length;
   }
 
   /** Whether the stream must be defined in a record written now; says yes once per count of refusals. */

@@ -19,8 +19,10 @@ interface SlotPage {
 }
 
 export class MetricChunks {
-  /** Memory held. */
-  bytes = 0;
+  /** Memory of the open slots: by series, however many samples they have. */
+  slotBytes = 0;
+  /** Memory of the full chunks: grows with samples. */
+  chunkBytes = 0;
   /** In-order samples by series, and the newest of them. */
   totals = new Uint32Array(16) as Uint32Array;
   #lastMs = new Float64Array(16) as Float64Array;
@@ -137,7 +139,7 @@ export class MetricChunks {
     while (this.#slotPages.length <= index) {
       const doubles = new Float64Array(SLOTS_PER_PAGE * SLOT_DOUBLES);
       this.#slotPages.push({ doubles, words: wordsOf(doubles) });
-      this.bytes += doubles.byteLength;
+      this.slotBytes += doubles.byteLength;
     }
     return this.#slotPages[index]!;
   }
@@ -150,7 +152,7 @@ export class MetricChunks {
     if (this.#arenaUsed + length > ARENA_PAGE_BYTES) {
       this.#arena.push(new Uint8Array(ARENA_PAGE_BYTES));
       this.#arenaUsed = 0;
-      this.bytes += ARENA_PAGE_BYTES;
+      this.chunkBytes += ARENA_PAGE_BYTES;
     }
     const page = this.#arena.at(-1)!;
     const start = this.#arenaUsed;
@@ -195,7 +197,7 @@ export class MetricChunks {
     this.#chunkStart = growUint32(this.#chunkStart, count);
     this.#chunkMiddle = growUint32(this.#chunkMiddle, count);
     this.#chunkEnd = growUint32(this.#chunkEnd, count);
-    this.bytes += (this.#chunkPrevious.length - before) * 40;
+    this.chunkBytes += (this.#chunkPrevious.length - before) * 40;
   }
 }
 

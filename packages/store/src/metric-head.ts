@@ -45,7 +45,11 @@ export class MetricHead {
   #lateCount = 0;
 
   get bytes(): number {
-    return this.index.bytes + this.keys.bytes + this.#chunks.bytes + 16 * this.#lateCount;
+    return this.index.bytes + this.keys.bytes + this.#chunks.slotBytes + this.rowBytes;
+  }
+
+  get rowBytes(): number {
+    return this.#chunks.chunkBytes + 16 * this.#lateCount;
   }
 
   get rows(): number {

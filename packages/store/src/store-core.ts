@@ -19,6 +19,7 @@ import {
   HEAD_AGE_MAX_MS,
   HEAD_OVERFLOW_FACTOR,
   MAINTENANCE_INTERVAL_MS,
+  SEALABLE_SHARE_MIN,
   SEGMENT_BYTES_MAX,
 } from "./limits.ts";
 import { makeDurableDirectory } from "./durable-directory.ts";
@@ -33,6 +34,8 @@ const REPLAY_REPORT_MS = 5000;
 
 export interface Head {
   readonly bytes: number;
+  /** Of these, what grows with rows. The rest comes with the series: a new head would soon hold as much. */
+  readonly rowBytes: number;
   readonly rows: number;
   readonly minMs: number;
   readonly maxMs: number;
@@ -183,7 +186,9 @@ export class StoreCore<H extends Head> {
     if (this.#freeBytes < this.#freeBytesMin)
       throw diskLow(this.#options.directory, this.#freeBytes, this.#freeBytesMin);
     const bytesMax = HEAD_OVERFLOW_FACTOR * headBytesMax;
-    if (this.headBytes > bytesMax) throw queueFull("data waiting to be sealed", bytesMax);
+    const frozenBytes = this.#frozen?.generation.head.rowBytes ?? 0;
+    if (this.#current.head.rowBytes + frozenBytes > bytesMax)
+      throw queueFull("data waiting to be sealed", bytesMax);
   }
 
   /** Makes a record that was composed for `head`, in this turn of the event loop, durable, and then calls `apply`; in the order of calls. */
@@ -254,7 +259,10 @@ export class StoreCore<H extends Head> {
     const { head } = this.#current;
     if (this.#sealing !== undefined || this.#frozen !== undefined || this.#stopping.signal.aborted)
       return;
-    if (head.bytes < this.#options.limits.headBytesMax && !head.isCrowded) return;
+    const { headBytesMax } = this.#options.limits;
+    const isLarge =
+      head.bytes >= headBytesMax && head.rowBytes >= headBytesMax * SEALABLE_SHARE_MIN;
+    if (!isLarge && !head.isCrowded) return;
     this.#seal().catch((error: unknown) =>
       this.#log.error("cannot seal the head", { cause: describeError(error) }),
     );

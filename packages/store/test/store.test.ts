@@ -266,6 +266,23 @@ test("many pages of a stream with late, repeated and simultaneous entries come s
   assert.ok(statistics.pagesRead >= 2 * 5, `only ${statistics.pagesRead} pages`);
 });
 
+test("many series alone do not seal a head, samples do", async () => {
+  const options = storeOptions(new FaultyFileSystem(), { limits: { headBytesMax: 600_000 } });
+  await using store = await openMetricStore(options);
+  const scrape = (n: number) =>
+    sampleBatch(
+      Array.from({ length: 2000 }, (_, i) => ({ series: `s${i}`, t: NOW_MS - 1e6 + n, v: n * i })),
+    );
+  for (let n = 0; n < 3; n++) await store.append(scrape(n));
+  await store.expire();
+  assert.ok(store.statistics().headBytes > 600_000);
+  assert.equal(store.statistics().blocks, 0);
+  for (let n = 3; n < 100; n++) await store.append(scrape(n));
+  await store.flush();
+  assert.ok(store.statistics().blocks >= 2);
+  assert.equal((await readSamples(store)).size, 200_000);
+});
+
 describe("retention", () => {
   test("blocks leave by age", async () => {
     const clock = createTestClock();
