@@ -12,14 +12,39 @@ export interface PipelineEntry {
   readonly extracted: Map<string, unknown>;
 }
 
-/** Changes entries, drops some, adds some; keeps their order. */
-export type Stage = (entries: PipelineEntry[]) => PipelineEntry[];
+/** Changes entries, drops some, adds some; keeps the order within a stream. */
+export interface Stage {
+  (entries: PipelineEntry[]): PipelineEntry[];
+  /** Only of stages that keep entries back to hand them on later. */
+  readonly held?: HeldEntries;
+}
+
+/** The entries that a stage keeps back. Whoever runs the pipeline asks for them; a stage sets no timers. */
+export interface HeldEntries {
+  /** When the first of them is to be handed on, by the clock's monotonic time; undefined when none waits. */
+  dueMs(): number | undefined;
+  /** Gives up those that are due, or all at a stop. */
+  release(which: "due" | "all"): PipelineEntry[];
+}
+
+/** A stage that keeps entries back. */
+export function holdingStage(
+  run: (entries: PipelineEntry[]) => PipelineEntry[],
+  held: HeldEntries | undefined,
+): Stage {
+  return held === undefined ? run : Object.assign(run, { held });
+}
 
 export interface StageContext {
   readonly clock: Clock;
   readonly metrics: ComponentMetrics;
   /** Counts entries that a stage dropped, by the reason the configuration gives. */
   dropped(reason: string, count: number): void;
+}
+
+/** Tells streams apart: the labels as the stages before left them. */
+export function streamKeyOf(entry: PipelineEntry): string {
+  return [...entry.labels].flat().join("\u0001");
 }
 
 /** A stage that changes entries one by one. */

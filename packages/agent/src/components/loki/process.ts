@@ -12,12 +12,17 @@ import type { BlockChoice, BlockChoices, BlockSchema, ValuesOf } from "../../sch
 import { untilAborted } from "../../until-aborted.ts";
 import { forward } from "./forward.ts";
 import { parseLogSelector, selects } from "./log-selector.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import { PipelineRunner } from "./process-runner.ts";
+import { holdingStage } from "./process-stage.ts";
+import type { HeldEntries, PipelineEntry, Stage, StageContext } from "./process-stage.ts";
 import * as extract from "./stage-extract.ts";
 import * as filter from "./stage-filter.ts";
 import * as label from "./stage-labels.ts";
 import * as text from "./stage-line.ts";
 import { METRICS_STAGE, metricsStage } from "./stage-metrics.ts";
+import { MULTILINE_STAGE, multilineStage } from "./stage-multiline.ts";
+import { TEMPLATE_STAGE, templateStage } from "./stage-template.ts";
+import { TIMESTAMP_STAGE, timestampStage } from "./stage-timestamp.ts";
 
 interface StageKind {
   readonly schema: BlockSchema;
@@ -66,14 +71,16 @@ const STAGES: Readonly<Record<string, StageKind>> = {
   logfmt: stageKind(extract.LOGFMT_STAGE, extract.logfmtStage),
   match: stageKind(MATCH_STAGE, matchStage),
   metrics: stageKind(METRICS_STAGE, metricsStage),
+  multiline: stageKind(MULTILINE_STAGE, multilineStage),
   output: stageKind(text.OUTPUT_STAGE, text.outputStage),
   regex: stageKind(extract.REGEX_STAGE, extract.regexStage),
   replace: stageKind(text.REPLACE_STAGE, text.replaceStage),
   sampling: stageKind(filter.SAMPLING_STAGE, filter.samplingStage),
   static_labels: stageKind(label.STATIC_LABELS_STAGE, label.staticLabelsStage),
   structured_metadata: stageKind(label.STRUCTURED_METADATA_STAGE, label.structuredMetadataStage),
+  template: stageKind(TEMPLATE_STAGE, templateStage),
   tenant: stageKind(label.TENANT_STAGE, label.tenantStage),
-  timestamp: stageKind(text.TIMESTAMP_STAGE, text.timestampStage),
+  timestamp: stageKind(TIMESTAMP_STAGE, timestampStage),
 };
 
 /** Stages Alloy has and Finch does not have yet. */
@@ -81,12 +88,10 @@ const NOT_YET = [
   "eventlogmessage",
   "geoip",
   "luhn",
-  "multiline",
   "pack",
   "pattern",
   "split_json",
   "structured_metadata_drop",
-  "template",
   "truncate",
   "windowsevent",
 ];
@@ -108,6 +113,9 @@ interface Exports {
   readonly receiver: LogsReceiver;
 }
 
+/** How long receivers may take for what is held at a stop; the runtime gives up on a component that takes longer by much. */
+const DRAIN_MS_MAX = 5000;
+
 /** Built as `process`, the last part of its name. */
 export const process = defineComponent({
   name: "loki.process",
@@ -117,19 +125,33 @@ export const process = defineComponent({
   exports: { receiver: "Takes entries." },
   check: (values) => checkStages(values.stage),
   async run(context: ComponentContext<Arguments, Exports>, signal) {
-    let pipeline = buildPipeline(context.arguments().stage, stageContext(context));
+    const runner = new PipelineRunner(
+      buildPipeline(context.arguments().stage, stageContext(context)),
+      {
+        clock: context.clock,
+        log: context.log,
+        open,
+        close,
+        forward: (entries, forwardSignal) =>
+          forward(context.arguments().forward_to, entries, forwardSignal),
+      },
+    );
     context.setExports({
       receiver: {
         kind: "logs-receiver",
         owner: context.id,
-        append: (entries, appendSignal) =>
-          forward(context.arguments().forward_to, runPipeline(pipeline, entries), appendSignal),
+        append: (entries, appendSignal) => runner.append(entries, appendSignal),
       },
     });
-    await untilAborted(signal, async () => {
-      const { stage } = await context.nextArguments(signal);
-      pipeline = buildPipeline(stage, stageContext(context));
-    });
+    await Promise.all([
+      runner.run(signal),
+      untilAborted(signal, async () => {
+        const { stage } = await context.nextArguments(signal);
+        await runner.replace(buildPipeline(stage, stageContext(context)), signal);
+      }),
+    ]);
+    // Receivers stop after those who send to them, so they still take what was held.
+    await runner.drain(AbortSignal.timeout(DRAIN_MS_MAX));
   },
 });
 
@@ -140,8 +162,31 @@ export function runPipeline(pipeline: Stage, entries: readonly LogEntry[]): read
 
 export function buildPipeline(stages: readonly WrittenStage[], context: StageContext): Stage {
   const built = stages.map(({ name, values }) => STAGES[name]!.build(values, context));
-  return (entries) =>
-    built.reduce((rest, stage) => (rest.length === 0 ? rest : stage(rest)), entries);
+  const runFrom = (first: number, entries: PipelineEntry[]): PipelineEntry[] => {
+    let rest = entries;
+    for (let i = first; i < built.length && rest.length > 0; i++) rest = built[i]!(rest);
+    return rest;
+  };
+  return holdingStage((entries) => runFrom(0, entries), heldOf(built, runFrom));
+}
+
+/** What the stages hold, as one; what a stage gives up runs through those behind it, which may hold it again. */
+function heldOf(
+  stages: readonly Stage[],
+  runFrom: (first: number, entries: PipelineEntry[]) => PipelineEntry[],
+): HeldEntries | undefined {
+  const holding = stages.flatMap(({ held }, index) =>
+    held === undefined ? [] : [{ held, index }],
+  );
+  if (holding.length === 0) return undefined;
+  return {
+    dueMs() {
+      const times = holding.map(({ held }) => held.dueMs()).filter((dueMs) => dueMs !== undefined);
+      return times.length === 0 ? undefined : Math.min(...times);
+    },
+    release: (which) =>
+      holding.flatMap(({ held, index }) => runFrom(index + 1, held.release(which))),
+  };
 }
 
 function checkStages(stages: readonly WrittenStage[]): ArgumentFault | undefined {
@@ -191,7 +236,7 @@ function matchStage(values: ValuesOf<typeof MATCH_STAGE>, context: StageContext)
     );
   }
   const nested = buildPipeline(values.stage, context);
-  return (entries) => {
+  return holdingStage((entries) => {
     const out: PipelineEntry[] = [];
     let dropped = 0;
     for (const entry of entries) {
@@ -201,7 +246,7 @@ function matchStage(values: ValuesOf<typeof MATCH_STAGE>, context: StageContext)
     }
     if (dropped > 0) context.dropped(values.drop_counter_reason, dropped);
     return out;
-  };
+  }, nested.held);
 }
 
 function open(entry: LogEntry): PipelineEntry {
