@@ -2,12 +2,6 @@
 import type { Command } from "commander";
 import { FinchError } from "@finch/runtime";
 
-export interface AgentRunFlags {
-  readonly storagePath: string;
-  readonly "server.http.listenAddr": string;
-  readonly [name: string]: unknown;
-}
-
 /** Flags of `alloy run` that change nothing here, with why; they are taken so that units and images keep working. */
 const ACCEPTED_FLAGS: readonly (readonly [flag: string, why: string])[] = [
   ["--disable-reporting", "Finch reports nothing to anybody"],
@@ -44,7 +38,7 @@ export function addAgentCommands(program: Command): void {
     )
     .option(
       "--stability.level <LEVEL>",
-      `least stability of the components allowed: ${STABILITIES.join(", ")}`,
+      `least stability of the components allowed: ${STABILITIES.join(", ")}; all that Finch has are generally available`,
       "generally-available",
     );
   for (const [flag, why] of ACCEPTED_FLAGS) run.option(flag, `taken and without effect: ${why}`);
@@ -54,11 +48,11 @@ export function addAgentCommands(program: Command): void {
     .addHelpText("after", RUN_EXAMPLES)
     .action(async (path: string, flags: Readonly<Record<string, string>>, command: Command) => {
       refuseUnknown(command.args.slice(1));
+      checkStability(flags["stability.level"]!);
       const { runAgent } = await import("./agent-run-command.ts");
       await runAgent(path, {
         storagePath: flags["storage.path"]!,
         listen: flags["server.http.listenAddr"]!,
-        stability: readStability(flags["stability.level"]!),
       });
     });
   agent
@@ -90,16 +84,14 @@ export function addAgentCommands(program: Command): void {
     });
 }
 
-function readStability(text: string): (typeof STABILITIES)[number] {
-  const found = STABILITIES.find((level) => level === text);
-  if (found === undefined) {
-    throw new FinchError(
-      "invalid",
-      "finch/bad-flag",
-      `--stability.level ${text}: one of ${STABILITIES.join(", ")}`,
-    );
-  }
-  return found;
+/** Every component is generally available, so that each level allows all of them; a level that is none is a mistake all the same. */
+function checkStability(text: string): void {
+  if (STABILITIES.some((level) => level === text)) return;
+  throw new FinchError(
+    "invalid",
+    "finch/bad-flag",
+    `--stability.level ${text}: one of ${STABILITIES.join(", ")}`,
+  );
 }
 
 function refuseUnknown(rest: readonly string[]): void {

@@ -24,7 +24,6 @@ const STOP_DEADLINE_MS = 30_000;
 export interface AgentRunOptions {
   readonly storagePath: string;
   readonly listen: string;
-  readonly stability: "experimental" | "public-preview" | "generally-available";
 }
 
 /** Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. */

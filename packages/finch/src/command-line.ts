@@ -58,6 +58,13 @@ export function buildProgram(): Command {
       await checkFile(file);
     });
   program
+    .command("warm", { hidden: true })
+    .description("compile everything once, so that the first start is as short as any other")
+    .action(async () => {
+      const { warmCompileCache } = await import("./warm-command.ts");
+      await warmCompileCache();
+    });
+  program
     .command("completion")
     .description(`print the completion script of a shell: ${SHELLS.join(", ")}`)
     .argument("<shell>", SHELLS.join(", "))

@@ -18,5 +18,12 @@ setFlagsFromString("--semi-space-growth-factor=1");
 enableCompileCache(join(import.meta.dirname, "../../../node_modules/.cache/finch-compile"));
 setTimeout(flushCompileCache, FLUSH_AFTER_MS).unref();
 
+// Whoever read the output has seen enough (`finch tail … | head`); a log nobody reads any more is no reason to stop collecting.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+process.stderr.on("error", () => {});
+
 const { runCommandLine } = await import("./command-line.ts");
 process.exitCode = await runCommandLine(process.argv);

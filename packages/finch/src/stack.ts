@@ -48,6 +48,8 @@ export interface StackOptions {
 export interface Stack {
   readonly listeners: Listeners;
   readonly stores: { readonly metrics: MetricStore; readonly logs: LogStore };
+  /** Reads the agent's configuration again; one that is refused changes nothing and throws. */
+  reloadAgent(): Promise<void>;
   /** Stops everything in the written order; requests in flight have up to `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -121,6 +123,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   return {
     listeners,
     stores: { metrics, logs },
+    reloadAgent: async () => runningAgent(agent).reload(),
     stop: async (deadlineMs) => {
       await opened.close(deadlineMs);
       log.info("listeners closed");

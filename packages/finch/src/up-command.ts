@@ -1,6 +1,7 @@
 /** `finch up`: reads the configuration, opens the stack, waits for a signal, stops in order. */
 import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
+import type { Logger } from "@finch/runtime";
 import { createLogger, describeError, FinchError, systemClock, untilSignal } from "@finch/runtime";
 import { readBuild } from "./build.ts";
 import { CONFIG_OPTIONS, flagOf } from "./config-options.ts";
@@ -31,6 +32,8 @@ export async function runUp(flags: Readonly<Record<string, string>>): Promise<vo
   const stack = await openStack({ config, build, clock: systemClock, log, ownLogs, logSink });
   log.info("finch is up", { version: build.version, pid: process.pid, data: config.dataDirectory });
   tellAddress(stack, config);
+  const hangUp = () => onHangUp(stack, log);
+  process.on("SIGHUP", hangUp);
   await untilAborted(stopping.signal);
   log.info("stopping", { reason: describeError(stopping.signal.reason) });
   const deadline = setTimeout(() => {
@@ -40,7 +43,20 @@ export async function runUp(flags: Readonly<Record<string, string>>): Promise<vo
   deadline.unref();
   await stack.stop(REQUESTS_DEADLINE_MS);
   clearTimeout(deadline);
+  process.off("SIGHUP", hangUp);
   process.stderr.write("Finch has stopped; everything is on disk.\n");
+}
+
+/** A closed terminal stops Finch as Ctrl-C does; without one, SIGHUP reads the agent's configuration again. */
+function onHangUp(stack: Stack, log: Logger): void {
+  if (process.stdin.isTTY) {
+    process.kill(process.pid, "SIGTERM");
+    return;
+  }
+  stack.reloadAgent().then(
+    () => log.info("the agent's configuration was read again"),
+    (error: unknown) => log.error("the agent goes on as it was", { error: describeError(error) }),
+  );
 }
 
 async function readConfiguration(flags: Readonly<Record<string, string>>): Promise<FinchConfig> {
