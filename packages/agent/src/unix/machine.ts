@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, realpathSync, statfsSync, statSync } from "n
 import { machine as architecture, networkInterfaces } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { FileSystemSpace, Machine, MachinePaths } from "./collector.ts";
+import { readZoneFile, zoneAbbreviation } from "./time-zone.ts";
 
 export const DEFAULT_PATHS: MachinePaths = {
   proc: "/proc",
@@ -125,24 +126,22 @@ function readPageBytes(): number {
   }
 }
 
-/** Places where zones go by their own letters; elsewhere the platform prints an offset. */
-const ZONE_LOCALES = ["en-US", "en-GB", "en-AU", "en-CA", "en-IN", "en-ZA", "en-NZ"];
 const zoneNames = new Map<number, string>();
 
 function zoneAt(timeMs: number): { readonly name: string; readonly offsetSeconds: number } {
   const date = new Date(timeMs);
   const offsetSeconds = -date.getTimezoneOffset() * 60 || 0;
   let name = zoneNames.get(offsetSeconds);
-  if (name === undefined) zoneNames.set(offsetSeconds, (name = zoneName(date, offsetSeconds)));
+  if (name === undefined) zoneNames.set(offsetSeconds, (name = zoneName(offsetSeconds)));
   return { name, offsetSeconds };
 }
 
-function zoneName(date: Date, offsetSeconds: number): string {
-  for (const locale of ZONE_LOCALES) {
-    const parts = new Intl.DateTimeFormat(locale, { timeZoneName: "short" }).formatToParts(date);
-    const name = parts.find((part) => part.type === "timeZoneName")?.value ?? "";
-    if (/^[A-Z]{2,5}$/.test(name)) return name;
-  }
+/** The zone's own letters, or else the offset as `+0530`, as Go prints it. */
+function zoneName(offsetSeconds: number): string {
+  const file = readZoneFile(process.env["TZ"]);
+  const name = file === undefined ? undefined : zoneAbbreviation(file, offsetSeconds);
+  if (name !== undefined) return name;
+  if (offsetSeconds === 0) return "UTC";
   const minutes = Math.abs(offsetSeconds) / 60;
   const digits =
     String(Math.floor(minutes / 60)).padStart(2, "0") +
