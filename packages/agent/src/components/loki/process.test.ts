@@ -67,6 +67,112 @@ const DROP = {
 };
 const TIME = { source: "t", fallback_formats: [], location: undefined, action_on_failure: "fudge" };
 
+const EXTRACT_ALL = {
+  name: "json",
+  values: {
+    expressions: { out: "", n: "", obj: "" },
+    source: undefined,
+    drop_malformed: false,
+  },
+};
+
+const LEVELS =
+  '{{ if eq .Value "10" }}trace{{ else if eq .Value "20" }}debug{{ else if eq .Value "30" }}info{{ else }}{{ .Value }}{{ end }}';
+
+/** Template, line and what the label `out` becomes; it is absent when the value is. */
+const TEMPLATES: readonly (readonly [
+  rule: string,
+  template: string,
+  line: string,
+  want: string | undefined,
+])[] = [
+  ["a chain of else if on a number, first", LEVELS, '{"out":10}', "trace"],
+  ["a chain of else if on a number, third", LEVELS, '{"out":30}', "info"],
+  ["a chain of else if on a number, none", LEVELS, '{"out":35}', "35"],
+  [
+    "other values by name, the line as .Entry",
+    "{{ .n }}/{{ .app }}/{{ len .Entry }}",
+    '{"n":1.5}',
+    "1.5/x/9",
+  ],
+  ["a missing source makes a new value", "fixed", "{}", "fixed"],
+  ["a missing value prints as in Go", "[{{ .none }}]", "{}", "[<no value>]"],
+  ["a fault leaves the value", "{{ ToUpper .none }}", '{"out":"a"}', "a"],
+  ["nothing removes the value", "{{ if false }}x{{ end }}", '{"out":"a"}', undefined],
+  [
+    "functions of both spellings",
+    '{{ ToUpper .Value | trunc 2 }}{{ Replace .Value "b" "c" 1 }}',
+    '{"out":"abb"}',
+    "ABacb",
+  ],
+  [
+    "patterns",
+    '{{ regexReplaceAll "(a+)" .Value "<$1>" }}{{ regexReplaceAllLiteral "b" .Value "$1" }}',
+    '{"out":"aab"}',
+    "<aa>baa$1",
+  ],
+  ["default", '{{ .none | default "d" }}', "{}", "d"],
+  [
+    "Hash is SHA3-256 of salt and text",
+    '{{ Hash "salt" .Value | trunc 8 }}',
+    '{"out":"a"}',
+    "fa7355ed",
+  ],
+  [
+    "Sha2Hash is SHA-256 of salt and text",
+    '{{ Sha2Hash "salt" .Value | trunc 8 }}',
+    '{"out":"a"}',
+    "c48e22d1",
+  ],
+  ["objects as JSON", "{{ .obj }}", '{"obj":{"a":[1]}}', '{"a":[1]}'],
+];
+
+const REPLACES: readonly (readonly [
+  rule: string,
+  expression: string,
+  replace: string,
+  line: string,
+  want: string,
+])[] = [
+  [
+    "a template reads the captured text",
+    "n=(\\w+)",
+    "{{ .Value | ToUpper }}",
+    "n=ab n=cd",
+    "n=AB n=CD",
+  ],
+  [
+    "other extracted values by name",
+    '"out":"(\\w+)"',
+    "{{ .app }}{{ .n }}",
+    '{"out":"s","n":4}',
+    '{"out":"x4","n":4}',
+  ],
+  ["a fault leaves the line", "(a)", "{{ ToUpper .none }}", "abc", "abc"],
+  ["a pattern without groups changes nothing", "a", "{{ .Value }}!", "abc", "abc"],
+];
+
+/** Format, location, text, and the time as JavaScript reads it; undefined where it does not fit. */
+const TIMES: readonly (readonly [string, string | undefined, string, string | undefined])[] = [
+  ["2006-01-02 15:04:05.000", undefined, "2023-07-02 03:04:05.25", "2023-07-02T03:04:05.250Z"],
+  ["2006-01-02 15:04:05", undefined, "2023-07-02 03:04:05.25", "2023-07-02T03:04:05.250Z"],
+  ["2006-01-02 15:04:05", "America/New_York", "2023-07-02 03:04:05", "2023-07-02T07:04:05Z"],
+  ["Jan _2 15:04:05", undefined, "Nov  4 01:02:03", "2023-11-04T01:02:03Z"],
+  ["02/Jan/2006:15:04:05 -0700", undefined, "04/nov/2023:01:02:03 +0130", "2023-11-03T23:32:03Z"],
+  ["01/02/06 03:04 PM", undefined, "11/04/23 12:02 AM", "2023-11-04T00:02:00Z"],
+  ["RFC1123", undefined, "Sat, 04 Nov 2023 01:02:03 GMT", "2023-11-04T01:02:03Z"],
+  ["RFC850", "Europe/Berlin", "Tuesday, 04-Jul-23 12:00:00 CEST", "2023-07-04T10:00:00Z"],
+  ["RubyDate", undefined, "Sat Nov 04 01:02:03 -0800 2023", "2023-11-04T09:02:03Z"],
+  ["ANSIC", undefined, "Sat Nov  4 01:02:03 2023", "2023-11-04T01:02:03Z"],
+  ["RFC3339Nano", undefined, "2023-11-04T01:02:03.5+01:00", "2023-11-04T00:02:03.500Z"],
+  ["UnixMs", undefined, "1699059723250", "2023-11-04T01:02:03.250Z"],
+  ["UnixUs", undefined, "1699059723250000", "2023-11-04T01:02:03.250Z"],
+  ["UnixNs", undefined, "1699059723250000000", "2023-11-04T01:02:03.250Z"],
+  ["Unix", undefined, "soon", undefined],
+  ["2006-01-02", undefined, "2023-02-29", undefined],
+  ["2006-01-02 15:04", undefined, "2023-02-20 24:00", undefined],
+];
+
 const CASES: readonly {
   rule: string;
   stages: readonly { name: string; values: object }[];
@@ -241,6 +347,53 @@ const CASES: readonly {
     line: "x",
     want: { timestampNs: NOW_NS },
   },
+  ...TEMPLATES.map(([rule, template, line, want]) => ({
+    rule: `template: ${rule}`,
+    stages: [
+      EXTRACT_ALL,
+      { name: "template", values: { source: "out", template } },
+      { name: "labels", values: { values: { out: "" }, source_type: "extracted" } },
+    ],
+    line,
+    want: { labels: want === undefined ? { app: "x" } : { app: "x", out: want } },
+  })),
+  ...REPLACES.map(([rule, expression, replace, line, want]) => ({
+    rule: `replace: ${rule}`,
+    stages: [EXTRACT_ALL, { name: "replace", values: { expression, replace, source: undefined } }],
+    line,
+    want: { line: want },
+  })),
+  ...TIMES.map(([format, location, text, want]) => ({
+    rule: `timestamp: ${format} ${location ?? ""} of ${text}`,
+    stages: [
+      {
+        name: "regex",
+        values: { expression: "^(?P<t>.*)$", source: undefined, labels_from_groups: false },
+      },
+      { name: "timestamp", values: { ...TIME, format, location, action_on_failure: "skip" } },
+    ],
+    line: text,
+    want: { timestampNs: want === undefined ? NOW_NS : BigInt(Date.parse(want)) * 1_000_000n },
+  })),
+  {
+    rule: "replace puts the replaced text of named groups into extracted, nested ones as well",
+    stages: [
+      {
+        name: "replace",
+        values: {
+          expression: "(?P<whole>id=(?P<id>\\d+))",
+          replace: "<{{ .Value }}>",
+          source: undefined,
+        },
+      },
+      {
+        name: "labels",
+        values: { values: { whole: "", id: "" }, source_type: "extracted" },
+      },
+    ],
+    line: "a id=7 id=8",
+    want: { line: "a <id=7> <id=8>", labels: { app: "x", whole: "<id=7>", id: "<7>" } },
+  },
   {
     rule: "structured_metadata takes labels away",
     stages: [{ name: "structured_metadata", values: { values: { trace: "app" } } }],
@@ -351,6 +504,21 @@ const FAULTS: readonly [rule: string, stage: { name: string; values: object }, m
       "a label name that is none",
       { name: "static_labels", values: { values: { "a-b": "c" } } },
       /not a label name/,
+    ],
+    [
+      "a template that is none, with its place",
+      { name: "template", values: { source: "a", template: "x {{ nosuch .a }}" } },
+      /function "nosuch" not defined, at character 3 of the template/,
+    ],
+    [
+      "a template action that is not built",
+      { name: "replace", values: { expression: "(a)", replace: '{{ template "x" }}', source: "" } },
+      /not supported yet: template action template/,
+    ],
+    [
+      "a time zone that does not exist",
+      { name: "timestamp", values: { ...TIME, format: "2006", location: "Mars/Base" } },
+      /"Mars\/Base" is not a time zone/,
     ],
     [
       "a selector that ends early",
