@@ -49,3 +49,14 @@ test("who may ask", () => {
     else assert.throws(ask, /not reached as|may not change/, rule);
   }
 });
+
+test("where any name is fine, foreign pages still may not change anything", () => {
+  const check = createHostCheck({ names: undefined });
+  const ask = (method: string, headers: Record<string, string>) => () =>
+    check({ method, headers } as unknown as IncomingMessage);
+  assert.doesNotThrow(ask("POST", { host: "loki:3100" }));
+  assert.throws(
+    ask("POST", { host: "loki:3100", origin: "https://evil.example" }),
+    /may not change/,
+  );
+});

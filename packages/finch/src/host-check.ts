@@ -8,28 +8,16 @@ import { FinchError } from "@finch/runtime";
 
 /** Refuses requests whose Host is a foreign name, and changes or WebSockets whose Origin is not this very listener. */
 export function createHostCheck(options: {
-  /** Names besides IP addresses and localhost under which this machine is reached. */
-  readonly names: readonly string[];
+  /** Names besides IP addresses and localhost under which this machine is reached; undefined takes any, for listeners other hosts name as they like. */
+  readonly names: readonly string[] | undefined;
 }): (message: IncomingMessage) => void {
-  const names: ReadonlySet<string> = new Set([
-    "localhost",
-    ...options.names.map((name) => name.toLowerCase()),
-  ]);
+  const names =
+    options.names === undefined
+      ? undefined
+      : new Set(["localhost", ...options.names.map((name) => name.toLowerCase())]);
   return (message) => {
     const host = message.headers.host ?? "";
-    const name = hostnameOf(host);
-    if (
-      name !== undefined &&
-      !names.has(name) &&
-      !name.endsWith(".localhost") &&
-      isIP(name) === 0
-    ) {
-      throw new FinchError(
-        "invalid",
-        "finch/foreign-host",
-        `this Finch is not reached as ${JSON.stringify(name)}; use its IP address or host name`,
-      );
-    }
+    if (names !== undefined) refuseForeignHost(host, names);
     const { origin } = message.headers;
     const changes = message.method !== "GET" && message.method !== "HEAD";
     const isUpgrade = message.headers.upgrade !== undefined;
@@ -42,6 +30,17 @@ export function createHostCheck(options: {
       );
     }
   };
+}
+
+function refuseForeignHost(host: string, names: ReadonlySet<string>): void {
+  const name = hostnameOf(host);
+  if (name === undefined || names.has(name) || name.endsWith(".localhost") || isIP(name) !== 0)
+    return;
+  throw new FinchError(
+    "invalid",
+    "finch/foreign-host",
+    `this Finch is not reached as ${JSON.stringify(name)}; use its IP address or host name`,
+  );
 }
 
 function hostnameOf(host: string): string | undefined {

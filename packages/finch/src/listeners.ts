@@ -1,5 +1,4 @@
 /** Which routes stand on which port of `finch up`, and how the ports are opened and closed together. */
-import type { IncomingMessage } from "node:http";
 import { hostname } from "node:os";
 import { EXPOSITION_CONTENT_TYPE, formatMetricFamilies } from "@finch/runtime";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
@@ -66,8 +65,7 @@ async function openOne(
   const { build, clock } = options;
   const key = `listen.${name}`;
   const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, bodyBytesHeldMax: options.bodyBytesHeldMax };
-  const admit: ((message: IncomingMessage) => void) | undefined =
-    name === "ui" ? createHostCheck({ names: [hostname()] }) : undefined;
+  const admit = createHostCheck({ names: name === "ui" ? [hostname()] : undefined });
   const headers =
     name === "health"
       ? { "x-finch-release": build.version, "x-finch-commit": build.revision || "unknown" }
@@ -82,7 +80,7 @@ async function openOne(
     clock,
     log: options.log.child(`http:${name}`),
     headers,
-    ...(admit === undefined ? {} : { admit }),
+    admit,
   });
 }
 

@@ -79,6 +79,14 @@ test(
       405,
     );
 
+    const foreign = { method: "POST", body: "x", headers: { origin: "https://evil.example" } };
+    assert.equal(
+      (await fetch(`http://${listeners["loki"]!}/loki/api/v1/push`, foreign)).status,
+      400,
+    );
+    finch.signal("SIGHUP");
+    await finch.until(/configuration was read again/);
+
     const figures = await (await fetch(`${url!}/metrics`)).text();
     const documented = await readFile(
       join(import.meta.dirname, "../../../docs/reference/metrics.md"),
