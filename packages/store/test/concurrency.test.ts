@@ -15,7 +15,7 @@ import {
 } from "./store-fixtures.ts";
 
 const WRITERS = 4;
-const ROUNDS = 50;
+const ROUNDS = 300;
 
 /** Runs writers beside a reader and a sealer until the writers are done; returns what was acknowledged. */
 async function race(actions: {
@@ -34,7 +34,10 @@ async function race(actions: {
     }
   };
   const loop = async (body: () => Promise<void>) => {
-    while (!isDone) await body();
+    while (!isDone) {
+      await body();
+      await setImmediate();
+    }
   };
   const others = [
     loop(actions.maintain),

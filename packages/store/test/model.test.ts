@@ -19,7 +19,7 @@ import {
 } from "./store-fixtures.ts";
 import type { PlainEntry, PlainSample } from "./store-fixtures.ts";
 
-const RUNS = 60;
+const RUNS = 200;
 const BASE_NS = BigInt(NOW_MS) * 1_000_000n;
 
 type Step<T> =
