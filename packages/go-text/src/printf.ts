@@ -88,7 +88,7 @@ function formatFloatVerb(
   precision: number | undefined,
 ): string | undefined {
   if (!Number.isFinite(value)) return "eEfFgG".includes(verb) ? formatGoFloat(value) : undefined;
-  if (verb === "f" || verb === "F") return value.toFixed(Math.min(precision ?? 6, 100));
+  if (verb === "f" || verb === "F") return formatFixed(value, Math.min(precision ?? 6, 100));
   if (verb === "e" || verb === "E") {
     const [digits, exponent] = value.toExponential(Math.min(precision ?? 6, 100)).split("e");
     return `${digits}${verb}${formatExponent(Number(exponent))}`;
@@ -103,6 +103,20 @@ function formatFloatVerb(
     return `${trim(exponential.slice(0, exponential.indexOf("e")))}e${formatExponent(exponent)}`;
   }
   return trim(value.toFixed(Math.max(0, significant - 1 - exponent)));
+}
+
+/** Go's `%f`: a number that lies exactly between two texts takes the even one, where the platform takes the larger. */
+function formatFixed(value: number, digits: number): string {
+  if (Math.abs(value) >= 1e21) {
+    return `${BigInt(value)}${digits > 0 ? `.${"0".repeat(digits)}` : ""}`;
+  }
+  const rounded = value.toFixed(digits);
+  if (digits >= 100) return rounded;
+  const exact = value.toFixed(100);
+  const cutAt = exact.length - 100 + digits;
+  if (!/^50*$/.test(exact.slice(cutAt))) return rounded;
+  const truncated = exact.slice(0, digits > 0 ? cutAt : cutAt - 1);
+  return Number(truncated.at(-1)) % 2 === 0 ? truncated : rounded;
 }
 
 /** What is no code point prints as the replacement character. */
