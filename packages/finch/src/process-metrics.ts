@@ -17,17 +17,24 @@ export function startProcessMetrics(): {
     families: async () => {
       const cpu = process.cpuUsage();
       const memory = process.memoryUsage();
-      const quantile = (q: number) =>
-        Math.max(0, delay.percentile(q * 100) / 1e9 - LOOP_RESOLUTION_MS / 1000);
-      const lag: MetricFamily = {
-        name: "finch_event_loop_lag_seconds",
-        type: "gauge",
-        help: "How late the event loop was since the last scrape, by quantile.",
-        samples: [0.5, 0.99, 1].map((q) => ({
-          labels: { quantile: String(q) },
-          value: delay.count === 0 ? 0 : quantile(q),
-        })),
-      };
+      const lag = (q: number) =>
+        delay.count === 0
+          ? 0
+          : Math.max(0, delay.percentile(q * 100) / 1e9 - LOOP_RESOLUTION_MS / 1000);
+      const lags = (
+        [
+          ["p50", "half the turns", 0.5],
+          ["p99", "99 % of the turns", 0.99],
+          ["max", "every turn", 1],
+        ] as const
+      ).map(([name, share, q]) =>
+        singleMetric(
+          `finch_event_loop_lag_${name}_seconds`,
+          "gauge",
+          `The event loop was at most this late in ${share} since the last scrape.`,
+          lag(q),
+        ),
+      );
       delay.reset();
       const cpuSeconds = (cpu.user + cpu.system) / 1e6;
       return [
@@ -58,7 +65,7 @@ export function startProcessMetrics(): {
           "Memory of buffers outside the heap.",
           memory.external,
         ),
-        lag,
+        ...lags,
       ];
     },
     [Symbol.dispose]: () => {
