@@ -105,15 +105,18 @@ function formatFloatVerb(
   return trim(value.toFixed(Math.max(0, significant - 1 - exponent)));
 }
 
+/** What the platform writes at most; enough to see every tie. */
+const EXACT_DIGITS = 100;
+
 /** Go's `%f`: a number that lies exactly between two texts takes the even one, where the platform takes the larger. */
 function formatFixed(value: number, digits: number): string {
   if (Math.abs(value) >= 1e21) {
     return `${BigInt(value)}${digits > 0 ? `.${"0".repeat(digits)}` : ""}`;
   }
   const rounded = value.toFixed(digits);
-  if (digits >= 100) return rounded;
-  const exact = value.toFixed(100);
-  const cutAt = exact.length - 100 + digits;
+  if (digits >= EXACT_DIGITS) return rounded;
+  const exact = value.toFixed(EXACT_DIGITS);
+  const cutAt = exact.length - EXACT_DIGITS + digits;
   if (!/^50*$/.test(exact.slice(cutAt))) return rounded;
   const truncated = exact.slice(0, digits > 0 ? cutAt : cutAt - 1);
   return Number(truncated.at(-1)) % 2 === 0 ? truncated : rounded;
