@@ -11,6 +11,7 @@ import type { LabelIndex } from "./label-index.ts";
 import { INDEX_PAGE_BYTES } from "./limits.ts";
 import { sortPaced } from "./pacer.ts";
 import type { Pacer } from "./pacer.ts";
+import { ascending } from "./number-columns.ts";
 
 export const SERIES_PER_PAGE = 64;
 export const ROOT_TRAILER_BYTES = 16;
@@ -30,7 +31,7 @@ export async function orderSeries(
   pacer: Pacer,
 ): Promise<BlockOrder> {
   const texts = index.strings;
-  const strings = Uint32Array.from({ length: texts.length }, (_, number) => number);
+  const strings = ascending(texts.length);
   await sortPaced(
     strings,
     (a, b) => (texts[a]! < texts[b]! ? -1 : texts[a]! > texts[b]! ? 1 : 0),
@@ -155,8 +156,12 @@ async function writePostings(
     page.clear();
     pages++;
   };
-  for (const [name, values] of lists) {
-    for (const [value, series] of values) {
+  for (const name of Array.from(lists.keys()).sort((a, b) => a - b)) {
+    const values = lists.get(name)!;
+    const ranks = Uint32Array.from(values.keys());
+    await sortPaced(ranks, (a, b) => a - b, pacer);
+    for (const value of ranks) {
+      const series = values.get(value)!;
       if (page.length === 0) first = [name, value];
       page.writeVarint(name);
       page.writeVarint(value);
@@ -175,12 +180,12 @@ async function writePostings(
   root.writeBytes(entries.finish());
 }
 
-/** Places of series by rank of name, then of value, both ascending. */
+/** Places of series by rank of name, then of value. */
 async function collectPostings(
   index: LabelIndex,
   order: BlockOrder,
   pacer: Pacer,
-): Promise<[number, [number, number[]][]][]> {
+): Promise<Map<number, Map<number, number[]>>> {
   const byName = new Map<number, Map<number, number[]>>();
   for (let at = 0; at < order.series.length; at++) {
     const pairs = index.pairsOf(order.series[at]!);
@@ -195,14 +200,7 @@ async function collectPostings(
     }
     if (pacer.isDue()) await pacer.rest();
   }
-  const sorted: [number, [number, number[]][]][] = [];
-  for (const name of Array.from(byName.keys()).sort((a, b) => a - b)) {
-    const values = byName.get(name)!;
-    const ranks = Uint32Array.from(values.keys());
-    await sortPaced(ranks, (a, b) => a - b, pacer);
-    sorted.push([name, Array.from(ranks, (rank): [number, number[]] => [rank, values.get(rank)!])]);
-  }
-  return sorted;
+  return byName;
 }
 
 function writePlace(writer: ByteWriter, place: PageRef): void {

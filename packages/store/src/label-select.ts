@@ -1,5 +1,6 @@
 /** Matchers → series, over any index that answers with postings: the head's and the blocks'. */
 import type { Matcher } from "@finch/model";
+import { ascending } from "./number-columns.ts";
 
 /** Series are numbered from 0; lists of them are sorted, without repetition, and not to be changed. */
 export interface PostingSource {
@@ -32,7 +33,7 @@ export async function selectSeries(
     selected = selected === undefined ? found : intersect(selected, found);
     if (selected.length === 0) return selected;
   }
-  selected ??= Uint32Array.from({ length: all }, (_, series) => series);
+  selected ??= ascending(all);
   for (const matcher of refusing) {
     // A missing label satisfies the matcher, so it can only take away series whose value does not.
     const values =

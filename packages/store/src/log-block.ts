@@ -21,6 +21,7 @@ import type { LogRun } from "./log-columns.ts";
 import type { LogHead } from "./log-head.ts";
 import { slicePieces } from "./log-slices.ts";
 import type { Pacer } from "./pacer.ts";
+import { ascending } from "./number-columns.ts";
 
 const EVER_NS = 2n ** 63n - 1n;
 
@@ -38,9 +39,7 @@ export async function sealLogs(
   pacer: Pacer,
 ): Promise<{ readonly series: number; readonly rows: number }> {
   const { index } = head;
-  const wanted = Uint32Array.from({ length: index.seriesCount }, (_, stream) => stream).filter(
-    (stream) => head.hasRows(stream),
-  );
+  const wanted = ascending(index.seriesCount).filter((stream) => head.hasRows(stream));
   const order = await orderSeries(index, wanted, pacer);
   const files = { pages: await createFile(PAGES_FILE), filters: await createFile(FILTERS_FILE) };
   const payloads: Uint8Array[] = [];

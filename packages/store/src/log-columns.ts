@@ -2,6 +2,7 @@
 import { hash32 } from "@finch/codec";
 import { Labels } from "@finch/model";
 import type { LogColumns } from "@finch/model";
+import { ascending } from "./number-columns.ts";
 
 /** Columns and whether their rows ascend by time and repeat nothing. */
 export interface LogRun {
@@ -45,15 +46,11 @@ export function pickRows(columns: LogColumns, rows: Uint32Array): LogColumns {
     {
       runs: [{ columns, isSorted: false }],
       runOf: new Uint32Array(columns.count),
-      rowOf: identity(columns.count),
+      rowOf: ascending(columns.count),
       words,
     },
     rows,
   );
-}
-
-function identity(count: number): Uint32Array {
-  return Uint32Array.from({ length: count }, (_, row) => row);
 }
 
 function lowerBoundNs(sorted: BigInt64Array, count: number, wanted: bigint): number {
@@ -94,7 +91,7 @@ export function mergeRuns(runs: readonly LogRun[]): LogColumns {
       all.rowOf[at] = row;
     }
   }
-  const order = identity(total);
+  const order = ascending(total);
   const { words } = all;
   order.sort(
     (a, b) =>

@@ -19,6 +19,7 @@ import { METRIC_PAGE_SAMPLES, READ_BYTES_MAX, READ_GAP_BYTES } from "./limits.ts
 import type { MetricHead } from "./metric-head.ts";
 import type { SampleColumns } from "./metric-late.ts";
 import type { Pacer } from "./pacer.ts";
+import { ascending } from "./number-columns.ts";
 
 export interface MetricPageRef extends PageRef {
   readonly count: number;
@@ -32,9 +33,7 @@ export async function sealMetrics(
   pacer: Pacer,
 ): Promise<{ readonly series: number; readonly rows: number }> {
   const { index } = head;
-  const wanted = Uint32Array.from({ length: index.seriesCount }, (_, series) => series).filter(
-    (series) => head.hasSamples(series),
-  );
+  const wanted = ascending(index.seriesCount).filter((series) => head.hasSamples(series));
   const order = await orderSeries(index, wanted, pacer);
   const pages = await createFile(PAGES_FILE);
   const payloads: Uint8Array[] = [];

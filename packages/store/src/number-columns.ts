@@ -28,3 +28,10 @@ export function growUint8(column: Uint8Array, length: number): Uint8Array {
   grown.set(column);
   return grown;
 }
+
+/** `0 … count - 1`. */
+export function ascending(count: number): Uint32Array {
+  const numbers = new Uint32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = i;
+  return numbers;
+}
