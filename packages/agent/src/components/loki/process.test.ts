@@ -152,6 +152,14 @@ const REPLACES: readonly (readonly [
   ["a pattern without groups changes nothing", "a", "{{ .Value }}!", "abc", "abc"],
 ];
 
+const LUHNS: readonly (readonly [delimiters: string, line: string, want: string])[] = [
+  ["", "card 4111111111111111 ok", "card # ok"],
+  ["", "card 4111111111111112 ok", "card 4111111111111112 ok"],
+  ["", "short 79927398713", "short 79927398713"],
+  ["", "4111-1111-1111-1111", "4111-1111-1111-1111"],
+  ["- ", "4111-1111 1111-1111-", "#-"],
+];
+
 /** Format, location, text, and the time as JavaScript reads it; undefined where it does not fit. */
 const TIMES: readonly (readonly [string, string | undefined, string, string | undefined])[] = [
   ["2006-01-02 15:04:05.000", undefined, "2023-07-02 03:04:05.25", "2023-07-02T03:04:05.250Z"],
@@ -409,6 +417,57 @@ const CASES: readonly {
     ],
     line: "x",
     want: { labels: { env: "prod" } },
+  },
+  {
+    rule: "pack puts labels and extracted values into the line, in order, and takes the labels away",
+    stages: [
+      EXTRACT_ALL,
+      { name: "pack", values: { labels: ["n", "app", "none"], ingest_timestamp: false } },
+    ],
+    line: '{"n":"<1>"}',
+    labels: { app: "x", job: "j" },
+    want: {
+      line: '{"app":"x","n":"\\u003c1\\u003e","_entry":"{\\"n\\":\\"\\u003c1\\u003e\\"}"}',
+      labels: { job: "j" },
+    },
+  },
+  ...LUHNS.map(([delimiters, line, want]) => ({
+    rule: `luhn with delimiters ${JSON.stringify(delimiters)}: ${line}`,
+    stages: [
+      {
+        name: "luhn",
+        values: { source: undefined, min_length: 13, replacement: "#", delimiters },
+      },
+    ],
+    line,
+    want: { line: want },
+  })),
+  {
+    rule: "truncate cuts whole characters, by rules, the suffix included",
+    stages: [
+      {
+        name: "truncate",
+        values: {
+          rule: [
+            { limit: 8, source_type: "line", sources: [], suffix: "..." },
+            { limit: 2, source_type: "label", sources: ["app"], suffix: "" },
+          ],
+        },
+      },
+    ],
+    line: "abcdéfghi",
+    labels: { app: "long", job: "long" },
+    want: { line: "abcd...", labels: { app: "lo", job: "long" } },
+  },
+  {
+    rule: "structured_metadata_drop",
+    stages: [
+      { name: "structured_metadata", values: { values: { a: "app", b: "job" } } },
+      { name: "structured_metadata_drop", values: { values: ["a", "absent"] } },
+    ],
+    line: "x",
+    labels: { app: "x", job: "j" },
+    want: { labels: {}, metadata: { b: "j" } },
   },
   {
     rule: "decolorize",

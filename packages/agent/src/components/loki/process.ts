@@ -21,6 +21,8 @@ import * as label from "./stage-labels.ts";
 import * as text from "./stage-line.ts";
 import { METRICS_STAGE, metricsStage } from "./stage-metrics.ts";
 import { MULTILINE_STAGE, multilineStage } from "./stage-multiline.ts";
+import { PACK_STAGE, packStage } from "./stage-pack.ts";
+import { LUHN_STAGE, luhnStage, TRUNCATE_STAGE, truncateStage } from "./stage-redact.ts";
 import { TEMPLATE_STAGE, templateStage } from "./stage-template.ts";
 import { TIMESTAMP_STAGE, timestampStage } from "./stage-timestamp.ts";
 
@@ -69,32 +71,26 @@ const STAGES: Readonly<Record<string, StageKind>> = {
   labels: stageKind(label.LABELS_STAGE, label.labelsStage),
   limit: stageKind(filter.LIMIT_STAGE, filter.limitStage),
   logfmt: stageKind(extract.LOGFMT_STAGE, extract.logfmtStage),
+  luhn: stageKind(LUHN_STAGE, luhnStage),
   match: stageKind(MATCH_STAGE, matchStage),
   metrics: stageKind(METRICS_STAGE, metricsStage),
   multiline: stageKind(MULTILINE_STAGE, multilineStage),
   output: stageKind(text.OUTPUT_STAGE, text.outputStage),
+  pack: stageKind(PACK_STAGE, packStage),
   regex: stageKind(extract.REGEX_STAGE, extract.regexStage),
   replace: stageKind(text.REPLACE_STAGE, text.replaceStage),
   sampling: stageKind(filter.SAMPLING_STAGE, filter.samplingStage),
   static_labels: stageKind(label.STATIC_LABELS_STAGE, label.staticLabelsStage),
   structured_metadata: stageKind(label.STRUCTURED_METADATA_STAGE, label.structuredMetadataStage),
+  structured_metadata_drop: stageKind(label.LABEL_NAMES_STAGE, label.structuredMetadataDropStage),
   template: stageKind(TEMPLATE_STAGE, templateStage),
   tenant: stageKind(label.TENANT_STAGE, label.tenantStage),
   timestamp: stageKind(TIMESTAMP_STAGE, timestampStage),
+  truncate: stageKind(TRUNCATE_STAGE, truncateStage),
 };
 
 /** Stages Alloy has and Finch does not have yet. */
-const NOT_YET = [
-  "eventlogmessage",
-  "geoip",
-  "luhn",
-  "pack",
-  "pattern",
-  "split_json",
-  "structured_metadata_drop",
-  "truncate",
-  "windowsevent",
-];
+const NOT_YET = ["eventlogmessage", "geoip", "pattern", "split_json", "windowsevent"];
 
 function stageSchemas(): BlockChoices {
   return Object.fromEntries(Object.entries(STAGES).map(([name, kind]) => [name, kind.schema]));

@@ -1,4 +1,7 @@
-/** Stages that change labels and structured metadata: `labels`, `label_drop`, `label_keep`, `static_labels`, `structured_metadata`, `tenant`. */
+/**
+ * Stages that change labels and structured metadata: `labels`, `label_drop`, `label_keep`, `static_labels`, `structured_metadata`,
+ * `structured_metadata_drop`, `tenant`.
+ */
 import { FinchError } from "@finch/runtime";
 import { maybe, notYet, oneOf, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
@@ -61,6 +64,12 @@ export function labelKeepStage(values: ValuesOf<typeof LABEL_NAMES_STAGE>): Stag
   const kept = new Set(values.values);
   return eachEntry((entry) => {
     for (const name of entry.labels.keys()) if (!kept.has(name)) entry.labels.delete(name);
+  });
+}
+
+export function structuredMetadataDropStage(values: ValuesOf<typeof LABEL_NAMES_STAGE>): Stage {
+  return eachEntry((entry) => {
+    for (const name of values.values) entry.metadata.delete(name);
   });
 }
 

@@ -11,7 +11,11 @@ import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
 export const MULTILINE_STAGE = {
   firstline: required("string", "RE2 pattern of the lines that begin a record."),
   max_lines: optional("number", 128, "Lines of one entry; more begin another one.", { min: 1 }),
-  max_wait_time: optional("duration", 3000, "How long to wait for the next line of a record."),
+  max_wait_time: optional(
+    "duration",
+    3000,
+    "How long to wait for the next line of a record. Until then it is in memory, and a crash loses it.",
+  ),
   trim_newlines: optional("bool", true, "Drop line ends that stand at the end of a line."),
 } as const;
 
