@@ -28,6 +28,8 @@ export interface FinchPorts {
   readonly prometheus: number;
   readonly loki: number;
   readonly health: number;
+  /** The web application; off when not given. */
+  readonly ui?: number;
 }
 
 /** Ports that were free a moment ago. */
@@ -66,7 +68,7 @@ export async function startFinch(
       `--listen-prometheus=127.0.0.1:${ports.prometheus}`,
       `--listen-loki=127.0.0.1:${ports.loki}`,
       `--listen-health=127.0.0.1:${ports.health}`,
-      "--listen-ui=off",
+      `--listen-ui=${ports.ui === undefined ? "off" : `127.0.0.1:${ports.ui}`}`,
       "--listen-mimir=off",
       "--listen-agent=off",
       ...flags,

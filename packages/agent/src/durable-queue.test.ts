@@ -9,18 +9,32 @@ import type { DurableQueue } from "./durable-queue.ts";
 
 const NEVER = new AbortController().signal;
 
-async function inDirectory(run: (open: (senders?: readonly string[], bytesMax?: number) => Promise<DurableQueue>) => Promise<void>): Promise<void> {
+async function inDirectory(
+  run: (
+    open: (senders?: readonly string[], bytesMax?: number) => Promise<DurableQueue>,
+  ) => Promise<void>,
+): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "finch-queue-"));
   try {
-    await run((senders = ["a"], bytesMax = 1 << 20) => openDurableQueue({ directory, fileSystem: nodeFileSystem, log: silentLogger, bytesMax, senders }));
+    await run((senders = ["a"], bytesMax = 1 << 20) =>
+      openDurableQueue({
+        directory,
+        fileSystem: nodeFileSystem,
+        log: silentLogger,
+        bytesMax,
+        senders,
+      }),
+    );
   } finally {
     await rm(directory, { recursive: true });
   }
 }
 
 const record = (text: string) => new TextEncoder().encode(text);
-const texts = (records: readonly Uint8Array[]) => records.map((bytes) => new TextDecoder().decode(bytes));
-const take = (queue: DurableQueue, sender = "a", bytesMax = 1 << 20) => queue.take(sender, { bytesMax, waitMs: 1, signal: NEVER });
+const texts = (records: readonly Uint8Array[]) =>
+  records.map((bytes) => new TextDecoder().decode(bytes));
+const take = (queue: DurableQueue, sender = "a", bytesMax = 1 << 20) =>
+  queue.take(sender, { bytesMax, waitMs: 1, signal: NEVER });
 
 describe("durable queue", () => {
   test("what was pushed is taken in order, again until it is committed", () =>

@@ -1,6 +1,11 @@
 export type { Health, Stability } from "./component.ts";
 export { createAgentRoutes } from "./http.ts";
-export { detectJournal, generateMachineConfig, MACHINE_LOG_FILES } from "./machine-config.ts";
+export {
+  detectJournal,
+  detectTimeZone,
+  generateMachineConfig,
+  MACHINE_LOG_FILES,
+} from "./machine-config.ts";
 export type { MachineConfigOptions } from "./machine-config.ts";
 export { compileRules, createRelabeler, relabel } from "./relabel.ts";
 export type { NameScheme, RelabelConfig, RelabelRule } from "./relabel.ts";

@@ -1,5 +1,6 @@
 /** The configuration with which `finch up` watches its own machine; written for people who read one for the first time. */
 import { execFile } from "node:child_process";
+import { readlink } from "node:fs/promises";
 
 export interface MachineConfigOptions {
   /** Becomes the `instance` label of everything; the name of the machine when absent. */
@@ -12,6 +13,8 @@ export interface MachineConfigOptions {
   readonly scrapeInterval?: string;
   /** Whether there is a journal to read; see {@link detectJournal}. */
   readonly hasJournal: boolean;
+  /** IANA zone of times in log files that name none; UTC when absent. See {@link detectTimeZone}. */
+  readonly timeZone?: string;
   /** Patterns of log files; {@link MACHINE_LOG_FILES} when absent. Empty when only the journal is read. */
   readonly logFiles?: readonly string[];
 }
@@ -26,6 +29,10 @@ export const MACHINE_LOG_FILES: readonly string[] = [
 /** Not text, or written by the journal itself. */
 const EXCLUDED_LOGS =
   "/var/log/{journal/**,**/*.gz,**/*.xz,**/*.zst,**/*.bz2,**/*.[0-9],**/*.[0-9].log,lastlog,wtmp,btmp,faillog}";
+
+/** The time a line begins with: ISO 8601 with a space or a T, or syslog's. */
+const LINE_TIME =
+  "^(?P<time>\\d{4}-\\d\\d-\\d\\d[ T]\\d\\d:\\d\\d:\\d\\d(?:[.,]\\d+)?(?:Z|[+-]\\d\\d:\\d\\d)?|[A-Z][a-z][a-z] [ \\d]\\d \\d\\d:\\d\\d:\\d\\d)";
 
 const JOURNALCTL = "journalctl";
 
@@ -46,12 +53,21 @@ export async function detectJournal(): Promise<boolean> {
 /** A journal on a sleeping disk may take long to open; without a bound the start waits for it. */
 const DETECT_MS_MAX = 3000;
 
+/** The machine's zone by the name of its zone file, such as `Europe/Berlin`; undefined when it is UTC or cannot be told. */
+export async function detectTimeZone(): Promise<string | undefined> {
+  const target = await readlink("/etc/localtime").catch(() => "");
+  const name = /zoneinfo\/(.+)$/.exec(target)?.[1];
+  return name === undefined || /^(?:Etc\/)?(?:UTC|UCT|Zulu|Universal)$/.test(name)
+    ? undefined
+    : name;
+}
+
 /** The text of `config.alloy`. It validates as it is. */
 export function generateMachineConfig(options: MachineConfigOptions): string {
   const { logFiles = MACHINE_LOG_FILES } = options;
   const logs = [
     options.hasJournal ? journalSection() : "",
-    logFiles.length > 0 ? filesSection(logFiles) : "",
+    logFiles.length > 0 ? filesSection(logFiles, options.timeZone) : "",
   ].filter((section) => section !== "");
   const sections = [
     introduction(),
@@ -155,7 +171,8 @@ loki.source.journal "machine" {
 }`;
 }
 
-function filesSection(logFiles: readonly string[]): string {
+function filesSection(logFiles: readonly string[], timeZone: string | undefined): string {
+  const location = timeZone === undefined ? "" : `\t\tlocation          = ${quote(timeZone)}\n`;
   const targets = logFiles.map(
     (path) => `\t\t{
 \t\t\t__path__         = ${quote(path)},
@@ -179,14 +196,31 @@ loki.source.file "machine" {
 	forward_to = [loki.process.files.receiver]
 }
 
-// Works on lines on their way. Here it only drops blank ones; stages that parse JSON,
-// make labels or count matches would stand next to it.
+// Works on lines on their way: drops blank ones, and takes the time a line begins with
+// instead of the time it is read, so that what was there before Finch came stands where
+// it belongs. Stages that parse JSON, make labels or count matches would stand here, too.
 loki.process "files" {
 	forward_to = [loki.write.finch.receiver]
 
 	stage.drop {
 		expression          = "^\\\\s*$"
 		drop_counter_reason = "blank"
+	}
+
+	stage.regex {
+		expression = ${quote(LINE_TIME)}
+	}
+
+	stage.timestamp {
+		source            = "time"
+		format            = "2006-01-02 15:04:05"
+		fallback_formats  = ["RFC3339Nano", "2006-01-02T15:04:05", "Jan _2 15:04:05"]
+${location}		action_on_failure = "skip"
+	}
+
+	stage.drop {
+		older_than          = "72h"
+		drop_counter_reason = "old"
 	}
 }`;
 }

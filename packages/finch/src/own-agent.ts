@@ -5,7 +5,13 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { detectJournal, generateMachineConfig, machineEnvironment, startAgent } from "@finch/agent";
+import {
+  detectJournal,
+  detectTimeZone,
+  generateMachineConfig,
+  machineEnvironment,
+  startAgent,
+} from "@finch/agent";
 import type { Agent } from "@finch/agent";
 import { describeError, FinchError, nodeFileSystem } from "@finch/runtime";
 import type { Clock, Logger, LogSink } from "@finch/runtime";
@@ -44,11 +50,13 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
     );
     return undefined;
   }
+  const timeZone = await detectTimeZone();
   await writeGeneratedConfig(
     path,
     generateMachineConfig({
       ...targets,
       hasJournal: await detectJournal(),
+      ...(timeZone === undefined ? {} : { timeZone }),
     }),
   );
   const stop = new AbortController();

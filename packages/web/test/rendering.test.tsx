@@ -42,7 +42,7 @@ describe("rendered once", () => {
     const html = render(<HomePage />);
     assert.match(html, /Waiting for the first scrape…/);
     assert.match(html, /Reading the logs…/);
-    assert.match(html, /aria-pressed="true"[^>]*>15m/);
+    assert.match(html, /aria-pressed="true"[^>]*>5m/);
   });
   test("a fixed range of the URL is shown as held", () => {
     const html = render(<HomePage />, "from=1700000000000&to=1700000600000");

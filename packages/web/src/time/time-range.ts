@@ -21,8 +21,8 @@ export const RANGE_PRESETS: readonly { readonly label: string; readonly seconds:
   { label: "3d", seconds: 259_200 },
 ];
 
-/** Fifteen minutes: wide enough to show a trend, narrow enough that the first scrapes are visible. */
-export const DEFAULT_RANGE: TimeRange = { kind: "live", seconds: 900 };
+/** Five minutes: the first scrapes fill a good part of it, and one sees it move. */
+export const DEFAULT_RANGE: TimeRange = { kind: "live", seconds: 300 };
 
 /** Narrower than this a chart would hold fewer than three scrapes. */
 export const RANGE_SECONDS_MIN = 15;
