@@ -5,7 +5,7 @@ import { maybe, notYet, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { parseJsonPath, readJsonPath } from "./json-path.ts";
 import { readLogfmt } from "./logfmt.ts";
-import { eachEntry, sourceText } from "./process-stage.ts";
+import { eachEntry, holdingStage, sourceText, streamKeyOf } from "./process-stage.ts";
 import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
 
 export const JSON_STAGE = {
@@ -123,10 +123,21 @@ export const CRI_STAGE = {
 
 const CRI_LINE = /^(\S+) (stdout|stderr) (\S) (.*)$/s;
 
+/** Pieces of a line whose end has not come, and the entry of the last one. */
+interface PartialLine {
+  entry: PipelineEntry;
+  readonly pieces: string[];
+}
+
 /** `TIME STREAM F|P CONTENT`, what container runtimes write; pieces flagged P are joined per stream of labels. */
 export function criStage(values: ValuesOf<typeof CRI_STAGE>): Stage {
-  const partial = new Map<string, string[]>();
-  return (entries) => {
+  const partial = new Map<string, PartialLine>();
+  const join = ({ entry, pieces }: PartialLine): PipelineEntry => {
+    entry.line = pieces.join("");
+    entry.extracted.set("content", entry.line);
+    return entry;
+  };
+  const run = (entries: PipelineEntry[]) => {
     const out: PipelineEntry[] = [];
     for (const entry of entries) {
       const match = CRI_LINE.exec(entry.line);
@@ -136,20 +147,29 @@ export function criStage(values: ValuesOf<typeof CRI_STAGE>): Stage {
       }
       const [, time, stream, flag, content] = match;
       setStreamAndTime(entry, stream, time);
-      const key = [...entry.labels].flat().join("\u0001");
-      const pieces = partial.get(key) ?? [];
-      pieces.push(content!);
-      if (flag === "P" && pieces.length < values.max_partial_lines) {
-        partial.set(key, pieces);
+      const key = streamKeyOf(entry);
+      const line = partial.get(key) ?? { entry, pieces: [] };
+      line.entry = entry;
+      line.pieces.push(content!);
+      if (flag === "P" && line.pieces.length < values.max_partial_lines) {
+        partial.set(key, line);
         continue;
       }
       partial.delete(key);
-      entry.line = pieces.join("");
-      entry.extracted.set("content", entry.line);
-      out.push(entry);
+      out.push(join(line));
     }
     return out;
   };
+  return holdingStage(run, {
+    // The runtime writes the end of a line soon, or never: there is no time to hand pieces on but a stop.
+    dueMs: () => undefined,
+    release(which) {
+      if (which === "due") return [];
+      const lines = [...partial.values()].map(join);
+      partial.clear();
+      return lines;
+    },
+  });
 }
 
 function setStreamAndTime(entry: PipelineEntry, stream: unknown, time: unknown): void {
