@@ -1,7 +1,7 @@
 /**
- * The parts of `finch up`, opened in order and closed in the reverse of what depends on them. Stop order: (1) no listener accepts any more,
- * requests in flight finish; (2) the agent stops and has its queues on disk; (3) our own log lines are written; (4) the stores seal what they
- * hold and close; (5) the data directory's lock is released.
+ * The parts of `finch up`, opened in order and closed in the reverse of what depends on them. Stop order: (1) the agent stops, sources first,
+ * and hands on what it has while the listeners still take it, the rest stays in its queues on disk; (2) no listener accepts any more,
+ * requests in flight finish; (3) our own log lines are written; (4) the stores seal what they hold and close; (5) the lock is released.
  */
 import { join, resolve } from "node:path";
 import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
@@ -125,8 +125,9 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     stores: { metrics, logs },
     reloadAgent: async () => runningAgent(agent).reload(),
     stop: async (deadlineMs) => {
+      await agent?.stop();
       await opened.close(deadlineMs);
-      log.info("listeners closed");
+      log.info("agent stopped, listeners closed");
       await parts.disposeAsync();
     },
   };

@@ -113,6 +113,7 @@ test(
     const end = await finch.finished;
     assert.equal(end.code, 0, end.stderr);
     assert.match(end.stderr, /everything is on disk/);
+    assert.doesNotMatch(end.stderr, /level=(?:warn|error)/);
 
     await using again = startFinch(args);
     const [, second] = await again.until(/Finch is up: (http:\/\/localhost:\d+)/);
