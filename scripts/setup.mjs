@@ -1,7 +1,7 @@
 /**
  * Sets the checkout up: `node scripts/setup.mjs [--web]`. Runs on Node 20 or newer with nothing but npm.
  * 1. Installs the locked dependencies, among them the Node that runs Finch, unless the lock file is the one installed already.
- * 2. With `--web`, builds the browser application, unless its sources are the ones built already.
+ * 2. With `--web`, builds the browser application and compiles the program into Node's cache, unless the sources are the ones built already.
  * Does nothing, silently and in a few milliseconds, when nothing changed.
  */
 import { spawnSync } from "node:child_process";
@@ -14,11 +14,15 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALLED = join(ROOT, "node_modules", ".finch-installed");
 const WEB = join(ROOT, "packages", "web");
 const BUILT = join(WEB, "dist", ".finch-built");
+const WARMED = join(ROOT, "node_modules", ".finch-warmed");
 /** What the web build reads; `promql`, `logql` and `model` are bundled into the page. */
-const WEB_SOURCES = ["web", "promql", "logql", "model", "runtime", "codec"];
+const WEB_SOURCES = ["web", "promql", "logql", "go-text", "model", "runtime"];
 
 installDependencies();
-if (process.argv.includes("--web")) buildWeb();
+if (process.argv.includes("--web")) {
+  buildWeb();
+  warmCompileCache();
+}
 
 function installDependencies() {
   const wanted = fingerprint([join(ROOT, "package-lock.json")]);
@@ -47,6 +51,23 @@ function buildWeb() {
   say("building the web application …");
   run("npm", ["run", "-s", "build", "-w", "packages/web"], "The lines above say what is wrong.");
   writeFileSync(BUILT, wanted);
+}
+
+/** Compiled code is cached before the first start, which would otherwise load the TypeScript compiler and keep its 20 MB. */
+function warmCompileCache() {
+  const packages = readdirSync(join(ROOT, "packages"))
+    .filter((name) => name !== "web")
+    .toSorted();
+  const wanted = fingerprint(
+    packages.flatMap((name) => sources(join(ROOT, "packages", name, "src"))),
+  );
+  if (readMark(WARMED) === wanted) return;
+  run(
+    join(ROOT, "node_modules", ".bin", "node"),
+    ["packages/finch/src/main.ts", "warm"],
+    "The lines above say what is wrong.",
+  );
+  writeFileSync(WARMED, wanted);
 }
 
 /** Files below `directory` that can change a build, sorted. */

@@ -99,7 +99,7 @@ async function runTail(
   const queue = new TailQueue(context.limits.tailQueueEntriesMax);
   const failed = new AbortController();
   const signal = AbortSignal.any([socket.signal, failed.signal]);
-  const stop = context.store.tail(createListener(filter, wanted.startNs, queue, failed));
+  const stop = context.store.tail(createListener(filter, queue, failed));
   try {
     const history = await readHistory(context, wanted, signal);
     if (history.length > 0) await sendFrames(socket, history, [], wanted.categorize);
@@ -129,17 +129,18 @@ async function runTail(
   }
 }
 
-/** Called inside the store's append: takes what matches and passes the pipeline, and never throws. */
+/**
+ * Called inside the store's append: takes what matches and passes the pipeline, and never throws. `start` bounds the history only: a line that
+ * arrives late is news all the same.
+ */
 function createListener(
   filter: TailFilter,
-  startNs: bigint,
   queue: TailQueue,
   failed: AbortController,
 ): (labels: Labels, entries: LogColumns) => void {
   return (labels, entries) => {
     try {
-      const rows = filter(labels, entries);
-      queue.push(startNs > 0n ? rows.filter((row) => row.timestampNs >= startNs) : rows);
+      queue.push(filter(labels, entries));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       failed.abort(new FinchError("internal", "server/tail-failed", message, { cause: error }));

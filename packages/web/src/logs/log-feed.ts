@@ -144,8 +144,18 @@ function stopper(): { signal: AbortSignal; stop: () => void } {
   return { signal: abort.signal, stop: () => abort.abort() };
 }
 
+/** Lines may have arrived between the page that was loaded and the tail, with times before the newest that is shown: asked for twice, shown once. */
+const TAIL_OVERLAP_MS = 15_000;
+
+function tailStart(lines: readonly LogLine[], span: TimeSpan): string {
+  const newestMs = lines.at(-1)?.timeMs;
+  return msToNs(
+    newestMs === undefined ? span.fromMs : Math.min(newestMs, Date.now() - TAIL_OVERLAP_MS),
+  );
+}
+
 async function followTail(
-  { origin, query }: FeedOptions,
+  { origin, query, span }: FeedOptions,
   store: FeedStore,
   { signal, toLine }: { signal: AbortSignal; toLine: (entry: RawLogEntry) => LogLine },
 ): Promise<void> {
@@ -164,7 +174,7 @@ async function followTail(
     origin,
     query,
     signal,
-    startNs: store.getState().lines.at(-1)?.timeNs ?? msToNs(Date.now()),
+    startNs: tailStart(store.getState().lines, span),
     onState: (tail) => store.set({ tail }),
     onEntries: (entries, dropped) => {
       arrived.push(...entries);
