@@ -84,12 +84,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     ...apis.metrics.families(),
     ...apis.logs.families(),
     ...(listeners?.families() ?? []),
-    singleMetric(
-      "finch_own_log_lines_dropped_total",
-      "counter",
-      "Own log lines that did not reach the store.",
-      ownLogs.droppedTotal,
-    ),
+    ownLogFamily(ownLogs),
     buildFamily(options.build),
   ];
   let listeners: Listeners | undefined;
@@ -131,6 +126,15 @@ export async function openStack(options: StackOptions): Promise<Stack> {
       await parts.disposeAsync();
     },
   };
+}
+
+function ownLogFamily(ownLogs: OwnLogs): MetricFamily {
+  return singleMetric(
+    "finch_own_log_lines_dropped_total",
+    "counter",
+    "Own log lines that did not reach the store.",
+    ownLogs.droppedTotal,
+  );
 }
 
 function storeOptions(
