@@ -35,7 +35,7 @@ const run = spawnSync(
     "--test",
     "--test-concurrency=2",
     "--test-timeout=300000",
-    "--test-reporter=./tools/test-reporter.ts",
+    "--test-reporter=spec",
     ...files,
   ],
   { cwd: ROOT, stdio: "inherit" },
