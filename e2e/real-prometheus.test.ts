@@ -14,7 +14,7 @@ import { freePort, freePorts, startFinch, writeIdleAgent } from "./finch-process
 
 const PROMETHEUS = process.env["PROMETHEUS_BINARY"] ?? "/usr/bin/prometheus";
 const NODE_EXPORTER = "/usr/bin/prometheus-node-exporter";
-const SECONDS = Number(process.env["PROMETHEUS_SECONDS"] ?? 30);
+const SECONDS = Number(process.env["PROMETHEUS_SECONDS"] ?? 35);
 /**
  * The longest window of the queries. Comparison begins when it is full: Debian 12's Prometheus 2.42 extrapolates a series that begins within the
  * window by an older rule than Prometheus 3, which Finch follows.
@@ -199,7 +199,7 @@ test(
       for (const series of theirs.data.result) points += series.values.length;
     }
     t.diagnostic(`${QUERIES.length} queries, ${points} points compared`);
-    assert.ok(points > 1000, `only ${points} points`);
+    assert.ok(points > 500, `only ${points} points`);
     assert.deepEqual(differences, []);
   },
 );
