@@ -63,8 +63,8 @@ function warmCompileCache() {
   );
   if (readMark(WARMED) === wanted) return;
   run(
-    join(ROOT, "node_modules", ".bin", "node"),
-    ["packages/finch/src/main.ts", "warm"],
+    join(ROOT, "packages", "finch", "bin", "finch"),
+    ["warm"],
     "The lines above say what is wrong.",
   );
   writeFileSync(WARMED, wanted);

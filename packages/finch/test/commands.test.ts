@@ -146,16 +146,16 @@ test(
   { timeout: 60_000 },
   async () => {
     await using directory = await temporaryDirectory();
-    const bin = join(import.meta.dirname, "../bin/finch.mjs");
+    const bin = join(import.meta.dirname, "../bin/finch");
     await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS], {
-      command: [process.execPath, bin],
+      command: [bin],
     });
     await finch.until(/Finch is up/);
     finch.signal("SIGTERM");
     const end = await finch.finished;
     assert.equal(end.code, 0, end.stderr);
     assert.match(end.stderr, /everything is on disk/);
-    await using wrong = startFinch(["nonsense"], { command: [process.execPath, bin] });
+    await using wrong = startFinch(["nonsense"], { command: [bin] });
     assert.equal((await wrong.finished).code, 2);
   },
 );
