@@ -31,7 +31,7 @@ export interface StoreLimits {
   readonly pendingBytesMax: number;
   /** Bytes the head may hold before it is sealed early. */
   readonly headBytesMax: number;
-  /** A sample or entry may be this much older than the newest of the head; older ones are refused one by one. */
+  /** A sample or entry may be this much older than the newest one, or than now when that is earlier; older ones are refused one by one. */
   readonly outOfOrderWindowMs: number;
   /** How far in the future a timestamp may lie. */
   readonly futureWindowMs: number;

@@ -47,6 +47,9 @@ export const SEALABLE_SHARE_MIN = 0.25;
 /** Appends are refused when the rows of head and sealing head together take this many times `headBytesMax`; else memory has no end while the disk is full. */
 export const HEAD_OVERFLOW_FACTOR = 3;
 
+/** The head is sealed early when its records in the log take this many times `headBytesMax`: repetitions fill the log and not the head. */
+export const LOG_BYTES_FACTOR = 16;
+
 /** Most of a small disk that `freeBytesMin` may claim; a disk of 512 MiB would else be full from the start. */
 export const FREE_SHARE_MAX = 0.1;
 

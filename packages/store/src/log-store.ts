@@ -127,12 +127,12 @@ class DurableLogStore implements LogStore {
 
   /** Fills the record; returns how many entries it has. */
   #compose(head: LogHead, batch: LogBatch, rejections: Rejection[]): number {
-    const { headSeriesMax, outOfOrderWindowMs, futureWindowMs } = this.#options.limits;
+    const { headSeriesMax, futureWindowMs } = this.#options.limits;
     // All streams before anything is composed: a refusal must leave nothing half done.
     const streams = batch.streams.map(({ labels }) => head.index.intern(labels, headSeriesMax));
     if (streams.includes(-1)) throw tooManySeries("streams", headSeriesMax);
     const { refusals } = this.#core.wal;
-    const oldestMs = this.#core.newestMs - outOfOrderWindowMs;
+    const oldestMs = this.#core.windowStartMs;
     const latestMs = this.#core.clock.nowMs() + futureWindowMs;
     let count = 0;
     this.#record.clear();

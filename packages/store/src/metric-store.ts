@@ -165,7 +165,7 @@ class DurableMetricStore implements MetricStore {
     const { limits } = this.#options;
     const record = this.#record;
     const { refusals } = this.#core.wal;
-    const oldestMs = this.#core.newestMs - limits.outOfOrderWindowMs;
+    const oldestMs = this.#core.windowStartMs;
     const latestMs = this.#core.clock.nowMs() + limits.futureWindowMs;
     const words = wordsOf(batch.values);
     const runs: number[] = [];

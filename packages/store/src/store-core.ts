@@ -18,6 +18,7 @@ import {
   FREE_SHARE_MAX,
   HEAD_AGE_MAX_MS,
   HEAD_OVERFLOW_FACTOR,
+  LOG_BYTES_FACTOR,
   MAINTENANCE_INTERVAL_MS,
   SEALABLE_SHARE_MIN,
   SEGMENT_BYTES_MAX,
@@ -61,6 +62,8 @@ export interface Signal<H extends Head> {
 interface Generation<H> {
   readonly head: H;
   createdMs: number;
+  /** Bytes of its records in the log. */
+  logBytes: number;
   /** Records on their way to the WAL that will be applied to the head. */
   pending: number;
   onIdle: (() => void) | undefined;
@@ -109,6 +112,7 @@ export class StoreCore<H extends Head> {
     this.#current = {
       head: parts.head,
       createdMs: Math.min(nowMs, parts.head.minMs),
+      logBytes: parts.wal.statistics().bytes,
       pending: 0,
       onIdle: undefined,
     };
@@ -166,6 +170,11 @@ export class StoreCore<H extends Head> {
     return newest;
   }
 
+  /** Rows may be as old as this. A clock that was ahead for a while must not shut out what comes after: rows of the future do not count. */
+  get windowStartMs(): number {
+    return Math.min(this.newestMs, this.clock.nowMs()) - this.#options.limits.outOfOrderWindowMs;
+  }
+
   get oldestMs(): number {
     let oldest = Math.min(
       this.#current.head.minMs,
@@ -197,6 +206,7 @@ export class StoreCore<H extends Head> {
     generation.pending++;
     try {
       await this.wal.append(payload);
+      generation.logBytes += payload.length;
       return apply();
     } finally {
       generation.pending--;
@@ -256,13 +266,13 @@ export class StoreCore<H extends Head> {
   }
 
   #sealIfLarge(): void {
-    const { head } = this.#current;
+    const { head, logBytes } = this.#current;
     if (this.#sealing !== undefined || this.#frozen !== undefined || this.#stopping.signal.aborted)
       return;
     const { headBytesMax } = this.#options.limits;
     const isLarge =
       head.bytes >= headBytesMax && head.rowBytes >= headBytesMax * SEALABLE_SHARE_MIN;
-    if (!isLarge && !head.isCrowded) return;
+    if (!isLarge && !head.isCrowded && logBytes < LOG_BYTES_FACTOR * headBytesMax) return;
     this.#seal().catch((error: unknown) =>
       this.#log.error("cannot seal the head", { cause: describeError(error) }),
     );
@@ -319,6 +329,7 @@ export class StoreCore<H extends Head> {
     this.#current = {
       head: this.#signal.createHead(),
       createdMs: this.clock.nowMs(),
+      logBytes: 0,
       pending: 0,
       onIdle: undefined,
     };
@@ -354,17 +365,27 @@ export class StoreCore<H extends Head> {
     while (!signal.aborted) {
       await this.clock.sleep(MAINTENANCE_INTERVAL_MS, signal).catch(() => {});
       if (signal.aborted) return;
-      try {
-        await this.#checkSpace();
-        const { head, createdMs } = this.#current;
-        const isOld = head.rows > 0 && this.clock.nowMs() - createdMs >= HEAD_AGE_MAX_MS;
-        if (isOld || this.#frozen !== undefined) await this.#seal();
-        else this.#sealIfLarge();
-        await this.expire();
-      } catch (error) {
-        this.#log.error("maintenance failed; it is tried again", { cause: describeError(error) });
-      }
+      // Each by itself: on a full disk no head can be sealed, and what expires makes the room for it.
+      await this.#attempt("expire blocks", () => this.expire());
+      await this.#attempt("seal the head", () => this.#sealIfDue());
     }
+  }
+
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#log.error(`cannot ${what}; it is tried again`, { cause: describeError(error) });
+    }
+  }
+
+  async #sealIfDue(): Promise<void> {
+    const { head, createdMs } = this.#current;
+    const ageMs = this.clock.nowMs() - createdMs;
+    // Below zero: the clock jumped back.
+    const isOld = head.rows > 0 && (ageMs >= HEAD_AGE_MAX_MS || ageMs < 0);
+    if (isOld || this.#frozen !== undefined) await this.#seal();
+    else this.#sealIfLarge();
   }
 }
 

@@ -38,6 +38,7 @@ export class FaultyFileSystem implements FileSystem {
   freeBytes = 1e12;
   #crashAt = Infinity;
   #fault: { from: number; to: number; code: string } | undefined;
+  #refused: { paths: RegExp; code: string } | undefined;
   #isOff = false;
   #root: DirectoryNode = newDirectory();
 
@@ -49,6 +50,11 @@ export class FaultyFileSystem implements FileSystem {
   /** Changing operations `n … n + count - 1` from now on fail with `code`. */
   failAt(n: number, count: number, code: string): void {
     this.#fault = { from: this.operations + n, to: this.operations + n + count, code };
+  }
+
+  /** From now on writes of files with such a path fail with `code`; none do with `undefined`. */
+  failWritesOf(paths: RegExp | undefined, code: string): void {
+    this.#refused = paths === undefined ? undefined : { paths, code };
   }
 
   get isOff(): boolean {
@@ -163,6 +169,7 @@ export class FaultyFileSystem implements FileSystem {
         return part.length;
       },
       write: async (source, position) => {
+        if (this.#refused?.paths.test(path) === true) throw errno(this.#refused.code, path);
         this.#change(path, () => writeAt(node, source.subarray(0, source.length >> 1), position));
         writeAt(node, source, position);
       },

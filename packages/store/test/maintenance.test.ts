@@ -1,0 +1,97 @@
+/** What the stores do by themselves, on a clock that is moved by hand: sealing, retention, and going on after trouble. */
+import assert from "node:assert/strict";
+import { setImmediate } from "node:timers/promises";
+import { test } from "node:test";
+import type { Clock } from "@finch/runtime";
+import { openLogStore } from "../src/log-store.ts";
+import { openMetricStore } from "../src/metric-store.ts";
+import { FaultyFileSystem } from "./faulty-file-system.ts";
+import {
+  logBatch,
+  NOW_MS,
+  readEntries,
+  readSamples,
+  sampleBatch,
+  storeOptions,
+} from "./store-fixtures.ts";
+
+const HOUR_MS = 3_600_000;
+const ns = (ms: number) => BigInt(ms) * 1_000_000n;
+
+/** Sleepers wake when `pass` moves the clock, whatever they asked for. */
+function createMovedClock(): Clock & { now: number; pass(ms: number): Promise<void> } {
+  let wake = new Set<() => void>();
+  const clock = {
+    now: NOW_MS,
+    nowMs: () => clock.now,
+    nowNs: () => ns(clock.now),
+    monotonicMs: () => performance.now(),
+    sleep: (_ms: number, signal?: AbortSignal) =>
+      new Promise<void>((resolve, reject) => {
+        wake.add(resolve);
+        signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      }),
+    async pass(ms: number) {
+      clock.now += ms;
+      const woken = wake;
+      wake = new Set();
+      for (const resolve of woken) resolve();
+      // Until the loop sleeps again.
+      while (wake.size === 0) await setImmediate();
+    },
+  };
+  return clock;
+}
+
+test("retention goes on while the disk is too full to seal", async () => {
+  const clock = createMovedClock();
+  const fileSystem = new FaultyFileSystem();
+  await using store = await openMetricStore(
+    storeOptions(fileSystem, { clock, maxAgeMs: 10 * HOUR_MS }),
+  );
+  await store.append(sampleBatch([{ series: "a", t: NOW_MS - 8 * HOUR_MS, v: 1 }]));
+  await store.flush();
+  await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 2 }]));
+  fileSystem.failWritesOf(/\.tmp\//, "ENOSPC");
+  await clock.pass(3 * HOUR_MS);
+  assert.equal(store.statistics().blocks, 0, "the old block gives its space back");
+  assert.deepEqual([...(await readSamples(store)).values()], [2]);
+  fileSystem.failWritesOf(undefined, "");
+  await clock.pass(15_000);
+  assert.equal(store.statistics().blocks, 1);
+  assert.deepEqual([...(await readSamples(store)).values()], [2]);
+});
+
+test("a clock that was ahead and jumped back does not shut new data out", async () => {
+  const clock = createMovedClock();
+  const ahead = NOW_MS + 1000 * 24 * HOUR_MS;
+  clock.now = ahead;
+  const options = (directory: string) => storeOptions(fileSystem, { clock, directory });
+  const fileSystem = new FaultyFileSystem();
+  await using metrics = await openMetricStore(options("/data/metrics"));
+  await using logs = await openLogStore(options("/data/logs"));
+  await metrics.append(sampleBatch([{ series: "a", t: ahead, v: 1 }]));
+  await logs.append(logBatch([{ stream: "a", ns: ns(ahead), line: "ahead" }]));
+  await metrics.flush();
+  clock.now = NOW_MS;
+  const sample = await metrics.append(sampleBatch([{ series: "a", t: NOW_MS, v: 2 }]));
+  assert.deepEqual(sample, { accepted: 1, duplicates: 0, rejections: [] });
+  const entry = await logs.append(logBatch([{ stream: "a", ns: ns(NOW_MS), line: "back" }]));
+  assert.deepEqual(entry, { accepted: 1, duplicates: 0, rejections: [] });
+  assert.equal((await readSamples(metrics)).size, 2);
+  assert.equal((await readEntries(logs)).length, 2);
+});
+
+test("a sender that repeats itself does not grow the log without end", async () => {
+  const clock = createMovedClock();
+  await using store = await openLogStore(
+    storeOptions(new FaultyFileSystem(), { clock, limits: { headBytesMax: 100_000 } }),
+  );
+  const batch = logBatch([{ stream: "a", ns: ns(NOW_MS), line: "-".repeat(50_000) }]);
+  for (let i = 0; i < 100; i++) await store.append(batch);
+  for (let i = 0; i < 10_000 && store.statistics().blocks === 0; i++) await setImmediate();
+  assert.ok(store.statistics().blocks > 0, "the head was sealed");
+  await store.flush();
+  assert.ok(store.statistics().walBytes < 1000);
+  assert.equal((await readEntries(store)).length, 1);
+});
