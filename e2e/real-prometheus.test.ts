@@ -31,7 +31,8 @@ const QUERIES = [
   "irate(process_cpu_seconds_total[10s])",
   "sum by (handler) (prometheus_http_requests_total)",
   "sum without (code, handler) (rate(prometheus_http_requests_total[10s]))",
-  "topk(3, prometheus_http_requests_total)",
+  // One: which of several equal ones come next is nobody's promise.
+  "topk(1, prometheus_http_requests_total)",
   "histogram_quantile(0.9, sum by (le) (rate(prometheus_http_request_duration_seconds_bucket[10s])))",
   "histogram_quantile(0.99, prometheus_http_response_size_bytes_bucket)",
   "go_memstats_alloc_bytes / on (instance, job) go_memstats_sys_bytes",
@@ -50,7 +51,6 @@ const QUERIES = [
   'go_gc_duration_seconds{quantile=~"0.*"} > 0',
   "absent(nothing_of_the_kind)",
   "time() - process_start_time_seconds",
-  "max_over_time(rate(prometheus_http_requests_total[5s])[15s:1s])",
   "go_goroutines offset 5s",
   "sum(go_goroutines) or vector(0)",
   "clamp_max(go_goroutines, 10)",
@@ -62,6 +62,15 @@ const QUERIES = [
   'node_filesystem_avail_bytes{fstype!="tmpfs"}',
   "rate(node_network_receive_bytes_total[10s]) * 8",
 ];
+
+/** Prometheus 3 leaves the left edge of a subquery open, as of every range; 2.x does not. */
+const QUERIES_SINCE_3 = ["max_over_time(rate(prometheus_http_requests_total[5s])[15s:1s])"];
+
+async function queriesFor(base: string): Promise<readonly string[]> {
+  const reply = await fetch(`${base}/api/v1/status/buildinfo`);
+  const { data } = (await reply.json()) as { data: { version: string } };
+  return Number.parseInt(data.version, 10) >= 3 ? [...QUERIES, ...QUERIES_SINCE_3] : QUERIES;
+}
 
 interface RangeAnswer {
   readonly status: string;
@@ -192,13 +201,14 @@ test(
     const start = Math.ceil(await firstSampleSeconds(base)) + WINDOW_SECONDS;
     const differences: string[] = [];
     let points = 0;
-    for (const query of QUERIES) {
+    const queries = await queriesFor(base);
+    for (const query of queries) {
       const theirs = await ask(base, query, start, end);
       const found = difference(theirs, await ask(finch.prometheusUrl, query, start, end));
       if (found !== undefined) differences.push(`${query}: ${found}`);
       for (const series of theirs.data.result) points += series.values.length;
     }
-    t.diagnostic(`${QUERIES.length} queries, ${points} points compared`);
+    t.diagnostic(`${queries.length} queries, ${points} points compared`);
     assert.ok(points > 500, `only ${points} points`);
     assert.deepEqual(differences, []);
   },
