@@ -84,7 +84,7 @@ function threeDigits(value: number): string {
   if (size < 1) return trimZeros(Number(value.toPrecision(2)));
   if (size < 10) return trimZeros(Number(value.toFixed(2)));
   if (size < 100) return trimZeros(Number(value.toFixed(1)));
-  return value.toFixed(0);
+  return size < 1000 ? value.toFixed(0) : value.toLocaleString("en", { maximumFractionDigits: 0 });
 }
 
 function trimZeros(value: number): string {

@@ -8,7 +8,7 @@ import {
   type ChartSeries,
 } from "../src/charts/chart-data.ts";
 import { nextHidden } from "../src/charts/chart-legend.tsx";
-import { mixColors, plotOptions, withAlpha } from "../src/charts/plot-options.ts";
+import { lonePoints, mixColors, plotOptions, withAlpha } from "../src/charts/plot-options.ts";
 import { sparkPaths } from "../src/charts/sparkline.tsx";
 import {
   cpuBusy,
@@ -18,8 +18,14 @@ import {
   memoryChart,
   networkChart,
 } from "../src/home/machine-panels.ts";
-import { zeroWhereOther } from "../src/home/tiles.tsx";
-import { chooseInstance, scrapeInterval, staleSince } from "../src/home/use-machine.ts";
+import { countsOf } from "../src/home/tiles.tsx";
+import { chartHeight } from "../src/home/use-chart-height.ts";
+import {
+  beginningOf,
+  chooseInstance,
+  scrapeInterval,
+  staleSince,
+} from "../src/home/use-machine.ts";
 
 const series = (
   label: string,
@@ -222,8 +228,28 @@ describe("the machine's charts", () => {
     assert.equal(scrapeInterval([7, 7]), 15);
     assert.equal(scrapeInterval([0, 3600]), 60);
   });
-  test("where lines were counted, no errors means zero", () => {
-    assert.deepEqual(zeroWhereOther(undefined, [5, null]), [0, null]);
-    assert.deepEqual(zeroWhereOther([null, 2], [5, 6]), [0, 2]);
+  test("when nothing comes any more the count is zero, not what it was last", () => {
+    const frame = { step: 15, times: [0, 15, 30], series: [column({}, [null, 3322, null])] };
+    assert.deepEqual(countsOf(frame), [0, 3322, 0]);
+    assert.deepEqual(countsOf({ ...frame, series: [] }), [0, 0, 0]);
+    assert.deepEqual(countsOf(undefined), []);
+  });
+  test("a machine begins one step before its first point, unless that stands at the frame's edge", () => {
+    const frame = { step: 5, times: [100, 105, 110] };
+    assert.equal(beginningOf({ ...frame, series: [column({}, [null, null, 1])] }), 105_000);
+    assert.equal(beginningOf({ ...frame, series: [column({}, [1, null, 1])] }), undefined);
+    assert.equal(beginningOf({ ...frame, series: [] }), undefined);
+    assert.equal(beginningOf(undefined), undefined);
+  });
+  test("charts fill a high window and stay within bounds", () => {
+    assert.equal(chartHeight(1440, 900), 144);
+    assert.equal(chartHeight(1440, 600), 144);
+    assert.equal(chartHeight(1920, 1080), 204);
+    assert.equal(chartHeight(2560, 2000), 260);
+    assert.equal(chartHeight(390, 844), 150);
+  });
+  test("only points that no line reaches get a dot", () => {
+    assert.deepEqual(lonePoints([1, null, 2, 3, undefined, 4]), [0, 5]);
+    assert.deepEqual(lonePoints([null, null]), []);
   });
 });

@@ -8,7 +8,7 @@ describe("values with units", () => {
     [Number.NaN, "percent", "–"],
     [Infinity, "number", "+Inf"],
     [0, "bytes", "0 B"],
-    [1023, "bytes", "1023 B"],
+    [1023, "bytes", "1,023 B"],
     [1024, "bytes", "1 KiB"],
     [1536, "bytes", "1.5 KiB"],
     [25_232_932_864, "bytes", "23.5 GiB"],
@@ -22,7 +22,8 @@ describe("values with units", () => {
     [0, "percent", "0%"],
     [0.00055, "number", "5.5e-4"],
     [123_456, "number", "123k"],
-    [9_999, "number", "9999"],
+    [3322, "number", "3,322"],
+    [9_999, "number", "9,999"],
     [17, "per-minute", "17 /min"],
     [-3.14159, "number", "-3.14"],
   ];

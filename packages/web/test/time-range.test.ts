@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { formatDuration, formatSpan } from "../src/time/format-time.ts";
 import {
   chooseStepSeconds,
+  cutSpan,
   DEFAULT_RANGE,
   formatSeconds,
   parseRange,
@@ -138,5 +139,21 @@ describe("durations as text", () => {
       formatSpan(noon, noon + 60_000, noon + 86_400_000),
       "2026-11-20 12:00:00 – 12:01:00",
     );
+  });
+});
+
+describe("the part of the range since a machine began to be watched", () => {
+  const span = { fromMs: NOW - 300_000, toMs: NOW };
+  const rows: [name: string, fromMs: number, expected: number][] = [
+    ["the beginning lies inside", NOW - 120_000, NOW - 120_000],
+    ["in the first minute a whole one is shown", NOW - 10_000, NOW - 60_000],
+    ["the span never grows", NOW - 900_000, NOW - 300_000],
+  ];
+  for (const [name, fromMs, expected] of rows) {
+    test(name, () => assert.deepEqual(cutSpan(span, fromMs), { fromMs: expected, toMs: NOW }));
+  }
+  test("a span shorter than that stays as it is", () => {
+    const short = { fromMs: NOW - 15_000, toMs: NOW };
+    assert.deepEqual(cutSpan(short, NOW - 5000), short);
   });
 });

@@ -7,6 +7,15 @@ import { valueRange, type ChartSeries } from "./chart-data.ts";
 /** Charts with this key move their crosshair together. */
 export const CURSOR_GROUP = "page";
 
+/** So wide are the labels of most charts: plots above each other begin at one line. */
+const AXIS_WIDTH_MIN = 50;
+
+/** What times stand apart under an axis, in seconds: steps a person counts in. */
+const TIME_STEPS: readonly number[] = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200,
+  86_400, 172_800, 345_600, 604_800, 1_209_600, 2_592_000, 7_776_000, 31_536_000,
+];
+
 /** What changes between two draws without a new plot. */
 export interface PlotView {
   fromSeconds: number;
@@ -40,7 +49,7 @@ export function plotOptions(setup: PlotSetup): uPlot.Options {
   return {
     width: setup.width,
     height: setup.height,
-    padding: [8, 4, 0, 0],
+    padding: [8, 10, 0, 0],
     legend: { show: false },
     cursor: cursorOptions(handlers),
     scales: {
@@ -92,6 +101,7 @@ function axesOptions({ unit, compact, resolveColor }: PlotSetup): uPlot.Axis[] {
   const grid = { stroke: resolveColor("--grid"), width: 1 };
   const steps = tickSteps(unit);
   const font = "11px system-ui, sans-serif";
+  const left = compact ? 28 : AXIS_WIDTH_MIN;
   return [
     {
       stroke,
@@ -101,7 +111,8 @@ function axesOptions({ unit, compact, resolveColor }: PlotSetup): uPlot.Axis[] {
       size: compact ? 18 : 24,
       gap: 4,
       space: 72,
-      values: (_plot, splits, _axis, _space, step) => splits.map((at) => formatTick(at, step)),
+      incrs: [...TIME_STEPS],
+      values: (plot, splits, _axis, _space, step) => timeLabels(plot, splits, step),
     },
     {
       stroke,
@@ -110,14 +121,37 @@ function axesOptions({ unit, compact, resolveColor }: PlotSetup): uPlot.Axis[] {
       ticks: { show: false },
       // As wide as its widest label needs, so that the plot takes all the rest.
       size: (_plot, values) =>
-        Math.max(28, ...(values ?? []).map((text) => text.length * 6.2 + 12)),
+        Math.max(left, ...(values ?? []).map((text) => text.length * 6.2 + 12)),
       gap: 6,
-      space: 34,
-      show: true,
+      space: compact ? 20 : 34,
       ...(steps === undefined ? {} : { incrs: [...steps] }),
       values: (_plot, splits) => splits.map((value) => formatValue(Math.abs(value), unit)),
     },
   ];
+}
+
+/**
+ * Times under the axis, without those that the picture's right edge would cut or that would run into the lowest value on the left.
+ * Asked before the plot has its final size, hence the guess by the axis' least width.
+ */
+function timeLabels(plot: uPlot, splits: readonly number[], step: number): string[] {
+  const { min, max } = plot.scales["x"]!;
+  const width = plot.bbox.width > 0 ? plot.bbox.width / devicePixelRatio : plot.width - 60;
+  if (min === undefined || max === undefined || max <= min) return splits.map(() => "");
+  return splits.map((at) => {
+    const text = formatTick(at, step);
+    const half = text.length * 3.1;
+    const place = ((at - min) / (max - min)) * width;
+    return place < half + 2 || place > width + 10 - half ? "" : text;
+  });
+}
+
+/** Points with nothing on either side, which no line shows: the first scrape, or samples further apart than the step. */
+export function lonePoints(values: readonly (number | null | undefined)[]): number[] {
+  const isThere = (index: number): boolean => (values[index] ?? null) !== null;
+  return [...values.keys()].filter(
+    (index) => isThere(index) && !isThere(index - 1) && !isThere(index + 1),
+  );
 }
 
 function seriesOptions(series: ChartSeries, setup: PlotSetup): uPlot.Series {
@@ -128,7 +162,16 @@ function seriesOptions(series: ChartSeries, setup: PlotSetup): uPlot.Series {
     stroke: color,
     width: style === "bars" ? 0 : 1.5,
     spanGaps: false,
-    points: { show: false },
+    points: {
+      show: false,
+      ...(style === "bars"
+        ? {}
+        : {
+            size: 5,
+            fill: color,
+            filter: (plot, index) => lonePoints([...(plot.data[index] ?? [])]),
+          }),
+    },
   };
   if (style === "dashed") return { ...base, dash: [5, 4] };
   if (style === "line") return base;

@@ -2,7 +2,7 @@
 import { useMemo, useState } from "react";
 import type { ReactNode } from "react";
 import { Chart } from "../charts/chart.tsx";
-import { seriesColor, type ChartData } from "../charts/chart-data.ts";
+import { SERIES_COLORS, seriesColor, type ChartData } from "../charts/chart-data.ts";
 import { formatValue, type Unit } from "../format-value.ts";
 import { frameFromSeries, alignSpan } from "../series/frame.ts";
 import { useChartZoom } from "../time/range-context.tsx";
@@ -65,7 +65,14 @@ function ResultBody({
     case "series":
       if (result.series.length === 0)
         return (
-          <p className="log-empty">The query is right and found nothing in this time range.</p>
+          <p className="log-empty">
+            {asked.mode === "instant"
+              ? "The query is right, and nothing matches at the end of this time range."
+              : "The query is right, and nothing matches in this time range."}
+            <br />
+            Widen the range, or press Ctrl Space in the query to see which names and labels there
+            are.
+          </p>
         );
       return (
         <>
@@ -87,7 +94,7 @@ function SeriesChart({ run, unit }: { readonly run: QueryRun; readonly unit: Uni
     const series = shown.map((item, index) => ({
       label: names[index]!,
       color: seriesColor(index),
-      style: shown.length === 1 ? ("area" as const) : ("line" as const),
+      style: styleOf(index, shown.length),
       values: frameFromSeries([item], span).series[0]?.values ?? times.map(() => null),
     }));
     return { times, series };
@@ -110,6 +117,12 @@ function SeriesChart({ run, unit }: { readonly run: QueryRun; readonly unit: Uni
       />
     </section>
   );
+}
+
+/** Where colours begin anew, the line is dashed: twice as many can be told apart. */
+function styleOf(index: number, count: number): "area" | "line" | "dashed" {
+  if (count === 1) return "area";
+  return Math.floor(index / SERIES_COLORS.length) % 2 === 0 ? "line" : "dashed";
 }
 
 /** Loki starts its grid at the start of the range, Prometheus was asked for an aligned one: the answer's own times decide. */

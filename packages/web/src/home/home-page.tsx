@@ -5,14 +5,19 @@ import { UNREACHABLE } from "../api/http.ts";
 import { LogsPanel } from "../logs/logs-panel.tsx";
 import { lastValue } from "../series/frame.ts";
 import { useFrame } from "../series/use-frame.ts";
-import { chooseStepSeconds, rateWindowSeconds } from "../time/time-range.ts";
-import { useRange } from "../time/range-context.tsx";
+import {
+  chooseStepSeconds,
+  DEFAULT_RANGE,
+  rateWindowSeconds,
+  rangeSeconds,
+} from "../time/time-range.ts";
+import { ShownFrom, useRange } from "../time/range-context.tsx";
 import { RangeControls } from "../time/range-controls.tsx";
 import { MachineHeader } from "./machine-header.tsx";
 import { MachineCharts } from "./machine-charts.tsx";
 import { lastScrapeQuery, machineQueries } from "./machine-panels.ts";
 import { Tiles } from "./tiles.tsx";
-import { scrapeInterval, staleSince, useInstance, useMachine } from "./use-machine.ts";
+import { beginningOf, scrapeInterval, staleSince, useInstance, useMachine } from "./use-machine.ts";
 
 /** Big numbers tell of now: a live page computes them at the finest step, however wide its charts are. */
 const TILE_SECONDS_MAX = 900;
@@ -44,34 +49,39 @@ export function HomePage(): ReactNode {
         : machineQueries(instance, rateWindowSeconds(recentStep, scrapeSeconds)),
     [instance, scrape.frame === undefined, recentStep, scrapeSeconds],
   );
+  // Of a range that somebody widened, all is shown; the first minutes of the usual one would be a picture of nothing.
+  const beginning =
+    live && range.seconds <= rangeSeconds(DEFAULT_RANGE) ? beginningOf(scrape.frame) : undefined;
   const chartsStale = stale === undefined || nowMs / 1000 - stale < stepSeconds ? undefined : stale;
   return (
-    <div className="page home">
-      <MachineHeader machine={machine} reachable={reachable} staleSince={stale}>
-        <RangeControls />
-      </MachineHeader>
-      {!reachable && (
-        <p className="notice notice-error notice-page" role="alert">
-          {UNREACHABLE} This page tries again by itself.
-        </p>
-      )}
-      <Tiles
-        queries={queries}
-        recent={recent}
-        step={recentStep}
-        instance={instance}
-        cpus={machine?.cpus ?? 0}
-        stale={stale !== undefined || !reachable}
-      />
-      <div className="home-body">
-        <MachineCharts
-          instance={scrape.frame === undefined ? undefined : instance}
-          scrapeSeconds={scrapeSeconds}
+    <ShownFrom fromMs={beginning}>
+      <div className="page home">
+        <MachineHeader machine={machine} reachable={reachable} staleSince={stale}>
+          <RangeControls />
+        </MachineHeader>
+        {!reachable && (
+          <p className="notice notice-error notice-page" role="alert">
+            {UNREACHABLE} This page tries again by itself.
+          </p>
+        )}
+        <Tiles
+          queries={queries}
+          recent={recent}
+          step={recentStep}
+          instance={instance}
           cpus={machine?.cpus ?? 0}
-          staleSince={chartsStale}
+          stale={stale !== undefined || !reachable}
         />
-        <LogsPanel />
+        <div className="home-body">
+          <MachineCharts
+            instance={scrape.frame === undefined ? undefined : instance}
+            scrapeSeconds={scrapeSeconds}
+            cpus={machine?.cpus ?? 0}
+            staleSince={chartsStale}
+          />
+          <LogsPanel />
+        </div>
       </div>
-    </div>
+    </ShownFrom>
   );
 }

@@ -7,11 +7,11 @@ import type { ChartData } from "../charts/chart-data.ts";
 import type { Unit } from "../format-value.ts";
 import type { Frame } from "../series/frame.ts";
 import { useFrame } from "../series/use-frame.ts";
-import { useNarrow } from "../shell/use-narrow.ts";
 import { rateWindowSeconds } from "../time/time-range.ts";
 import { useChartZoom, useRange } from "../time/range-context.tsx";
 import { DiskSpacePanel } from "./disk-space.tsx";
 import { PanelSkeleton } from "./panel-skeleton.tsx";
+import { useChartHeight } from "./use-chart-height.ts";
 import {
   cpuChart,
   diskChart,
@@ -116,9 +116,9 @@ interface ChartPanelProps {
 }
 
 function ChartPanel({ spec, query, cpus, staleSince }: ChartPanelProps): ReactNode {
-  const { range, span, stepSeconds } = useRange();
+  const { range, span, shown, stepSeconds } = useRange();
   const zoom = useChartZoom();
-  const narrow = useNarrow();
+  const height = useChartHeight();
   const { frame, loading, error } = useFrame({
     source: "metrics",
     query,
@@ -152,8 +152,8 @@ function ChartPanel({ spec, query, cpus, staleSince }: ChartPanelProps): ReactNo
           label={`${spec.title}, ${spec.hint}`}
           data={data}
           unit={spec.unit}
-          span={span}
-          height={narrow ? 150 : 144}
+          span={shown}
+          height={height}
           staleSince={staleSince}
           {...(spec.maxFloor === undefined ? {} : { maxFloor: spec.maxFloor })}
           {...zoom}

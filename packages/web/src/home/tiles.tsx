@@ -3,7 +3,7 @@ import { useMemo } from "react";
 import type { ReactNode } from "react";
 import { Sparkline } from "../charts/sparkline.tsx";
 import { splitValue, type Unit } from "../format-value.ts";
-import { combineColumns, lastValue } from "../series/frame.ts";
+import { combineColumns, lastValue, type Frame } from "../series/frame.ts";
 import { useFrame } from "../series/use-frame.ts";
 import { useRange } from "../time/range-context.tsx";
 import type { TimeSpan } from "../time/time-range.ts";
@@ -87,7 +87,8 @@ function useTileValues({
   step,
   cpus,
 }: TilesProps): Record<"cpu" | "memory" | "network" | "load" | "lines" | "errors", Values> {
-  const live = useRange().range.kind === "live";
+  const { range, shown } = useRange();
+  const live = range.kind === "live";
   const logStep = Math.max(15, step);
   const common = { source: "metrics", span: recent, step, live } as const;
   const logs = { source: "logs", span: recent, step: logStep, live } as const;
@@ -95,20 +96,24 @@ function useTileValues({
   const memory = useFrame({ ...common, query: queries?.memory }).frame;
   const network = useFrame({ ...common, query: queries?.network }).frame;
   const load = useFrame({ ...common, query: queries?.load }).frame;
-  const lines = useFrame({ ...logs, query: LINES_QUERY }).frame?.series[0]?.values;
-  const errors = useFrame({ ...logs, query: ERRORS_QUERY }).frame?.series[0]?.values;
+  const lines = useFrame({ ...logs, query: LINES_QUERY }).frame;
+  const errors = useFrame({ ...logs, query: ERRORS_QUERY }).frame;
+  const shownSeconds = (shown.toMs - Math.max(shown.fromMs, recent.fromMs)) / 1000;
   return useMemo(() => {
     const load1 =
       load?.series.find((item) => item.labels["__name__"] === "node_load1")?.values ?? [];
+    const points = Math.ceil(shownSeconds / step) + 1;
+    const logPoints = Math.ceil(shownSeconds / logStep) + 1;
+    const perCore = combineColumns([load1], ([value]) => (value ?? 0) / Math.max(1, cpus));
     return {
-      cpu: cpu === undefined ? [] : cpuBusy(cpu),
-      memory: memory === undefined ? [] : memoryUsed(memory),
-      network: network === undefined ? [] : networkTotal(network),
-      load: combineColumns([load1], ([value]) => (value ?? 0) / Math.max(1, cpus)),
-      lines: lines ?? [],
-      errors: zeroWhereOther(errors, lines),
+      cpu: cpu === undefined ? [] : cpuBusy(cpu).slice(-points),
+      memory: memory === undefined ? [] : memoryUsed(memory).slice(-points),
+      network: network === undefined ? [] : networkTotal(network).slice(-points),
+      load: perCore.slice(-points),
+      lines: countsOf(lines).slice(-logPoints),
+      errors: countsOf(errors).slice(-logPoints),
     };
-  }, [cpu, memory, network, load, lines, errors, cpus]);
+  }, [cpu, memory, network, load, lines, errors, cpus, shownSeconds, step, logStep]);
 }
 
 interface TileProps {
@@ -155,8 +160,8 @@ function moodOf(value: number | null, limits: TileProps["limits"]): "calm" | "wa
   return value >= limits[0] ? "warn" : "calm";
 }
 
-/** No errors gives no series: where lines were counted, that means zero. */
-export function zeroWhereOther(values: Values | undefined, others: Values | undefined): Values {
-  if (others === undefined) return values ?? [];
-  return others.map((other, index) => values?.[index] ?? (other === null ? null : 0));
+/** Counting nothing gives no series at all; once there is an answer, that means zero and not what was counted last. */
+export function countsOf(frame: Frame | undefined): Values {
+  if (frame === undefined) return [];
+  return frame.times.map((_, index) => frame.series[0]?.values[index] ?? 0);
 }

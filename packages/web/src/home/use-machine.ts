@@ -4,6 +4,7 @@ import { ApiError } from "../api/http.ts";
 import { fetchMachine, type Machine } from "../api/machine-api.ts";
 import { queryMetricsInstant, seriesOf } from "../api/metrics-api.ts";
 import type { ResultSeries } from "../api/query-result.ts";
+import type { Frame } from "../series/frame.ts";
 
 /** Data older than this counts as stopped, or older than three scrapes where these are further apart. */
 const STALE_SECONDS = 30;
@@ -69,6 +70,15 @@ export function staleSince(
   if (lastSampleSeconds === null) return undefined;
   const age = nowMs / 1000 - lastSampleSeconds;
   return age > Math.max(STALE_SECONDS, 3.5 * scrapeSeconds) ? lastSampleSeconds : undefined;
+}
+
+/** The moment, in milliseconds, before the frame's first point where the frame reaches further back than its data; else undefined. */
+export function beginningOf(frame: Frame | undefined): number | undefined {
+  if (frame === undefined) return undefined;
+  const first = frame.times.findIndex((_, index) =>
+    frame.series.some((column) => column.values[index] !== null),
+  );
+  return first > 0 ? (frame.times[first]! - frame.step) * 1000 : undefined;
 }
 
 /** How far apart scrapes are, from a column that holds the time of the newest sample at each point. */

@@ -47,7 +47,7 @@ export interface LogVolumeProps {
 }
 
 export function LogVolume({ frame, shown }: LogVolumeProps): ReactNode {
-  const { span } = useRange();
+  const { shown: span } = useRange();
   const zoom = useChartZoom();
   const data = useMemo(
     () => (frame === undefined ? undefined : volumeChart(frame, shown)),

@@ -30,13 +30,20 @@ interface Slot {
   key: string;
   frame: Frame | undefined;
   abort: AbortController | undefined;
+  /** After a failure nothing is asked before this moment, however often the page's clock ticks. */
+  retryAtMs: number;
 }
+
+const NO_SLOT: Slot = { key: "", frame: undefined, abort: undefined, retryAtMs: 0 };
+
+/** A Finch that is down or busy is not asked for every chart every second. */
+const RETRY_MS = 5000;
 
 const EMPTY: FrameState = { frame: undefined, loading: true, error: undefined };
 
 export function useFrame({ source, query, span, step, live }: FrameQuery): FrameState {
   const [state, setState] = useState<FrameState>(EMPTY);
-  const slot = useRef<Slot>({ key: "", frame: undefined, abort: undefined });
+  const slot = useRef<Slot>({ ...NO_SLOT });
   const width = Math.round((span.toMs - span.fromMs) / 1000);
   const key = live
     ? `${source} ${step} live ${width} ${query ?? ""}`
@@ -46,7 +53,7 @@ export function useFrame({ source, query, span, step, live }: FrameQuery): Frame
     if (query === undefined) return;
     if (current.key !== key) {
       current.abort?.abort();
-      slot.current = { key, frame: undefined, abort: undefined };
+      slot.current = { ...NO_SLOT, key };
       setState((before) => ({ ...before, loading: true }));
     } else if (current.abort !== undefined) return;
     load(slot.current, { source, query, span, step }, setState);
@@ -54,7 +61,7 @@ export function useFrame({ source, query, span, step, live }: FrameQuery): Frame
   useEffect(
     () => () => {
       slot.current.abort?.abort();
-      slot.current = { key: "", frame: undefined, abort: undefined };
+      slot.current = { ...NO_SLOT };
     },
     [],
   );
@@ -74,6 +81,7 @@ function load(
   const whole = alignSpan(span.fromMs, span.toMs, step);
   const known = slot.frame?.times.at(-1);
   if (known !== undefined && known >= whole.end) return;
+  if (performance.now() < slot.retryAtMs) return;
   const start =
     known === undefined ? whole.start : Math.max(whole.start, known - (OVERLAP_POINTS - 1) * step);
   const part: GridSpan = { ...whole, start };
@@ -92,6 +100,7 @@ function load(
     (cause: unknown) => {
       if (abort.signal.aborted) return;
       slot.abort = undefined;
+      slot.retryAtMs = performance.now() + RETRY_MS;
       publish({ frame: slot.frame, loading: false, error: messageOf(cause) });
     },
   );

@@ -1,4 +1,4 @@
-/** The page's time range, kept in the URL, and the clock that moves a live range on every five seconds while the page is visible. */
+/** The page's time range, kept in the URL, and the clock that moves a live range on while the page is visible. */
 import {
   createContext,
   useCallback,
@@ -12,6 +12,7 @@ import type { ReactNode } from "react";
 import { useLocation, useSearch } from "wouter";
 import {
   chooseStepSeconds,
+  cutSpan,
   parseRange,
   rangeSeconds,
   resolveRange,
@@ -21,12 +22,15 @@ import {
   type TimeSpan,
 } from "./time-range.ts";
 
-/** The scrape interval of the machine's own metrics: polling faster shows nothing more. */
-export const TICK_MS = 5000;
+/** A live chart moves on this often, unless its range is so wide that nobody would see it; what is asked of Finch keeps to the step. */
+const TICK_MS_MIN = 1000;
+const TICK_MS_MAX = 5000;
 
 export interface PageRange {
   readonly range: TimeRange;
   readonly span: TimeSpan;
+  /** What charts show: all of `span`, or the part of it since the machine began to be watched. */
+  readonly shown: TimeSpan;
   readonly stepSeconds: number;
   readonly nowMs: number;
   readonly setRange: (range: TimeRange) => void;
@@ -51,7 +55,7 @@ export function RangeProvider({ children }: { readonly children: ReactNode }): R
   const rangeText = ["range", "from", "to"].map((name) => params.get(name) ?? "").join("|");
   // Other parameters of the page must not give a new range object, or every chart would load anew.
   const range = useMemo(() => parseRange(search), [rangeText]);
-  const nowMs = useNow(range.kind === "live");
+  const nowMs = useNow(range.kind === "live" ? range.seconds : undefined);
   const before = useRef<TimeRange[]>([]);
 
   const setRange = useCallback(
@@ -75,9 +79,30 @@ export function RangeProvider({ children }: { readonly children: ReactNode }): R
   const value = useMemo<PageRange>(() => {
     const span = resolveRange(range, nowMs);
     const stepSeconds = chooseStepSeconds((span.toMs - span.fromMs) / 1000);
-    return { range, span, stepSeconds, nowMs, setRange, resetZoom, zoomTo };
+    return { range, span, shown: span, stepSeconds, nowMs, setRange, resetZoom, zoomTo };
   }, [range, nowMs, setRange, resetZoom, zoomTo]);
   return <RangeContext value={value}>{children}</RangeContext>;
+}
+
+/** Charts inside begin at `fromMs`, if that is given, and not at the beginning of the page's range. */
+export function ShownFrom({
+  fromMs,
+  children,
+}: {
+  readonly fromMs: number | undefined;
+  readonly children: ReactNode;
+}): ReactNode {
+  const outer = useRange();
+  const value = useMemo<PageRange>(
+    () => (fromMs === undefined ? outer : { ...outer, shown: cutSpan(outer.span, fromMs) }),
+    [outer, fromMs],
+  );
+  return <RangeContext value={value}>{children}</RangeContext>;
+}
+
+function tickMs(seconds: number): number {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return TICK_MS_MAX;
+  return Math.min(TICK_MS_MAX, Math.max(TICK_MS_MIN, (seconds * 1000) / 300));
 }
 
 /** Zoom and reset of any chart on the page act on the page's range. */
@@ -93,21 +118,21 @@ export function useChartZoom(): {
   return { onZoom, onReset: resetZoom };
 }
 
-/** Now, renewed every tick while the page is visible; a page that comes back to the front is renewed at once. */
-function useNow(live: boolean): number {
+/** Now, renewed as often as a live range of that width needs while the page is visible; a page that comes back to the front is renewed at once. */
+function useNow(liveSeconds: number | undefined): number {
   const [nowMs, setNowMs] = useState(() => Date.now());
   useEffect(() => {
     const tick = (): void => {
       if (document.visibilityState === "visible") setNowMs(Date.now());
     };
     tick();
-    const timer = live ? setInterval(tick, TICK_MS) : undefined;
+    const timer = liveSeconds === undefined ? undefined : setInterval(tick, tickMs(liveSeconds));
     document.addEventListener("visibilitychange", tick);
     return () => {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", tick);
     };
-  }, [live]);
+  }, [liveSeconds]);
   return nowMs;
 }
 

@@ -29,6 +29,9 @@ export const RANGE_SECONDS_MIN = 15;
 /** A year: beyond it a slip of the zoom button would ask for more than any retention keeps. */
 export const RANGE_SECONDS_MAX = 366 * 86_400;
 
+/** Charts of a machine that has just begun are at least this wide. */
+const SHOWN_MS_MIN = 60_000;
+
 const STEPS_SECONDS = [
   5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400,
 ];
@@ -43,6 +46,12 @@ const UNIT_SECONDS: Readonly<Record<string, number>> = {
 export function resolveRange(range: TimeRange, nowMs: number): TimeSpan {
   if (range.kind === "fixed") return { fromMs: range.fromMs, toMs: range.toMs };
   return { fromMs: nowMs - range.seconds * 1000, toMs: nowMs };
+}
+
+/** The span from `fromMs` on, never wider than it was, and never so narrow that a few points fill it. */
+export function cutSpan(span: TimeSpan, fromMs: number): TimeSpan {
+  const latest = Math.min(fromMs, span.toMs - SHOWN_MS_MIN);
+  return { fromMs: Math.max(span.fromMs, latest), toMs: span.toMs };
 }
 
 export function rangeSeconds(range: TimeRange): number {
