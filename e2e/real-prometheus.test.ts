@@ -134,6 +134,17 @@ async function firstSampleSeconds(base: string): Promise<number> {
   return Math.max(...answer.data.result.map((series) => series.values[0]![0]));
 }
 
+/** Waits until Finch has samples of every target up to a time: the sender may lag behind on a busy machine. */
+async function untilStored(url: string, seconds: number): Promise<void> {
+  const parameters = new URLSearchParams({ query: `min(timestamp(up)) > ${seconds}` });
+  for (;;) {
+    const reply = await fetch(`${url}/api/v1/query?${parameters.toString()}`);
+    const { data } = (await reply.json()) as { data: { result: readonly unknown[] } };
+    if (data.result.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
 async function untilReady(url: string): Promise<void> {
   for (;;) {
     const ready = await fetch(url).then(
@@ -198,6 +209,7 @@ test(
     await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
     // What both must have by now: nothing newer than what the sender's deadline lets wait.
     const end = Math.floor(Date.now() / 1000) - 5;
+    await untilStored(finch.prometheusUrl, end);
     const start = Math.ceil(await firstSampleSeconds(base)) + WINDOW_SECONDS;
     const differences: string[] = [];
     let points = 0;
