@@ -3,6 +3,7 @@ import { compareLabels, compileRegexp } from "@finch/model";
 import type { CompiledRegexp, Labels } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import { executionError } from "./errors.ts";
+import { LABEL_TEXT_MADE_MAX, LABEL_VALUE_MADE_MAX } from "./limits.ts";
 import { compareNatural } from "./natural-order.ts";
 import { mergeSameLabels } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
@@ -14,8 +15,11 @@ export function labelReplace(
   const [target = "", template = "", source = "", pattern = ""] = args;
   const regexp = compilePattern(pattern);
   refuseBadLabel(target, "invalid destination label name in label_replace()");
+  const references = template.split("$").length - 1;
   return relabel(input, target, (labels) => {
     const value = labels.get(source);
+    // Before anything is built: the longest text the references of the template can expand to.
+    refuseLongValue(template.length + references * value.length);
     return regexp.test(value) ? regexp.replaceAll(value, template) : undefined;
   });
 }
@@ -36,9 +40,20 @@ export function labelJoin(
   const [target = "", separator = "", ...sources] = args;
   for (const source of sources) refuseBadLabel(source, "invalid source label name in label_join()");
   refuseBadLabel(target, "invalid destination label name in label_join()");
-  return relabel(input, target, (labels) =>
-    sources.map((source) => labels.get(source)).join(separator),
-  );
+  return relabel(input, target, (labels) => {
+    let length = 0;
+    for (const source of sources) length += labels.get(source).length + separator.length;
+    refuseLongValue(length);
+    return sources.map((source) => labels.get(source)).join(separator);
+  });
+}
+
+function refuseLongValue(length: number): void {
+  if (length > LABEL_VALUE_MADE_MAX) {
+    throw executionError(
+      `a label value made by the query may have ${LABEL_VALUE_MADE_MAX} characters at most`,
+    );
+  }
 }
 
 function refuseBadLabel(name: string, complaint: string): void {
@@ -51,9 +66,16 @@ function relabel(
   target: string,
   valueOf: (labels: Labels) => string | undefined,
 ): readonly OutputSeries[] {
+  let made = 0;
   const output = input.map((series) => {
     const value = valueOf(series.labels);
     if (value === undefined) return series;
+    made += value.length;
+    if (made > LABEL_TEXT_MADE_MAX) {
+      throw executionError(
+        `the label values made by the query have more than ${LABEL_TEXT_MADE_MAX} characters together`,
+      );
+    }
     const dropName = target === "__name__" ? false : series.dropName;
     return { ...series, labels: series.labels.with(target, value), dropName };
   });

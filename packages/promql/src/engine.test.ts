@@ -155,3 +155,16 @@ void test("trees as deep as the parser takes are evaluated", async () => {
     assert.equal(deep.type === "vector" && deep.labels.length, 3, head);
   }
 });
+
+for (const [name, call, more] of [
+  ["label_replace", "label_replace(", ', "instance", "$1$1", "instance", "(.*)")'],
+  ["label_join", "label_join(", ', "instance", "x", "instance", "instance")'],
+] as const) {
+  void test(`${name} cannot double a value until memory is full`, async () => {
+    const query = `${call.repeat(40)}requests_total${more.repeat(40)}`;
+    await assert.rejects(engine.instantQuery({ source, query, timeMs: 600_000 }), {
+      kind: "unprocessable",
+      message: /65536 characters at most/,
+    });
+  });
+}

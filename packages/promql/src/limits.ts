@@ -25,3 +25,9 @@ export const DEFAULT_LOOKBACK_MS = 300_000;
 
 /** Step of a subquery that names none, where the query has no step either. */
 export const DEFAULT_SUBQUERY_STEP_MS = 60_000;
+
+/** Characters of a label value that a function makes. Without it nested calls double a text until memory is full. */
+export const LABEL_VALUE_MADE_MAX = 65_536;
+
+/** Characters of all label values one call makes. Without it many series times long values do the same. */
+export const LABEL_TEXT_MADE_MAX = 64 * 1024 * 1024;
