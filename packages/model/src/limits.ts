@@ -8,3 +8,6 @@ export const REGEXP_ALTERNATIVES_MAX = 20_000;
 
 /** Depth of groups on the path without an engine, which is parsed by recursion. */
 export const REGEXP_DEPTH_MAX = 50;
+
+/** Characters a replacement may make of a text. Without it a short template makes a text of half a gigabyte. */
+export const REPLACED_LENGTH_MAX = 16 * 1024 * 1024;

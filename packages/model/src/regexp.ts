@@ -4,7 +4,7 @@
  */
 import { FinchError } from "@finch/runtime";
 import { RE2JS } from "re2js";
-import { REGEXP_LENGTH_MAX } from "./limits.ts";
+import { REGEXP_LENGTH_MAX, REPLACED_LENGTH_MAX } from "./limits.ts";
 import { type Chain, matchesSomewhere, matchesWhole, parseChains } from "./regexp-literals.ts";
 
 export interface CompiledRegexp {
@@ -101,7 +101,9 @@ class Engine {
       const alone = RE2JS.compile(this.#pattern, flags);
       this.#compiled = this.#anchored ? RE2JS.compile(`^(?:${this.#pattern})$`, flags) : alone;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const told = error instanceof Error ? error.message : String(error);
+      // The library quotes the flag as if it had been written.
+      const reason = this.#dotAll ? told.replace("`(?s)", "`") : told;
       throw badRegexp(this.#pattern, reason, error);
     }
     return this.#compiled;
@@ -135,7 +137,7 @@ class Engine {
     return (this.#groupNames = names);
   }
 
-  /** Go's rules: after a match, an empty one right behind it does not count. */
+  /** Throws a RangeError past REPLACED_LENGTH_MAX. Go's rules: after a match, an empty one right behind it does not count. */
   replaceAll(text: string, template: string): string {
     const matcher = this.compile().matcher(text);
     const parts = parseTemplate(template, this.groupNames());
@@ -149,6 +151,8 @@ class Engine {
       if (end > copiedTo || start === 0) {
         for (const part of parts)
           result += typeof part === "string" ? part : (matcher.group(part) ?? "");
+        if (result.length > REPLACED_LENGTH_MAX)
+          throw new RangeError(`a replacement makes more than ${REPLACED_LENGTH_MAX} characters`);
       }
       copiedTo = end;
       const width = (text.codePointAt(position) ?? 0) > 0xffff ? 2 : 1;
@@ -185,6 +189,6 @@ function badRegexp(pattern: string, reason: string, cause?: unknown): FinchError
     "invalid",
     "model/bad-regexp",
     `bad regular expression ${JSON.stringify(shown)}: ${reason}`,
-    { cause },
+    { cause, fields: { reason } },
   );
 }

@@ -9,7 +9,7 @@ import type { Reduction } from "./aggregate-reduce.ts";
 import type { Aggregate } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { formatFloat } from "@finch/model";
+import { formatGoFloat } from "@finch/model";
 import { executionError } from "./errors.ts";
 import { isAnywherePresent } from "./values.ts";
 import type { Grid, OutputSeries } from "./values.ts";
@@ -92,8 +92,9 @@ function isRankPossible(evaluation: Evaluation, expr: Aggregate, param: Float64A
     return max !== 0 || min !== 0;
   }
   if (max < 1) return false;
-  if (min <= -(2 ** 63)) throw executionError(`Scalar value ${formatFloat(min)} underflows int64`);
-  if (max >= 2 ** 63) throw executionError(`Scalar value ${formatFloat(max)} overflows int64`);
+  if (min <= -(2 ** 63))
+    throw executionError(`Scalar value ${formatGoFloat(min)} underflows int64`);
+  if (max >= 2 ** 63) throw executionError(`Scalar value ${formatGoFloat(max)} overflows int64`);
   return true;
 }
 

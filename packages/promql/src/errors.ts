@@ -48,8 +48,9 @@ export function unsupportedError(query: string, position: Position, name: string
   );
 }
 
-/** `line:column` of an offset, both from 1; the column counts UTF-8 bytes. */
+/** `line:column` of an offset, both from 1; the column counts UTF-8 bytes. An empty query has no places. */
 export function formatPosition(query: string, offset: number): string {
+  if (query === "") return "unknown position";
   const before = query.slice(0, offset);
   const lineStart = before.lastIndexOf("\n") + 1;
   const line = before.split("\n").length;

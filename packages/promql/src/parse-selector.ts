@@ -80,7 +80,9 @@ function parseMatcher(stream: TokenStream, token: Token): Matcher {
     return createMatcher(label, operator, unquoteString(value.text));
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;
-    throw fail(stream, { start: token.position.start, end: value.position.end }, error.message);
+    // The place says which pattern is meant.
+    const reason = error.fields["reason"] ?? error.message;
+    throw fail(stream, { start: token.position.start, end: value.position.end }, String(reason));
   }
 }
 

@@ -72,7 +72,12 @@ for (const [query, canonical = query] of ROUND_TRIPS) {
 }
 
 const FAULTS: readonly (readonly [query: string, message: string])[] = [
-  ["", "1:1: parse error: no expression found in input"],
+  ['foo{a=~"("}', "1:5: parse error: error parsing regexp: missing closing ): `(`"],
+  [
+    "1 + 1e400",
+    '1:5: parse error: error parsing number: strconv.ParseFloat: parsing "1e400": value out of range',
+  ],
+  ["", "unknown position: parse error: no expression found in input"],
   [
     "rate(up)",
     '1:6: parse error: expected type range vector in call to function "rate", got instant vector',

@@ -85,7 +85,11 @@ export class TokenStream {
     const plain = token.text.replaceAll("_", "");
     // As in Go, a leading zero means octal where the digits allow it.
     if (/^0[0-7]+$/.test(plain)) return parseInt(plain, 8);
-    return /^inf$/i.test(plain) ? Infinity : /^nan$/i.test(plain) ? NaN : Number(plain);
+    if (/^inf$/i.test(plain)) return Infinity;
+    const value = /^nan$/i.test(plain) ? NaN : Number(plain);
+    if (Math.abs(value) !== Infinity) return value;
+    const reason = `strconv.ParseFloat: parsing ${JSON.stringify(token.text)}: value out of range`;
+    throw new PromqlParseError(this.text, token.position, `error parsing number: ${reason}`);
   }
 
   #secondsOf(token: Token): number {
