@@ -228,6 +228,7 @@ function parsePipeline(
   from: number,
   to: number,
 ): TemplatePipeline {
+  refuseDeepParentheses(parser, words, from, to);
   let start = from;
   const assignment = words.slice(from, to).findIndex((word) => word === ":=" || word === "=");
   let variables: string[] = [];
@@ -260,6 +261,21 @@ function parsePipeline(
     else if (!parser.variables.includes(name)) undefinedVariable(parser, name);
   }
   return { variables, declares, commands };
+}
+
+/** Looked at before any recursion; the pipelines inside are shallower, so they pass at little cost. */
+function refuseDeepParentheses(
+  parser: Parser,
+  words: readonly string[],
+  from: number,
+  to: number,
+): void {
+  let depth = 0;
+  for (let i = from; i < to; i++) {
+    if (words[i] === "(" && ++depth > TEMPLATE_NESTING_MAX)
+      fail(parser, `parentheses nested deeper than ${TEMPLATE_NESTING_MAX} levels`);
+    if (words[i] === ")") depth--;
+  }
 }
 
 function undefinedVariable(parser: Parser, name: string): never {

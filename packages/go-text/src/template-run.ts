@@ -153,11 +153,19 @@ function runCommand(
   const args = rest.map((operand) => evaluate(run, operand, dot));
   if (piped !== undefined) args.push(piped);
   try {
-    return run.call(name, args);
+    const value = run.call(name, args);
+    if (typeof value === "string" && value.length > TEMPLATE_OUTPUT_MAX) throw tooLong(name);
+    return value;
   } catch (error) {
+    // The platform's own limit of a text: the only RangeError a function of texts can meet.
+    if (error instanceof RangeError) throw tooLong(name);
     if (!(error instanceof TemplateRunFault)) throw error;
     throw new TemplateRunFault(`error calling ${name}: ${error.message}`, { cause: error });
   }
+}
+
+function tooLong(name: string): TemplateRunFault {
+  return new TemplateRunFault(`${name} makes more than ${TEMPLATE_OUTPUT_MAX} characters`);
 }
 
 function runLogic(

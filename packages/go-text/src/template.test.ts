@@ -76,6 +76,7 @@ const FAULTS: readonly (readonly [string, number, RegExp])[] = [
   ["{{ $x }}", 0, /undefined variable "\$x"/],
   ["x{{ constructor }}", 1, /not defined/],
   ["x{{ end }}", 1, /unexpected \{\{end\}\}/],
+  [`x{{ ${"(".repeat(50_000)}1${")".repeat(50_000)} }}`, 1, /nested deeper than 100 levels/],
 ];
 
 /** Templates that fail on their data, whatever is wrong with it. */
@@ -85,6 +86,17 @@ const RUN_FAULTS: readonly (readonly [string, RegExp])[] = [
   ["{{ join }}", /wrong number of args/],
   ["{{ first .text }}", /expected list/],
   ["{{ .text.x }}", /can't evaluate field x/],
+  ['{{ Replace (repeat 500000 "x") "x" "yyy" -1 }}', /replace makes more than 1048576 char/],
+  ['{{ repeat 500000 "x" | replace "" "yyy" }}', /replace makes more than 1048576 characters/],
+  ['{{ indent 2000 (repeat 1000 "\\n") }}', /indent makes more than 1048576 characters/],
+  [
+    '{{ $x := repeat 40000 "x" }}{{ regexReplaceAll "x" $x "${0}yyyyyyyyyyyyyyyyyyyyyyyyyyyyy" }}',
+    /regexReplaceAll makes more than 1048576 characters/,
+  ],
+  [
+    '{{ $x := repeat 900000 "x" }}{{ regexReplaceAll "(x+)" $x "$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1" }}',
+    /regexReplaceAll makes more than 1048576 characters/,
+  ],
   ['{{ range .list }}{{ repeat 900000 "x" }}{{ end }}', /characters at most/],
 ];
 

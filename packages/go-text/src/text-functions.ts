@@ -17,7 +17,7 @@ export const TEXT_FUNCTIONS: FunctionTable = {
   ),
   Replace: (args) =>
     replaceText(asText(args[0]), asText(args[1]), asText(args[2]), asCount(args[3])),
-  replace: texts(3, (from, to, text) => text!.replaceAll(from!, () => to!)),
+  replace: texts(3, (from, to, text) => replaceText(text!, from!, to!, -1)),
   Trim: texts(2, (text, set) => trimSet(text!, set!, "both")),
   TrimLeft: texts(2, (text, set) => trimSet(text!, set!, "left")),
   TrimRight: texts(2, (text, set) => trimSet(text!, set!, "right")),
@@ -59,13 +59,29 @@ function trimSet(text: string, cutset: string, sides: "left" | "right" | "both")
 
 function repeatText(count: number, text: string): string {
   if (count < 0) throw new TemplateRunFault("strings: negative Repeat count");
-  if (count * text.length > TEMPLATE_OUTPUT_MAX) {
-    throw new TemplateRunFault(`repeat makes more than ${TEMPLATE_OUTPUT_MAX} characters`);
-  }
+  refuseLong("repeat", count * text.length);
   return text.repeat(count);
 }
 
+/** Refuses a result before it is built: what is only checked afterwards has filled the memory already. */
+function refuseLong(name: string, length: number): void {
+  if (length > TEMPLATE_OUTPUT_MAX) {
+    throw new TemplateRunFault(`${name} makes more than ${TEMPLATE_OUTPUT_MAX} characters`);
+  }
+}
+
+function countOf(text: string, part: string): number {
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) count++;
+  return count;
+}
+
 function replaceText(text: string, from: string, to: string, count: number): string {
+  if (to.length > from.length) {
+    const found = from === "" ? text.length + 1 : countOf(text, from);
+    const replaced = count < 0 ? found : Math.min(found, count);
+    refuseLong("replace", text.length + replaced * (to.length - from.length));
+  }
   if (count < 0) return text.replaceAll(from, () => to);
   const parts = text.split(from);
   const head = parts.slice(0, count + 1).join(to);
@@ -91,6 +107,7 @@ function substr(from: number, to: number, text: string): string {
 
 function indent(count: number, text: string): string {
   const margin = repeatText(count, " ");
+  refuseLong("indent", text.length + countOf(text, "\n") * count);
   return margin + text.replaceAll("\n", `\n${margin}`);
 }
 
