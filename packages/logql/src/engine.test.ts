@@ -237,11 +237,31 @@ describe("limits", () => {
       { query: 'sum_over_time({app="a"} | logfmt | unwrap v [1h])' },
       { samplesMax: 5 },
     ));
+  test("characters of the result", () =>
+    refuse(
+      "logql/limit",
+      /more than 1000 characters/,
+      { query: '{app="a"} | line_format "{{repeat 500 `x`}}"' },
+      { resultCharactersMax: 1000 },
+    ));
+  test("characters of lines that the limit leaves out do not count", async () => {
+    const engine = createEngine({ clock: systemClock, limits: { resultCharactersMax: 1200 } });
+    const { signal } = new AbortController();
+    const query = '{app="a"} | line_format "{{repeat 500 `x`}}"';
+    const result = await engine.rangeQuery({ ...DEFAULTS, source, signal, query, limit: 2 });
+    assert.equal(result.statistics.entriesReturned, 2);
+  });
   test("bytes", () => refuse("logql/limit", /too many bytes/, {}, { bytesMax: 10 }));
   test("a step of zero", () =>
     refuse("logql/execution", /step/, { query: 'rate({app="a"}[1m])', stepNs: 0n }));
   test("an end before the start", () =>
     refuse("logql/execution", /end timestamp/, { query: 'rate({app="a"}[1m])', endNs: -1n }));
+  test("a time limit of the caller stays what it is", async () => {
+    const reason = new FinchError("timeout", "test/late", "query timed out");
+    const signal = AbortSignal.abort(reason);
+    const engine = createEngine({ clock: systemClock });
+    await assert.rejects(engine.rangeQuery({ ...DEFAULTS, source, signal }), reason);
+  });
   test("a caller that left", async () => {
     const engine = createEngine({ clock: systemClock });
     const signal = AbortSignal.abort();

@@ -67,6 +67,7 @@ export class Evaluation {
   check(): void {
     if (!this.signal.aborted) return;
     const { reason } = this.signal as { reason: unknown };
+    if (reason instanceof FinchError) throw reason;
     const timedOut = reason instanceof Error && reason.name === "TimeoutError";
     throw timedOut
       ? new FinchError("timeout", "logql/timeout", "the query took too long", { cause: reason })

@@ -11,6 +11,8 @@ export interface QueryLimits {
   readonly cellsMax: number;
   /** Steps of a range query. Every series holds that many numbers. */
   readonly pointsMax: number;
+  /** Characters of lines and labels held for the result of a log query. Without it `line_format` makes gigabytes of a few lines. */
+  readonly resultCharactersMax: number;
   /** Unwrapped samples held at once; they are kept until the window functions have run. */
   readonly samplesMax: number;
   /** Line bytes a query may look at. Without it a query over all time keeps a core busy for minutes. */
@@ -23,6 +25,7 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
   intermediateSeriesMax: 100_000,
   cellsMax: 20_000_000,
   pointsMax: 11_000,
+  resultCharactersMax: 128 * 1024 ** 2,
   samplesMax: 20_000_000,
   bytesMax: 64 * 1024 ** 3,
 };
@@ -31,6 +34,8 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
 export const QUERY_LENGTH_MAX = 131_072;
 /** Nesting of parentheses and aggregations, for the same reason. */
 export const NESTING_MAX = 200;
+/** Binary operators of one query. A chain is evaluated by recursion, and a long enough one would exhaust the stack. */
+export const OPERATORS_MAX = 500;
 /** Depth of JSON objects that the `json` stage follows; deeper ones are an error on that line. */
 export const JSON_DEPTH_MAX = 100;
 /** Milliseconds of evaluation after which the engine lets other work run. */

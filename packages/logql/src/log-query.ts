@@ -5,6 +5,7 @@
 import { Labels } from "@finch/model";
 import type { LogColumns, LogPage } from "@finch/model";
 import type { LogExpr } from "./ast.ts";
+import { limitFault } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { filterPage, selectAll } from "./line-filter.ts";
 import type { Selection } from "./line-filter.ts";
@@ -40,6 +41,8 @@ interface Hit extends LogEntry {
   readonly stream: Labels;
   /** Order of arrival, which settles equal times. */
   readonly sequence: number;
+  /** Characters of the line and of the labels that belong to this entry alone. */
+  readonly length: number;
 }
 
 export async function evaluateLog(
@@ -48,7 +51,7 @@ export async function evaluateLog(
   query: LogQuery,
 ): Promise<readonly LogStream[]> {
   const pipeline = compilePipeline(expr, undefined);
-  const merge = new Merge(query);
+  const merge = new Merge(query, evaluation.limits.resultCharactersMax);
   const row = new Row(() => evaluation.clock.nowNs());
   const pages = evaluation.source.select(
     {
@@ -124,6 +127,8 @@ export function processRow(
 /** Holds entries until no page to come can stand before them. */
 class Merge {
   readonly #query: LogQuery;
+  readonly #charactersMax: number;
+  #characters = 0;
   readonly #settled: Hit[] = [];
   #pending: Hit[] = [];
   #sequence = 0;
@@ -131,8 +136,9 @@ class Merge {
   /** With a full set of pending entries and no interval, entries beyond this time cannot be in the result. */
   #boundNs: bigint | undefined;
 
-  constructor(query: LogQuery) {
+  constructor(query: LogQuery, charactersMax: number) {
     this.#query = query;
+    this.#charactersMax = charactersMax;
   }
 
   /** All pages to come are at or behind `frontNs`. Answers whether the result is complete. */
@@ -156,9 +162,20 @@ class Merge {
   }
 
   add(entry: LogEntry & { readonly stream: Labels }): void {
-    this.#pending.push({ ...entry, sequence: this.#sequence++ });
+    const length = entry.line.length + lengthOf(entry.parsed) + lengthOf(entry.structuredMetadata);
+    this.#pending.push({ ...entry, sequence: this.#sequence++, length });
+    this.#characters += length;
     const { limit, intervalNs } = this.#query;
     if (intervalNs === 0n && this.#pending.length >= Math.max(2 * limit, 64)) this.#order();
+    if (this.#characters <= this.#charactersMax) return;
+    // Entries that can no longer be in the result are let go before anything is refused.
+    this.#order();
+    if (this.#characters > this.#charactersMax) {
+      throw limitFault(
+        `the lines of the result have more than ${this.#charactersMax} characters; ` +
+          "ask for fewer lines (limit) or for a shorter time range",
+      );
+    }
   }
 
   finish(): readonly Hit[] {
@@ -179,12 +196,13 @@ class Merge {
     if (this.#query.intervalNs !== 0n) return;
     const room = this.#query.limit - this.#settled.length;
     if (this.#pending.length < room) return;
-    this.#pending.length = Math.max(room, 0);
+    for (const hit of this.#pending.splice(Math.max(room, 0))) this.#characters -= hit.length;
     this.#boundNs = this.#pending.at(-1)?.timestampNs ?? this.#boundNs;
   }
 
   #take(hit: Hit): void {
     const { limit, intervalNs, direction } = this.#query;
+    this.#characters -= hit.length;
     if (this.#settled.length >= limit) return;
     if (intervalNs > 0n && this.#lastNs !== undefined) {
       const distance =
@@ -193,7 +211,15 @@ class Merge {
     }
     this.#lastNs = hit.timestampNs;
     this.#settled.push(hit);
+    this.#characters += hit.length;
   }
+}
+
+/** Labels shared between rows count for each: an estimate that errs on the safe side. */
+function lengthOf(labels: Labels): number {
+  let length = 0;
+  for (const text of labels.pairs) length += text.length;
+  return length;
 }
 
 /** Streams sorted by their labels as text, entries in the order of the result. */

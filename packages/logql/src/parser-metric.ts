@@ -37,6 +37,7 @@ function parseBinary(tokens: TokenStream, parseLog: LogParser, minimum: number):
       kind === "symbol" || kind === "identifier" ? PRECEDENCE[text as BinaryOperator] : undefined;
     if (precedence === undefined || precedence < minimum) return left;
     tokens.next();
+    tokens.countOperator();
     const operator = text as BinaryOperator;
     const { returnBool, matching } = parseModifiers(tokens);
     const right = tokens.nested(() =>

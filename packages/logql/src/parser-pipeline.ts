@@ -234,6 +234,7 @@ const COMPARISONS = new Set(["=", "==", "!=", ">", ">=", "<", "<="]);
 export function parseLabelFilter(tokens: TokenStream): LabelFilterExpr {
   let left = parseConjunction(tokens);
   while (tokens.acceptWord("or")) {
+    tokens.countOperator();
     left = { kind: "or", left, right: parseConjunction(tokens) };
   }
   return left;
@@ -247,6 +248,7 @@ function parseConjunction(tokens: TokenStream): LabelFilterExpr {
       tokens.is("(") ||
       (tokens.current.kind === "identifier" && !tokens.isWord("or") && !isStageEnd(tokens));
     if (!joined && !startsTerm) return left;
+    tokens.countOperator();
     left = { kind: "and", left, right: parseFilterTerm(tokens) };
   }
 }

@@ -85,6 +85,8 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['topk(0, rate({a="b"}[1m]))', "must be greater than 0"],
   ['label_replace(vector(1), "a", "b", "c", "(")', "invalid regex in label_replace"],
   ["(".repeat(500), "nesting deeper than"],
+  [`1${"+1".repeat(50_000)}`, "more than 500 binary operators"],
+  [`{a="b"} | a="b"${' or a="b"'.repeat(9000)}`, "more than 500 binary operators"],
 ];
 
 describe("parseQuery", () => {

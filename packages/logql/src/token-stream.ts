@@ -1,7 +1,7 @@
 /** The parser's view of the tokens: look ahead, take, or fail with Loki's wording (`syntax error: unexpected A, expecting B or C`). */
 import { parseFault } from "./errors.ts";
 import type { FinchError } from "@finch/runtime";
-import { NESTING_MAX, QUERY_LENGTH_MAX } from "./limits.ts";
+import { NESTING_MAX, OPERATORS_MAX, QUERY_LENGTH_MAX } from "./limits.ts";
 import { scanTokens } from "./lexer.ts";
 import type { Token, TokenKind } from "./lexer.ts";
 
@@ -24,6 +24,7 @@ export class TokenStream {
   readonly #tokens: readonly Token[];
   #index = 0;
   #depth = 0;
+  #operators = 0;
 
   constructor(text: string) {
     if (text.length > QUERY_LENGTH_MAX) {
@@ -88,6 +89,13 @@ export class TokenStream {
         ? ""
         : `, expecting ${expected.join(" or ")}`;
     return parseFault(`syntax error: unexpected ${name}${wanted}`, at);
+  }
+
+  /** Counts a binary operator: a chain of them is a tree as deep as the chain is long. */
+  countOperator(): void {
+    if (++this.#operators > OPERATORS_MAX) {
+      throw parseFault(`more than ${OPERATORS_MAX} binary operators`, this.current.at);
+    }
   }
 
   /** Runs `parse` one level deeper; a query nested deeper than the stack bears is refused. */
