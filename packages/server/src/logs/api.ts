@@ -50,7 +50,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   const tail = createTailRoutes(context);
   const reads: readonly Route[] = [
     ...queryRoutes(context),
-    ...labelRoutes(options),
+    ...labelRoutes({ ...options, gate }),
     ...volumeRoutes(context),
     ...tail.routes,
   ];

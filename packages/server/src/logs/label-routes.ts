@@ -8,6 +8,10 @@ import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import type { LabelScope, LogStore } from "@finch/store";
 import { describeBuild } from "../build-info.ts";
 import type { BuildInfo } from "../build-info.ts";
+import { distinctSelectors, readLists, uniteLists } from "../label-lists.ts";
+import type { LabelReads } from "../label-lists.ts";
+import type { QueryGate } from "../query-gate.ts";
+import type { LogsLimits } from "./limits.ts";
 import { readRange } from "./parameters.ts";
 import type { TimeRangeNs } from "./parameters.ts";
 
@@ -15,6 +19,8 @@ export interface LogsLabelContext {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly build: BuildInfo;
+  readonly gate: QueryGate;
+  readonly limits: LogsLimits;
 }
 
 export function labelRoutes(context: LogsLabelContext): readonly HttpRoute[] {
@@ -45,13 +51,14 @@ function isInternal(name: string): boolean {
 
 async function answerLabels(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
   const scope = await readScope(context, request);
-  const names = await context.store.labelNames(scope);
+  const names = await readOne(context, request, () => context.store.labelNames(scope));
   return jsonReply(200, { status: "success", data: names.filter((name) => !isInternal(name)) });
 }
 
 async function answerValues(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
   const scope = await readScope(context, request);
-  const data = await context.store.labelValues(request.params["name"]!, scope);
+  const name = request.params["name"]!;
+  const data = await readOne(context, request, () => context.store.labelValues(name, scope));
   return jsonReply(200, { status: "success", data });
 }
 
@@ -59,12 +66,26 @@ async function answerSeries(context: LogsLabelContext, request: HttpRequest): Pr
   const parameters = await request.readParameters();
   const range = readRange(parameters, context.clock.nowMs());
   const given = [...parameters.getAll("match[]"), ...parameters.getAll("match")];
-  const selectors = given.length === 0 ? ["{}"] : given;
+  const selectors = given.length === 0 ? ["{}"] : distinctSelectors(given);
   const scopes = selectors.map((text) => toScope(readMatchers(text), range));
-  const lists = await Promise.all(scopes.map((scope) => context.store.series(scope)));
+  const lists = readLists(readsOf(context, request), scopes, (scope) =>
+    context.store.series(scope),
+  );
   const byKey = new Map<string, Labels>();
-  for (const list of lists) for (const labels of list) byKey.set(labels.key, labels);
+  for await (const list of lists) for (const labels of list) byKey.set(labels.key, labels);
   return jsonReply(200, { status: "success", data: [...byKey.values()].toSorted(compareLabels) });
+}
+
+function readsOf({ gate, limits }: LogsLabelContext, { signal }: HttpRequest): LabelReads {
+  return { gate, timeoutMs: limits.queryTimeoutMs, signal };
+}
+
+async function readOne(
+  context: LogsLabelContext,
+  request: HttpRequest,
+  read: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  return await uniteLists(readLists(readsOf(context, request), [0], read));
 }
 
 async function readScope(context: LogsLabelContext, request: HttpRequest): Promise<LabelScope> {

@@ -1,6 +1,6 @@
 /**
  * Loki's push: decodes, adds what Loki adds, and stores. Entries that are too old, too new or break a limit are refused one by one after the
- * rest is durable; the answer is then a 400 that names them, which senders take as final.
+ * rest is durable; the answer is then a 400 that names them, which senders take as final. Streams there is no room for are a 429.
  */
 import { formatRfc3339 } from "@finch/model";
 import type { LogBatch, LogBatchStream } from "@finch/model";
@@ -31,12 +31,15 @@ const NS_PER_MS = 1_000_000n;
 const PUSH_PATHS = ["/loki/api/v1/push", "/api/prom/push", "/api/v1/push"] as const;
 /** Refusals told in words; the rest is counted. */
 const TOLD_MAX = 10;
+/** When to come again with streams there is no room for; the head gives room when it is sealed. */
+const STREAMS_RETRY_SECONDS = 30;
 
 const REASONS: Readonly<Record<Rejection["reason"], string>> = {
   "out-of-order": "entry too far behind",
   "too-old": "entry too far behind",
   "too-far-in-future": "timestamp too new",
   "duplicate-timestamp": "duplicate entry",
+  "too-many-series": "too many streams at once; drop labels with many values",
 };
 
 export function createLogIngest(context: PushContext): LogIngest {
@@ -52,7 +55,7 @@ export function createLogIngest(context: PushContext): LogIngest {
     metadataPairsMax: context.limits.metadataEntriesMax,
     metadataBytesMax: context.limits.metadataBytesMax,
   };
-  const ingest = async (batch: LogBatch): Promise<readonly string[]> => {
+  const take = async (batch: LogBatch): Promise<Refusals> => {
     const refusals = new Refusals();
     const streams = prepare(batch, context, refusals);
     for (const { entries } of streams) {
@@ -62,15 +65,16 @@ export function createLogIngest(context: PushContext): LogIngest {
     if (streams.length > 0) {
       const appended = await context.store.append({ streams });
       for (const { index, reason, timestampMs } of appended.rejections) {
-        const time = formatRfc3339(BigInt(Math.floor(timestampMs)) * NS_PER_MS);
-        const stream = streams[index]!.labels.toString();
-        refusals.add(
-          `entry with timestamp ${time} ignored, reason: '${REASONS[reason]}' for stream: ${stream}`,
-        );
+        if (reason === "too-many-series") refusals.isForNow = true;
+        refusals.add(() => {
+          const time = formatRfc3339(BigInt(Math.floor(timestampMs)) * NS_PER_MS);
+          const stream = streams[index]!.labels.toString();
+          return `entry with timestamp ${time} ignored, reason: '${REASONS[reason]}' for stream: ${stream}`;
+        });
       }
     }
     counters.refused += refusals.count;
-    return refusals.told();
+    return refusals;
   };
   const push = async (request: HttpRequest): Promise<HttpReply> => {
     const decoded = decodeLokiPush({
@@ -79,12 +83,16 @@ export function createLogIngest(context: PushContext): LogIngest {
       contentEncoding: request.header("content-encoding") || undefined,
       limits,
     });
-    const refusals = [...decoded.faults, ...(await ingest(decoded.batch))];
+    const refusals = await take(decoded.batch);
     counters.refused += decoded.rejectedEntries;
-    if (refusals.length > 0) {
-      throw new FinchError("invalid", "server/push-refused", refusals.join("\n"));
-    }
-    return { status: 204 };
+    const told = [...decoded.faults, ...refusals.told()];
+    if (told.length === 0) return { status: 204 };
+    // What is stored already is found to be a repetition when all of it comes again.
+    throw refusals.isForNow
+      ? new FinchError("limited", "server/too-many-streams", told.join("\n"), {
+          retryAfterSeconds: STREAMS_RETRY_SECONDS,
+        })
+      : new FinchError("invalid", "server/push-refused", told.join("\n"));
   };
   const routes = PUSH_PATHS.map((path): HttpRoute => ({
     kind: "http",
@@ -93,6 +101,7 @@ export function createLogIngest(context: PushContext): LogIngest {
     faults: "text",
     handle: push,
   }));
+  const ingest = async (batch: LogBatch) => (await take(batch)).told();
   return { routes, ingest, families: () => familiesOf(counters) };
 }
 
@@ -127,11 +136,13 @@ function dropOutside(
     const timeNs = entries.timestampsNs[row]!;
     if (timeNs < oldestNs) {
       refusals.add(
-        `entry for stream '${stream.labels.toString()}' has timestamp too old: ${formatRfc3339(timeNs)}, oldest acceptable timestamp is: ${formatRfc3339(oldestNs)}`,
+        () =>
+          `entry for stream '${stream.labels.toString()}' has timestamp too old: ${formatRfc3339(timeNs)}, oldest acceptable timestamp is: ${formatRfc3339(oldestNs)}`,
       );
     } else if (timeNs > newestNs) {
       refusals.add(
-        `entry for stream '${stream.labels.toString()}' has timestamp too new: ${formatRfc3339(timeNs)}`,
+        () =>
+          `entry for stream '${stream.labels.toString()}' has timestamp too new: ${formatRfc3339(timeNs)}`,
       );
     } else rows.push(row);
   }
@@ -142,11 +153,14 @@ function dropOutside(
 /** The first few in words, all counted. */
 class Refusals {
   count = 0;
+  /** Whether the same push may be taken later. */
+  isForNow = false;
   readonly #messages: string[] = [];
 
-  add(message: string): void {
+  /** `describe` is only called for those that are told. */
+  add(describe: () => string): void {
     this.count++;
-    if (this.#messages.length < TOLD_MAX) this.#messages.push(message);
+    if (this.#messages.length < TOLD_MAX) this.#messages.push(describe());
   }
 
   told(): readonly string[] {

@@ -13,9 +13,13 @@ export interface DroppedEntry {
 /** Dropped entries told one by one; beyond that the client knows well enough. */
 const DROPPED_TOLD_MAX = 1000;
 
+/** Characters of waiting lines: lines can be long, and a pipeline can make them longer. */
+const CHARACTERS_WAITING_MAX = 16 * 1024 * 1024;
+
 export class TailQueue {
   readonly #max: number;
   #rows: TailEntry[] = [];
+  #characters = 0;
   #dropped: DroppedEntry[] = [];
   #wake: (() => void) | undefined;
 
@@ -25,8 +29,10 @@ export class TailQueue {
 
   push(rows: readonly TailEntry[]): void {
     for (const row of rows) {
-      if (this.#rows.length < this.#max) this.#rows.push(row);
-      else if (this.#dropped.length < DROPPED_TOLD_MAX) {
+      if (this.#rows.length < this.#max && this.#characters < CHARACTERS_WAITING_MAX) {
+        this.#rows.push(row);
+        this.#characters += row.line.length;
+      } else if (this.#dropped.length < DROPPED_TOLD_MAX) {
         this.#dropped.push({ labels: row.stream, timestampNs: row.timestampNs });
       }
     }
@@ -41,6 +47,7 @@ export class TailQueue {
     const rows = this.#rows;
     const dropped = this.#dropped;
     this.#rows = [];
+    this.#characters = 0;
     this.#dropped = [];
     return { rows, dropped };
   }

@@ -47,14 +47,18 @@ export function createTailRoutes(context: TailContext): {
   let open = 0;
   const accept = async (request: HttpRequest) => {
     const wanted = readTailRequest(context, request);
-    const { tailsMax } = context.limits;
-    if (open >= tailsMax) {
+    const refuseOneMore = () => {
+      const { tailsMax } = context.limits;
+      if (open < tailsMax) return;
       throw badRequest(
         `max concurrent tail requests limit exceeded, count > limit (${open + 1} > ${tailsMax})`,
       );
-    }
+    };
+    refuseOneMore();
     const filter = createTailFilter(wanted.query, context.clock);
     return async (socket: HttpWebSocket) => {
+      // Others may have opened while this one was being upgraded.
+      refuseOneMore();
       open++;
       try {
         await runTail(context, wanted, filter, socket);

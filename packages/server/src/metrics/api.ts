@@ -42,7 +42,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   const source = createSeriesSource(store);
   const reads = [
     ...queryRoutes({ engine, source, gate, clock, limits }),
-    ...labelRoutes(store, options.build),
+    ...labelRoutes({ store, build: options.build, gate, limits }),
   ];
   const prefixed = underPrefix("/prometheus", reads);
   return {

@@ -4,6 +4,7 @@ import type { Matcher } from "@finch/model";
 import { parseMetricSelector } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
 import type { LabelScope } from "@finch/store";
+import { distinctSelectors } from "../label-lists.ts";
 
 /** Times that stand for "no bound" in label queries: the range of a JavaScript date. */
 const OPEN_START_MS = -8_640_000_000_000_000;
@@ -47,23 +48,28 @@ export function readDuration(parameters: URLSearchParams, name: string): number 
 }
 
 /** `limit`: 0 or not given means none. */
-export function readLimit(parameters: URLSearchParams, name = "limit"): number {
+export function readLimit(parameters: URLSearchParams): number {
+  const limit = readSignedLimit(parameters, "limit") ?? 0;
+  if (limit < 0) throw badParameter("limit", "limit must be non-negative");
+  return limit;
+}
+
+/** A whole number, or undefined when not given. */
+export function readSignedLimit(parameters: URLSearchParams, name: string): number | undefined {
   const text = parameters.get(name);
-  if (text === null || text === "") return 0;
+  if (text === null || text === "") return undefined;
   if (!/^[+-]?\d{1,15}$/.test(text)) {
     throw badParameter(
       name,
       `cannot parse ${JSON.stringify(text)} to a valid limit: give a whole number`,
     );
   }
-  if (text.startsWith("-") && Number(text) !== 0)
-    throw badParameter(name, "limit must be non-negative");
   return Number(text);
 }
 
 /** Selections of `match[]`; each must be able to miss an unlabelled series, as in Prometheus. */
 export function readSelectors(parameters: URLSearchParams): readonly (readonly Matcher[])[] {
-  return parameters.getAll("match[]").map((text) => {
+  return distinctSelectors(parameters.getAll("match[]")).map((text) => {
     const matchers = inParameter("match[]", () => parseMetricSelector(text));
     if (matchers.every((matcher) => matcher.matches(""))) {
       throw badParameter("match[]", "match[] must contain at least one non-empty matcher");
@@ -72,12 +78,12 @@ export function readSelectors(parameters: URLSearchParams): readonly (readonly M
   });
 }
 
-/** One scope per selector (or one for everything), over `start` to `end`. */
+/** One scope per selector (or one for everything), over `start` to `end`; none when the end is before the start, which Prometheus answers with nothing. */
 export function readScopes(parameters: URLSearchParams): readonly LabelScope[] {
   const startMs = readTime(parameters, "start", OPEN_START_MS);
   const endMs = readTime(parameters, "end", OPEN_END_MS);
-  if (endMs < startMs) throw badParameter("end", "end timestamp must not be before start time");
   const selectors = readSelectors(parameters);
+  if (endMs < startMs) return [];
   const all = selectors.length === 0 ? [[]] : selectors;
   return all.map((matchers) => ({ matchers, startMs, endMs }));
 }

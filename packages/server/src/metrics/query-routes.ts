@@ -1,5 +1,5 @@
 /** `query`, `query_range` and `format_query` of Prometheus' HTTP API. */
-import { formatQuery, parseQuery } from "@finch/promql";
+import { formatQueryLines, parseQuery } from "@finch/promql";
 import type { Engine, InstantResult, SeriesSource } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
@@ -43,7 +43,7 @@ export function queryRoutes(context: QueryContext): readonly HttpRoute[] {
     route("/api/v1/format_query", async (request) => {
       const parameters = await request.readParameters();
       const expr = inParameter("query", () => parseQuery(parameters.get("query") ?? ""));
-      return jsonReply(200, { status: "success", data: formatQuery(expr) });
+      return jsonReply(200, { status: "success", data: formatQueryLines(expr) });
     }),
   ];
 }
@@ -137,10 +137,10 @@ function namePlace(error: unknown): unknown {
 
 function readLookback(parameters: URLSearchParams, limits: MetricsLimits): number {
   const lookbackMs = readDuration(parameters, "lookback_delta");
-  if (lookbackMs !== undefined && lookbackMs <= 0) {
+  if (lookbackMs !== undefined && lookbackMs < 0) {
     throw badParameter("lookback_delta", "give a positive duration");
   }
-  return lookbackMs ?? limits.lookbackMs;
+  return lookbackMs || limits.lookbackMs;
 }
 
 /** Chunks as they are asked for, so that a slow client holds one and not all. */

@@ -18,11 +18,12 @@ export function* writeAnswer(answer: InstantResult, limit: number): Generator<st
   let chunk = `{"status":"success","data":{"resultType":"${answer.type}","result":`;
   let isCut = false;
   switch (answer.type) {
+    // Prometheus writes the time of a scalar and of a string as a plain number, all others with three decimals.
     case "scalar":
-      chunk += `[${formatTimestamp(answer.timeMs)},"${formatSampleValue(answer.value)}"]`;
+      chunk += `[${answer.timeMs / 1000},"${formatSampleValue(answer.value)}"]`;
       break;
     case "string":
-      chunk += `[${formatTimestamp(answer.timeMs)},${JSON.stringify(answer.value)}]`;
+      chunk += `[${answer.timeMs / 1000},${JSON.stringify(answer.value)}]`;
       break;
     case "vector": {
       const { values } = answer;

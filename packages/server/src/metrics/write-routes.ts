@@ -1,6 +1,7 @@
 /**
  * Remote write: `/api/v1/write` answers as Prometheus does, `/api/v1/push` as Mimir. What can be stored is stored before anything is refused,
- * and only what no retry can mend is answered with 400.
+ * and only what no retry can mend is answered with 400. A new series beyond the limit is a 400 too, as with Mimir: a sender that tried again
+ * until there is room would hold back all the series that there is room for.
  */
 import { FinchError } from "@finch/runtime";
 import type { Logger, MetricFamily } from "@finch/runtime";
@@ -22,6 +23,8 @@ const REASONS: Readonly<Record<Rejection["reason"], string>> = {
   "too-old": "too old sample",
   "too-far-in-future": "out of bounds: timestamp too far in the future",
   "duplicate-timestamp": "duplicate sample for timestamp, with another value",
+  "too-many-series":
+    "too many series at once; drop labels with many values (what was stored before goes on)",
 };
 
 interface Dialect {
