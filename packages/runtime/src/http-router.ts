@@ -9,6 +9,8 @@ export interface RouteMatch<Found extends Route> {
 
 export type Routed =
   | { readonly kind: "found"; readonly match: RouteMatch<HttpRoute> }
+  /** The path matches, but a part of it cannot be decoded: told in the shape of faults the route has. */
+  | { readonly kind: "bad-path"; readonly route: HttpRoute; readonly fault: FinchError }
   | { readonly kind: "websocket-only"; readonly route: WebSocketRoute }
   | { readonly kind: "wrong-method"; readonly allow: string }
   | { readonly kind: "none" };
@@ -39,7 +41,7 @@ export class Router {
     for (const { route, params } of this.#candidates(path)) {
       if (route.kind === "websocket") webSocket ??= route;
       else if (route.methods.includes(wanted as HttpMethod)) {
-        return { kind: "found", match: { route, params: decodeParams(params) } };
+        return foundOrBad(route, params);
       } else for (const one of route.methods) allow.add(one);
     }
     if (allow.size > 0) return { kind: "wrong-method", allow: [...allow].toSorted().join(", ") };
@@ -62,6 +64,15 @@ export class Router {
       const params = matchPattern(pattern, segments);
       if (params !== undefined) yield { route: pattern.route, params };
     }
+  }
+}
+
+function foundOrBad(route: HttpRoute, params: Readonly<Record<string, string>>): Routed {
+  try {
+    return { kind: "found", match: { route, params: decodeParams(params) } };
+  } catch (error) {
+    if (!(error instanceof FinchError)) throw error;
+    return { kind: "bad-path", route, fault: error };
   }
 }
 

@@ -135,6 +135,11 @@ export class HttpServer {
         const { route, params } = routed.match;
         return { route: route.path, style: route.faults, url, params, handle: route.handle };
       }
+      case "bad-path": {
+        const { route, fault } = routed;
+        const handle = () => Promise.reject(fault);
+        return { route: route.path, style: route.faults, url, params: {}, handle };
+      }
       case "wrong-method":
         return answer("wrong-method", methodNotAllowed(routed.allow));
       case "websocket-only":
