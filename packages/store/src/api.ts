@@ -25,7 +25,7 @@ export interface StoreOptions {
 }
 
 export interface StoreLimits {
-  /** Series or streams in the head; one more is refused with `limited`. */
+  /** Series or streams in the head; what belongs to one more is refused, the rest of its batch is taken. */
   readonly headSeriesMax: number;
   /** Bytes waiting for the WAL; more are refused with `limited` and Retry-After. */
   readonly pendingBytesMax: number;
@@ -49,7 +49,14 @@ export interface Retention {
 export interface Rejection {
   /** Index of the series or stream in the batch. */
   readonly index: number;
-  readonly reason: "out-of-order" | "too-old" | "too-far-in-future" | "duplicate-timestamp";
+  readonly reason:
+    | "out-of-order"
+    | "too-old"
+    | "too-far-in-future"
+    | "duplicate-timestamp"
+    /** The head has no room for another series or stream; said once for all samples or entries of it. */
+    | "too-many-series";
+  /** Of the first one, when said for several. */
   readonly timestampMs: number;
 }
 

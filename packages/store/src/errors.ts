@@ -61,15 +61,6 @@ export function queueFull(limit: string, max: number): FinchError {
   );
 }
 
-export function tooManySeries(what: string, max: number): FinchError {
-  return new FinchError(
-    "limited",
-    "store/too-many-series",
-    `the head holds its limit of ${max} ${what}: drop labels with many values, or raise headSeriesMax`,
-    { retryAfterSeconds: DISK_RETRY_SECONDS, fields: { max } },
-  );
-}
-
 export function recordTooLarge(bytes: number, max: number): FinchError {
   return new FinchError(
     "too-large",

@@ -31,9 +31,19 @@ describe("label index", () => {
 
   test("a full index refuses new sets only", () => {
     const index = new LabelIndex();
-    assert.equal(index.intern(Labels.fromObject({ a: "1" }), 1), 0);
-    assert.equal(index.intern(Labels.fromObject({ a: "2" }), 1), -1);
-    assert.equal(index.intern(Labels.fromObject({ a: "1" }), 1), 0);
+    const limits = { seriesMax: 1, bytesMax: Infinity };
+    assert.equal(index.intern(Labels.fromObject({ a: "1" }), limits), 0);
+    const before = index.bytes;
+    assert.equal(index.intern(Labels.fromObject({ a: "2" }), limits), -1);
+    assert.equal(index.intern(Labels.fromObject({ a: "1", b: "2" }), limits), -1);
+    assert.deepEqual([index.bytes, index.strings], [before, ["a", "1"]], "nothing is kept");
+    assert.equal(index.intern(Labels.fromObject({ a: "1" }), limits), 0);
+    const tight = { seriesMax: Infinity, bytesMax: before };
+    assert.equal(index.intern(Labels.fromObject({ a: "2" }), tight), -1);
+    assert.equal(
+      index.intern(Labels.fromObject({ a: "2" }), { ...tight, bytesMax: before + 1 }),
+      1,
+    );
   });
 
   test("selections equal a scan", async () => {

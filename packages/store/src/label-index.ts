@@ -11,6 +11,15 @@ const STRING_BYTES = 48;
 const SERIES_BYTES = 96;
 const POSTING_BYTES = 12;
 
+/** How much an index may hold. */
+export interface IndexLimits {
+  readonly seriesMax: number;
+  /** Of `LabelIndex.bytes`. */
+  readonly bytesMax: number;
+}
+
+const UNLIMITED: IndexLimits = { seriesMax: Infinity, bytesMax: Infinity };
+
 export class LabelIndex implements PostingSource {
   seriesCount = 0;
   /** Estimate of the memory held. */
@@ -28,9 +37,11 @@ export class LabelIndex implements PostingSource {
   readonly #labels: (Labels | undefined)[] = [];
   #scratch = new Uint32Array(64) as Uint32Array;
 
-  /** The number of a label set, added when it is new; -1 when it is new and there are `seriesMax` already. */
-  intern(labels: Labels, seriesMax = Infinity): number {
+  /** The number of a label set, added when it is new; -1, and nothing is kept of it, when it is new and the index is full. */
+  intern(labels: Labels, limits: IndexLimits = UNLIMITED): number {
     const { pairs } = labels;
+    const isFull = this.seriesCount >= limits.seriesMax || this.bytes >= limits.bytesMax;
+    if (isFull && !pairs.every((text) => this.#numbers.has(text))) return -1;
     this.#scratch = growUint32(this.#scratch, pairs.length);
     const scratch = this.#scratch;
     let hash = 0;
@@ -47,7 +58,7 @@ export class LabelIndex implements PostingSource {
       if (this.#hashes[series] === hash >>> 0 && this.#equals(series, scratch, pairs.length))
         return series;
     }
-    return this.seriesCount >= seriesMax ? -1 : this.#add(labels, hash >>> 0, slot);
+    return isFull ? -1 : this.#add(labels, hash >>> 0, slot);
   }
 
   labelsOf(series: number): Labels {

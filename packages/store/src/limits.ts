@@ -91,5 +91,13 @@ export const SELECT_BATCH_SAMPLES = 262_144;
 /** Families whose metadata is kept. */
 export const METADATA_FAMILIES_MAX = 100_000;
 
-/** Bytes of series keys remembered for lookup without parsing; beyond it series are found by their labels. */
-export const SERIES_KEY_BYTES_MAX = 256 * MIB;
+/**
+ * Labels of a head, as a multiple of `headBytesMax` but at least the bytes named; then new series are refused. Without it, few series with long
+ * labels fill the memory, however small their count.
+ */
+export const LABEL_BYTES_FACTOR = 2;
+export const LABEL_BYTES_MIN = 32 * MIB;
+
+/** Series keys remembered for lookup without parsing, likewise; beyond it series are found by their labels. */
+export const KEY_BYTES_FACTOR = 1;
+export const KEY_BYTES_MIN = 16 * MIB;

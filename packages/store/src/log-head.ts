@@ -50,11 +50,14 @@ export class LogHead {
   #definedAt = new Uint32Array(16) as Uint32Array;
 
   get bytes(): number {
-    return this.index.bytes + this.#metadata.bytes + this.rowBytes;
+    return this.index.bytes + this.rowBytes;
   }
 
   get rowBytes(): number {
-    return this.#pageBytes + 12 * this.#rowPage.length + 4 * this.#table.length;
+    // Metadata comes with rows and goes with them: a trace id is another set on each row.
+    return (
+      this.#metadata.bytes + this.#pageBytes + 12 * this.#rowPage.length + 4 * this.#table.length
+    );
   }
 
   /** Whether the stream must be defined in a record written now; says yes once per count of refusals. */

@@ -11,7 +11,6 @@ import type {
   StoreStatistics,
   TailListener,
 } from "./api.ts";
-import { tooManySeries } from "./errors.ts";
 import { StoreLabels } from "./label-queries.ts";
 import { pickRows } from "./log-columns.ts";
 import { readLogPageList, sealLogs } from "./log-block.ts";
@@ -127,19 +126,26 @@ class DurableLogStore implements LogStore {
 
   /** Fills the record; returns how many entries it has. */
   #compose(head: LogHead, batch: LogBatch, rejections: Rejection[]): number {
-    const { headSeriesMax, futureWindowMs } = this.#options.limits;
-    // All streams before anything is composed: a refusal must leave nothing half done.
-    const streams = batch.streams.map(({ labels }) => head.index.intern(labels, headSeriesMax));
-    if (streams.includes(-1)) throw tooManySeries("streams", headSeriesMax);
     const { refusals } = this.#core.wal;
     const oldestMs = this.#core.windowStartMs;
-    const latestMs = this.#core.clock.nowMs() + futureWindowMs;
+    const latestMs = this.#core.clock.nowMs() + this.#options.limits.futureWindowMs;
+    const limits = this.#core.indexLimits;
     let count = 0;
-    this.#record.clear();
-    for (const [index, { entries }] of batch.streams.entries()) {
+    // All streams before anything is composed: a fault must leave nothing half done.
+    const parts = [];
+    for (const [index, { labels, entries }] of batch.streams.entries()) {
       const rows = selectRows(entries, { index, oldestMs, latestMs }, rejections);
       if (rows.length === 0) continue;
-      const stream = streams[index]!;
+      const stream = head.index.intern(labels, limits);
+      if (stream >= 0) {
+        parts.push({ stream, entries, rows });
+        continue;
+      }
+      const timestampMs = Number(entries.timestampsNs[rows[0]!]! / NS_PER_MS);
+      rejections.push({ index, reason: "too-many-series", timestampMs });
+    }
+    this.#record.clear();
+    for (const { stream, entries, rows } of parts) {
       if (head.needsDefinition(stream, refusals))
         this.#record.define(stream, head.labelsOf(stream));
       this.#record.addRun(stream, entries, rows);

@@ -12,20 +12,24 @@ import type {
   StoreStatistics,
 } from "./api.ts";
 import { FILE_HEADER_BYTES } from "./block-format.ts";
-import { corruptFile, tooManySeries } from "./errors.ts";
+import { corruptFile } from "./errors.ts";
 import { METADATA_FILE } from "./file-names.ts";
 import { StoreLabels } from "./label-queries.ts";
-import { METADATA_FAMILIES_MAX } from "./limits.ts";
+import { KEY_BYTES_FACTOR, KEY_BYTES_MIN, METADATA_FAMILIES_MAX } from "./limits.ts";
 import { readPageList, sealMetrics } from "./metric-block.ts";
 import { MetricHead } from "./metric-head.ts";
 import { MetricRecordWriter } from "./metric-record.ts";
 import { selectMetrics } from "./metric-select.ts";
 import type { MetricRange } from "./metric-select.ts";
-import { growUint32 } from "./number-columns.ts";
+import { growInt32, growUint32 } from "./number-columns.ts";
 import { createPacer } from "./pacer.ts";
 import { StoreCore } from "./store-core.ts";
 import type { Signal } from "./store-core.ts";
 import { StoreCounters } from "./store-counters.ts";
+
+/** Instead of a series' number. */
+const NOT_WANTED = -2;
+const NO_ROOM = -1;
 
 const METRICS: Signal<MetricHead> = {
   name: "metrics",
@@ -69,8 +73,9 @@ class DurableMetricStore implements MetricStore {
   readonly #metadata: Map<string, MetricMetadata>;
   readonly #counters: StoreCounters;
   readonly #record = new MetricRecordWriter();
-  /** Series numbers of the batch at hand. */
-  #series = new Uint32Array(64) as Uint32Array;
+  /** Of the batch at hand: series numbers, and how many samples of each are taken. */
+  #series = new Int32Array(64) as Int32Array;
+  #wanted = new Uint32Array(64) as Uint32Array;
 
   constructor(
     core: StoreCore<MetricHead>,
@@ -161,23 +166,26 @@ class DurableMetricStore implements MetricStore {
 
   /** Fills the record; returns the series of the batch that each run of it stands for. */
   #compose(head: MetricHead, batch: SampleBatch, rejections: Rejection[]): number[] {
-    this.#resolve(head, batch);
-    const { limits } = this.#options;
+    const oldestMs = this.#core.windowStartMs;
+    const latestMs = this.#core.clock.nowMs() + this.#options.limits.futureWindowMs;
+    this.#resolve(head, batch, { oldestMs, latestMs });
     const record = this.#record;
     const { refusals } = this.#core.wal;
-    const oldestMs = this.#core.windowStartMs;
-    const latestMs = this.#core.clock.nowMs() + limits.futureWindowMs;
     const words = wordsOf(batch.values);
     const runs: number[] = [];
     record.clear();
     for (let s = 0; s < batch.seriesCount; s++) {
       const from = batch.sampleStarts[s]!;
       const to = batch.sampleStarts[s + 1]!;
-      const refused = countOutside(batch.timestampsMs, { from, to, oldestMs, latestMs });
-      if (refused < to - from) {
-        const series = this.#series[s]!;
+      const series = this.#series[s]!;
+      if (series === NO_ROOM) {
+        const timestampMs = batch.timestampsMs[from]!;
+        rejections.push({ index: s, reason: "too-many-series", timestampMs });
+        continue;
+      }
+      if (series !== NOT_WANTED) {
         if (head.needsDefinition(series, refusals)) record.define(series, head.labelsOf(series));
-        record.beginRun(series, to - from - refused);
+        record.beginRun(series, this.#wanted[s]!);
         runs.push(s);
       }
       for (let i = from; i < to; i++) {
@@ -198,22 +206,37 @@ class DurableMetricStore implements MetricStore {
     return runs;
   }
 
-  /** Series numbers of a batch, all of them before anything is composed: a refusal must leave nothing half done. */
-  #resolve(head: MetricHead, batch: SampleBatch): void {
-    const { headSeriesMax } = this.#options.limits;
+  /** Series numbers of a batch, all of them before anything is composed: a fault must leave nothing half done. */
+  #resolve(
+    head: MetricHead,
+    batch: SampleBatch,
+    window: { readonly oldestMs: number; readonly latestMs: number },
+  ): void {
     const { keys, index } = head;
-    this.#series = growUint32(this.#series, batch.seriesCount);
+    const limits = this.#core.indexLimits;
+    const { headBytesMax } = this.#options.limits;
+    const keyBytesMax = Math.max(KEY_BYTES_MIN, KEY_BYTES_FACTOR * headBytesMax);
+    const source = batch.keyBytes;
+    this.#series = growInt32(this.#series, batch.seriesCount);
+    this.#wanted = growUint32(this.#wanted, batch.seriesCount);
     keys.rewind();
     for (let s = 0; s < batch.seriesCount; s++) {
+      const from = batch.sampleStarts[s]!;
+      const to = batch.sampleStarts[s + 1]!;
+      this.#wanted[s] = to - from - countOutside(batch.timestampsMs, { from, to, ...window });
+      // What has no sample to be taken must not fill the head.
+      if (this.#wanted[s] === 0) {
+        this.#series[s] = NOT_WANTED;
+        continue;
+      }
       const start = batch.keyBounds[2 * s]!;
       const end = batch.keyBounds[2 * s + 1]!;
-      let series = keys.find(batch.keyBytes, start, end);
+      let series = keys.find(source, start, end);
       if (series < 0) {
-        series = index.intern(batch.labelsOf(s), headSeriesMax);
-        if (series < 0) throw tooManySeries("series", headSeriesMax);
-        keys.add(batch.keyBytes, start, end, series);
+        series = index.intern(batch.labelsOf(s), limits);
+        if (series >= 0) keys.add({ source, start, end }, series, keyBytesMax);
       }
-      this.#series[s] = series;
+      this.#series[s] = series < 0 ? NO_ROOM : series;
     }
   }
 

@@ -8,6 +8,13 @@ export function growUint32(column: Uint32Array, length: number): Uint32Array {
   return grown;
 }
 
+export function growInt32(column: Int32Array, length: number): Int32Array {
+  if (length <= column.length) return column;
+  const grown = new Int32Array(Math.max(length, 2 * column.length, 16));
+  grown.set(column);
+  return grown;
+}
+
 export function growFloat64(column: Float64Array, length: number): Float64Array {
   if (length <= column.length) return column;
   const grown = new Float64Array(Math.max(length, 2 * column.length, 16));

@@ -3,10 +3,18 @@
  * First guess: the series that followed last time after the one before it; senders repeat their order. Then a hash table, bytes verified.
  */
 import { hash32 } from "@finch/codec";
-import { SERIES_KEY_BYTES_MAX } from "./limits.ts";
 import { growUint32, growUint8 } from "./number-columns.ts";
 
 const NONE = -1;
+/** What a key takes besides its bytes: bound, series, hash, successor, two slots of the table. */
+const KEY_BYTES = 24;
+
+/** A key is the bytes `source[start … end)`. */
+export interface KeyPlace {
+  readonly source: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
 
 export class SeriesKeys {
   /** Keys are numbered from 0; key `k` is `#bytes[#bounds[k] … #bounds[k + 1])` and stands for series `#series[k]`. */
@@ -22,7 +30,7 @@ export class SeriesKeys {
 
   /** Memory held. */
   get bytes(): number {
-    return this.#bounds[this.#count]! + 16 * this.#count;
+    return this.#bounds[this.#count]! + KEY_BYTES * this.#count;
   }
 
   /** Call before the first series of a request. */
@@ -49,24 +57,25 @@ export class SeriesKeys {
     return NONE;
   }
 
-  /** Remembers a key that `find` did not know; does nothing when the limit is reached. */
-  add(source: Uint8Array, start: number, end: number, series: number): void {
+  /** Remembers a key that `find` did not know; does nothing when `bytes` would pass `bytesMax`. */
+  add(key: KeyPlace, series: number, bytesMax: number): void {
+    const { source, start, end } = key;
     const from = this.#bounds[this.#count]!;
     const to = from + end - start;
-    if (to > SERIES_KEY_BYTES_MAX) return;
-    const key = this.#count++;
+    if (this.bytes + end - start > bytesMax) return;
+    const number = this.#count++;
     if (to > this.#bytes.length) this.#bytes = Buffer.from(growUint8(this.#bytes, to).buffer);
     this.#bytes.set(source.subarray(start, end), from);
-    this.#bounds = growUint32(this.#bounds, key + 2);
-    this.#bounds[key + 1] = to;
-    this.#series = growUint32(this.#series, key + 1);
-    this.#series[key] = series;
-    this.#hashes = growUint32(this.#hashes, key + 1);
-    this.#hashes[key] = hash32(source, start, end);
-    this.#successors = growUint32(this.#successors, key + 1);
+    this.#bounds = growUint32(this.#bounds, number + 2);
+    this.#bounds[number + 1] = to;
+    this.#series = growUint32(this.#series, number + 1);
+    this.#series[number] = series;
+    this.#hashes = growUint32(this.#hashes, number + 1);
+    this.#hashes[number] = hash32(source, start, end);
+    this.#successors = growUint32(this.#successors, number + 1);
     if (2 * this.#count > this.#table.length) this.#growTable();
-    else this.#insert(key);
-    this.#follow(key);
+    else this.#insert(number);
+    this.#follow(number);
   }
 
   #follow(key: number): void {

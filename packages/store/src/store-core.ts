@@ -13,11 +13,13 @@ import { writeBlock } from "./block-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { corruptFile, diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
 import { BLOCKS_DIRECTORY, segmentName, WAL_DIRECTORY } from "./file-names.ts";
-import type { LabelIndex } from "./label-index.ts";
+import type { IndexLimits, LabelIndex } from "./label-index.ts";
 import {
   FREE_SHARE_MAX,
   HEAD_AGE_MAX_MS,
   HEAD_OVERFLOW_FACTOR,
+  LABEL_BYTES_FACTOR,
+  LABEL_BYTES_MIN,
   LOG_BYTES_FACTOR,
   MAINTENANCE_INTERVAL_MS,
   SEALABLE_SHARE_MIN,
@@ -173,6 +175,12 @@ export class StoreCore<H extends Head> {
   /** Rows may be as old as this. A clock that was ahead for a while must not shut out what comes after: rows of the future do not count. */
   get windowStartMs(): number {
     return Math.min(this.newestMs, this.clock.nowMs()) - this.#options.limits.outOfOrderWindowMs;
+  }
+
+  get indexLimits(): IndexLimits {
+    const { headSeriesMax, headBytesMax } = this.#options.limits;
+    const bytesMax = Math.max(LABEL_BYTES_MIN, LABEL_BYTES_FACTOR * headBytesMax);
+    return { seriesMax: headSeriesMax, bytesMax };
   }
 
   get oldestMs(): number {

@@ -73,20 +73,57 @@ describe("what is refused", () => {
     );
   });
 
-  test("more series than the limit: the whole batch, and what it defined is defined again", async () => {
+  test("more series than the limit: those that are new, once each; and what comes after is recovered", async () => {
     const fileSystem = new FaultyFileSystem();
     const options = storeOptions(fileSystem, { limits: { headSeriesMax: 2 } });
     {
       await using store = await openMetricStore(options);
-      const tooMany = ["a", "b", "c"].map((series) => ({ series, t: NOW_MS, v: 1 }));
-      await assert.rejects(store.append(sampleBatch(tooMany)), {
-        kind: "limited",
-        code: "store/too-many-series",
+      const batch = ["a", "b", "c", "a"].map((series, i) => ({ series, t: NOW_MS + i, v: 1 }));
+      assert.deepEqual(await store.append(sampleBatch(batch)), {
+        accepted: 3,
+        duplicates: 0,
+        rejections: [{ index: 2, reason: "too-many-series", timestampMs: NOW_MS + 2 }],
       });
-      await store.append(sampleBatch(tooMany.slice(0, 2)));
+      await store.append(sampleBatch([{ series: "b", t: NOW_MS + 9, v: 1 }]));
     }
     await using store = await openMetricStore(options);
-    assert.equal((await readSamples(store)).size, 2);
+    assert.equal((await readSamples(store)).size, 4);
+  });
+
+  test("more streams than the limit, likewise", async () => {
+    await using store = await openLogStore(
+      storeOptions(new FaultyFileSystem(), { limits: { headSeriesMax: 1 } }),
+    );
+    const batch = ["a", "b", "a"].map((stream, i) => ({ stream, ns: ns(NOW_MS + i), line: "x" }));
+    assert.deepEqual(await store.append(logBatch(batch)), {
+      accepted: 2,
+      duplicates: 0,
+      rejections: [{ index: 1, reason: "too-many-series", timestampMs: NOW_MS + 1 }],
+    });
+  });
+
+  test("series of which no sample is taken leave no trace in the head", async () => {
+    const options = storeOptions(new FaultyFileSystem(), { limits: { headSeriesMax: 1 } });
+    await using metrics = await openMetricStore({ ...options, directory: "/data/metrics" });
+    await metrics.append(sampleBatch([{ series: "future", t: NOW_MS + 1e9, v: 1 }]));
+    await using logs = await openLogStore({ ...options, directory: "/data/logs" });
+    await logs.append(logBatch([{ stream: "future", ns: ns(NOW_MS + 1e9), line: "x" }]));
+    for (const store of [metrics, logs]) assert.equal(store.statistics().headSeries, 0);
+    const { accepted } = await metrics.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+    assert.equal(accepted, 1);
+  });
+
+  test("metadata of a million kinds seals the head as lines do", async () => {
+    await using store = await openLogStore(
+      storeOptions(new FaultyFileSystem(), { limits: { headBytesMax: 1_000_000 } }),
+    );
+    for (let i = 0; i < 30; i++) {
+      const metadata = { trace: `${i}`.padEnd(20_000, "-") };
+      await store.append(logBatch([{ stream: "a", ns: ns(NOW_MS + i), line: "x", metadata }]));
+    }
+    await store.flush();
+    assert.ok(store.statistics().blocks > 1, "it was sealed before it was told to");
+    assert.equal((await readEntries(store)).length, 30);
   });
 
   test("more pending bytes than the limit; series defined in the refused record are defined again", async () => {
