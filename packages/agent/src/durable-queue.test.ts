@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -12,19 +12,20 @@ const NEVER = new AbortController().signal;
 async function inDirectory(
   run: (
     open: (senders?: readonly string[], bytesMax?: number) => Promise<DurableQueue>,
+    directory: string,
   ) => Promise<void>,
 ): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "finch-queue-"));
   try {
-    await run((senders = ["a"], bytesMax = 1 << 20) =>
+    const open = (senders: readonly string[] = ["a"], bytesMax = 1 << 20) =>
       openDurableQueue({
         directory,
         fileSystem: nodeFileSystem,
         log: silentLogger,
         bytesMax,
         senders,
-      }),
-    );
+      });
+    await run(open, directory);
   } finally {
     await rm(directory, { recursive: true });
   }
@@ -97,4 +98,70 @@ describe("durable queue", () => {
       assert.equal(pushed, true);
       assert.ok(queue.bytes() <= 256 << 10);
     }));
+  test("a sender that alone fills the queue holds the others back, and says so after a restart too", () =>
+    inDirectory(async (open) => {
+      const big = new Uint8Array(60 << 10);
+      {
+        await using queue = await open(["alive", "dead"], 512 << 10);
+        for (let i = 0; i < 8; i++) {
+          assert.equal(queue.holdsOthersBack("dead"), false);
+          await queue.push(big, NEVER);
+          await queue.commit("alive", (await take(queue, "alive")).next);
+        }
+        assert.equal(queue.holdsOthersBack("dead"), true);
+        assert.equal(queue.holdsOthersBack("alive"), false);
+      }
+      await using queue = await open(["alive", "dead"], 512 << 10);
+      assert.equal(queue.holdsOthersBack("dead"), true);
+      await queue.commit("dead", (await take(queue, "dead", 400 << 10)).next);
+      assert.equal(queue.holdsOthersBack("dead"), false);
+    }));
+  test("a sender on its own never does", () =>
+    inDirectory(async (open) => {
+      await using queue = await open(["a"], 256 << 10);
+      for (let i = 0; i < 4; i++) await queue.push(new Uint8Array(60 << 10), NEVER);
+      assert.equal(queue.holdsOthersBack("a"), false);
+    }));
+  test("a damaged record is left out with the rest of its segment, what comes later is taken", () =>
+    inDirectory(async (open, directory) => {
+      await using queue = await open();
+      for (const text of ["before", "damaged", "behind"]) await queue.push(record(text), NEVER);
+      await flip(directory, "damaged");
+      const first = await take(queue);
+      assert.deepEqual(texts(first.records), ["before"]);
+      await queue.commit("a", first.next);
+      // What is pushed before the damage is noticed may share the segment.
+      let late: readonly string[] | undefined;
+      const taken = take(queue).then(({ records }) => (late = texts(records)));
+      while (late === undefined) await queue.push(record("later"), NEVER);
+      await taken;
+      assert.equal(late[0], "later");
+    }));
+  test("a queue damaged so that it cannot be opened is set aside", () =>
+    inDirectory(async (open, directory) => {
+      {
+        await using queue = await open();
+        await queue.push(record("1"), NEVER);
+        await queue.commit("a", (await take(queue)).next);
+        await queue.push(record("damaged"), NEVER);
+        await queue.push(record("2"), NEVER);
+      }
+      await flip(directory, "damaged");
+      await using queue = await open();
+      await queue.push(record("3"), NEVER);
+      assert.deepEqual(texts((await take(queue)).records), ["3"]);
+      assert.ok((await readdir(directory)).includes("wal.damaged-1"));
+    }));
 });
+
+/** Changes a byte of `text` in the newest segment that holds it. */
+async function flip(directory: string, text: string): Promise<void> {
+  for (const name of await readdir(join(directory, "wal"))) {
+    const path = join(directory, "wal", name);
+    const bytes = await readFile(path);
+    const at = bytes.indexOf(text);
+    if (at === -1) continue;
+    bytes[at] = bytes[at]! ^ 1;
+    await writeFile(path, bytes);
+  }
+}

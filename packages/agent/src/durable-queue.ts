@@ -3,15 +3,20 @@
  * crash; a sender that dies between sending and storing its position sends again. When the queue is full, `push` waits: the back-pressure
  * reaches the source, which reads on later.
  */
-import { FinchError } from "@finch/runtime";
+import { describeError, FinchError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
 import { openWal } from "@finch/store";
 import type { Wal, WalPosition } from "@finch/store";
-import { openPositions } from "./positions.ts";
+import { openPositions, POSITIONS_FILE } from "./positions.ts";
 import type { Positions } from "./positions.ts";
+import { unlessAborted } from "./until-aborted.ts";
 
 /** A segment is the unit of freeing space: larger ones free it late, smaller ones make many files. */
 const SEGMENT_BYTES_MAX = 8 << 20;
+/** Share of its size at which the queue counts as full, early enough that nobody has to wait when only one sender is behind. */
+const FULL_SHARE = 0.9;
+/** An offset behind everything in a segment. */
+const SEGMENT_END = Number.MAX_SAFE_INTEGER;
 /** What may wait for an fsync; more would only be memory. */
 const PENDING_BYTES_MAX = 32 << 20;
 
@@ -45,6 +50,11 @@ export interface DurableQueue extends AsyncDisposable {
   ): Promise<QueueBatch>;
   /** Stores that the sender is done with everything before `next`. */
   commit(sender: string, next: WalPosition): Promise<void>;
+  /**
+   * Whether the queue is about full, so that `push` waits, only for this sender: another one has nearly everything. One that is dead for days
+   * must not keep the others from what is new.
+   */
+  holdsOthersBack(sender: string): boolean;
   /** Bytes on disk. */
   bytes(): number;
 }
@@ -53,13 +63,7 @@ export interface DurableQueue extends AsyncDisposable {
 export async function openDurableQueue(options: DurableQueueOptions): Promise<DurableQueue> {
   const { directory, fileSystem, log } = options;
   await fileSystem.makeDirectory(directory);
-  const wal = await openWal({
-    directory: `${directory}/wal`,
-    fileSystem,
-    log,
-    segmentBytesMax: Math.min(SEGMENT_BYTES_MAX, Math.max(64 << 10, options.bytesMax / 4)),
-    pendingBytesMax: PENDING_BYTES_MAX,
-  });
+  const wal = await openUndamagedWal(options);
   const positions = await openPositions<WalPosition>({
     directory,
     fileSystem,
@@ -68,7 +72,43 @@ export async function openDurableQueue(options: DurableQueueOptions): Promise<Du
   });
   for (const known of positions.keys())
     if (!options.senders.includes(known)) positions.delete(known);
-  return new WalQueue(options, wal, positions);
+  // Only several senders are compared with the end.
+  const newest = options.senders.length > 1 ? await wal.rotate() : undefined;
+  return new WalQueue(options, wal, positions, newest);
+}
+
+/** A damaged log would keep the component from ever starting: it is set aside for whoever wants to look into it, and named in the log. */
+async function openUndamagedWal(options: DurableQueueOptions): Promise<Wal> {
+  const { directory, fileSystem, log } = options;
+  const path = `${directory}/wal`;
+  const open = () =>
+    openWal({
+      directory: path,
+      fileSystem,
+      log,
+      segmentBytesMax: Math.min(SEGMENT_BYTES_MAX, Math.max(64 << 10, options.bytesMax / 4)),
+      pendingBytesMax: PENDING_BYTES_MAX,
+    });
+  try {
+    return await open();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    const names = await fileSystem.list(directory);
+    let number = 1;
+    while (names.includes(`wal.damaged-${number}`)) number++;
+    const aside = `${path}.damaged-${number}`;
+    log.error("the queue is damaged; it is set aside, and what was in it is not sent", {
+      path: aside,
+      error: describeError(error),
+    });
+    await fileSystem.rename(path, aside);
+    if (names.includes(POSITIONS_FILE)) await fileSystem.remove(`${directory}/${POSITIONS_FILE}`);
+    return open();
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof FinchError && error.kind === "corrupt";
 }
 
 function isPosition(value: unknown): value is WalPosition {
@@ -86,16 +126,33 @@ class WalQueue implements DurableQueue {
   readonly #wal: Wal;
   readonly #positions: Positions<WalPosition>;
   #end: WalPosition | undefined;
+  /** The newest segment at the start; undefined with one sender. */
+  readonly #newestAtStart: number | undefined;
   #changed = Promise.withResolvers<void>();
 
-  constructor(options: DurableQueueOptions, wal: Wal, positions: Positions<WalPosition>) {
+  constructor(
+    options: DurableQueueOptions,
+    wal: Wal,
+    positions: Positions<WalPosition>,
+    newestAtStart: number | undefined,
+  ) {
     this.#options = options;
+    this.#newestAtStart = newestAtStart;
     this.#wal = wal;
     this.#positions = positions;
   }
 
   bytes(): number {
     return this.#wal.statistics().bytes;
+  }
+
+  holdsOthersBack(sender: string): boolean {
+    const { bytesMax, senders } = this.#options;
+    const end = this.#end?.segment ?? this.#newestAtStart;
+    if (senders.length < 2 || end === undefined || this.bytes() < bytesMax * FULL_SHARE)
+      return false;
+    const isNear = (name: string) => (this.#positions.get(name)?.segment ?? 0) >= end - 1;
+    return !isNear(sender) && senders.some(isNear);
   }
 
   async push(record: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -166,13 +223,37 @@ class WalQueue implements DurableQueue {
     const records: Uint8Array[] = [];
     let bytes = 0;
     let next = this.#positions.get(sender) ?? { segment: 0, offset: 0 };
-    for await (const record of this.#wal.read(this.#positions.get(sender))) {
-      if (bytes > 0 && bytes + record.payload.length > bytesMax) break;
-      records.push(record.payload);
-      bytes += record.payload.length;
-      next = record.next;
+    try {
+      for await (const record of this.#wal.read(this.#positions.get(sender))) {
+        if (bytes > 0 && bytes + record.payload.length > bytesMax) break;
+        records.push(record.payload);
+        bytes += record.payload.length;
+        next = record.next;
+      }
+    } catch (error) {
+      // What was read before the damage is sent first.
+      if (!isDamage(error)) throw error;
+      if (records.length === 0) {
+        await this.#skipDamage(sender, next, error);
+        return this.#read(sender, bytesMax);
+      }
     }
     return { records, next, bytes };
+  }
+
+  /** Goes on behind the segment that cannot be read, which may be the one at `from` or the next. */
+  async #skipDamage(sender: string, from: WalPosition, error: unknown): Promise<void> {
+    this.#options.log.error("a part of the queue is damaged and left out", {
+      sender,
+      error: describeError(error),
+    });
+    // What comes next must not go to the segment that is skipped.
+    await this.#wal.rotate();
+    const isSkipped = from.offset === SEGMENT_END;
+    await this.commit(sender, {
+      segment: isSkipped ? from.segment + 1 : from.segment,
+      offset: SEGMENT_END,
+    });
   }
 
   #announce(): void {
@@ -180,15 +261,7 @@ class WalQueue implements DurableQueue {
     this.#changed = Promise.withResolvers();
   }
 
-  async #nextChange(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason as Error);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      await Promise.race([this.#changed.promise, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+  #nextChange(signal: AbortSignal): Promise<void> {
+    return unlessAborted(this.#changed.promise, signal);
   }
 }

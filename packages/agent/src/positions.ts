@@ -5,7 +5,8 @@
 import { describeError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
 
-const FILE_NAME = "positions.json";
+/** Name of the file in the directory given. */
+export const POSITIONS_FILE = "positions.json";
 const FORMAT_VERSION = 1;
 /** More keys than this are not kept: without it a directory of short-lived files would grow the file for ever. */
 const KEYS_MAX = 10_000;
@@ -28,10 +29,10 @@ export async function openPositions<Value>(options: {
   readonly isValue: (value: unknown) => value is Value;
 }): Promise<Positions<Value>> {
   const { directory, fileSystem, log, isValue } = options;
-  const path = `${directory}/${FILE_NAME}`;
+  const path = `${directory}/${POSITIONS_FILE}`;
   await fileSystem.makeDirectory(directory);
   const entries = new Map<string, Value>();
-  if ((await fileSystem.list(directory)).includes(FILE_NAME)) {
+  if ((await fileSystem.list(directory)).includes(POSITIONS_FILE)) {
     try {
       for (const [key, value] of parse(await fileSystem.readFile(path))) {
         if (isValue(value)) entries.set(key, value);
@@ -85,7 +86,7 @@ function parse(bytes: Uint8Array): [string, unknown][] {
 }
 
 async function replaceFile(fileSystem: FileSystem, directory: string, text: string): Promise<void> {
-  const temporary = `${directory}/${FILE_NAME}.tmp`;
+  const temporary = `${directory}/${POSITIONS_FILE}.tmp`;
   await fileSystem.remove(temporary);
   const file = await fileSystem.open(temporary, "create");
   try {
@@ -94,6 +95,6 @@ async function replaceFile(fileSystem: FileSystem, directory: string, text: stri
   } finally {
     await file.close();
   }
-  await fileSystem.rename(temporary, `${directory}/${FILE_NAME}`);
+  await fileSystem.rename(temporary, `${directory}/${POSITIONS_FILE}`);
   await fileSystem.syncDirectory(directory);
 }

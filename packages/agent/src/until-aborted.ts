@@ -1,4 +1,4 @@
-/** The loop most components are: do a step, wait, again, until the signal aborts. */
+/** Waiting that ends with a signal: the loop most components are (do a step, wait, again), and a promise that others settle. */
 
 /**
  * Runs `step` over and over until `signal` aborts. A step that rejects because of the abort ends the loop quietly; any other rejection is passed on.
@@ -12,5 +12,21 @@ export async function untilAborted(signal: AbortSignal, step: () => Promise<void
       if (signal.aborted) return;
       throw error;
     }
+  }
+}
+
+/** What `promise` resolves to, or the signal's reason when that comes first: whoever stops must not wait for what may never come. */
+export async function unlessAborted<Result>(
+  promise: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason as Error);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -5,9 +5,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, test } from "node:test";
 import { Labels } from "@finch/model";
+import { nodeFileSystem, silentLogger } from "@finch/runtime";
 import { decodeLokiPush, DEFAULT_LOKI_PUSH_LIMITS } from "@finch/wire";
 import { write } from "../src/components/loki/write.ts";
 import type { LogEntry } from "../src/receivers.ts";
+import { openDurableQueue } from "../src/durable-queue.ts";
 import { startComponent, temporaryDirectory } from "./component-harness.ts";
 
 const NEVER = new AbortController().signal;
@@ -199,6 +201,40 @@ describe("loki.write", () => {
         ["1", "all"],
         ["2", "one"],
       ]),
+    );
+  });
+  test("a record of a newer version is left out and counted, the ones behind it are sent", async () => {
+    await using loki = await startLoki(() => ({ status: 204 }));
+    await using directory = await temporaryDirectory();
+    {
+      const signal = NEVER;
+      await using queue = await openDurableQueue({
+        directory: directory.path,
+        fileSystem: nodeFileSystem,
+        log: silentLogger,
+        bytesMax: 1 << 20,
+        senders: ["test"],
+      });
+      await queue.push(Uint8Array.of(99, 0, 0, 0, 0, 0, 0, 0, 0, 0), signal);
+    }
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    await component.exports.receiver.append([entryOf("good")], NEVER);
+    await loki.until(() => loki.received.length === 1);
+    assert.equal(
+      component.counters.get('loki_write_unreadable_records_total{"endpoint":"test"}'),
+      1,
+    );
+  });
+  test("streams beyond max_streams are dropped and counted, the others are sent", async () => {
+    await using loki = await startLoki(() => ({ status: 204 }));
+    await using directory = await temporaryDirectory();
+    const values = { ...(argumentsFor(loki.url) as object), max_streams: 1 } as never;
+    await using component = startComponent(write, values, directory.path);
+    await component.exports.receiver.append([entryOf("1"), entryOf("2", { app: "y" })], NEVER);
+    await loki.until(() => loki.received.length === 1);
+    assert.equal(
+      component.counters.get('loki_write_dropped_entries_total{"reason":"stream_limited"}'),
+      1,
     );
   });
 });

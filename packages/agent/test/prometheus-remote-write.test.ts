@@ -426,6 +426,7 @@ void describe("prometheus.remote_write", () => {
         // Full until the first batch is given up.
         queue: {
           push: () => Promise.resolve(),
+          holdsOthersBack: () => false,
           bytes: () => (committed.length === 0 ? 101 : 50),
           take: () => {
             const record = records[committed.length];

@@ -7,11 +7,15 @@ import { describeError, FinchError } from "@finch/runtime";
 import type { ComponentContext } from "../../component.ts";
 import type { DurableQueue } from "../../durable-queue.ts";
 import type { HttpClient, HttpClientResponse } from "../../http-client.ts";
+import { untilAborted } from "../../until-aborted.ts";
 import { decodeQueueRecord } from "./write-queue-record.ts";
+import type { QueueRecord } from "./write-queue-record.ts";
 
 const ANSWER_BYTES_MAX = 64 << 10;
 /** What is shown of a server's answer. */
 const ANSWER_SHOWN_MAX = 300;
+/** Pause after a fault of this machine, such as a full disk that keeps the position from being stored. */
+const FAULT_PAUSE_MS = 5000;
 
 export interface SenderOptions {
   /** Names the endpoint in the queue, in metrics and in messages. */
@@ -41,7 +45,7 @@ interface Request {
   readonly message: Uint8Array;
 }
 
-/** Sends until `signal` aborts. */
+/** Sends until `signal` aborts. A fault of this machine is reported and pauses it: the entries wait safely on disk. */
 export async function runSender(
   options: SenderOptions,
   queue: DurableQueue,
@@ -49,29 +53,67 @@ export async function runSender(
   context: SenderContext,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
+  await untilAborted(signal, async () => {
     try {
-      const batch = await queue.take(options.name, {
-        bytesMax: options.batchBytesMax,
-        waitMs: options.batchWaitMs,
-        signal,
-      });
-      for (const request of joinByTenant(batch.records, options.tenant)) {
-        await sendUntilSettled(request, options, client, context, signal);
-      }
-      await queue.commit(options.name, batch.next);
+      await sendBatch(options, queue, client, context, signal);
     } catch (error) {
-      if (signal.aborted) return;
-      throw error;
+      signal.throwIfAborted();
+      const shown = describeError(error);
+      context.setHealth("unhealthy", `${options.url}: ${shown}`);
+      context.log.error("sending failed and goes on after a pause", {
+        endpoint: options.name,
+        error: shown,
+      });
+      await context.clock.sleep(FAULT_PAUSE_MS, signal);
     }
+  });
+}
+
+async function sendBatch(
+  options: SenderOptions,
+  queue: DurableQueue,
+  client: HttpClient,
+  context: SenderContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const batch = await queue.take(options.name, {
+    bytesMax: options.batchBytesMax,
+    waitMs: options.batchWaitMs,
+    signal,
+  });
+  const records = batch.records.flatMap((record) => readable(record, options, context));
+  for (const request of joinByTenant(records, options.tenant)) {
+    await sendUntilSettled(request, options, queue, client, context, signal);
+  }
+  await queue.commit(options.name, batch.next);
+}
+
+/** The queue checks what it reads; a record that makes no sense all the same is of another version, and would stop the endpoint for good. */
+function readable(
+  bytes: Uint8Array,
+  options: SenderOptions,
+  context: SenderContext,
+): readonly QueueRecord[] {
+  try {
+    return [decodeQueueRecord(bytes)];
+  } catch (error) {
+    context.metrics
+      .counter("loki_write_unreadable_records_total", "Queued records that were left out.", {
+        endpoint: options.name,
+      })
+      .add(1);
+    context.log.error("a queued record cannot be read and is left out", {
+      endpoint: options.name,
+      error: describeError(error),
+    });
+    return [];
   }
 }
 
 /** One request per tenant; the endpoint's own tenant stands in for none. */
-function joinByTenant(records: readonly Uint8Array[], fallback: string): readonly Request[] {
+function joinByTenant(records: readonly QueueRecord[], fallback: string): readonly Request[] {
   const byTenant = new Map<string, { entries: number; parts: Uint8Array[] }>();
-  for (const record of records) {
-    const { tenant, entries, message } = decodeQueueRecord(record);
+  for (const { tenant, entries, message } of records) {
     const key = tenant || fallback;
     const joined = byTenant.get(key) ?? { entries: 0, parts: [] };
     joined.entries += entries;
@@ -88,6 +130,7 @@ function joinByTenant(records: readonly Uint8Array[], fallback: string): readonl
 async function sendUntilSettled(
   request: Request,
   options: SenderOptions,
+  queue: DurableQueue,
   client: HttpClient,
   context: SenderContext,
   signal: AbortSignal,
@@ -95,6 +138,13 @@ async function sendUntilSettled(
   const labels = { endpoint: options.name };
   const body = encodeSnappy(request.message);
   for (let attempt = 0; ; attempt++) {
+    if (queue.holdsOthersBack(options.name)) {
+      drop(request, "queue_is_full", "it is so far behind that the other endpoints get nothing", {
+        options,
+        context,
+      });
+      return;
+    }
     const answer = await post(request, body, options, client, signal);
     if (!(answer instanceof FinchError) && answer.status < 300) {
       context.metrics
@@ -114,15 +164,9 @@ async function sendUntilSettled(
     const isRefused =
       !(answer instanceof FinchError) && !isTransient(answer.status, options.retryOn429);
     if (isRefused || attempt === options.retriesMax) {
-      const reason = isRefused ? "ingester_error" : "retries_exhausted";
-      context.metrics
-        .counter("loki_write_dropped_entries_total", "Entries given up.", { ...labels, reason })
-        .add(request.entries);
-      context.log.error("entries are dropped", {
-        endpoint: options.name,
-        entries: request.entries,
-        reason,
-        answer: shown,
+      drop(request, isRefused ? "ingester_error" : "retries_exhausted", shown, {
+        options,
+        context,
       });
       return;
     }
@@ -138,6 +182,29 @@ async function sendUntilSettled(
     }
     await context.clock.sleep(pauseMs(attempt, answer, options), signal);
   }
+}
+
+function drop(
+  request: Request,
+  reason: string,
+  why: string,
+  { options, context }: { readonly options: SenderOptions; readonly context: SenderContext },
+): void {
+  const labels = { endpoint: options.name, reason };
+  const { metrics } = context;
+  metrics
+    .counter("loki_write_dropped_entries_total", "Entries given up.", labels)
+    .add(request.entries);
+  metrics
+    .counter("loki_write_dropped_bytes_total", "Bytes given up.", labels)
+    .add(request.message.length);
+  context.setHealth("unhealthy", `${options.url}: entries are dropped: ${why}`);
+  context.log.error("entries are dropped", {
+    endpoint: options.name,
+    entries: request.entries,
+    reason,
+    why,
+  });
 }
 
 async function post(

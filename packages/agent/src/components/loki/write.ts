@@ -14,7 +14,7 @@ import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-sche
 import type { LogEntry, LogsReceiver } from "../../receivers.ts";
 import { block, maybe, notYet, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
-import { untilAborted } from "../../until-aborted.ts";
+import { unlessAborted, untilAborted } from "../../until-aborted.ts";
 import { TENANT_LABEL } from "./stage-labels.ts";
 import { toColumns } from "./entry-columns.ts";
 import { encodeQueueRecord } from "./write-queue-record.ts";
@@ -47,7 +47,12 @@ const ENDPOINT = {
 const ARGUMENTS = {
   endpoint: block(ENDPOINT, { repeat: "many", doc: "Where entries are pushed to." }),
   external_labels: optional("map(string)", {}, "Labels of every entry that does not have them."),
-  max_streams: optional("number", 0, "Streams in one batch of entries; 0: no limit.", { min: 0 }),
+  max_streams: optional(
+    "number",
+    0,
+    "Streams in one batch of entries; those beyond are dropped and counted. 0: no limit.",
+    { min: 0 },
+  ),
   wal: block(
     {
       enabled: optional("bool", true, "The queue is always on disk."),
@@ -68,6 +73,8 @@ type Context = ComponentContext<Arguments, Exports>;
 
 /** Unsent entries that are kept on disk; when there are more, sources wait. Enough for a day of a busy machine's logs. */
 const QUEUE_BYTES_MAX = 512 << 20;
+/** Pause before a queue that cannot be opened is tried again. */
+const REOPEN_MS = 5000;
 
 export const write = defineComponent({
   name: "loki.write",
@@ -83,12 +90,12 @@ export const write = defineComponent({
         kind: "logs-receiver",
         owner: context.id,
         append: async (entries, appendSignal) =>
-          enqueue(await queue.promise, context, entries, appendSignal),
+          enqueue(await unlessAborted(queue.promise, appendSignal), context, entries, appendSignal),
       },
     });
     // Other endpoints are another set of senders: the queue is opened again for them, with what it holds.
     await untilAborted(signal, async () => {
-      await using opened = await openQueue(context);
+      await using opened = await openQueue(context, signal);
       queue.resolve(opened);
       try {
         await send(opened, context, signal);
@@ -124,14 +131,24 @@ function checkArguments(values: Arguments): ArgumentFault | undefined {
   return undefined;
 }
 
-function openQueue(context: Context): Promise<DurableQueue> {
-  return openDurableQueue({
-    directory: context.dataDirectory,
-    fileSystem: context.fileSystem,
-    log: context.log,
-    bytesMax: QUEUE_BYTES_MAX,
-    senders: context.arguments().endpoint.map((endpoint) => endpoint.name ?? endpoint.url),
-  });
+/** Opens the queue, again and again while the disk does not let it: a component that gave up would keep its sources waiting for ever. */
+async function openQueue(context: Context, signal: AbortSignal): Promise<DurableQueue> {
+  for (;;) {
+    try {
+      return await openDurableQueue({
+        directory: context.dataDirectory,
+        fileSystem: context.fileSystem,
+        log: context.log,
+        bytesMax: QUEUE_BYTES_MAX,
+        senders: context.arguments().endpoint.map((endpoint) => endpoint.name ?? endpoint.url),
+      });
+    } catch (error) {
+      const shown = describeError(error);
+      context.setHealth("unhealthy", `the queue cannot be opened: ${shown}`);
+      context.log.error("the queue cannot be opened; trying again", { error: shown });
+      await context.clock.sleep(REOPEN_MS, signal);
+    }
+  }
 }
 
 /** Runs a sender for every endpoint until the component stops or its arguments change. */
@@ -178,22 +195,39 @@ async function enqueue(
 ): Promise<void> {
   const { external_labels: external, max_streams: streamsMax } = context.arguments();
   for (const [tenant, streams] of groupByTenant(entries, external)) {
-    if (streamsMax > 0 && streams.size > streamsMax) {
-      throw new FinchError(
-        "limited",
-        "agent/too-many-streams",
-        `${streams.size} streams in one batch, max_streams allows ${streamsMax}`,
-      );
-    }
+    const kept = withinLimit([...streams.values()], streamsMax, context);
     const message = encodeLokiPushMessage(
-      [...streams.values()].map((stream) => ({
+      kept.map((stream) => ({
         labels: stream.labels,
         entries: toColumns(stream.entries),
       })),
     );
-    const count = [...streams.values()].reduce((sum, stream) => sum + stream.entries.length, 0);
+    const count = countEntries(kept);
     await queue.push(encodeQueueRecord({ tenant, entries: count, message }), signal);
   }
+}
+
+/** Refusing the batch instead would make its source offer it again for ever. */
+function withinLimit(
+  streams: readonly OutgoingStream[],
+  streamsMax: number,
+  context: Context,
+): readonly OutgoingStream[] {
+  if (streamsMax === 0 || streams.length <= streamsMax) return streams;
+  const dropped = countEntries(streams.slice(streamsMax));
+  context.metrics
+    .counter("loki_write_dropped_entries_total", "Entries given up.", { reason: "stream_limited" })
+    .add(dropped);
+  context.log.error("entries of streams beyond max_streams are dropped", {
+    entries: dropped,
+    streams: streams.length,
+    max_streams: streamsMax,
+  });
+  return streams.slice(0, streamsMax);
+}
+
+function countEntries(streams: readonly OutgoingStream[]): number {
+  return streams.reduce((sum, stream) => sum + stream.entries.length, 0);
 }
 
 interface OutgoingStream {

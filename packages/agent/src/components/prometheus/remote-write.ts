@@ -13,7 +13,7 @@ import type { MetricsReceiver, SampleSet } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
 import { createRelabeler } from "../../relabel.ts";
 import { block, maybe, notYet, optional, required, type ValuesOf } from "../../schema.ts";
-import { untilAborted } from "../../until-aborted.ts";
+import { unlessAborted, untilAborted } from "../../until-aborted.ts";
 import { Endpoint, type EndpointOptions } from "./remote-write-endpoint.ts";
 import { encodeRecord, withoutMetaLabels } from "./remote-write-record.ts";
 import { SampleBuilder } from "./sample-builder.ts";
@@ -119,7 +119,8 @@ export const remoteWrite = defineComponent<typeof ARGUMENTS, Exports>({
     const sink = new Sink(context);
     context.setExports({ receiver: sink });
     try {
-      await untilAborted(signal, () => sink.session(context.arguments(), signal));
+      // A component that gave up, on a disk that is full at the start for instance, would keep its sources waiting for ever.
+      await sink.keepGoing(signal, () => sink.session(context.arguments(), signal));
     } finally {
       sink.close();
     }
@@ -186,8 +187,7 @@ class Sink implements MetricsReceiver {
   }
 
   async append(samples: SampleSet, signal: AbortSignal): Promise<void> {
-    const open = await this.#open.promise;
-    signal.throwIfAborted();
+    const open = await unlessAborted(this.#open.promise, signal);
     for (const metadata of samples.metadata) {
       if (this.#metadata.size < METADATA_MAX || this.#metadata.has(metadata.family))
         this.#metadata.set(metadata.family, metadata);
@@ -267,12 +267,12 @@ class Sink implements MetricsReceiver {
       queue,
       queueBytesHigh: QUEUE_BYTES_HIGH,
     });
-    const sending = this.#keepGoing(signal, () => sender.run(signal));
+    const sending = this.keepGoing(signal, () => sender.run(signal));
     const loops = [sending.then(() => sender.flush(FLUSH_MS_MAX))];
     const { send, send_interval, max_samples_per_send } = endpoint.metadata_config;
     if (send) {
       loops.push(
-        this.#keepGoing(signal, async () => {
+        this.keepGoing(signal, async () => {
           await context.clock.sleep(send_interval, signal);
           await sender.sendMetadata([...this.#metadata.values()], {
             perRequestMax: max_samples_per_send,
@@ -285,14 +285,14 @@ class Sink implements MetricsReceiver {
   }
 
   /** Runs `step` until `signal` aborts; a fault is reported and pauses it, since the data waits safely on disk. */
-  async #keepGoing(signal: AbortSignal, step: () => Promise<void>): Promise<void> {
+  async keepGoing(signal: AbortSignal, step: () => Promise<void>): Promise<void> {
     const context = this.#context;
     await untilAborted(signal, async () => {
       try {
         await step();
       } catch (error) {
         if (signal.aborted) return;
-        context.log.error("sending failed and goes on after a pause", {
+        context.log.error("remote write failed and goes on after a pause", {
           error: describeError(error),
         });
         context.setHealth("unhealthy", describeError(error));
