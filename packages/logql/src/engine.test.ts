@@ -221,6 +221,16 @@ describe("limits", () => {
       { query: 'max(count_over_time({app="a"} | logfmt [1h]))' },
       { intermediateSeriesMax: 10 },
     ));
+  test("characters of series on the way", () =>
+    refuse(
+      "logql/limit",
+      /labels of the series have more than 1000 characters/,
+      {
+        query:
+          'sum by (x) (rate({app="a"} | label_format x="{{repeat 500 `x`}}{{__line__}}" [1h]))',
+      },
+      { seriesCharactersMax: 1000 },
+    ));
   test("series times steps", () =>
     refuse(
       "logql/limit",

@@ -7,6 +7,8 @@ export interface QueryLimits {
   readonly seriesMax: number;
   /** Series held while a query is evaluated, before an aggregation reduces them. Same danger, inside the engine. */
   readonly intermediateSeriesMax: number;
+  /** Characters of the labels of those series. Without it a template makes a megabyte of each, and a query ends the process. */
+  readonly seriesCharactersMax: number;
   /** Series times steps held at once while a query is evaluated: each is a number or two. */
   readonly cellsMax: number;
   /** Steps of a range query. Every series holds that many numbers. */
@@ -23,6 +25,7 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
   entriesMax: 5000,
   seriesMax: 500,
   intermediateSeriesMax: 100_000,
+  seriesCharactersMax: 32 * 1024 ** 2,
   cellsMax: 20_000_000,
   pointsMax: 11_000,
   resultCharactersMax: 128 * 1024 ** 2,

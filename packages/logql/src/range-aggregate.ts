@@ -102,6 +102,7 @@ function compileScan(
       unwrapped: expr.unwrap?.label,
       keepErrors: wanted?.has(ERROR_LABEL) ?? false,
       max: evaluation.limits.intermediateSeriesMax,
+      charactersMax: evaluation.limits.seriesCharactersMax,
     }),
     accumulator: useCounter ? createCounter(options) : createSampler(options),
     row: new Row(() => evaluation.clock.nowNs()),

@@ -13,10 +13,14 @@ export interface SeriesIndexOptions {
   readonly keepErrors: boolean;
   /** How many series there may be. */
   readonly max: number;
+  /** How many characters their labels may have together. */
+  readonly charactersMax: number;
 }
 
 /** Rows remembered at once: with `without (id)` there are more kinds of rows than series. */
 const REMEMBERED_MAX = 50_000;
+/** Characters of what rows are remembered by. */
+const REMEMBERED_CHARACTERS_MAX = 8 * 1024 * 1024;
 
 export class SeriesIndex {
   readonly labels: Labels[] = [];
@@ -24,6 +28,8 @@ export class SeriesIndex {
   readonly #byLabels = new Map<string, number>();
   readonly #byGroup = new Map<string, number>();
   #byRow = new Map<string, number>();
+  #rowCharacters = 0;
+  #characters = 0;
   #stream: Labels | undefined;
   readonly #groupNames: readonly string[] | undefined;
 
@@ -37,7 +43,7 @@ export class SeriesIndex {
   begin(page: LogPage): void {
     if (this.#stream?.key === page.labels.key) return;
     this.#stream = page.labels;
-    this.#byRow = new Map();
+    this.#forgetRows();
   }
 
   /** The number of the series a row belongs to. Throws when the row failed and nobody filtered the failure. */
@@ -67,9 +73,16 @@ export class SeriesIndex {
     const hidden = new Set(grouping?.labels ?? []);
     if (unwrapped !== undefined) hidden.add(unwrapped);
     const series = this.#add(row.allLabels().drop(hidden));
-    if (this.#byRow.size >= REMEMBERED_MAX) this.#byRow.clear();
+    const isFull = this.#rowCharacters + key.length > REMEMBERED_CHARACTERS_MAX;
+    if (isFull || this.#byRow.size >= REMEMBERED_MAX) this.#forgetRows();
     this.#byRow.set(key, series);
+    this.#rowCharacters += key.length;
     return series;
+  }
+
+  #forgetRows(): void {
+    this.#byRow = new Map();
+    this.#rowCharacters = 0;
   }
 
   #add(labels: Labels): number {
@@ -80,6 +93,13 @@ export class SeriesIndex {
       throw limitFault(
         `the query makes more than ${this.#options.max} series before aggregation; ` +
           "narrow the selector, drop labels or group by fewer of them",
+      );
+    }
+    this.#characters += labels.key.length;
+    if (this.#characters > this.#options.charactersMax) {
+      throw limitFault(
+        `the labels of the series have more than ${this.#options.charactersMax} characters before aggregation; ` +
+          "drop labels or group by shorter ones",
       );
     }
     this.labels.push(labels);
