@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
-import { appendFile, copyFile, mkdtemp, rename, rm, truncate, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  copyFile,
+  mkdtemp,
+  rename,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { FileTail } from "./file-tail.ts";
-import type { FileProgress } from "./file-tail.ts";
+import type { FileProgress } from "./rotated-file.ts";
 
 async function inDirectory(run: (path: string, directory: string) => Promise<void>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "finch-tail-"));
@@ -15,11 +24,15 @@ async function inDirectory(run: (path: string, directory: string) => Promise<voi
   }
 }
 
-function tailOf(path: string, progress?: FileProgress, tailFromEnd = false): FileTail {
-  return new FileTail(path, { encoding: "utf-8", tailFromEnd, progress });
+function tailOf(
+  path: string,
+  progress?: FileProgress,
+  { tailFromEnd = false, nowMs = (): number => 0 } = {},
+): FileTail {
+  return new FileTail(path, { encoding: "utf-8", tailFromEnd, progress, nowMs });
 }
 
-/** Everything there is now; gives up after a number of empty answers, since a rotation takes two. */
+/** Everything there is now; gives up after a number of empty answers in a row, since a rotation takes two. */
 async function drain(
   tail: FileTail,
 ): Promise<{ lines: string[]; progress: FileProgress | undefined }> {
@@ -29,6 +42,7 @@ async function drain(
     const batch = await tail.next();
     if (batch === undefined) empty++;
     else {
+      empty = 0;
       lines.push(...batch.lines);
       progress = batch.progress ?? progress;
     }
@@ -113,7 +127,7 @@ describe("file tail", () => {
   test("tail_from_end skips what was there before the first run", () =>
     inDirectory(async (path) => {
       await writeFile(path, "old\n");
-      await using tail = tailOf(path, undefined, true);
+      await using tail = tailOf(path, undefined, { tailFromEnd: true });
       assert.deepEqual((await drain(tail)).lines, []);
       await appendFile(path, "new\n");
       assert.deepEqual((await drain(tail)).lines, ["new"]);
@@ -125,5 +139,80 @@ describe("file tail", () => {
       const first = await tail.next();
       assert.ok(first!.lines.length < 20_000);
       assert.equal((await drain(tail)).lines.length + first!.lines.length, 300_000);
+    }));
+  test("copy-truncate: what was not read yet is read from the copy, first", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n");
+      await using tail = tailOf(path);
+      await drain(tail);
+      await appendFile(path, "3\nhal");
+      await copyFile(path, `${path}.1`);
+      await truncate(path);
+      await appendFile(path, "f\n4\n");
+      assert.deepEqual((await drain(tail)).lines, ["3", "hal", "f", "4"]);
+    }));
+  test("copy-truncate: a file that grew beyond where it was before anybody looked is read from its beginning", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n");
+      await using tail = tailOf(path);
+      await drain(tail);
+      await truncate(path);
+      await appendFile(path, "3\n4\n5\n6\n");
+      assert.deepEqual((await drain(tail)).lines, ["3", "4", "5", "6"]);
+    }));
+  test("copy-truncate while nobody looked loses nothing", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n");
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        ({ progress } = await drain(tail));
+      }
+      await appendFile(path, "3\n");
+      await copyFile(path, `${path}.1`);
+      await truncate(path);
+      await appendFile(path, "4\n5\n6\n7\n");
+      await using tail = tailOf(path, progress);
+      assert.deepEqual((await drain(tail)).lines, ["3", "4", "5", "6", "7"]);
+    }));
+  test("several rotations while nobody looked lose nothing, and files that only have a similar name are left alone", () =>
+    inDirectory(async (path, directory) => {
+      await writeFile(path, "1\n");
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        ({ progress } = await drain(tail));
+      }
+      await appendFile(path, "2\n");
+      await rename(path, `${path}.3`);
+      await utimes(`${path}.3`, 100, 100);
+      for (const [number, second] of [
+        [2, 200],
+        [1, 300],
+      ] as const) {
+        await writeFile(`${path}.${number}`, `rotated ${number}\n`);
+        await utimes(`${path}.${number}`, second, second);
+      }
+      await writeFile(join(directory, "app-errors.log"), "other\n");
+      await writeFile(`${path}.old`, "other\n");
+      await writeFile(path, "last\n");
+      await using tail = tailOf(path, progress);
+      assert.deepEqual((await drain(tail)).lines, ["2", "rotated 2", "rotated 1", "last"]);
+    }));
+  test("lines that come to a file after it was renamed are read for a while", () =>
+    inDirectory(async (path) => {
+      let nowMs = 0;
+      await writeFile(path, "1\n");
+      await using tail = tailOf(path, undefined, { nowMs: () => nowMs });
+      await drain(tail);
+      await rename(path, `${path}.1`);
+      await writeFile(path, "new\n");
+      assert.deepEqual((await drain(tail)).lines, ["new"]);
+      await appendFile(`${path}.1`, "late\nhalf");
+      assert.deepEqual((await drain(tail)).lines, ["late"]);
+      nowMs = 60_000;
+      assert.deepEqual((await drain(tail)).lines, ["half"]);
+      await appendFile(`${path}.1`, "too late\n");
+      assert.deepEqual((await drain(tail)).lines, []);
     }));
 });

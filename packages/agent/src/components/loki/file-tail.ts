@@ -2,34 +2,33 @@
  * Follows one growing file by inode and offset, through rotation by rename, copy-truncate, atomic replacement and restarts. It never delivers
  * half a line unless the file is gone, and says with every batch how far the file is read once the batch is taken.
  */
-import { createHash } from "node:crypto";
-import { open, readdir, stat } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
 import { LineSplitter } from "./line-splitter.ts";
+import {
+  findCopy,
+  findMissed,
+  findRenamed,
+  hasSignature,
+  openIfThere,
+  signatureOf,
+  statOf,
+} from "./rotated-file.ts";
+import type { FileProgress } from "./rotated-file.ts";
 
 /** Lines of a batch: without it a large backlog would be read into memory at once. */
 const BATCH_LINES_MAX = 2000;
 const CHUNK_BYTES = 64 * 1024;
-/** A file is told apart by its first bytes, as many as there are up to the last step. */
+/** A file is told apart by its first bytes, as many as there are up to the last step; below the first step all that there are. */
 const SIGNATURE_STEPS = [64, 128, 256, 512, 1024];
 
-/** What is remembered of a file between runs. */
-export interface FileProgress {
-  /** Device and inode. */
-  readonly identity: string;
-  /** Bytes whose lines were taken. */
-  readonly offset: number;
-  /** Hash of the first `signatureBytes` bytes; empty while the file is shorter than the first step. */
-  readonly signature: string;
-  readonly signatureBytes: number;
-}
+/** Whoever writes a log file goes on for a moment after it was renamed: so long it is looked at still. */
+const LATE_MS = 10_000;
 
 export interface LineBatch {
   readonly lines: readonly string[];
   /** Bytes of the file the lines took. */
   readonly bytes: number;
-  /** To be stored once the lines are taken downstream; undefined when the file they came from is finished and gone. */
+  /** To be stored once the lines are taken downstream. */
   readonly progress: FileProgress | undefined;
 }
 
@@ -37,6 +36,8 @@ interface OpenFile {
   readonly handle: FileHandle;
   readonly identity: string;
   readOffset: number;
+  /** Time of the last write as of the last look. */
+  modifiedMs: number;
   signature: string;
   signatureBytes: number;
 }
@@ -46,10 +47,15 @@ export class FileTail implements AsyncDisposable {
   readonly path: string;
   readonly #encoding: string;
   readonly #tailFromEnd: boolean;
+  readonly #nowMs: () => number;
   #splitter: LineSplitter;
   #file: OpenFile | undefined;
   #progress: FileProgress | undefined;
   #opened = false;
+  /** The last file that was rotated away, with what came to it since. */
+  #late:
+    | { readonly file: OpenFile; readonly splitter: LineSplitter; readonly untilMs: number }
+    | undefined;
 
   /** `progress` is what an earlier run stored. Without it reading starts at the beginning, or with `tailFromEnd` at the present end. */
   constructor(
@@ -58,26 +64,36 @@ export class FileTail implements AsyncDisposable {
       readonly encoding: string;
       readonly tailFromEnd: boolean;
       readonly progress: FileProgress | undefined;
+      readonly nowMs: () => number;
     },
   ) {
     this.path = path;
     this.#encoding = options.encoding;
     this.#tailFromEnd = options.tailFromEnd;
     this.#progress = options.progress;
+    this.#nowMs = options.nowMs;
     this.#splitter = new LineSplitter(options.encoding);
   }
 
   /** The next complete lines, or undefined when there are none now (also while the file does not exist). */
   async next(): Promise<LineBatch | undefined> {
+    const late = await this.#readLate();
+    if (late !== undefined) return late;
     this.#file ??= await this.#open();
     const file = this.#file;
     if (file === undefined) return undefined;
     const now = await statOf(this.path);
-    const same = now !== undefined && now.identity === file.identity;
-    if (same && now.size === file.readOffset) return undefined;
+    if (now !== undefined && now.identity === file.identity) {
+      // Written since, and yet as long as before: it may have been cut and have grown to the same length.
+      const isUntouched = now.modifiedMs === file.modifiedMs;
+      file.modifiedMs = now.modifiedMs;
+      if (now.size === file.readOffset && isUntouched) return undefined;
+      if (now.size < file.readOffset || !(await hasSignature(file.handle, progressOf(file, 0))))
+        return this.#startOver(file);
+    }
     const lines: string[] = [];
     const before = file.readOffset - this.#splitter.pendingBytes;
-    const atEnd = await this.#readLines(file, lines);
+    const atEnd = await this.#readLines(file, this.#splitter, lines);
     if (lines.length > 0) return this.#batch(file, lines, before);
     return atEnd ? this.#settleEnd(file) : undefined;
   }
@@ -85,40 +101,82 @@ export class FileTail implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file?.handle.close();
     this.#file = undefined;
+    await this.#late?.file.handle.close();
+    this.#late = undefined;
   }
 
   async #open(): Promise<OpenFile | undefined> {
     const previous = this.#progress;
-    if (previous !== undefined && !this.#opened) {
-      const rotated = await findByIdentity(this.path, previous.identity);
-      if (rotated !== undefined && rotated !== this.path) {
-        const file = await openFile(rotated);
-        if (file !== undefined && (await hasSignature(file.handle, previous))) {
-          this.#opened = true;
-          return Object.assign(file, {
-            readOffset: previous.offset,
-            signature: previous.signature,
-            signatureBytes: previous.signatureBytes,
-          });
-        }
-        await file?.handle.close();
+    const first = !this.#opened;
+    if (previous !== undefined && first) {
+      const renamed = await findRenamed(this.path, previous);
+      const rest = renamed === undefined ? undefined : await resume(renamed, previous);
+      if (rest !== undefined) {
+        this.#opened = true;
+        return rest;
       }
     }
-    const file = await openFile(this.path);
-    if (file === undefined) return undefined;
-    const first = !this.#opened;
+    const handle = await openIfThere(this.path);
+    if (handle === undefined) return undefined;
+    const file = await openFile(handle);
     this.#opened = true;
-    file.readOffset = await startOffset(file.handle, previous, first && this.#tailFromEnd);
-    return file;
+    const { size } = await handle.stat();
+    if (previous === undefined) {
+      file.readOffset = first && this.#tailFromEnd ? size : 0;
+      return file;
+    }
+    if (size >= previous.offset && (await hasSignature(handle, previous)))
+      return Object.assign(file, resumed(previous));
+    // It was cut, or another stands in its place: what was not read of it may be in a copy.
+    const copy = first ? await this.#openCopy(previous) : undefined;
+    if (copy === undefined) return file;
+    await handle.close();
+    return copy;
   }
 
-  async #readLines(file: OpenFile, lines: string[]): Promise<boolean> {
+  async #openCopy(progress: FileProgress): Promise<OpenFile | undefined> {
+    const copy = await findCopy(this.path, progress);
+    return copy === undefined ? undefined : resume(copy, progress);
+  }
+
+  /** The file was cut: the rest of what it held may be in the copy that copy-truncate makes, then it is read from its beginning. */
+  async #startOver(file: OpenFile): Promise<LineBatch | undefined> {
+    const copy = await this.#openCopy(progressOf(file, file.readOffset));
+    if (copy !== undefined) {
+      await file.handle.close();
+      this.#file = copy;
+      return undefined;
+    }
+    const cut = this.#finish(file);
+    Object.assign(file, { readOffset: 0, signature: "", signatureBytes: 0 });
+    this.#progress = progressOf(file, 0);
+    return cut;
+  }
+
+  /** Lines that came to a file after it was rotated away. They are not remembered: the position is in the next file already. */
+  async #readLate(): Promise<LineBatch | undefined> {
+    const late = this.#late;
+    if (late === undefined) return undefined;
+    const lines: string[] = [];
+    const before = late.file.readOffset;
+    await this.#readLines(late.file, late.splitter, lines);
+    if (this.#nowMs() >= late.untilMs) {
+      this.#late = undefined;
+      await late.file.handle.close();
+      const last = late.splitter.flush();
+      if (last !== undefined) lines.push(last);
+    }
+    if (lines.length === 0) return undefined;
+    return { lines, bytes: late.file.readOffset - before, progress: this.#progress };
+  }
+
+  async #readLines(file: OpenFile, splitter: LineSplitter, lines: string[]): Promise<boolean> {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     while (lines.length < BATCH_LINES_MAX) {
       const { bytesRead } = await file.handle.read(chunk, 0, CHUNK_BYTES, file.readOffset);
       if (bytesRead === 0) return true;
       file.readOffset += bytesRead;
-      this.#splitter.push(chunk.subarray(0, bytesRead), lines);
+      splitter.push(chunk.subarray(0, bytesRead), lines);
     }
     return false;
   }
@@ -126,115 +184,77 @@ export class FileTail implements AsyncDisposable {
   async #batch(file: OpenFile, lines: readonly string[], before: number): Promise<LineBatch> {
     const offset = file.readOffset - this.#splitter.pendingBytes;
     await extendSignature(file);
-    this.#progress = {
-      identity: file.identity,
-      offset,
-      signature: file.signature,
-      signatureBytes: file.signatureBytes,
-    };
+    this.#progress = progressOf(file, offset);
     return { lines, bytes: offset - before, progress: this.#progress };
   }
 
-  /** At the end of what is open: is it still the file of that path, and as long as it was? */
+  /** At the end of what is open, and nothing new in it: is it still the file of that path? */
   async #settleEnd(file: OpenFile): Promise<LineBatch | undefined> {
     const now = await statOf(this.path);
-    if (now !== undefined && now.identity === file.identity) {
-      if (now.size >= file.readOffset) return undefined;
-      const cut = this.#finish();
-      file.readOffset = 0;
-      file.signature = "";
-      file.signatureBytes = 0;
-      this.#progress = { identity: file.identity, offset: 0, signature: "", signatureBytes: 0 };
-      return cut;
-    }
+    if (now !== undefined && now.identity === file.identity) return undefined;
     // Rotated or removed: what was written between the last read and the rename is still in the open file.
     const lines: string[] = [];
     const before = file.readOffset - this.#splitter.pendingBytes;
-    const atEnd = await this.#readLines(file, lines);
+    const atEnd = await this.#readLines(file, this.#splitter, lines);
     if (!atEnd || lines.length > 0) return this.#batch(file, lines, before);
-    const last = this.#finish();
-    await file.handle.close();
-    this.#file = undefined;
-    if (now === undefined) this.#progress = undefined;
+    await extendSignature(file);
+    const last = this.#finish(file);
+    const { mtimeMs } = await file.handle.stat();
+    await this.#retire(file);
+    const missed = await findMissed(this.path, progressOf(file, file.readOffset), mtimeMs);
+    const handle = missed === undefined ? undefined : await openIfThere(missed);
+    this.#file = handle === undefined ? undefined : await openFile(handle);
+    if (this.#file === undefined && now === undefined) this.#progress = undefined;
     return last;
   }
 
-  #finish(): LineBatch | undefined {
+  async #retire(file: OpenFile): Promise<void> {
+    await this.#late?.file.handle.close();
+    this.#late = {
+      file,
+      splitter: new LineSplitter(this.#encoding),
+      untilMs: this.#nowMs() + LATE_MS,
+    };
+  }
+
+  /** Nothing more comes to the file: its last half line is a line. */
+  #finish(file: OpenFile): LineBatch | undefined {
     const bytes = this.#splitter.pendingBytes;
     const line = this.#splitter.flush();
     this.#splitter = new LineSplitter(this.#encoding);
-    return line === undefined ? undefined : { lines: [line], bytes, progress: undefined };
+    this.#progress = progressOf(file, file.readOffset);
+    return line === undefined ? undefined : { lines: [line], bytes, progress: this.#progress };
   }
 }
 
-/** Where to begin in a newly opened file, given what is remembered of the file that stood at the path before. */
-async function startOffset(
-  handle: FileHandle,
-  previous: FileProgress | undefined,
-  fromEnd: boolean,
-): Promise<number> {
-  const { size } = await handle.stat();
-  if (previous === undefined) return fromEnd ? size : 0;
-  return size >= previous.offset && (await hasSignature(handle, previous)) ? previous.offset : 0;
-}
-
-async function openFile(path: string): Promise<OpenFile | undefined> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, "r");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+async function openFile(handle: FileHandle): Promise<OpenFile> {
   const { dev, ino } = await handle.stat();
-  return { handle, identity: `${dev}:${ino}`, readOffset: 0, signature: "", signatureBytes: 0 };
+  const identity = `${dev}:${ino}`;
+  return { handle, identity, readOffset: 0, modifiedMs: 0, signature: "", signatureBytes: 0 };
 }
 
-async function statOf(path: string): Promise<{ identity: string; size: number } | undefined> {
-  try {
-    const { dev, ino, size } = await stat(path);
-    return { identity: `${dev}:${ino}`, size };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
+/** Opens the file that holds the rest of what is remembered, where it goes on. */
+async function resume(path: string, progress: FileProgress): Promise<OpenFile | undefined> {
+  const handle = await openIfThere(path);
+  return handle === undefined
+    ? undefined
+    : Object.assign(await openFile(handle), resumed(progress));
 }
 
-/** The path of a file that was renamed within its directory (`app.log` → `app.log.1`), or the path itself. */
-async function findByIdentity(path: string, identity: string): Promise<string | undefined> {
-  if ((await statOf(path))?.identity === identity) return path;
-  const stem = basename(path).replace(/\.[^.]*$/, "");
-  let names: readonly string[];
-  try {
-    names = await readdir(dirname(path));
-  } catch {
-    return undefined;
-  }
-  for (const name of names) {
-    if (!name.startsWith(stem) || /\.(gz|xz|zst|bz2|z)$/i.test(name)) continue;
-    const candidate = join(dirname(path), name);
-    if ((await statOf(candidate))?.identity === identity) return candidate;
-  }
-  return undefined;
+function resumed({ offset, signature, signatureBytes }: FileProgress) {
+  return { readOffset: offset, signature, signatureBytes };
 }
 
-async function signatureOf(handle: FileHandle, bytes: number): Promise<string> {
-  const head = Buffer.alloc(bytes);
-  const { bytesRead } = await handle.read(head, 0, bytes, 0);
-  return createHash("sha256").update(head.subarray(0, bytesRead)).digest("base64url");
-}
-
-async function hasSignature(handle: FileHandle, progress: FileProgress): Promise<boolean> {
-  if (progress.signatureBytes === 0) {
-    const { dev, ino } = await handle.stat();
-    return `${dev}:${ino}` === progress.identity;
-  }
-  return (await signatureOf(handle, progress.signatureBytes)) === progress.signature;
+function progressOf(
+  { identity, signature, signatureBytes }: OpenFile,
+  offset: number,
+): FileProgress {
+  return { identity, offset, signature, signatureBytes };
 }
 
 async function extendSignature(file: OpenFile): Promise<void> {
-  const step = SIGNATURE_STEPS.findLast((bytes) => bytes <= file.readOffset);
-  if (step === undefined || step <= file.signatureBytes) return;
-  file.signature = await signatureOf(file.handle, step);
-  file.signatureBytes = step;
+  const bytes = SIGNATURE_STEPS.findLast((step) => step <= file.readOffset) ?? file.readOffset;
+  if (bytes <= file.signatureBytes) return;
+  file.signature = await signatureOf(file.handle, bytes);
+  file.signatureBytes = bytes;
 }

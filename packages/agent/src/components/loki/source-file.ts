@@ -12,14 +12,15 @@ import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts
 import type { ValuesOf } from "../../schema.ts";
 import { readCompressedLines } from "./compressed-file.ts";
 import { FileTail } from "./file-tail.ts";
-import type { FileProgress } from "./file-tail.ts";
+import type { FileProgress } from "./rotated-file.ts";
 import { forward, uniqueNanoseconds } from "./forward.ts";
 import { openPositions } from "../../positions.ts";
 import type { Positions } from "../../positions.ts";
 
 /** Without it a glob over a spool directory would take every file descriptor of the process. */
 const FILES_MAX = 4096;
-const SAVE_EVERY_MS = 10_000;
+/** Lines taken since the last save are read again after a crash, with another time: the shorter, the fewer; a save costs two fsyncs. */
+const SAVE_EVERY_MS = 1000;
 /** Pause before lines that a receiver refused are offered again. */
 const RETRY_MS = 1000;
 
@@ -202,6 +203,7 @@ class FileReader implements AsyncDisposable {
             encoding: encoding || "utf-8",
             tailFromEnd,
             progress: this.#positions.get(key),
+            nowMs: () => this.#context.clock.monotonicMs(),
           }),
       intervalMs: watch.min_poll_frequency,
       dueMs: compressed ? now + decompression.initial_delay : now,
@@ -260,7 +262,6 @@ class FileReader implements AsyncDisposable {
     if (batch === undefined) return false;
     await this.#deliver(file, batch.lines, signal);
     if (batch.progress !== undefined) this.#positions.set(file.key, batch.progress);
-    else this.#positions.delete(file.key);
     return true;
   }
 

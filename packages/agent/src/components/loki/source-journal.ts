@@ -19,8 +19,10 @@ import { journalLabels, parseJournalLine } from "./journal-entry.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { openPositions } from "../../positions.ts";
 import type { Positions } from "../../positions.ts";
+import { untilAborted } from "../../until-aborted.ts";
 
-const SAVE_EVERY_MS = 10_000;
+/** Entries taken since the last save are read again after a crash (with the same time, so that a store tells them apart from new ones). */
+const SAVE_EVERY_MS = 1000;
 const RESTART_MS_MIN = 1000;
 const RESTART_MS_MAX = 60_000;
 /** What is kept of journalctl's complaints for the health message. */
@@ -68,27 +70,51 @@ export const sourceJournal = defineComponent({
       log: context.log,
       isValue: (value): value is Cursor => typeof (value as Cursor | null)?.cursor === "string",
     });
-    let restartMs = RESTART_MS_MIN;
-    while (!signal.aborted) {
-      const startedMs = context.clock.monotonicMs();
-      try {
-        await followWithArguments(context, positions, signal);
-      } catch (error) {
-        if (signal.aborted) break;
-        context.setHealth("unhealthy", describeError(error));
-        context.log.warn("journal cannot be followed; trying again", {
-          error: describeError(error),
-          retryMs: restartMs,
-        });
-      } finally {
-        await positions.save();
-      }
-      if (context.clock.monotonicMs() - startedMs > RESTART_MS_MAX) restartMs = RESTART_MS_MIN;
-      await context.clock.sleep(restartMs, signal).catch(() => {});
-      restartMs = Math.min(RESTART_MS_MAX, restartMs * 2);
-    }
+    await Promise.all([
+      keepFollowing(context, positions, signal),
+      untilAborted(signal, async () => {
+        await context.clock.sleep(SAVE_EVERY_MS, signal);
+        await save(context, positions);
+      }),
+    ]);
+    await save(context, positions);
   },
 });
+
+/** Cheap when nothing changed. A disk that takes nothing now is tried again; the entries are taken all the same. */
+async function save(context: Context, positions: Positions<Cursor>): Promise<void> {
+  try {
+    await positions.save();
+  } catch (error) {
+    context.log.warn("the cursor cannot be stored; after a crash entries would be read again", {
+      error: describeError(error),
+    });
+  }
+}
+
+async function keepFollowing(
+  context: Context,
+  positions: Positions<Cursor>,
+  signal: AbortSignal,
+): Promise<void> {
+  let restartMs = RESTART_MS_MIN;
+  while (!signal.aborted) {
+    const startedMs = context.clock.monotonicMs();
+    try {
+      await followWithArguments(context, positions, signal);
+    } catch (error) {
+      if (signal.aborted) break;
+      context.setHealth("unhealthy", describeError(error));
+      context.log.warn("journal cannot be followed; trying again", {
+        error: describeError(error),
+        retryMs: restartMs,
+      });
+    }
+    if (context.clock.monotonicMs() - startedMs > RESTART_MS_MAX) restartMs = RESTART_MS_MIN;
+    await context.clock.sleep(restartMs, signal).catch(() => {});
+    restartMs = Math.min(RESTART_MS_MAX, restartMs * 2);
+  }
+}
 
 /** Follows until journalctl ends (rejects), the arguments change (resolves), or the component stops. */
 async function followWithArguments(
@@ -185,7 +211,6 @@ async function readEntries(
     "Entries that were not sent.",
   );
   const splitter = new LineSplitter();
-  let savedMs = context.clock.nowMs();
   context.setHealth("healthy", "following the journal");
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
     const lines: string[] = [];
@@ -207,10 +232,6 @@ async function readEntries(
     await forward(values.forward_to, entries, signal);
     read.add(entries.length);
     if (cursor !== undefined) positions.set("cursor", { cursor });
-    if (context.clock.nowMs() - savedMs > SAVE_EVERY_MS) {
-      savedMs = context.clock.nowMs();
-      await positions.save();
-    }
   }
 }
 
