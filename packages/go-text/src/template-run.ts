@@ -1,5 +1,5 @@
 /** Runs a parsed template over a root of named values, such as the labels of one entry. */
-import { TEMPLATE_OUTPUT_MAX } from "./limits.ts";
+import { TEMPLATE_OUTPUT_MAX, TEMPLATE_WORK_MAX } from "./limits.ts";
 import type { FunctionTable, TemplateScope } from "./template-arguments.ts";
 import { BUILT_IN_FUNCTIONS, printTime } from "./template-built-ins.ts";
 import type {
@@ -38,6 +38,8 @@ interface Run {
   readonly call: (name: string, args: readonly TemplateValue[]) => TemplateValue;
   readonly variables: Variable[];
   output: string;
+  /** What is left of TEMPLATE_WORK_MAX. */
+  workLeft: number;
 }
 
 /** The dot while it still is the root, so that no map is built for `.name`. */
@@ -58,6 +60,7 @@ export function runTemplate<Scope extends TemplateScope>(
         : BUILT_IN_FUNCTIONS[name]!(args),
     variables: [],
     output: "",
+    workLeft: TEMPLATE_WORK_MAX,
   };
   runNodes(run, nodes, ROOT);
   return run.output;
@@ -65,6 +68,7 @@ export function runTemplate<Scope extends TemplateScope>(
 
 function runNodes(run: Run, nodes: readonly TemplateNode[], dot: Dot): Flow {
   for (const node of nodes) {
+    work(run, 1);
     if (node.kind === "text") write(run, node.text);
     else if (node.kind === "action") {
       const value = runPipeline(run, node.pipeline, dot);
@@ -87,6 +91,20 @@ function write(run: Run, text: string): void {
   }
 }
 
+function work(run: Run, amount: number): void {
+  run.workLeft -= amount;
+  if (run.workLeft < 0) {
+    throw new TemplateRunFault(`a template may do ${TEMPLATE_WORK_MAX} steps of work at most`);
+  }
+}
+
+/** What handling a value costs, in the units of TEMPLATE_WORK_MAX. */
+function weightOf(value: TemplateValue): number {
+  if (typeof value === "string") return 1 + (value.length >>> 4);
+  if (isList(value)) return 1 + value.length;
+  return isMap(value) ? 1 + value.size : 1;
+}
+
 function runBlock(run: Run, node: TemplateBlock, dot: Dot): Flow {
   if (node.kind === "range") return runRange(run, node, dot);
   const value = runPipeline(run, node.pipeline, dot);
@@ -97,6 +115,7 @@ function runBlock(run: Run, node: TemplateBlock, dot: Dot): Flow {
 function runRange(run: Run, node: TemplateBlock, dot: Dot): Flow {
   const { variables } = node.pipeline;
   const subject = runPipeline(run, { ...node.pipeline, variables: [] }, dot);
+  work(run, typeof subject === "bigint" ? Math.max(0, Number(subject)) : weightOf(subject));
   const items = itemsOf(subject);
   if (items.length === 0) return runNodes(run, node.otherwise, dot);
   for (const [key, item] of items) {
@@ -116,8 +135,10 @@ function itemsOf(subject: TemplateValue): readonly (readonly [TemplateValue, Tem
   if (isList(subject)) return subject.map((item, i) => [BigInt(i), item] as const);
   if (isMap(subject)) return [...subject].toSorted(([a], [b]) => (a < b ? -1 : 1));
   if (typeof subject === "bigint") {
-    const count = Math.min(Number(subject), TEMPLATE_OUTPUT_MAX);
-    return Array.from({ length: Math.max(count, 0) }, (_, i) => [BigInt(i), BigInt(i)] as const);
+    return Array.from(
+      { length: Math.max(Number(subject), 0) },
+      (_, i) => [BigInt(i), BigInt(i)] as const,
+    );
   }
   if (subject === null) return [];
   throw new TemplateRunFault("range can't iterate over a value of this type");
@@ -152,9 +173,11 @@ function runCommand(
   if (name === "and" || name === "or") return runLogic(run, name, rest, dot, piped);
   const args = rest.map((operand) => evaluate(run, operand, dot));
   if (piped !== undefined) args.push(piped);
+  for (const value of args) work(run, weightOf(value));
   try {
     const value = run.call(name, args);
     if (typeof value === "string" && value.length > TEMPLATE_OUTPUT_MAX) throw tooLong(name);
+    work(run, weightOf(value));
     return value;
   } catch (error) {
     // The platform's own limit of a text: the only RangeError a function of texts can meet.

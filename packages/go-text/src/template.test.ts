@@ -97,6 +97,12 @@ const RUN_FAULTS: readonly (readonly [string, RegExp])[] = [
     '{{ $x := repeat 900000 "x" }}{{ regexReplaceAll "(x+)" $x "$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1" }}',
     /regexReplaceAll makes more than 1048576 characters/,
   ],
+  ["{{ range 1500 }}{{ range 1500 }}{{ end }}{{ end }}", /steps of work at most/],
+  ["{{ range 3000000 }}{{ end }}", /steps of work at most/],
+  [
+    '{{ $x := repeat 1000000 "x" }}{{ range 100 }}{{ $y := upper $x }}{{ end }}',
+    /steps of work at most/,
+  ],
   ['{{ range .list }}{{ repeat 900000 "x" }}{{ end }}', /characters at most/],
 ];
 
