@@ -7,7 +7,7 @@ export interface QueryLimits {
   readonly seriesMax: number;
   /** Series held while a query is evaluated, before an aggregation reduces them. Same danger, inside the engine. */
   readonly intermediateSeriesMax: number;
-  /** Characters of the labels of those series. Without it a template makes a megabyte of each, and a query ends the process. */
+  /** Characters of the labels of those series. Without it a template makes a megabyte of each, and one query takes all memory. */
   readonly seriesCharactersMax: number;
   /** Series times steps held at once while a query is evaluated: each is a number or two. */
   readonly cellsMax: number;

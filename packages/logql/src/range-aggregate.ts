@@ -137,8 +137,8 @@ function absentLabels(expr: RangeAggregationExpr): Labels {
   return Labels.fromPairs(pairs);
 }
 
-/** Rows between two looks at the clock. */
-const ROWS_PER_CHECK = 1024;
+/** Rows between two looks at the clock: few, because stages can take milliseconds for a row. */
+const ROWS_PER_CHECK = 8;
 
 async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Promise<void> {
   const { entries } = page;
