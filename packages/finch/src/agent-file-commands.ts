@@ -14,7 +14,7 @@ export async function formatAgentFile(
   if (flags.test === true) {
     if (formatted === text) return;
     throw new FinchError(
-      "invalid",
+      "conflict",
       "finch/not-formatted",
       `${name} is not in the standard format; run finch agent fmt -w ${path}`,
     );

@@ -2,7 +2,7 @@
  * The commands of `finch` and their flags. Each command's code is loaded when it is called, so that `finch agent run` never loads the server
  * and `--help` loads nothing. Exit codes: 0 done, 1 failed, 2 wrong call or bad configuration.
  */
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError } from "commander";
 import { AssertionFailure, describeError, FinchError } from "@finch/runtime";
 import { addAgentCommands } from "./agent-commands.ts";
 import { completionScript, SHELLS } from "./completion.ts";
@@ -67,7 +67,9 @@ export function buildProgram(): Command {
   program
     .command("completion")
     .description(`print the completion script of a shell: ${SHELLS.join(", ")}`)
-    .argument("<shell>", SHELLS.join(", "))
+    .addArgument(
+      Object.assign(new Argument("<shell>", SHELLS.join(", ")), { argChoices: [...SHELLS] }),
+    )
     .addHelpText("after", "\nExample:\n  source <(finch completion bash)\n")
     .action((shell: string) => {
       process.stdout.write(completionScript(shell, program));

@@ -34,10 +34,15 @@ function* collectWords(command: Command, path: string): Iterable<Words> {
   const firstSentence = (text: string) => text.split(/[;:(]/)[0]!.trim();
   yield {
     path,
-    commands: command.commands.map((one) => ({
-      name: one.name(),
-      doc: firstSentence(one.description()),
-    })),
+    commands: [
+      ...shownCommands(command).map((one) => ({
+        name: one.name(),
+        doc: firstSentence(one.description()),
+      })),
+      ...command.registeredArguments.flatMap((one) =>
+        (one.argChoices ?? []).map((name) => ({ name, doc: one.description })),
+      ),
+    ],
     flags: [
       ...command.options.map((one) => ({
         name: one.long ?? one.flags,
@@ -46,9 +51,17 @@ function* collectWords(command: Command, path: string): Iterable<Words> {
       { name: "--help", doc: "show help" },
     ],
   };
-  for (const one of command.commands) {
+  for (const one of shownCommands(command)) {
     yield* collectWords(one, path === "" ? one.name() : `${path} ${one.name()}`);
   }
+}
+
+/** Those that help lists, without `help` itself. */
+function shownCommands(command: Command): Command[] {
+  return command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((one) => one.name() !== "help");
 }
 
 function bashScript(words: readonly Words[]): string {

@@ -1,6 +1,6 @@
 /** The data directory: its lock, and the version file that says which Finch may open it. */
-import { mkdir, readFile, rename, writeFile, open } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rename, stat, writeFile, open } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { FinchError } from "@finch/runtime";
 
 /** Version of the layout of the data directory; older ones are migrated at start, newer ones refused. */
@@ -47,7 +47,7 @@ export async function checkDataVersion(directory: string): Promise<void> {
 /** Makes the directory; a fault names it and the way out. */
 export async function makeDataDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o750 });
+    await makeDirectories(directory);
   } catch (error) {
     throw new FinchError(
       "conflict",
@@ -55,6 +55,24 @@ export async function makeDataDirectory(directory: string): Promise<void> {
       `cannot make the data directory ${directory}; choose another with --data-dir DIR`,
       { cause: error },
     );
+  }
+}
+
+/**
+ * Makes what is missing from the top down. By hand, for the recursive mkdir of Node never ends where the system says ENOENT below a directory that
+ * exists, as /proc does.
+ */
+async function makeDirectories(directory: string): Promise<void> {
+  const make = () => mkdir(directory, { mode: 0o750 });
+  try {
+    await make();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(directory)).isDirectory()) return;
+    const parent = dirname(directory);
+    if (code !== "ENOENT" || parent === directory) throw error;
+    await makeDirectories(parent);
+    await make();
   }
 }
 
