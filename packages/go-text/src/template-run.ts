@@ -115,7 +115,9 @@ function runBlock(run: Run, node: TemplateBlock, dot: Dot): Flow {
 function runRange(run: Run, node: TemplateBlock, dot: Dot): Flow {
   const { variables } = node.pipeline;
   const subject = runPipeline(run, { ...node.pipeline, variables: [] }, dot);
-  work(run, typeof subject === "bigint" ? Math.max(0, Number(subject)) : weightOf(subject));
+  // An item is a pair and a pass, dearer than a character.
+  const passes = typeof subject === "bigint" ? Math.max(0, Number(subject)) : weightOf(subject);
+  work(run, 8 * passes);
   const items = itemsOf(subject);
   if (items.length === 0) return runNodes(run, node.otherwise, dot);
   for (const [key, item] of items) {
