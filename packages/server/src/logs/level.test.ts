@@ -42,6 +42,20 @@ test("levels of lines", () => {
   }
 });
 
+test("a line's level takes no look at the lines after it: a push would else cost the square of its lines", () => {
+  for (const [rule, line, level] of LINES) {
+    const bytes = Buffer.from(line);
+    const watched = new Proxy(Buffer.concat([bytes, Buffer.from("  level=error =")]), {
+      get(target, name) {
+        if (/^\d+$/.test(String(name))) assert.ok(Number(name) <= bytes.length + 1, rule);
+        else assert.fail(`${rule}: the whole buffer is asked for ${String(name)}`);
+        return target[Number(name)];
+      },
+    });
+    assert.equal(levelOfLine(watched, 0, bytes.length), level, rule);
+  }
+});
+
 test("levels of labels and metadata", () => {
   const of = (object: Record<string, string>) => Labels.fromObject(object);
   assert.equal(levelOfLabels(of({ job: "x" })), undefined);

@@ -142,8 +142,10 @@ function endOfString(bytes: Uint8Array, start: number, end: number): number {
 function findLogfmtLevel(bytes: Uint8Array, start: number, end: number): string | undefined {
   let at = start;
   while (at < end) {
-    const equals = bytes.indexOf(0x3d, at);
-    if (equals < 0 || equals >= end) return undefined;
+    // Not indexOf: it would look through all lines that follow, for each line without a pair.
+    let equals = at;
+    while (equals < end && bytes[equals] !== 0x3d) equals++;
+    if (equals === end) return undefined;
     let nameStart = equals;
     while (nameStart > at && bytes[nameStart - 1]! > 0x20 && bytes[nameStart - 1] !== 0x22)
       nameStart--;
