@@ -1,6 +1,6 @@
 /** Chooses the page's time range: presets, own times, live, shift and zoom. */
-import { useState } from "react";
-import type { FormEvent, ReactNode } from "react";
+import { useRef, useState } from "react";
+import type { FormEvent, KeyboardEvent, ReactNode } from "react";
 import { Icon } from "../shell/icons.tsx";
 import { formatInputMoment, formatSpan } from "./format-time.ts";
 import { useRange } from "./range-context.tsx";
@@ -16,6 +16,12 @@ import {
 export function RangeControls(): ReactNode {
   const { range, span, nowMs, setRange } = useRange();
   const [custom, setCustom] = useState(false);
+  const customButton = useRef<HTMLButtonElement>(null);
+  const closeOnEscape = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || !custom) return;
+    setCustom(false);
+    customButton.current?.focus();
+  };
   const live = range.kind === "live";
   const seconds = Math.round(rangeSeconds(range));
   const isPreset = live && RANGE_PRESETS.some((preset) => preset.seconds === seconds);
@@ -26,7 +32,7 @@ export function RangeControls(): ReactNode {
         : { kind: "live", seconds: Math.max(60, seconds) },
     );
   return (
-    <div className="range" role="group" aria-label="Time range">
+    <div className="range" role="group" aria-label="Time range" onKeyDown={closeOnEscape}>
       <button
         type="button"
         className={live ? "live live-on" : "live"}
@@ -48,6 +54,7 @@ export function RangeControls(): ReactNode {
           </button>
         ))}
         <button
+          ref={customButton}
           type="button"
           aria-expanded={custom}
           aria-pressed={!isPreset}
@@ -123,11 +130,7 @@ function CustomRange({ onDone }: { readonly onDone: () => void }): ReactNode {
     onDone();
   };
   return (
-    <form
-      className="popover range-custom"
-      onSubmit={submit}
-      onKeyDown={(event) => event.key === "Escape" && onDone()}
-    >
+    <form className="popover range-custom" onSubmit={submit}>
       <label>
         From
         <input
