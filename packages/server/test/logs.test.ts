@@ -497,6 +497,20 @@ for (const kind of ["memory", "disk"] as const) {
     await closed;
   });
 
+  test(`${kind}: a tail's delay puts late lines in their place`, async () => {
+    await using api = await openApi(kind);
+    const tail = openTail(api.port, { query: '{job="a"}', delay_for: "1" });
+    await once(tail.socket, "open");
+    await push(api, [{ job: "a" }, [[ns(0.1), "second"]]]);
+    await push(api, [{ job: "a" }, [[ns(0.2), "first"]]]);
+    await tail.until(() => tail.lines.length >= 2);
+    assert.deepEqual(tail.lines, ["first", "second"]);
+    assert.equal(tail.frames.length, 1);
+    const closed = once(tail.socket, "close");
+    tail.socket.close();
+    await closed;
+  });
+
   test(`${kind}: a tail that cannot keep up is told what it missed`, async () => {
     await using api = await openApi(kind, { tailQueueEntriesMax: 3 });
     const tail = openTail(api.port, { query: '{job="a"}' });

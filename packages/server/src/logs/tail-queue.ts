@@ -44,6 +44,11 @@ export class TailQueue {
     signal: AbortSignal,
   ): Promise<{ readonly rows: readonly TailEntry[]; readonly dropped: readonly DroppedEntry[] }> {
     while (this.#rows.length === 0) await this.#more(signal);
+    return this.takeNow();
+  }
+
+  /** Everything there is, which may be nothing. */
+  takeNow(): { readonly rows: readonly TailEntry[]; readonly dropped: readonly DroppedEntry[] } {
     const rows = this.#rows;
     const dropped = this.#dropped;
     this.#rows = [];

@@ -117,8 +117,13 @@ async function runTail(
         sent = undefined;
       }
       if (wanted.delayMs > 0) {
+        // What comes in during the delay belongs to it: that is how late lines find their place.
         await context.clock.sleep(wanted.delayMs, signal);
-        rows = rows.toSorted((a, b) => compareBigints(a.timestampNs, b.timestampNs));
+        const later = queue.takeNow();
+        dropped = [...dropped, ...later.dropped];
+        rows = [...rows, ...later.rows].toSorted((a, b) =>
+          compareBigints(a.timestampNs, b.timestampNs),
+        );
       }
       if (rows.length > 0 || dropped.length > 0) {
         await sendFrames(socket, rows, dropped, wanted.categorize);
