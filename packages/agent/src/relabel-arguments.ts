@@ -36,7 +36,9 @@ export function compileRuleBlocks(
 export function ruleFault(rules: readonly RuleValues[], path = "rule"): ArgumentFault | undefined {
   for (const [index, rule] of rules.entries()) {
     const message = relabelFault(toConfig(rule), { names: "legacy" });
-    if (message !== undefined) return { at: `${path}[${index}]`, message };
+    if (message === undefined) continue;
+    const at = `${path}[${index}]`;
+    return { at: message.startsWith("bad regular expression") ? `${at}.regex` : at, message };
   }
   return undefined;
 }

@@ -90,7 +90,8 @@ export function relabelFault(
     compileRule(config, options.names);
     return undefined;
   } catch (error) {
-    return describeError(error);
+    // A bad expression's cause says the same again, of the expression as it is anchored.
+    return error instanceof FinchError ? error.message : describeError(error);
   }
 }
 

@@ -177,8 +177,9 @@ class Scanner {
       return;
     }
     const shown = String.fromCodePoint(this.#text.codePointAt(this.#offset)!);
+    const hint = char === "#" ? "; comments begin with //" : "";
     this.#fault(
-      char === "\0" ? "illegal character NUL" : `illegal character ${JSON.stringify(shown)}`,
+      char === "\0" ? "illegal character NUL" : `illegal character ${JSON.stringify(shown)}${hint}`,
       this.#offset + shown.length,
     );
     this.#push("bad", shown);

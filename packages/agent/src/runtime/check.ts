@@ -1,5 +1,5 @@
 /** Checks everything about a graph that can be known without running it. */
-import { evaluate, makeError, makeUnsupported, referencesOf } from "@finch/alloy-syntax";
+import { evaluate, isObject, makeError, makeUnsupported, referencesOf } from "@finch/alloy-syntax";
 import type { Attribute, Diagnostic, ObjectValue, Scope, Span, Value } from "@finch/alloy-syntax";
 import type { ArgumentFault } from "../component.ts";
 import { decodeBody, headerOf } from "./decode-body.ts";
@@ -21,8 +21,7 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
     // What refers to a component is known only when it runs; what reads the environment may differ on the machine it is meant for.
     const isKnown = references.every(
       ({ path }) =>
-        path[0] !== "sys" &&
-        path[0] !== "env" &&
+        !readsEnvironment(path, library) &&
         !node.references.some((reference) => within(reference, attribute)),
     );
     if (!isKnown || references.some(({ path }) => !library.has(path[0]!))) return undefined;
@@ -41,6 +40,13 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
   if (!decoded.isComplete) return;
   const fault = node.definition.check?.(decoded.values);
   if (fault !== undefined) diagnostics.push(faultDiagnostic(node, fault));
+}
+
+/** `sys.env` and `env`. Another name in `sys` is a mistake wherever it runs, and is told by evaluating it. */
+function readsEnvironment(path: readonly string[], library: ObjectValue): boolean {
+  if (path[0] === "env") return true;
+  const functions = path[0] === "sys" ? library.get("sys") : undefined;
+  return functions !== undefined && isObject(functions) && functions.has(path[1] ?? "");
 }
 
 /** What a component's `check` says, with its place. */

@@ -66,7 +66,12 @@ export function decodeValue(attribute: Attribute, value: Value): unknown {
   if (typeof decoded === "number") {
     const unit = attribute.type === "duration" ? " ms" : attribute.type === "bytes" ? " bytes" : "";
     if (bounds.min !== undefined && decoded < bounds.min)
-      throw new DecodeFault(`must be at least ${bounds.min}${unit}, got ${decoded}`, []);
+      throw new DecodeFault(
+        attribute.type === "duration" && typeof value !== "string"
+          ? 'a number is a duration in nanoseconds, and this one is too short; write it with its unit, such as "15s"'
+          : `must be at least ${bounds.min}${unit}, got ${decoded}`,
+        [],
+      );
     if (bounds.max !== undefined && decoded > bounds.max)
       throw new DecodeFault(`must be at most ${bounds.max}${unit}, got ${decoded}`, []);
   }

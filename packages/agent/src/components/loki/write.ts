@@ -112,8 +112,12 @@ function checkArguments(values: Arguments): ArgumentFault | undefined {
   const names = new Set<string>();
   for (const [index, endpoint] of values.endpoint.entries()) {
     const at = `endpoint[${index}]`;
-    if (!URL.canParse(endpoint.url))
-      return { at: `${at}.url`, message: `${JSON.stringify(endpoint.url)} is not a URL` };
+    const protocol = URL.parse(endpoint.url)?.protocol;
+    if (protocol !== "http:" && protocol !== "https:")
+      return {
+        at: `${at}.url`,
+        message: `${JSON.stringify(endpoint.url)} is not an http or https URL, such as http://127.0.0.1:3100/loki/api/v1/push`,
+      };
     const name = endpoint.name ?? endpoint.url;
     if (names.has(name))
       return {

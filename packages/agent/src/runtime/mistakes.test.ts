@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { validateConfig } from "./validate.ts";
+
+const endpoint = (line: string) => `loki.write "a" {\n\tendpoint {\n\t\t${line}\n\t}\n}\n`;
+const scrape = (line: string) =>
+  `prometheus.scrape "a" {\n\ttargets    = []\n\tforward_to = []\n\t${line}\n}\n`;
+const rule = (line: string) =>
+  `discovery.relabel "a" {\n\ttargets = []\n\n\trule {\n\t\t${line}\n\t}\n}\n`;
+
+const MISTAKES: readonly (readonly [name: string, text: string, at: string, says: RegExp])[] = [
+  ["a duration without its unit", scrape("scrape_interval = 15"), "4:20", /such as "15s"/],
+  ["a URL without its protocol", endpoint('url = "localhost:3100/push"'), "3:3", /not an http or/],
+  ["a function that does not exist", endpoint('url = sys.envv("X")'), "3:9", /did you mean "env"/],
+  [
+    "a bad expression",
+    rule('regex = "(a"\n\t\taction = "keep"'),
+    "5:3",
+    /^bad regular expression "\(a"/,
+  ],
+  ["a comment of another language", `# comment\n${scrape("")}`, "1:1", /comments begin with \/\//],
+];
+
+describe("mistakes in a configuration say where they are and what to write", () => {
+  for (const [name, text, at, says] of MISTAKES) {
+    test(name, async () => {
+      const [first] = await validateConfig(text, "config.alloy");
+      assert.ok(first !== undefined);
+      const before = text.slice(0, first.start).split("\n");
+      assert.equal(`${before.length}:${before.at(-1)!.length + 1}`, at);
+      assert.match(first.message, says);
+    });
+  }
+});
