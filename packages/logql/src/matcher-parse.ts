@@ -24,6 +24,12 @@ function withRegexpFault<T>(at: Position, make: () => T): T {
     return make();
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;
-    throw parseFault(`error parsing regexp: ${error.message}`, at);
+    throw parseFault(describeBadRegexp(error), at);
   }
+}
+
+/** What is wrong with a pattern, in Go's words where the fault has them; the place says which pattern is meant. */
+export function describeBadRegexp(error: FinchError): string {
+  const reason = String(error.fields["reason"] ?? error.message);
+  return reason.startsWith("error parsing regexp: ") ? reason : `error parsing regexp: ${reason}`;
 }

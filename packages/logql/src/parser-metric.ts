@@ -1,6 +1,6 @@
 /** The grammar of metric queries: aggregations over ranges and vectors, binary operations, and what may stand in parentheses. */
 import { compileRegexp } from "@finch/model";
-import { describeError } from "@finch/runtime";
+import { FinchError } from "@finch/runtime";
 import { PRECEDENCE, RANGE_OPERATORS, VECTOR_OPERATORS } from "./ast.ts";
 import type {
   BinaryOperator,
@@ -19,6 +19,7 @@ import type {
 } from "./ast.ts";
 import { NOWHERE, parseFault } from "./errors.ts";
 import type { Position } from "./errors.ts";
+import { describeBadRegexp } from "./matcher-parse.ts";
 import { parseLabelFilter, parseStages } from "./parser-pipeline.ts";
 import type { TokenStream } from "./token-stream.ts";
 
@@ -179,8 +180,8 @@ function checkPattern(pattern: string): void {
   try {
     compileRegexp(pattern, { anchored: true });
   } catch (error) {
-    const reason = describeError(error);
-    throw parseFault(`invalid regex in label_replace: error parsing regexp: ${reason}`, NOWHERE);
+    if (!(error instanceof FinchError)) throw error;
+    throw parseFault(`invalid regex in label_replace: ${describeBadRegexp(error)}`, NOWHERE);
   }
 }
 

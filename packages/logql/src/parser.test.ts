@@ -84,6 +84,11 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['sum({a="b"})', "unexpected log query in sum"],
   ['topk(0, rate({a="b"}[1m]))', "must be greater than 0"],
   ['label_replace(vector(1), "a", "b", "c", "(")', "invalid regex in label_replace"],
+  ['{a=~"("}', "parse error at line 1, col 2: error parsing regexp: missing closing ): `(`"],
+  [
+    'label_replace(vector(1), "a", "b", "c", "(")',
+    "invalid regex in label_replace: error parsing regexp: missing closing ): `(`",
+  ],
   ["(".repeat(500), "nesting deeper than"],
   [`1${"+1".repeat(50_000)}`, "more than 500 binary operators"],
   [`{a="b"} | a="b"${' or a="b"'.repeat(9000)}`, "more than 500 binary operators"],
