@@ -273,11 +273,15 @@ function TailStatus({
         ? ""
         : words[state.tail];
   const count = `${state.lines.length.toLocaleString("en")} ${state.lines.length === 1 ? "line" : "lines"}`;
+  const parts: string[] = [];
+  if (state.lines.length > 0) parts.push(count);
+  if (text !== "") parts.push(text);
+  if (state.dropped > 0) {
+    parts.push(`${state.dropped.toLocaleString("en")} left out, they came too fast`);
+  }
   return (
     <span className="hint" role="status">
-      {state.lines.length > 0 && count}
-      {text !== "" && ` · ${text}`}
-      {state.dropped > 0 && ` · ${state.dropped} left out, they came too fast`}
+      {parts.join(" · ")}
     </span>
   );
 }
