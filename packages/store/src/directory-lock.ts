@@ -6,7 +6,7 @@ import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server } from "node:net";
 import { join } from "node:path";
-import { directoryLocked } from "./errors.ts";
+import { directoryLocked, diskFailed } from "./errors.ts";
 import { LOCK_FILE } from "./file-names.ts";
 
 interface Holder {
@@ -34,9 +34,7 @@ export async function lockDirectory(directory: string): Promise<AsyncDisposable>
       start: await processStart(process.pid),
       boot: await bootId(),
     };
-    const temporary = `${path}.${process.pid}`;
-    await writeFile(temporary, `${JSON.stringify(own)}\n`);
-    await rename(temporary, path);
+    await writeHolder(path, own, server !== undefined);
   } catch (error) {
     await closeServer(server);
     throw error;
@@ -50,6 +48,20 @@ export async function lockDirectory(directory: string): Promise<AsyncDisposable>
       await closeServer(server);
     },
   };
+}
+
+/** On a full disk the socket alone has to do where there is one: queries must be served, and retention makes room. */
+async function writeHolder(path: string, own: Holder, hasSocket: boolean): Promise<void> {
+  const temporary = `${path}.${process.pid}`;
+  try {
+    await writeFile(temporary, `${JSON.stringify(own)}\n`);
+    await rename(temporary, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    await rm(temporary, { force: true });
+    if (!hasSocket || (code !== "ENOSPC" && code !== "EDQUOT")) throw diskFailed(path, error);
+    await rm(path, { force: true });
+  }
 }
 
 /** Undefined where there is no abstract namespace; then the lock file stands alone. */
@@ -116,8 +128,11 @@ async function processStart(pid: number): Promise<string> {
     }
   }
   const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The command's name, in parentheses, may hold spaces: count fields after it. Start time is field 22.
-  return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  // The command's name, in parentheses, may hold spaces: count fields after it. State is field 3, start time 22.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  // Dead, and not yet waited for by its parent; in containers that can last.
+  if (fields[0] === "Z" || fields[0] === "X") return "";
+  return fields[19] ?? "";
 }
 
 async function bootId(): Promise<string> {

@@ -1,9 +1,12 @@
 /** Rules of the stores that need no fault: limits, windows, retention, views that last, damage in blocks, the lock. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { createMatcher, isStaleAt, setStaleAt, wordsOf } from "@finch/model";
 import { nodeFileSystem } from "@finch/runtime";
 import { lockDirectory } from "../src/directory-lock.ts";
@@ -451,6 +454,30 @@ describe("directory lock", () => {
       await rm(directory, { recursive: true });
     }
   });
+});
+
+test("a holder that was killed and is not yet waited for does not hold", async (t) => {
+  if (process.platform !== "linux") return t.skip("there is no /proc here");
+  const directory = await mkdtemp(join(tmpdir(), "finch-lock-"));
+  // The shell becomes a program that never waits for its child.
+  const parent = spawn("sh", ["-c", "true & echo $!; exec cat"], { stdio: "pipe" });
+  try {
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(line.toString());
+    const statOf = async () => {
+      const text = await readFile(`/proc/${pid}/stat`, "utf8");
+      return text.slice(text.lastIndexOf(")") + 2).split(" ");
+    };
+    while ((await statOf())[0] !== "Z") await setImmediate();
+    const start = (await statOf())[19];
+    const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+    await writeFile(join(directory, "lock"), JSON.stringify({ pid, start, boot }));
+    await using lock = await lockDirectory(directory);
+    assert.ok(lock);
+  } finally {
+    parent.kill();
+    await rm(directory, { recursive: true });
+  }
 });
 
 test("a real directory: append, seal, reopen", async () => {
