@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
+import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import { parseConfig } from "./config.ts";
 import type { ConfigSources } from "./config.ts";
 
@@ -107,4 +110,17 @@ test("an unknown variable is refused, those of finchctl are not", () => {
 test("an empty file is fine", () => {
   assert.equal(parseFile("# nothing\n").listen.ui?.port, 3000);
   assert.equal(parseFile("listen:\n").listen.ui?.port, 3000);
+});
+
+test("the reference lists every option with its flag, variable and default, and its example is valid", async () => {
+  const path = join(import.meta.dirname, "../../../docs/reference/configuration.md");
+  const page = (await readFile(path, "utf8")).replaceAll(/ +/g, " ");
+  for (const { key, placeholder, default: fallback, doc } of CONFIG_OPTIONS) {
+    const row = `| \`${key}\` | \`${flagOf(key)} ${placeholder}\` | \`${envOf(key)}\` | \`${fallback}\` | ${doc} |`;
+    assert.ok(page.includes(row), `${path} lacks the row ${row}`);
+  }
+  const rows = page.split("\n").filter((line) => line.startsWith("| `"));
+  assert.equal(rows.length, CONFIG_OPTIONS.length);
+  const example = /```yaml\n([^`]*)```/.exec(await readFile(path, "utf8"))?.[1];
+  assert.equal(parseFile(example ?? "?").listen.mimir, undefined);
 });
