@@ -1,5 +1,7 @@
 /** The faults the store throws. Every message names the file or the limit, and what to do about it. */
+import { basename, dirname } from "node:path";
 import { FinchError } from "@finch/runtime";
+import { blockOf } from "./file-names.ts";
 
 /** Seconds after which a sender should try again when the disk refuses. */
 const DISK_RETRY_SECONDS = 10;
@@ -7,10 +9,13 @@ const QUEUE_RETRY_SECONDS = 1;
 
 /** Bytes on disk that do not check out, where a torn write cannot explain them. */
 export function corruptFile(path: string, offset: number, what: string): FinchError {
+  const directory = dirname(path);
+  // A block is whole or not there: without one of its files it would be refused again.
+  const unit = blockOf(basename(directory)) === undefined ? path : directory;
   return new FinchError(
     "corrupt",
     "store/corrupt-file",
-    `${path} is damaged at byte ${offset}: ${what}. Restore the file from a backup, or move it out of the directory to go on without it`,
+    `${path} is damaged at byte ${offset}: ${what}. Restore it from a backup, or move ${unit} elsewhere to go on without it`,
     { fields: { path, offset } },
   );
 }

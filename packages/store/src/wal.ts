@@ -103,23 +103,15 @@ class SegmentedWal implements StoreWal {
   }
 
   async cut(segment: number): Promise<void> {
-    const { fileSystem, directory } = this.#options;
-    // The newest segment carries the numbering on: without it a later open would start at 1 again.
+    // The newest segment carries the numbering on: without it a later open would start at 1 again. Those before it go first: on a full
+    // disk they make the room that the next one needs.
+    await this.#removeClosed(Math.min(segment, this.#closed.at(-1)?.number ?? 0));
     if (this.#closed.length > 0 && this.#closed.at(-1)!.number < segment) {
       await this.#enqueue(undefined, async () => {
         if (this.#current === undefined) await this.#startSegment();
       });
     }
-    // One by one and each made durable, so that after a crash no segment is missing between others.
-    for (
-      let first = this.#closed[0];
-      first !== undefined && first.number < segment;
-      first = this.#closed[0]
-    ) {
-      await fileSystem.remove(join(directory, segmentName(first.number)));
-      await fileSystem.syncDirectory(directory);
-      this.#closed.shift();
-    }
+    await this.#removeClosed(segment);
   }
 
   async *read(
@@ -166,6 +158,20 @@ class SegmentedWal implements StoreWal {
     this.#isClosed = true;
     await this.#draining;
     await this.#closeSegment();
+  }
+
+  /** One by one and each made durable, so that after a crash no segment is missing between others. */
+  async #removeClosed(before: number): Promise<void> {
+    const { fileSystem, directory } = this.#options;
+    for (
+      let first = this.#closed[0];
+      first !== undefined && first.number < before;
+      first = this.#closed[0]
+    ) {
+      await fileSystem.remove(join(directory, segmentName(first.number)));
+      await fileSystem.syncDirectory(directory);
+      this.#closed.shift();
+    }
   }
 
   #enqueue(payload: Waiting["payload"], step: Waiting["step"]): Promise<WalPosition> {

@@ -361,6 +361,23 @@ describe("retention", () => {
 });
 
 describe("damage", () => {
+  test("a damaged block says which directory to move, and without it the store opens", async () => {
+    const fileSystem = new FaultyFileSystem();
+    {
+      await using store = await openMetricStore(storeOptions(fileSystem));
+      await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+      await store.flush();
+    }
+    fileSystem.put(`${BLOCK}/pages.bin`, new Uint8Array(3));
+    await assert.rejects(openMetricStore(storeOptions(fileSystem)), {
+      code: "store/corrupt-file",
+      message: new RegExp(`^${BLOCK}/pages.bin is damaged.* move ${BLOCK} elsewhere`),
+    });
+    await fileSystem.remove(BLOCK);
+    await using store = await openMetricStore(storeOptions(fileSystem));
+    assert.equal((await readSamples(store)).size, 0);
+  });
+
   for (const file of ["meta.json", "index.bin", "pages.bin", "metadata.bin"]) {
     test(`a flipped bit anywhere in ${file} is found and named`, async () => {
       const fileSystem = new FaultyFileSystem();

@@ -347,6 +347,19 @@ describe("segments", () => {
     assert.equal((await wal.append(Buffer.from("x"))).segment, 4);
   });
 
+  test("a cut on a full disk removes all but the newest segment, and the rest when there is room", async () => {
+    const fileSystem = await twoSegments();
+    await using wal = await open(fileSystem);
+    const boundary = await wal.rotate();
+    fileSystem.failWritesOf(/\.wal$/, "ENOSPC");
+    await assert.rejects(wal.cut(boundary), { code: "store/disk-failed" });
+    assert.deepEqual(await fileSystem.list(DIRECTORY), ["0000000002.wal"]);
+    fileSystem.failWritesOf(undefined, "");
+    await wal.cut(boundary);
+    assert.equal(wal.statistics().segments, 1);
+    assert.deepEqual(await readAll(wal), []);
+  });
+
   test("a segment is closed above its size", async () => {
     await using wal = await open(new FaultyFileSystem(), { segmentBytesMax: 60 });
     await appendAll(wal, ...Array.from({ length: 10 }, (_, i) => `a record of some bytes ${i}`));
