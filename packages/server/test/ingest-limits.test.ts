@@ -46,6 +46,14 @@ test("remote write: a new series beyond the limit is a 400, and what there is ro
     assert.equal(status, 400);
     assert.match(text, /^too many series at once.*\{__name__="new"\}, timestamp \d+\n$/);
   }
+  const long = encodeRemoteWrite({
+    labels: [Labels.fromObject({ __name__: "new", long: "x".repeat(8000) })],
+    timestampsMs: Float64Array.of(NOW_MS),
+    values: Float64Array.of(1),
+  });
+  const refused = await served.post("/api/v1/write", new Uint8Array(long));
+  assert.equal(refused.status, 400);
+  assert.ok(refused.text.length < 1500, "labels are not sent back whole");
   const { text } = await served.get("/api/v1/query", { query: "known" });
   assert.match(text, /"value":\[\d+,"1"\]/);
 });

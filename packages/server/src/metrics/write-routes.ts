@@ -27,6 +27,8 @@ const REASONS: Readonly<Record<Rejection["reason"], string>> = {
     "too many series at once; drop labels with many values (what was stored before goes on)",
 };
 
+const TOLD_LABELS_LENGTH_MAX = 1000;
+
 interface Dialect {
   readonly path: string;
   readonly successStatus: 200 | 204;
@@ -96,7 +98,7 @@ function describeRefusal(
 ): string | undefined {
   const lines: string[] = [];
   for (const { index, reason, timestampMs } of appended.rejections.slice(0, toldMax)) {
-    const labels = decoded.batch.labelsOf(index).toString();
+    const labels = clipText(decoded.batch.labelsOf(index).toString());
     lines.push(`${REASONS[reason]}: series ${labels}, timestamp ${timestampMs}`);
   }
   const untold = appended.rejections.length - lines.length;
@@ -108,6 +110,11 @@ function describeRefusal(
     );
   }
   return lines.length === 0 ? undefined : lines.join("\n");
+}
+
+/** Labels may take a megabyte; an answer names the series, it does not send it back. */
+function clipText(text: string): string {
+  return text.length <= TOLD_LABELS_LENGTH_MAX ? text : `${text.slice(0, TOLD_LABELS_LENGTH_MAX)}…`;
 }
 
 function familiesOf(counters: {
