@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Labels } from "@finch/model";
-import { systemClock } from "@finch/runtime";
+import { FinchError, systemClock } from "@finch/runtime";
 import { createEngine } from "./engine.ts";
 import { createMemorySource } from "./memory-source.ts";
 
@@ -168,3 +168,22 @@ for (const [name, call, more] of [
     });
   });
 }
+
+void test("queries at once share a number of samples, and give it back", async () => {
+  const shared = createEngine({ clock: systemClock, limits: { samplesTogetherMax: 400 } });
+  const query = { source, query: "rate(requests_total[5m])", timeMs: 600_000 };
+  const answers = await Promise.allSettled(
+    Array.from({ length: 8 }, () => shared.instantQuery(query)),
+  );
+  const refused = answers.filter((answer) => answer.status === "rejected");
+  assert.ok(refused.length > 0 && refused.length < 8, `${refused.length} of 8 refused`);
+  for (const { reason } of refused) {
+    assert.ok(reason instanceof FinchError);
+    assert.deepEqual([reason.kind, reason.retryAfterSeconds], ["unavailable", 2]);
+  }
+  for (let i = 0; i < 20; i++) await shared.instantQuery(query);
+  const again = await Promise.allSettled(
+    Array.from({ length: 8 }, () => shared.instantQuery(query)),
+  );
+  assert.equal(again.filter(({ status }) => status === "rejected").length, refused.length);
+});

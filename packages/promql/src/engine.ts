@@ -13,6 +13,7 @@ import { typeOf } from "./check-types.ts";
 import { ERROR_CODES } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import { Evaluation } from "./evaluation.ts";
+import type { EvaluationOptions } from "./evaluation.ts";
 import { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS, DEFAULT_SUBQUERY_STEP_MS } from "./limits.ts";
 import type { EngineLimits } from "./limits.ts";
 import { parseQuery } from "./parser.ts";
@@ -63,10 +64,11 @@ export interface Engine {
 }
 
 export function createEngine(options: EngineOptions): Engine {
+  const together = { samplesHeld: 0, queries: 0 };
   return {
     instantQuery: async (request) => {
       const grid = { startMs: request.timeMs, stepMs: 1, steps: 1 };
-      return await run(options, request, grid, evaluateInstant);
+      return await run({ ...options, together }, request, grid, evaluateInstant);
     },
     rangeQuery: async (request) => {
       const { startMs, endMs, stepMs } = request;
@@ -74,7 +76,8 @@ export function createEngine(options: EngineOptions): Engine {
         throw badRange(
           "a range query needs a step above zero and an end that is not before its start",
         );
-      return await run(options, request, makeGrid(startMs, endMs, stepMs), evaluateRange);
+      const grid = makeGrid(startMs, endMs, stepMs);
+      return await run({ ...options, together }, request, grid, evaluateRange);
     },
   };
 }
@@ -86,7 +89,7 @@ function badRange(message: string): FinchError {
 type Answer<T> = (evaluation: Evaluation, expr: Expr, grid: Grid) => Promise<T>;
 
 async function run<T extends object>(
-  options: EngineOptions,
+  options: EngineOptions & Pick<EvaluationOptions, "together">,
   request: InstantQuery | RangeQuery,
   grid: Grid,
   answer: Answer<T>,
@@ -118,6 +121,7 @@ async function run<T extends object>(
     source,
     clock,
     limits,
+    together: options.together,
     lookbackMs: request.lookbackMs ?? options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
     subqueryStepMs: options.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS,
     experimentalFunctions,
@@ -145,6 +149,7 @@ async function run<T extends object>(
     throw signal.aborted ? abortError(signal.reason) : error;
   } finally {
     clearTimeout(timer);
+    evaluation.release();
   }
 }
 

@@ -6,6 +6,7 @@ export const ERROR_CODES = {
   execution: "promql/execution",
   unsupported: "promql/unsupported",
   samples: "promql/too-many-samples",
+  busy: "promql/too-many-samples-together",
   badRange: "promql/bad-range",
   timeout: "promql/timeout",
   canceled: "promql/canceled",

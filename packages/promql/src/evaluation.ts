@@ -32,6 +32,8 @@ export interface EvaluationOptions {
   readonly source: SeriesSource;
   readonly clock: Clock;
   readonly limits: EngineLimits;
+  /** What all queries of the engine hold; each adds its own and takes it back at its end. */
+  readonly together: { samplesHeld: number; queries: number };
   readonly lookbackMs: number;
   readonly subqueryStepMs: number;
   readonly experimentalFunctions: boolean;
@@ -60,10 +62,12 @@ export class Evaluation {
   samplesRead = 0;
   selectMs = 0;
   #samplesHeld = 0;
+  #isReleased = false;
   #sliceEndMs: number;
 
   constructor(options: EvaluationOptions) {
     this.options = options;
+    options.together.queries++;
     this.annotations = new Annotations(options.query);
     this.#sliceEndMs = options.clock.monotonicMs() + SLICE_MS;
   }
@@ -89,13 +93,30 @@ export class Evaluation {
 
   /** Counts samples against the limit of the query. */
   spend(samples: number): void {
+    const { limits, together } = this.options;
     this.#samplesHeld += samples;
-    if (this.#samplesHeld <= this.options.limits.samplesMax) return;
-    throw new FinchError(
-      "unprocessable",
-      ERROR_CODES.samples,
-      `query processing would load too many samples into memory in query execution (limit ${this.options.limits.samplesMax})`,
-    );
+    if (!this.#isReleased) together.samplesHeld += samples;
+    if (this.#samplesHeld > limits.samplesMax) throw tooManySamples(limits.samplesMax);
+    if (together.samplesHeld <= limits.samplesTogetherMax) return;
+    // The large ones make room: a small query goes on, however much the others hold.
+    if (this.#samplesHeld * together.queries > limits.samplesTogetherMax) {
+      // At once, so that not all of them give way.
+      this.release();
+      throw new FinchError(
+        "unavailable",
+        ERROR_CODES.busy,
+        `the queries that run now hold ${limits.samplesTogetherMax} samples, which is all they may; try again shortly`,
+        { retryAfterSeconds: 2 },
+      );
+    }
+  }
+
+  /** Gives back what was counted; called when the query has ended, whichever way. */
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.options.together.samplesHeld -= this.#samplesHeld;
+    this.options.together.queries--;
   }
 
   /** Whether the slice of time is used up; then `await breathe()`. Cheap enough for once a series. */
@@ -120,4 +141,12 @@ export class Evaluation {
     if (this.options.delayedNameRemoval) return { labels, dropName: true };
     return { labels: labels.drop(NAME_LABELS), dropName: false };
   }
+}
+
+function tooManySamples(limit: number): FinchError {
+  return new FinchError(
+    "unprocessable",
+    ERROR_CODES.samples,
+    `query processing would load too many samples into memory in query execution (limit ${limit})`,
+  );
 }

@@ -2,6 +2,8 @@
 export interface EngineLimits {
   /** Samples one query may load or produce. Without it a broad query takes all memory. */
   readonly samplesMax: number;
+  /** The same for all queries of the engine that run at once. Without it eight broad ones take eight times the memory. */
+  readonly samplesTogetherMax: number;
   /** Series one selector may match. Without it a selector over everything builds millions of label sets. */
   readonly seriesMax: number;
   /** Wall time of one query. Without it a forgotten dashboard keeps the machine busy. */
@@ -12,6 +14,7 @@ export interface EngineLimits {
 
 export const DEFAULT_LIMITS: EngineLimits = {
   samplesMax: 50_000_000,
+  samplesTogetherMax: 75_000_000,
   seriesMax: 500_000,
   timeoutMs: 120_000,
   stepsMax: 2_000_000,
