@@ -200,7 +200,7 @@ export class Endpoint {
     const { name, backoffMinMs, backoffMaxMs } = this.#options;
     let backoffMs = backoffMinMs;
     let waiting = records;
-    for (;;) {
+    for (let attempt = 0; ; attempt++) {
       waiting = this.#dropTooOld(waiting);
       if (waiting.length === 0) return;
       const samples = countSamples(waiting);
@@ -214,6 +214,7 @@ export class Endpoint {
           "Newest timestamp the endpoint has.",
         ).set(newestMs / 1000);
         context.setHealth("healthy", "sends");
+        if (attempt > 0) context.log.info("the endpoint takes samples again", { endpoint: name });
         return;
       }
       if (outcome.kind === "refused") {
@@ -229,7 +230,8 @@ export class Endpoint {
       this.#count("samples_retried_total", samples);
       context.setHealth("unhealthy", `endpoint ${name} cannot be written to: ${outcome.why}`);
       const waitMs = outcome.afterMs ?? backoffMs;
-      context.log.warn("a write failed and is tried again", {
+      // Once: an endpoint that is away for hours is tried every few seconds, and would fill the log.
+      context.log[attempt === 0 ? "warn" : "debug"]("a write failed and is tried again", {
         endpoint: name,
         samples,
         why: outcome.why,
