@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { parseFields } from "../src/logs/log-fields.ts";
+import { parseFields, withoutKnown } from "../src/logs/log-fields.ts";
 import { levelOf, mergeLines, toLogLine, type Level } from "../src/logs/log-line.ts";
 import {
   logQuery,
@@ -210,4 +210,14 @@ test("volume adds up the names of a level", () => {
     ],
   );
   assert.deepEqual(volumeChart(frame, new Set<Level>(["error"])).series.length, 1);
+});
+
+test("what a line's own fields say is not said again, what differs is", () => {
+  const known: [string, string][] = [["level", "error"]];
+  const fields: [string, string][] = [
+    ["level", "error"],
+    ["level", "warn"],
+    ["user", "u1"],
+  ];
+  assert.deepEqual(withoutKnown(fields, known), fields.slice(1));
 });

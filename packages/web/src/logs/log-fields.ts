@@ -61,3 +61,12 @@ function unquote(text: string): string {
     return mark === "t" ? "\t" : mark;
   });
 }
+
+type Field = readonly [name: string, value: string];
+
+/** A query with a parser gives a line's own fields once more; shown once they say as much. */
+export function withoutKnown(fields: readonly Field[], known: readonly Field[]): Field[] {
+  return fields.filter(
+    ([name, value]) => !known.some((field) => field[0] === name && field[1] === value),
+  );
+}

@@ -3,7 +3,7 @@ import { memo, useMemo, useState } from "react";
 import type { ReactNode } from "react";
 import { Icon } from "../shell/icons.tsx";
 import { formatClockMs, formatMoment } from "../time/format-time.ts";
-import { parseFields } from "./log-fields.ts";
+import { parseFields, withoutKnown } from "./log-fields.ts";
 import type { LogLine } from "./log-line.ts";
 import type { FieldFilter } from "./log-query.ts";
 
@@ -81,7 +81,7 @@ function LogDetails({ line, onFilter, onContext }: LogRowProps): ReactNode {
       <FieldTable
         title="Metadata"
         where="metadata"
-        fields={Object.entries(line.metadata)}
+        fields={withoutKnown(Object.entries(line.metadata), parsed.fields)}
         onFilter={onFilter}
       />
     </div>
