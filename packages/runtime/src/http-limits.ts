@@ -11,6 +11,10 @@ export interface HttpLimits {
   readonly bodyBytesHeldMax: number;
   /** Bytes of a form body (queries); write paths name their own limit. */
   readonly formBytesMax: number;
+  /** Bytes of a refused body that are read and forgotten before the answer; a sender of more may see a broken pipe instead. */
+  readonly drainBytesMax: number;
+  /** Time for that. */
+  readonly drainMsMax: number;
   /** Time for the headers to arrive; a slow sender holds a socket no longer. */
   readonly headersTimeoutMs: number;
   /** Time for the whole request to arrive. */
@@ -31,6 +35,8 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   requestsMax: 512,
   bodyBytesHeldMax: 256 * 1024 * 1024,
   formBytesMax: 10 * 1024 * 1024,
+  drainBytesMax: 64 * 1024 * 1024,
+  drainMsMax: 2000,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
   keepAliveTimeoutMs: 90_000,

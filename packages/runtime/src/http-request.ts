@@ -58,7 +58,9 @@ export function wrapRequest(
     const chunks: Buffer[] = [];
     let size = 0;
     try {
-      for await (const chunk of message as AsyncIterable<Buffer>) {
+      // A body that is refused half way must not take the connection with it: the sender is owed the answer.
+      const arriving = message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+      for await (const chunk of arriving) {
         size += chunk.length;
         if (size > maxBytes) throw tooLarge(size, maxBytes);
         budget.take(chunk.length);
@@ -95,6 +97,29 @@ export function wrapRequest(
       held = 0;
     },
   };
+}
+
+/**
+ * Reads and forgets the rest of a body, so that a sender who writes everything before it reads gets the answer instead of a broken pipe.
+ * Gives up, with false, after the limits' bytes or time.
+ */
+export function drainBody(message: IncomingMessage, limits: HttpLimits): Promise<boolean> {
+  if (message.complete) return Promise.resolve(true);
+  if (message.destroyed) return Promise.resolve(false);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  let bytes = 0;
+  const count = (chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > limits.drainBytesMax) resolve(false);
+  };
+  const finish = (): void => resolve(message.complete);
+  const timer = setTimeout(finish, limits.drainMsMax);
+  message.on("data", count).once("end", finish).once("close", finish);
+  message.resume();
+  return promise.finally(() => {
+    clearTimeout(timer);
+    message.off("data", count).off("end", finish).off("close", finish);
+  });
 }
 
 function isForm(message: IncomingMessage): boolean {

@@ -7,7 +7,7 @@ import { faultReply, toFault } from "./http-faults.ts";
 import type { HttpFaultStyle } from "./http-faults.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { writeReply } from "./http-reply.ts";
-import { BodyBudget, wrapRequest } from "./http-request.ts";
+import { BodyBudget, drainBody, wrapRequest } from "./http-request.ts";
 import { Router } from "./http-router.ts";
 import { HttpStatistics } from "./http-statistics.ts";
 import type { HttpReply, HttpRequest, Route } from "./http-types.ts";
@@ -175,9 +175,9 @@ export class HttpServer {
 
   async #send(message: IncomingMessage, response: ServerResponse, reply: HttpReply): Promise<void> {
     const headers: Record<string, string> = { ...this.options.headers, ...reply.headers };
-    // A body nobody read would have to be drained before the next request: close instead.
-    if (this.#closing || (!message.complete && reply.status >= 400))
-      headers["connection"] = "close";
+    const isDrained = reply.status < 400 || (await drainBody(message, this.options.limits));
+    // What is left of a body would be taken for the next request: close instead.
+    if (this.#closing || !isDrained) headers["connection"] = "close";
     await writeReply(
       message,
       response,

@@ -67,6 +67,31 @@ test("a body over the limit is 413, declared or not, and the connection goes on 
   assert.equal((await post("x".repeat(11), { "transfer-encoding": "chunked" })).status, 413);
 });
 
+test("a sender that writes a whole large body before it reads gets the answer, and may go on", async () => {
+  const read = route("/read", async (r) => textReply(200, String((await r.readBody(10)).length)));
+  await using listener = await listenOn([read]);
+  const keep = { connection: "keep-alive" };
+  for (const headers of [keep, { ...keep, "transfer-encoding": "chunked" }]) {
+    for (let again = 0; again < 3; again++) {
+      const body = "x".repeat(8 << 20);
+      const answer = await ask(listener.port, "/read", { method: "POST", body, headers });
+      assert.equal(answer.status, 413);
+      assert.notEqual(answer.headers.connection, "close");
+    }
+  }
+});
+
+test("a refused body beyond the bound is answered and the connection closed", async () => {
+  const read = route("/read", async (r) => textReply(200, String((await r.readBody(10)).length)));
+  await using listener = await listenOn([read], { drainBytesMax: 100 });
+  const socket = connect(listener.port, "127.0.0.1");
+  socket.write("POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+  socket.write("x".repeat(1000));
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  assert.match(answer.toString(), /^HTTP\/1\.1 413 [^]*connection: close/i);
+  socket.destroy();
+});
+
 test("bodies held by all requests together are bounded", async () => {
   const read = route("/read", async (r) => textReply(200, String((await r.readBody(100)).length)));
   await using listener = await listenOn([read], { bodyBytesHeldMax: 20 });
