@@ -27,7 +27,7 @@ const TYPES: Readonly<Record<string, string>> = {
 /** Formats that are compressed already gain nothing. */
 const INCOMPRESSIBLE: ReadonlySet<string> = new Set([".png", ".woff2", ".ico"]);
 
-/** No request leaves the machine, no script but our own runs, nobody frames us. Mantine and uPlot set styles inline. */
+/** No request leaves the machine, no script but our own runs, nobody frames us. uPlot and CodeMirror set styles inline. */
 const SECURITY_HEADERS = {
   "content-security-policy":
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
