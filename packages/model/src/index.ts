@@ -13,6 +13,12 @@ export {
   formatScientificFloat,
   parseFloatText,
 } from "./float-format.ts";
+export {
+  CUSTOM_BOUNDS_SCHEMA,
+  EXPONENTIAL_SCHEMA_MAX,
+  EXPONENTIAL_SCHEMA_MIN,
+} from "./histogram.ts";
+export type { CounterResetHint, Histogram, HistogramBuckets } from "./histogram.ts";
 export { compareLabels, Labels } from "./labels.ts";
 export type { LogBatch, LogBatchStream, LogColumns, LogPage } from "./log-entry.ts";
 export { createMatcher, formatMatcher } from "./matcher.ts";
@@ -20,7 +26,7 @@ export type { Matcher, MatchOperator } from "./matcher.ts";
 export { compileRegexp } from "./regexp.ts";
 export type { CompiledRegexp } from "./regexp.ts";
 export { isStaleAt, setStaleAt, STALE_NAN_HIGH, STALE_NAN_LOW, wordsOf } from "./sample.ts";
-export type { MetricMetadata, MetricType, SampleBatch, Series } from "./sample.ts";
+export type { Exemplar, MetricMetadata, MetricType, SampleBatch, Series } from "./sample.ts";
 export {
   formatRfc3339,
   parseDurationParameter,

@@ -3,6 +3,7 @@
  * Values are IEEE 754 doubles whose bits matter: a stale marker is the NaN with bits 0x7ff0000000000002. JavaScript does not promise to
  * keep NaN payloads when a number passes through a variable, so copy values with typed-array `set`/`slice` or two 32-bit words.
  */
+import type { Histogram } from "./histogram.ts";
 import type { Labels } from "./labels.ts";
 
 export const STALE_NAN_HIGH = 0x7ff00000;
@@ -44,6 +45,14 @@ export interface MetricMetadata {
   readonly unit: string;
 }
 
+/** One observation kept with a series, to lead from a chart to, say, its trace. */
+export interface Exemplar {
+  /** `trace_id` and the like. */
+  readonly labels: Labels;
+  readonly value: number;
+  readonly timestampMs: number;
+}
+
 /**
  * Samples of one write request. Series `s` owns samples `sampleStarts[s] … sampleStarts[s + 1] - 1`, in the order they came.
  * The batch may alias the request's buffer: it is valid until the promise of `append` settles, and nobody changes it meanwhile.
@@ -54,7 +63,14 @@ export interface SampleBatch {
   readonly sampleStarts: Uint32Array;
   /** Unix milliseconds, whole numbers. */
   readonly timestampsMs: Float64Array;
+  /** A float sample's value; of a sample that is a histogram, its sum. */
   readonly values: Float64Array;
+  /** Samples that are native histograms, by number of the sample. Missing when there is none. */
+  readonly histograms?: ReadonlyMap<number, Histogram>;
+  /** When each counter began, Unix milliseconds; 0 where the sender did not say. Missing when it never did. */
+  readonly startTimestampsMs?: Float64Array;
+  /** Exemplars with the number of their series. Missing when there is none. */
+  readonly exemplars?: readonly { readonly series: number; readonly exemplar: Exemplar }[];
   /**
    * Bytes that stand for the labels of a series, as they came: `keyBytes[keyBounds[2s] … keyBounds[2s + 1])`. Equal bytes mean equal labels
    * (not the other way round), so a store can find a series it has seen without parsing its labels.
@@ -71,6 +87,10 @@ export interface Series {
   readonly labels: Labels;
   /** Unix milliseconds. */
   readonly timestampsMs: Float64Array;
-  /** Same length as `timestampsMs`. */
+  /** Same length as `timestampsMs`. Means nothing where `histograms` has one. */
   readonly values: Float64Array;
+  /** Native histograms among the samples: same length, undefined where the sample is a float. Missing when there is none. */
+  readonly histograms?: readonly (Histogram | undefined)[];
+  /** When the counter began, Unix milliseconds, 0 where unknown; same length. Missing when never known. */
+  readonly startTimestampsMs?: Float64Array;
 }
