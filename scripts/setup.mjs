@@ -1,7 +1,8 @@
 /**
  * Sets the checkout up: `node scripts/setup.mjs [--web]`. Runs on Node 20 or newer with nothing but npm.
  * 1. Installs the locked dependencies, among them the Node that runs Finch, unless the lock file is the one installed already.
- * 2. With `--web`, builds the browser application and compiles the program into Node's cache, unless the sources are the ones built already.
+ * 2. Compiles the WebAssembly kernels, unless their sources are the ones compiled already.
+ * 3. With `--web`, builds the browser application and compiles the program into Node's cache, unless the sources are the ones built already.
  * Does nothing, silently and in a few milliseconds, when nothing changed.
  */
 import { spawnSync } from "node:child_process";
@@ -12,6 +13,8 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALLED = join(ROOT, "node_modules", ".finch-installed");
+const CODEC = join(ROOT, "packages", "codec");
+const COMPILED = join(CODEC, "dist", ".finch-built");
 const WEB = join(ROOT, "packages", "web");
 const BUILT = join(WEB, "dist", ".finch-built");
 const WARMED = join(ROOT, "node_modules", ".finch-warmed");
@@ -19,6 +22,7 @@ const WARMED = join(ROOT, "node_modules", ".finch-warmed");
 const WEB_SOURCES = ["web", "promql", "logql", "go-text", "model", "runtime"];
 
 installDependencies();
+compileKernels();
 if (process.argv.includes("--web")) {
   buildWeb();
   warmCompileCache();
@@ -40,6 +44,19 @@ function installDependencies() {
     );
   }
   writeFileSync(INSTALLED, wanted);
+}
+
+function compileKernels() {
+  const script = join(ROOT, "scripts", "kernels.mjs");
+  const wanted = fingerprint([
+    join(ROOT, "package-lock.json"),
+    script,
+    ...sources(join(CODEC, "asm")),
+  ]);
+  if (readMark(COMPILED) === wanted) return;
+  say("compiling kernels to WebAssembly …");
+  run(process.execPath, [script], "The lines above say what is wrong.");
+  writeFileSync(COMPILED, wanted);
 }
 
 function buildWeb() {

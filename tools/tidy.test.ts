@@ -38,7 +38,12 @@ const BANNED_NAME = /(^|-)(utils?|common|helpers?|misc|manager|v2|new)(-|\.|$)/;
 const LINES_MAX = 500;
 const IMPORT = /(?:\bfrom|\bimport\s*\(?)\s*["']([^"']+)["']/g;
 
-const sources = listFiles("packages/*/src/**/*.{ts,tsx}", "tools/**/*.ts", "scripts/*.mjs");
+const sources = listFiles(
+  "packages/*/src/**/*.{ts,tsx}",
+  "packages/codec/asm/**/*.ts",
+  "tools/**/*.ts",
+  "scripts/*.mjs",
+);
 const everything = listFiles(
   "packages/**/*.{ts,tsx,mjs,md,json}",
   "tools/**/*",

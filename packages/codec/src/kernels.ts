@@ -1,0 +1,51 @@
+/**
+ * Loads the WebAssembly kernels that `scripts/setup.mjs` compiles from `asm/`. For Node only, which is why it has an entry of its own
+ * (`@finch/codec/kernels`): pages in a browser bundle the other one.
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const PAGE_BYTES = 65_536;
+
+const modules = new Map<string, WebAssembly.Module>();
+
+/** Bytes that kernels work on. Addresses are offsets in it; `bytes` must be taken anew after `reserve`. */
+export class KernelMemory {
+  readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1 });
+  #bytes = new Uint8Array(this.memory.buffer);
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Makes it at least `size` bytes long; what it holds stays. Views of it that were taken before are empty if it had to grow. */
+  reserve(size: number): void {
+    const missing = size - this.#bytes.length;
+    if (missing <= 0) return;
+    this.memory.grow(Math.ceil(missing / PAGE_BYTES));
+    this.#bytes = new Uint8Array(this.memory.buffer);
+  }
+}
+
+/**
+ * The functions that `asm/NAME.ts` exports, working on `memory`; variables of the kernel are this instance's own. The module is compiled at
+ * the first call. `Exports` is not checked: the caller declares what the kernel's source says.
+ */
+export function loadKernel<Exports>(name: string, memory: KernelMemory): Exports {
+  let module = modules.get(name);
+  if (module === undefined) modules.set(name, (module = compileKernel(name)));
+  return new WebAssembly.Instance(module, { env: { memory: memory.memory } }).exports as Exports;
+}
+
+function compileKernel(name: string): WebAssembly.Module {
+  const path = fileURLToPath(new URL(`../dist/${name}.wasm`, import.meta.url));
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new Error(`cannot read ${path}: run \`node scripts/setup.mjs\`, which builds it`, {
+      cause,
+    });
+  }
+  return new WebAssembly.Module(bytes);
+}
