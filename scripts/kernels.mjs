@@ -18,7 +18,8 @@ for (const file of readdirSync(join(CODEC, "asm"))) {
 
 async function compile(file) {
   let binary;
-  const { error, stderr } = await asc.main(
+  const messages = asc.createMemoryStream();
+  const { error } = await asc.main(
     [
       file,
       "--baseDir",
@@ -28,9 +29,9 @@ async function compile(file) {
       "--outFile",
       "kernel.wasm",
     ],
-    { writeFile: (_name, contents) => void (binary = contents) },
+    { stderr: messages, writeFile: (_name, contents) => void (binary = contents) },
   );
-  if (error !== null) fail(`${stderr.toString()}${error.message}`);
+  if (error !== null) fail(`${messages.toString()}${error.message}`);
   if (sectionsOf(binary).includes(DATA_SECTION)) {
     fail(
       `asm/${file} has static data (an array or a string), but kernels share memories: lay tables out in memory that the caller gives`,
