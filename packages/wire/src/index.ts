@@ -16,6 +16,10 @@ export type { ExpositionLimits, LokiPushLimits, RemoteWriteLimits } from "./limi
 export { decodeLokiPush } from "./loki-push-decoder.ts";
 export type { LokiPushRequest, LokiPushResult } from "./loki-push-decoder.ts";
 export { encodeLokiPush, encodeLokiPushMessage } from "./loki-push-encoder.ts";
+export { checkHistogram } from "./native-histogram-check.ts";
+export type { RawBuckets, RawHistogram } from "./native-histogram-check.ts";
+export { decodeHistogram, readHistogram, writeHistogram } from "./native-histogram-protobuf.ts";
+export type { HistogramMessage, HistogramSample } from "./native-histogram-protobuf.ts";
 export { decodeRemoteWrite } from "./remote-write-decoder.ts";
 export type { RemoteWriteOptions, RemoteWriteResult } from "./remote-write-decoder.ts";
 export { encodeRemoteWrite } from "./remote-write-encoder.ts";

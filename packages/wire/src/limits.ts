@@ -83,5 +83,8 @@ export const DEFAULT_EXPOSITION_LIMITS: ExpositionLimits = {
   labelValueBytesMax: 8192,
 };
 
+/** Buckets and custom bounds of one native histogram; a message of a byte a bucket would expand to eight times its size. */
+export const HISTOGRAM_BUCKETS_MAX = 65_536;
+
 /** Messages about single series or entries that a result carries; the rest are only counted, or a bad request would answer with a huge body. */
 export const FAULTS_MAX = 10;
