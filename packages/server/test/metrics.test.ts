@@ -57,6 +57,7 @@ function bound(store: MetricStore): Partial<MetricStore> {
     labelValues: (name, scope) => store.labelValues(name, scope),
     series: (scope) => store.series(scope),
     metadata: () => store.metadata(),
+    flush: () => store.flush(),
   };
 }
 
@@ -163,6 +164,15 @@ test("writes and queries: bytes as Prometheus sends them", async () => {
     "content-type": "application/x-www-form-urlencoded",
   });
   assert.equal(posted.text, rows[1]![2]);
+});
+
+test("what is in memory goes into a block when it is asked for", async () => {
+  await using api = await openApi();
+  await api.post("/api/v1/write", encode(ROWS), WRITE_HEADERS);
+  assert.equal(api.store.statistics().blocks, 0);
+  const flushed = await api.post("/ingester/flush?wait=true", new Uint8Array(0), {});
+  assert.deepEqual([flushed.status, flushed.text], [204, ""]);
+  assert.equal(api.store.statistics().blocks, 1);
 });
 
 test("bad queries get Prometheus' errors", async () => {

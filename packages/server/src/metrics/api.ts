@@ -7,6 +7,7 @@ import { createEngine } from "@finch/promql";
 import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import { flushRoutes } from "./flush-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
 import type { MetricsLimits } from "./limits.ts";
 import { queryRoutes } from "./query-routes.ts";
@@ -46,7 +47,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   ];
   const prefixed = underPrefix("/prometheus", reads);
   return {
-    routes: [...writes, ...reads, ...prefixed, ...healthRoutes()],
+    routes: [...writes, ...reads, ...prefixed, ...flushRoutes(options), ...healthRoutes()],
     queryRoutes: prefixed,
     families: () => [
       ...families(),
