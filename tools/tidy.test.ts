@@ -50,6 +50,7 @@ const everything = listFiles(
   "scripts/*",
   "docs/**/*.md",
   "e2e/**/*.ts",
+  "bench/*",
   "*.md",
   ".ci/*",
 );
