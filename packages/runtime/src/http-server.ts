@@ -10,7 +10,7 @@ import { writeReply } from "./http-reply.ts";
 import { BodyBudget, drainBody, wrapRequest } from "./http-request.ts";
 import { Router } from "./http-router.ts";
 import { HttpStatistics } from "./http-statistics.ts";
-import type { HttpReply, HttpRequest, Route } from "./http-types.ts";
+import type { HttpReply, HttpRequest, HttpRoute, Route } from "./http-types.ts";
 import type { Logger } from "./log.ts";
 
 export interface HttpServerOptions {
@@ -82,12 +82,14 @@ export class HttpServer {
     const signal = AbortSignal.any([canceled.signal, this.#teardown.signal]);
     let release = () => {};
     let style: HttpFaultStyle = "text";
+    let faultHeaders: HttpRoute["faultHeaders"];
     try {
       let reply: HttpReply;
       try {
         const plan = this.#plan(message);
         route = plan.route;
         style = plan.style;
+        faultHeaders = plan.faultHeaders;
         const { url, params } = plan;
         const request = wrapRequest(message, {
           ...this.options,
@@ -100,6 +102,7 @@ export class HttpServer {
         reply = await plan.handle(request);
       } catch (thrown) {
         reply = this.#faultReply(thrown, style, message);
+        reply = { ...reply, headers: { ...reply.headers, ...faultHeaders?.(message) } };
       }
       await this.#send(message, response, reply);
     } catch (thrown) {
@@ -115,6 +118,7 @@ export class HttpServer {
   #plan(message: IncomingMessage): {
     readonly route: string;
     readonly style: HttpFaultStyle;
+    readonly faultHeaders?: HttpRoute["faultHeaders"];
     readonly url: URL;
     readonly params: Readonly<Record<string, string>>;
     readonly handle: (request: HttpRequest) => Promise<HttpReply>;
@@ -133,7 +137,8 @@ export class HttpServer {
     switch (routed.kind) {
       case "found": {
         const { route, params } = routed.match;
-        return { route: route.path, style: route.faults, url, params, handle: route.handle };
+        const { path, faults: style, faultHeaders, handle } = route;
+        return { route: path, style, faultHeaders, url, params, handle };
       }
       case "bad-path": {
         const { route, fault } = routed;

@@ -1,5 +1,5 @@
 /** What handlers see of HTTP: plain requests in, plain replies out. The kit (see `http-server.ts`) does the rest. */
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { HttpFaultStyle } from "./http-faults.ts";
 
 export interface HttpRequest {
@@ -43,6 +43,10 @@ export interface HttpRoute {
   readonly path: string;
   /** In which shape faults are told: the protocol's own. */
   readonly faults: HttpFaultStyle;
+  /** Headers of the replies that tell faults, for protocols that ask for some on every reply. Must not throw. */
+  readonly faultHeaders?: (
+    request: Pick<IncomingMessage, "headers">,
+  ) => Readonly<Record<string, string>>;
   readonly handle: HttpHandler;
 }
 

@@ -9,6 +9,12 @@ export interface RemoteWriteLimits {
   readonly seriesMax: number;
   readonly samplesMax: number;
   readonly metadataMax: number;
+  readonly exemplarsMax: number;
+  /** Buckets and bounds of all native histograms; each takes eight times its bytes. */
+  readonly histogramBucketsMax: number;
+  /** Of remote write 2.0: symbols, and bytes of the labels once references are followed. Both would grow without end from a small body. */
+  readonly symbolsMax: number;
+  readonly labelBytesMax: number;
   /** Labels and their sizes in bytes; the index keeps each distinct one in memory. */
   readonly labelsPerSeriesMax: number;
   readonly labelNameBytesMax: number;
@@ -22,6 +28,10 @@ export const DEFAULT_REMOTE_WRITE_LIMITS: RemoteWriteLimits = {
   seriesMax: 200_000,
   samplesMax: 1_000_000,
   metadataMax: 50_000,
+  exemplarsMax: 100_000,
+  histogramBucketsMax: 4_000_000,
+  symbolsMax: 1_000_000,
+  labelBytesMax: 128 << 20,
   labelsPerSeriesMax: 128,
   labelNameBytesMax: 1024,
   labelValueBytesMax: 8192,

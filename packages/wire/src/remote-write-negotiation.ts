@@ -1,18 +1,39 @@
 /** Which remote-write message a request carries, from its headers alone. */
 import { unsupportedMedia } from "./errors.ts";
 
+export type RemoteWriteVersion = "1.0" | "2.0";
+
+const MEDIA_TYPE = "application/x-protobuf";
+const MESSAGES: Readonly<Record<string, RemoteWriteVersion>> = {
+  "prometheus.WriteRequest": "1.0",
+  "io.prometheus.write.v2.Request": "2.0",
+};
+
 /**
- * Returns the version of the protocol when it is one that is read here; else throws a FinchError of kind `unsupported-media`.
- * A missing content type or one without `proto` means 1.0, a missing encoding means snappy. Senders that get a 415 for 2.0 fall back to 1.0.
+ * Returns the version of the protocol; throws a FinchError of kind `unsupported-media` for any other body. The content type alone decides: one
+ * that is missing or has no `proto` means 1.0. A missing encoding means snappy.
  */
 export function negotiateRemoteWrite(
   contentType: string | undefined,
   contentEncoding: string | undefined,
-): "1.0" {
-  const [mediaType = "", ...parameters] = (contentType ?? "").split(";").map((part) => part.trim());
-  if (mediaType !== "" && mediaType.toLowerCase() !== "application/x-protobuf") {
+): RemoteWriteVersion {
+  const version = remoteWriteVersionOf(contentType);
+  const encoding = (contentEncoding ?? "").trim().toLowerCase();
+  if (encoding !== "" && encoding !== "snappy") {
     throw unsupportedMedia(
-      `content type ${JSON.stringify(mediaType)} is not supported: send application/x-protobuf`,
+      `${encoding} encoding (compression) is not accepted by this server; only snappy is acceptable`,
+    );
+  }
+  return version;
+}
+
+/** The version that the content type asks for. */
+export function remoteWriteVersionOf(contentType: string | undefined): RemoteWriteVersion {
+  const whole = (contentType ?? "").trim();
+  const [mediaType = "", ...parameters] = whole.split(";").map((part) => part.trim());
+  if (mediaType !== "" && mediaType.toLowerCase() !== MEDIA_TYPE) {
+    throw unsupportedMedia(
+      `expected ${MEDIA_TYPE} as the first (media) part, got ${whole} content-type`,
     );
   }
   for (const parameter of parameters) {
@@ -22,22 +43,13 @@ export function negotiateRemoteWrite(
       .join("=")
       .trim()
       .replace(/^"(.*)"$/, "$1");
-    if (message === "io.prometheus.write.v2.Request") {
+    const version = Object.hasOwn(MESSAGES, message) ? MESSAGES[message] : undefined;
+    if (version === undefined) {
       throw unsupportedMedia(
-        "not supported yet: remote write 2.0 (io.prometheus.write.v2.Request): send prometheus.WriteRequest",
+        `got ${whole} content type; unknown type for remote write protobuf message ${message}, supported: ${Object.keys(MESSAGES).join(", ")}`,
       );
     }
-    if (message !== "prometheus.WriteRequest") {
-      throw unsupportedMedia(
-        `unknown remote write message ${JSON.stringify(message)}: send prometheus.WriteRequest`,
-      );
-    }
-  }
-  const encoding = (contentEncoding ?? "").trim().toLowerCase();
-  if (encoding !== "" && encoding !== "snappy") {
-    throw unsupportedMedia(
-      `content encoding ${JSON.stringify(encoding)} is not supported: send snappy`,
-    );
+    return version;
   }
   return "1.0";
 }

@@ -331,34 +331,41 @@ void test("a label that reaches beyond its series is refused, also when the body
 const NEGOTIATED: readonly [
   type: string | undefined,
   encoding: string | undefined,
-  refused: RegExp | undefined,
+  answer: string | RegExp,
 ][] = [
-  [undefined, undefined, undefined],
-  ["application/x-protobuf", "snappy", undefined],
-  ["application/x-protobuf;proto=prometheus.WriteRequest", "snappy", undefined],
-  ["application/x-protobuf; proto=prometheus.WriteRequest", "", undefined],
-  ["application/x-protobuf; charset=utf-8", "snappy", undefined],
-  [
-    "application/x-protobuf;proto=io.prometheus.write.v2.Request",
-    "snappy",
-    /not supported yet: remote write 2\.0/,
-  ],
+  [undefined, undefined, "1.0"],
+  ["application/x-protobuf", "snappy", "1.0"],
+  ["application/x-protobuf;proto=prometheus.WriteRequest", "snappy", "1.0"],
+  ["application/x-protobuf; proto=prometheus.WriteRequest", "", "1.0"],
+  ["application/x-protobuf; charset=utf-8", "snappy", "1.0"],
+  ["application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy", "2.0"],
+  ["application/x-protobuf; proto=io.prometheus.write.v2.Request", undefined, "2.0"],
+  ["APPLICATION/X-PROTOBUF;proto=io.prometheus.write.v2.Request", "snappy", "2.0"],
   [
     "application/x-protobuf;proto=io.prometheus.write.v3.Request",
     "snappy",
-    /unknown remote write message/,
+    /^got application\/x-protobuf;proto=io\.prometheus\.write\.v3\.Request content type; unknown type for remote write protobuf message io\.prometheus\.write\.v3\.Request, supported: prometheus\.WriteRequest, io\.prometheus\.write\.v2\.Request$/,
   ],
-  ["application/json", "snappy", /content type "application\/json"/],
-  ["application/x-protobuf", "gzip", /content encoding "gzip"/],
+  ["application/x-protobuf;proto=toString", "snappy", /unknown type .* toString,/],
+  [
+    "application/json",
+    "snappy",
+    /^expected application\/x-protobuf as the first \(media\) part, got application\/json content-type$/,
+  ],
+  [
+    "application/x-protobuf",
+    "gzip",
+    /^gzip encoding \(compression\) is not accepted by this server; only snappy is acceptable$/,
+  ],
 ];
 
-for (const [type, encoding, refused] of NEGOTIATED) {
+for (const [type, encoding, answer] of NEGOTIATED) {
   void test(`negotiate ${type} ${encoding}`, () => {
-    if (refused === undefined) assert.equal(negotiateRemoteWrite(type, encoding), "1.0");
+    if (typeof answer === "string") assert.equal(negotiateRemoteWrite(type, encoding), answer);
     else
       assert.throws(() => negotiateRemoteWrite(type, encoding), {
         kind: "unsupported-media",
-        message: refused,
+        message: answer,
       });
   });
 }

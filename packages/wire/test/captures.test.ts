@@ -10,6 +10,7 @@ import fc from "fast-check";
 import {
   decodeLokiPush,
   decodeRemoteWrite,
+  decodeRemoteWrite2,
   DEFAULT_EXPOSITION_LIMITS,
   DEFAULT_LOKI_PUSH_LIMITS,
   DEFAULT_REMOTE_WRITE_LIMITS,
@@ -78,15 +79,11 @@ for (const folder of ["remote-write-deb", "remote-write-sid", "remote-write-sid2
     let samples = 0;
     let families = 0;
     for (const { name, body, header } of capturesIn(folder)) {
-      if (/io\.prometheus\.write\.v2/.test(header("content-type") ?? "")) {
-        assert.throws(
-          () => negotiateRemoteWrite(header("content-type"), header("content-encoding")),
-          { kind: "unsupported-media" },
-        );
-        continue;
-      }
-      assert.equal(negotiateRemoteWrite(header("content-type"), header("content-encoding")), "1.0");
-      const { batch, skippedSeries } = decodeMetrics(body);
+      const version = negotiateRemoteWrite(header("content-type"), header("content-encoding"));
+      const { batch, skippedSeries } =
+        version === "1.0"
+          ? decodeMetrics(body)
+          : decodeRemoteWrite2(body, { limits: DEFAULT_REMOTE_WRITE_LIMITS });
       assert.equal(skippedSeries, 0, name);
       samples += batch.values.length;
       families += batch.metadata.length;

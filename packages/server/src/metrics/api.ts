@@ -12,7 +12,8 @@ import { labelRoutes } from "./label-routes.ts";
 import type { MetricsLimits } from "./limits.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { createSeriesSource } from "./source.ts";
-import { createWriteRoutes } from "./write-routes.ts";
+import { createMetricIngest } from "./write-ingest.ts";
+import { createRemoteWriteRoutes } from "./write-routes.ts";
 
 export interface MetricsApiOptions {
   readonly store: MetricStore;
@@ -33,8 +34,9 @@ export interface MetricsApi {
 /** Makes the API. It owns nothing that must be closed; the store is the caller's. */
 export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
-  const { routes: writes, families } = createWriteRoutes(options);
-  const { clock, limits, store } = options;
+  const { clock, limits, log, store } = options;
+  const ingest = createMetricIngest({ store, clock, limits });
+  const writes = createRemoteWriteRoutes({ ingest, limits, log });
   const engine = createEngine({
     clock,
     limits: { timeoutMs: limits.queryTimeoutMs },
@@ -50,7 +52,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     routes: [...writes, ...reads, ...prefixed, ...flushRoutes(options), ...healthRoutes()],
     queryRoutes: prefixed,
     families: () => [
-      ...families(),
+      ...ingest.families(),
       singleMetric(
         "finch_metrics_queries_running",
         "gauge",

@@ -4,35 +4,31 @@
  * until there is room would hold back all the series that there is room for.
  */
 import { FinchError } from "@finch/runtime";
-import type { Logger, MetricFamily } from "@finch/runtime";
+import type { Logger } from "@finch/runtime";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
-import type { AppendResult, MetricStore, Rejection } from "@finch/store";
-import { decodeRemoteWrite, DEFAULT_REMOTE_WRITE_LIMITS, negotiateRemoteWrite } from "@finch/wire";
-import type { RemoteWriteResult } from "@finch/wire";
+import {
+  decodeRemoteWrite,
+  decodeRemoteWrite2,
+  DEFAULT_REMOTE_WRITE_LIMITS,
+  negotiateRemoteWrite,
+  remoteWriteVersionOf,
+} from "@finch/wire";
+import type { RemoteWriteLimits } from "@finch/wire";
 import type { MetricsLimits } from "./limits.ts";
 import { ScratchPool } from "./scratch-pool.ts";
+import { NOTHING_WRITTEN } from "./write-ingest.ts";
+import type { MetricIngest, Written } from "./write-ingest.ts";
 
-export interface WriteContext {
-  readonly store: MetricStore;
+export interface RemoteWriteContext {
+  readonly ingest: MetricIngest;
   readonly limits: MetricsLimits;
   readonly log: Logger;
 }
 
-const REASONS: Readonly<Record<Rejection["reason"], string>> = {
-  "out-of-order": "out of order sample",
-  "too-old": "too old sample",
-  "too-far-in-future": "out of bounds: timestamp too far in the future",
-  "duplicate-timestamp": "duplicate sample for timestamp, with another value",
-  "too-many-series":
-    "too many series at once; drop labels with many values (what was stored before goes on)",
-};
-
-const TOLD_LABELS_LENGTH_MAX = 1000;
-
 interface Dialect {
   readonly path: string;
   readonly successStatus: 200 | 204;
-  /** Whether a series left out for its labels makes the answer a 400. Prometheus skips it and says nothing. */
+  /** Whether a series of 1.0 left out for its labels makes the answer a 400. Prometheus skips it and says nothing. */
   readonly refusesBadSeries: boolean;
 }
 
@@ -41,108 +37,122 @@ const DIALECTS: readonly Dialect[] = [
   { path: "/api/v1/push", successStatus: 200, refusesBadSeries: true },
 ];
 
-/** The routes, and what they counted. */
-export function createWriteRoutes(context: WriteContext): {
-  readonly routes: readonly HttpRoute[];
-  readonly families: () => readonly MetricFamily[];
-} {
-  const counters = { received: 0, rejected: 0, skippedSeries: 0, histograms: 0, exemplars: 0 };
+export function createRemoteWriteRoutes(context: RemoteWriteContext): readonly HttpRoute[] {
   const pool = new ScratchPool();
-  const limits = {
-    ...DEFAULT_REMOTE_WRITE_LIMITS,
-    bodyBytesMax: context.limits.writeBytesMax,
-    decodedBytesMax: context.limits.writeDecodedBytesMax,
-  };
+  const limits = remoteWriteLimits(context.limits);
   const write = async (dialect: Dialect, request: HttpRequest): Promise<HttpReply> => {
-    negotiateRemoteWrite(
+    const version = negotiateRemoteWrite(
       request.header("content-type") || undefined,
       request.header("content-encoding") || undefined,
     );
     const body = await request.readBody(limits.bodyBytesMax);
     using scratch = pool.take();
-    const decoded = decodeRemoteWrite(body, { limits, scratch: scratch.bytes });
-    const { batch } = decoded;
-    const appended = await context.store.append(batch);
-    counters.received += batch.timestampsMs.length;
-    counters.rejected += appended.rejections.length;
-    counters.skippedSeries += decoded.skippedSeries;
-    counters.histograms += decoded.unsupportedHistograms;
-    counters.exemplars += decoded.droppedExemplars;
-    if (decoded.skippedSeries > 0 && !dialect.refusesBadSeries) {
-      context.log.warn("series skipped", {
-        series: decoded.skippedSeries,
-        samples: decoded.skippedSamples,
-        first: decoded.faults[0],
-      });
-    }
-    const refusal = describeRefusal(decoded, appended, dialect, context.limits.rejectionsToldMax);
-    if (refusal !== undefined) throw new FinchError("invalid", "server/write-refused", refusal);
-    return { status: dialect.successStatus };
+    const options = { limits, scratch: scratch.bytes };
+    return version === "1.0"
+      ? await write1(context, dialect, decodeRemoteWrite(body, options))
+      : await write2(context, dialect, decodeRemoteWrite2(body, options));
   };
-  const routes = DIALECTS.map((dialect): HttpRoute => ({
+  return DIALECTS.map((dialect): HttpRoute => ({
     kind: "http",
     methods: ["POST"],
     path: dialect.path,
     faults: "text",
+    faultHeaders: (request) =>
+      isVersion2(request.headers["content-type"]) ? writtenHeaders(NOTHING_WRITTEN) : {},
     handle: (request) => write(dialect, request),
   }));
-  return { routes, families: () => familiesOf(counters) };
 }
 
-/** What was left out, in words; undefined when nothing was that the sender should know of. */
-function describeRefusal(
-  decoded: RemoteWriteResult,
-  appended: AppendResult,
+/** Limits of the decoders. */
+function remoteWriteLimits(limits: MetricsLimits): RemoteWriteLimits {
+  return {
+    ...DEFAULT_REMOTE_WRITE_LIMITS,
+    bodyBytesMax: limits.writeBytesMax,
+    decodedBytesMax: limits.writeDecodedBytesMax,
+    ...limits.labels,
+  };
+}
+
+async function write1(
+  { ingest, log }: RemoteWriteContext,
   dialect: Dialect,
-  toldMax: number,
-): string | undefined {
-  const lines: string[] = [];
-  for (const { index, reason, timestampMs } of appended.rejections.slice(0, toldMax)) {
-    const labels = clipText(decoded.batch.labelsOf(index).toString());
-    lines.push(`${REASONS[reason]}: series ${labels}, timestamp ${timestampMs}`);
+  decoded: ReturnType<typeof decodeRemoteWrite>,
+): Promise<HttpReply> {
+  const { told } = await ingest.ingest(decoded.batch);
+  const { skippedSeries, skippedSamples, droppedExemplars } = decoded;
+  ingest.countLeftOut({
+    series: skippedSeries,
+    samples: skippedSamples,
+    exemplars: droppedExemplars,
+  });
+  if (skippedSeries > 0 && !dialect.refusesBadSeries) {
+    log.warn("series skipped", {
+      series: skippedSeries,
+      samples: skippedSamples,
+      first: decoded.faults[0],
+    });
   }
-  const untold = appended.rejections.length - lines.length;
-  if (untold > 0) lines.push(`and ${untold} more samples`);
-  if (dialect.refusesBadSeries) lines.push(...decoded.faults);
+  // What is over a limit of ours is told in any dialect: it was not the sender's mistake.
+  const lines = [
+    ...told,
+    ...decoded.faults.filter((fault) => dialect.refusesBadSeries || isOverLimit(fault)),
+  ];
   if (decoded.unsupportedHistograms > 0) {
     lines.push(
       `not supported yet: native histograms (${decoded.unsupportedHistograms} left out, all else is stored)`,
     );
   }
-  return lines.length === 0 ? undefined : lines.join("\n");
+  if (lines.length > 0) throw new FinchError("invalid", "server/write-refused", lines.join("\n"));
+  return { status: dialect.successStatus };
 }
 
-/** Labels may take a megabyte; an answer names the series, it does not send it back. */
-function clipText(text: string): string {
-  return text.length <= TOLD_LABELS_LENGTH_MAX ? text : `${text.slice(0, TOLD_LABELS_LENGTH_MAX)}…`;
-}
-
-function familiesOf(counters: {
-  readonly received: number;
-  readonly rejected: number;
-  readonly skippedSeries: number;
-  readonly histograms: number;
-  readonly exemplars: number;
-}): readonly MetricFamily[] {
-  const counter = (name: string, help: string, value: number): MetricFamily => ({
-    name: `finch_metrics_${name}_total`,
-    type: "counter",
-    help,
-    samples: [{ labels: {}, value }],
+/** A partial write: the answer counts what is stored, also when it is a 400 for the rest. */
+async function write2(
+  { ingest }: RemoteWriteContext,
+  dialect: Dialect,
+  decoded: ReturnType<typeof decodeRemoteWrite2>,
+): Promise<HttpReply> {
+  const { written, told } = await ingest.ingest(decoded.batch);
+  ingest.countLeftOut({
+    series: decoded.skippedSeries,
+    samples: decoded.skippedSamples + decoded.skippedHistograms,
+    exemplars: decoded.droppedExemplars,
   });
-  return [
-    counter("samples_received", "Samples decoded from write requests.", counters.received),
-    counter("samples_rejected", "Samples refused by time or order.", counters.rejected),
-    counter(
-      "series_skipped",
-      "Series left out of write requests for their labels.",
-      counters.skippedSeries,
-    ),
-    counter(
-      "histograms_unsupported",
-      "Native histograms left out of write requests.",
-      counters.histograms,
-    ),
-    counter("exemplars_dropped", "Exemplars left out of write requests.", counters.exemplars),
-  ];
+  const headers = writtenHeaders(written);
+  const lines = [...decoded.faults];
+  if (decoded.faultCount > lines.length)
+    lines.push(`and ${decoded.faultCount - lines.length} more`);
+  lines.push(...told);
+  if (lines.length === 0) return { status: dialect.successStatus, headers };
+  return {
+    status: 400,
+    headers: {
+      ...headers,
+      "content-type": "text/plain; charset=utf-8",
+      "x-content-type-options": "nosniff",
+    },
+    body: `${lines.join("\n")}\n`,
+  };
+}
+
+/** Which 2.0 asks for on every answer, and 1.0 must not have. */
+function writtenHeaders({ samples, histograms, exemplars }: Written): Record<string, string> {
+  return {
+    "x-prometheus-remote-write-samples-written": String(samples),
+    "x-prometheus-remote-write-histograms-written": String(histograms),
+    "x-prometheus-remote-write-exemplars-written": String(exemplars),
+  };
+}
+
+/** Whether the decoder left a series out for a limit, and not because its labels are invalid. */
+function isOverLimit(fault: string): boolean {
+  return / has more than \d+ labels$| is longer than \d+ bytes$/.test(fault);
+}
+
+function isVersion2(contentType: string | undefined): boolean {
+  try {
+    return remoteWriteVersionOf(contentType) === "2.0";
+  } catch {
+    return false;
+  }
 }
