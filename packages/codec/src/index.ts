@@ -15,6 +15,7 @@ export { crc32c } from "./crc32c.ts";
 export { CodecError } from "./errors.ts";
 export type { CodecFault } from "./errors.ts";
 export { hash32, hash64 } from "./hash.ts";
+export { hashKey } from "./key-hash.ts";
 export {
   PROTOBUF_DEPTH_MAX,
   ProtobufReader,

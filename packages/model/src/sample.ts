@@ -77,6 +77,8 @@ export interface SampleBatch {
    */
   readonly keyBytes: Uint8Array;
   readonly keyBounds: Uint32Array;
+  /** The hash of each series' key, four words each, by codec's kernels in this process. Missing where the decoder did not come by it. */
+  readonly keyHashes?: Uint32Array;
   /** Parses the labels of series `s`; validated already, `__name__` included. */
   labelsOf(s: number): Labels;
   readonly metadata: readonly MetricMetadata[];

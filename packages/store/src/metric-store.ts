@@ -1,5 +1,6 @@
 /** The metric store: composes records from batches, applies them to the head once they are durable, answers selections. */
 import { join } from "node:path";
+import { KeyHasher } from "@finch/codec/kernels";
 import { wordsOf } from "@finch/model";
 import type { Labels, MetricMetadata, SampleBatch, Series } from "@finch/model";
 import type {
@@ -73,6 +74,7 @@ class DurableMetricStore implements MetricStore {
   readonly #metadata: Map<string, MetricMetadata>;
   readonly #counters: StoreCounters;
   readonly #record = new MetricRecordWriter();
+  readonly #hasher = new KeyHasher();
   /** Of the batch at hand: series numbers, and how many samples of each are taken. */
   #series = new Int32Array(64) as Int32Array;
   #wanted = new Uint32Array(64) as Uint32Array;
@@ -216,7 +218,8 @@ class DurableMetricStore implements MetricStore {
     const limits = this.#core.indexLimits;
     const { headBytesMax } = this.#options.limits;
     const keyBytesMax = Math.max(KEY_BYTES_MIN, KEY_BYTES_FACTOR * headBytesMax);
-    const source = batch.keyBytes;
+    const hashes =
+      batch.keyHashes ?? this.#hasher.hash(batch.keyBytes, batch.keyBounds, batch.seriesCount);
     this.#series = growInt32(this.#series, batch.seriesCount);
     this.#wanted = growUint32(this.#wanted, batch.seriesCount);
     keys.rewind();
@@ -229,12 +232,10 @@ class DurableMetricStore implements MetricStore {
         this.#series[s] = NOT_WANTED;
         continue;
       }
-      const start = batch.keyBounds[2 * s]!;
-      const end = batch.keyBounds[2 * s + 1]!;
-      let series = keys.find(source, start, end);
+      let series = keys.find(hashes, s);
       if (series < 0) {
         series = index.intern(batch.labelsOf(s), limits);
-        if (series >= 0) keys.add({ source, start, end }, series, keyBytesMax);
+        if (series >= 0) keys.add(hashes, s, { series, bytesMax: keyBytesMax });
       }
       this.#series[s] = series < 0 ? NO_ROOM : series;
     }

@@ -2,34 +2,40 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeriesKeys } from "./series-keys.ts";
 
+const COUNT = 5000;
+/** Many share their first word, and with it their slot. */
+const hashes = Uint32Array.from({ length: 4 * COUNT }, (_, i) =>
+  i % 4 === 0 ? (i >>> 2) % 100 : Math.imul(i, 0x9e3779b1),
+);
+
 test("keys are found in any order, before and after the table grows", () => {
   const keys = new SeriesKeys();
-  const bytes = Array.from({ length: 5000 }, (_, i) =>
-    new TextEncoder().encode(`some_metric{instance="${i * 7}"}`),
-  );
   for (let round = 0; round < 3; round++) {
     keys.rewind();
-    for (let i = 0; i < bytes.length; i++) {
-      const at = round === 2 ? bytes.length - 1 - i : i;
-      const key = bytes[at]!;
-      const found = keys.find(key, 0, key.length);
-      assert.equal(found, round === 0 ? -1 : at);
-      if (found < 0) keys.add({ source: key, start: 0, end: key.length }, at, 1e6);
+    for (let i = 0; i < COUNT; i++) {
+      const at = round === 2 ? COUNT - 1 - i : i;
+      const found = keys.find(hashes, at);
+      assert.equal(found, round === 0 ? -1 : at + 7);
+      if (found < 0) keys.add(hashes, at, { series: at + 7, bytesMax: 1e6 });
     }
   }
 });
 
-test("a key is compared byte by byte, also where a successor is guessed", () => {
+test("each word of a hash counts, also where a successor is guessed; beyond the limit nothing is kept", () => {
   const keys = new SeriesKeys();
-  const text = new TextEncoder().encode("abcabdabe");
-  keys.add({ source: text, start: 0, end: 3 }, 1, 1e6);
-  keys.add({ source: text, start: 3, end: 6 }, 2, 1e6);
+  const few = Uint32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  keys.add(few, 0, { series: 1, bytesMax: 1e6 });
+  keys.add(few, 1, { series: 2, bytesMax: 1e6 });
   const before = keys.bytes;
-  keys.add({ source: text, start: 0, end: 9 }, 3, before + 8);
-  assert.equal(keys.bytes, before, "a key beyond the limit is not kept");
-  keys.rewind();
-  assert.equal(keys.find(text, 0, 3), 1);
-  assert.equal(keys.find(text, 6, 9), -1);
-  assert.equal(keys.find(text, 3, 6), 2);
-  assert.equal(keys.find(text, 3, 5), -1);
+  keys.add(Uint32Array.of(9, 9, 9, 9), 0, { series: 3, bytesMax: before + 8 });
+  assert.equal(keys.bytes, before);
+  assert.equal(keys.find(Uint32Array.of(9, 9, 9, 9), 0), -1);
+  for (let word = 0; word < 4; word++) {
+    keys.rewind();
+    assert.equal(keys.find(few, 0), 1);
+    const other = few.slice(4);
+    other[word]!++;
+    assert.equal(keys.find(other, 0), -1);
+    assert.equal(keys.find(few, 1), 2);
+  }
 });

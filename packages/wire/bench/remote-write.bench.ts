@@ -1,5 +1,6 @@
 /** Remote write requests of 2000 samples with 13 labels each: decompression and decoding, per sample. */
 import { crc32c, decodeSnappy } from "@finch/codec";
+import { WriteRequestReader } from "@finch/codec/kernels";
 import { Labels } from "@finch/model";
 import { decodeRemoteWrite, DEFAULT_REMOTE_WRITE_LIMITS, encodeRemoteWrite } from "../src/index.ts";
 
@@ -32,6 +33,8 @@ const decoded = decodeSnappy(body, { sizeMax: 4 << 20 });
 
 const snappyNs = median(() => decodeSnappy(body, { sizeMax: 4 << 20, scratch })) / params.samples;
 const decodeNs = median(() => decodeRemoteWrite(body, { limits, scratch })) / params.samples;
+const reader = new WriteRequestReader();
+const kernelNs = median(() => decodeRemoteWrite(body, { limits, reader })) / params.samples;
 const freshNs = median(() => decodeRemoteWrite(body, { limits })) / params.samples;
 const encodeNs = median(() => encodeRemoteWrite({ labels, timestampsMs, values })) / params.samples;
 const { batch } = decodeRemoteWrite(body, { limits });
@@ -48,6 +51,7 @@ console.log(
     bytesRaw: decoded.length / params.samples,
     bytesSnappy: body.length / params.samples,
     snappyNs: Math.round(snappyNs),
+    kernelNs: Math.round(kernelNs),
     decodeNs: Math.round(decodeNs),
     decodeFreshMemoryNs: Math.round(freshNs),
     labelsNs: Math.round(labelsNs),

@@ -10,6 +10,8 @@ export interface RemoteWriteLimits {
   readonly samplesMax: number;
   readonly metadataMax: number;
   readonly exemplarsMax: number;
+  /** Native histograms; an empty one is two bytes on the wire, hundreds in memory. */
+  readonly histogramsMax: number;
   /** Buckets and bounds of all native histograms; each takes eight times its bytes. */
   readonly histogramBucketsMax: number;
   /** Of remote write 2.0: symbols, and bytes of the labels once references are followed. Both would grow without end from a small body. */
@@ -29,6 +31,7 @@ export const DEFAULT_REMOTE_WRITE_LIMITS: RemoteWriteLimits = {
   samplesMax: 1_000_000,
   metadataMax: 50_000,
   exemplarsMax: 100_000,
+  histogramsMax: 100_000,
   histogramBucketsMax: 4_000_000,
   symbolsMax: 1_000_000,
   labelBytesMax: 128 << 20,

@@ -1,13 +1,19 @@
 /**
  * Remote write 1.0: a Snappy block of a protobuf `WriteRequest`, read straight into columns. Labels are checked here and parsed only for
  * series the store has not seen. A series that cannot be stored is left out and reported; a body that cannot be read is refused whole.
+ * With a `reader`, what all senders write the same way is read in WebAssembly; the rest, and what is wrong, is always read here.
  */
 import { isAscii } from "node:buffer";
 import { decodeSnappy, ProtobufReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from "@finch/codec";
-import { Labels, type MetricMetadata, type MetricType, type SampleBatch } from "@finch/model";
+import type { WriteRequestColumns, WriteRequestReader } from "@finch/codec/kernels";
+import { Labels, wordsOf } from "@finch/model";
+import type { Exemplar, Histogram, MetricMetadata, MetricType, SampleBatch } from "@finch/model";
 import { badBody, FaultList, tooLarge, translateCodecErrors } from "./errors.ts";
+import { exemplarFault } from "./exemplar-check.ts";
 import { FAULTS_MAX, type RemoteWriteLimits } from "./limits.ts";
-import { bufferOver, isUtf8Range } from "./text-bytes.ts";
+import { readHistogram } from "./native-histogram-protobuf.ts";
+import { checkLabels, readLabelPairs, readString, scanPlainLabels } from "./remote-write-labels.ts";
+import { bufferOver } from "./text-bytes.ts";
 
 export interface RemoteWriteOptions {
   readonly limits: RemoteWriteLimits;
@@ -16,6 +22,8 @@ export interface RemoteWriteOptions {
    * is done with. Fresh memory costs more than decoding does.
    */
   readonly scratch?: Uint8Array | undefined;
+  /** Reads most requests several times as fast, in memory of its own, of which the same holds. */
+  readonly reader?: WriteRequestReader | undefined;
 }
 
 /** A decoded request: what can be stored, and what was left out of it. */
@@ -24,11 +32,14 @@ export interface RemoteWriteResult {
   /** Series left out for their labels, with the samples they had. Prometheus answers 2xx all the same. */
   readonly skippedSeries: number;
   readonly skippedSamples: number;
-  /** Native histograms and exemplars, neither of which is supported yet: left out of series that are otherwise stored. */
-  readonly unsupportedHistograms: number;
+  /** Exemplars left out for their labels; Prometheus answers 2xx all the same. */
   readonly droppedExemplars: number;
   /** The first few reasons, each naming the series by its index in the request. */
   readonly faults: readonly string[];
+  /** Native histograms left out because they contradict themselves. Prometheus answers 400. */
+  readonly badHistograms: number;
+  /** The first few reasons, in its words. */
+  readonly histogramFaults: readonly string[];
 }
 
 const TAG_SERIES = (1 << 3) | WIRE_BYTES;
@@ -37,21 +48,26 @@ const TAG_LABEL = (1 << 3) | WIRE_BYTES;
 const TAG_SAMPLE = (2 << 3) | WIRE_BYTES;
 const TAG_EXEMPLAR = (3 << 3) | WIRE_BYTES;
 const TAG_HISTOGRAM = (4 << 3) | WIRE_BYTES;
-const TAG_NAME = (1 << 3) | WIRE_BYTES;
-const TAG_LABEL_VALUE = (2 << 3) | WIRE_BYTES;
 const TAG_SAMPLE_VALUE = (1 << 3) | WIRE_FIXED64;
 const TAG_SAMPLE_TIME = (2 << 3) | WIRE_VARINT;
+const TAG_EXEMPLAR_VALUE = (2 << 3) | WIRE_FIXED64;
+const TAG_EXEMPLAR_TIME = (3 << 3) | WIRE_VARINT;
 
 /** Decodes a body; throws a FinchError `too-large` (413) or `invalid` (400) that names the byte. */
 export function decodeRemoteWrite(
   body: Uint8Array,
   options: RemoteWriteOptions,
 ): RemoteWriteResult {
-  const { limits, scratch } = options;
+  const { limits, scratch, reader } = options;
   if (body.length > limits.bodyBytesMax) {
     throw tooLarge(
       `the body has ${body.length} bytes, ${limits.bodyBytesMax} are allowed: send smaller batches`,
     );
+  }
+  const columns = reader?.read(body, limits);
+  if (reader !== undefined && columns !== undefined && columns.seriesSeen <= limits.seriesMax) {
+    const result = finishColumns(reader, columns, limits);
+    if (result !== undefined) return result;
   }
   return translateCodecErrors("cannot read the remote write request", () => {
     const decoded = decodeSnappy(body, { sizeMax: limits.decodedBytesMax, scratch });
@@ -61,12 +77,34 @@ export function decodeRemoteWrite(
   });
 }
 
+/** Reads what the kernel left over; undefined when something is wrong there, which reading in order then names. */
+function finishColumns(
+  reader: WriteRequestReader,
+  columns: WriteRequestColumns,
+  limits: RemoteWriteLimits,
+): RemoteWriteResult | undefined {
+  const state = new RequestState(columns.text, limits, { reader, columns });
+  try {
+    for (const { ordinal, tag, start, end } of columns.odd) {
+      state.reader.position = start;
+      state.reader.end = end;
+      state.seriesSeen = ordinal + 1;
+      if (tag === TAG_SERIES) readSeries(state);
+      else if (tag === TAG_METADATA) state.addMetadata(readMetadata(state.reader));
+    }
+  } catch {
+    return undefined;
+  }
+  return state.result();
+}
+
 /** The columns that grow while a request is read. */
 class RequestState {
   readonly bytes: Uint8Array;
   readonly limits: RemoteWriteLimits;
   readonly reader: ProtobufReader;
   readonly faults = new FaultList(FAULTS_MAX);
+  readonly histogramFaults = new FaultList(FAULTS_MAX);
   readonly metadata: MetricMetadata[] = [];
   timestampsMs: Float64Array;
   values: Float64Array;
@@ -78,33 +116,74 @@ class RequestState {
   /** Series of the request so far, those left out included. */
   seriesSeen = 0;
   skippedSamples = 0;
-  histograms = 0;
-  exemplars = 0;
+  histogramsSeen = 0;
+  bucketsSeen = 0;
+  exemplarsSeen = 0;
+  droppedExemplars = 0;
+  readonly histograms = new Map<number, Histogram>();
+  readonly exemplars: { readonly series: number; readonly exemplar: Exemplar }[] = [];
+  readonly #kernel: WriteRequestReader | undefined;
+  #keyHashes: Uint32Array;
 
-  constructor(bytes: Uint8Array, limits: RemoteWriteLimits) {
+  /** With the columns that a kernel has begun, which are continued. */
+  constructor(
+    bytes: Uint8Array,
+    limits: RemoteWriteLimits,
+    begun?: { readonly reader: WriteRequestReader; readonly columns: WriteRequestColumns },
+  ) {
     this.bytes = bytes;
     this.limits = limits;
     this.reader = new ProtobufReader(bytes);
+    this.#kernel = begun?.reader;
     const guess = 16 + (bytes.length >>> 8);
-    this.timestampsMs = new Float64Array(guess);
-    this.values = new Float64Array(guess);
-    this.valueWords = new Uint32Array(this.values.buffer);
-    this.sampleStarts = new Uint32Array(guess + 1);
-    this.keyBounds = new Uint32Array(guess * 2);
+    this.sampleCount = begun?.columns.sampleCount ?? 0;
+    this.seriesCount = begun?.columns.seriesCount ?? 0;
+    this.timestampsMs = begun?.columns.timestampsMs ?? new Float64Array(guess);
+    this.values = begun?.columns.values ?? new Float64Array(guess);
+    this.valueWords = wordsOf(this.values);
+    this.sampleStarts = begun?.columns.sampleStarts ?? new Uint32Array(guess + 1);
+    this.keyBounds = begun?.columns.keyBounds ?? new Uint32Array(guess * 2);
+    this.#keyHashes = begun?.columns.keyHashes ?? new Uint32Array(0);
   }
 
-  growSamples(): void {
-    this.timestampsMs = grown(this.timestampsMs, new Float64Array(this.timestampsMs.length * 2));
-    const values = new Float64Array(this.values.length * 2);
-    const words = new Uint32Array(values.buffer);
-    words.set(this.valueWords);
-    this.values = values;
-    this.valueWords = words;
+  /** The number of a new row at `timestampMs`. The columns hold rows of series that were left out: the caller sets the value. */
+  addRow(timestampMs: number): number {
+    const row = this.sampleCount;
+    if (row >= this.limits.samplesMax) {
+      throw tooLarge(
+        `the request has more than ${this.limits.samplesMax} samples: send smaller batches`,
+      );
+    }
+    if (row >= this.values.length) {
+      this.timestampsMs = grown(this.timestampsMs, new Float64Array(2 * row));
+      this.valueWords = grown(this.valueWords, new Uint32Array(4 * row));
+      this.values = new Float64Array(this.valueWords.buffer);
+    }
+    this.timestampsMs[row] = timestampMs;
+    this.sampleCount = row + 1;
+    return row;
   }
 
-  growSeries(): void {
-    this.sampleStarts = grown(this.sampleStarts, new Uint32Array(this.sampleStarts.length * 2));
-    this.keyBounds = grown(this.keyBounds, new Uint32Array(this.sampleStarts.length * 2));
+  addSeries(keyStart: number, keyEnd: number): void {
+    const s = this.seriesCount++;
+    if (s + 2 > this.sampleStarts.length) {
+      this.sampleStarts = grown(this.sampleStarts, new Uint32Array(2 * s + 2));
+      this.keyBounds = grown(this.keyBounds, new Uint32Array(4 * s + 4));
+    }
+    this.sampleStarts[s + 1] = this.sampleCount;
+    this.keyBounds[2 * s] = keyStart;
+    this.keyBounds[2 * s + 1] = keyEnd;
+    if (this.#kernel === undefined) return;
+    if (4 * s + 4 > this.#keyHashes.length)
+      this.#keyHashes = grown(this.#keyHashes, new Uint32Array(8 * s + 8));
+    this.#keyHashes.set(this.#kernel.hash(keyStart, keyEnd), 4 * s);
+  }
+
+  addMetadata(metadata: MetricMetadata): void {
+    if (this.metadata.length >= this.limits.metadataMax) {
+      throw tooLarge(`the request has metadata of more than ${this.limits.metadataMax} families`);
+    }
+    this.metadata.push(metadata);
   }
 
   result(): RemoteWriteResult {
@@ -115,17 +194,23 @@ class RequestState {
         sampleStarts: this.sampleStarts.subarray(0, seriesCount + 1),
         timestampsMs: this.timestampsMs.subarray(0, sampleCount),
         values: this.values.subarray(0, sampleCount),
+        ...(this.histograms.size > 0 ? { histograms: this.histograms } : {}),
+        ...(this.exemplars.length > 0 ? { exemplars: this.exemplars } : {}),
         keyBytes: bytes,
         keyBounds: keyBounds.subarray(0, 2 * seriesCount),
+        ...(this.#kernel === undefined
+          ? {}
+          : { keyHashes: this.#keyHashes.subarray(0, 4 * seriesCount) }),
         labelsOf: (s) =>
           Labels.fromPairs(readLabelPairs(bytes, keyBounds[2 * s]!, keyBounds[2 * s + 1]!)),
         metadata: this.metadata,
       },
       skippedSeries: this.faults.count,
       skippedSamples: this.skippedSamples,
-      unsupportedHistograms: this.histograms,
-      droppedExemplars: this.exemplars,
+      droppedExemplars: this.droppedExemplars,
       faults: this.faults.messages,
+      badHistograms: this.histogramFaults.count,
+      histogramFaults: this.histogramFaults.messages,
     };
   }
 }
@@ -149,11 +234,8 @@ function readRequest(state: RequestState): void {
       readSeries(state);
       reader.leave(outer);
     } else if (tag === TAG_METADATA) {
-      if (state.metadata.length >= limits.metadataMax) {
-        throw tooLarge(`the request has metadata of more than ${limits.metadataMax} families`);
-      }
       const outer = reader.enter();
-      state.metadata.push(readMetadata(reader));
+      state.addMetadata(readMetadata(reader));
       reader.leave(outer);
     } else {
       reader.skip();
@@ -161,11 +243,19 @@ function readRequest(state: RequestState): void {
   }
 }
 
+/** What one series has besides samples, kept until its labels are known to be good. */
+interface Extras {
+  readonly histograms: { readonly row: number; readonly histogram: Histogram }[];
+  readonly exemplars: Exemplar[];
+  readonly faults: string[];
+}
+
 function readSeries(state: RequestState): void {
-  const { reader, bytes } = state;
+  const { reader, bytes, limits } = state;
   const firstSample = state.sampleCount;
+  const extras: Extras = { histograms: [], exemplars: [], faults: [] };
   let keyStart = reader.position;
-  let keyEnd = scanPlainLabels(bytes, keyStart, reader.end, state.limits);
+  let keyEnd = scanPlainLabels(bytes, keyStart, reader.end, limits);
   // Labels as every sender writes them need no second look.
   let checked = keyEnd > keyStart && isAscii(bytes.subarray(keyStart, keyEnd));
   if (checked) reader.position = keyEnd;
@@ -178,58 +268,44 @@ function readSeries(state: RequestState): void {
       if (keyStart < 0) keyStart = at;
       keyEnd = reader.position;
       checked = false;
-    } else if (tag === TAG_SAMPLE) {
+    } else if (tag === TAG_SAMPLE || tag === TAG_HISTOGRAM || tag === TAG_EXEMPLAR) {
       const outer = reader.enter();
-      readSample(state);
+      if (tag === TAG_SAMPLE) readSample(state);
+      else if (tag === TAG_HISTOGRAM) readHistogramSample(state, extras);
+      else readExemplar(state, extras);
       reader.leave(outer);
-    } else {
-      if (tag === TAG_HISTOGRAM) state.histograms++;
-      else if (tag === TAG_EXEMPLAR) state.exemplars++;
-      reader.skip();
-    }
+    } else reader.skip();
   }
   let fault: string | undefined;
   if (keyStart < 0) fault = "it has no labels";
-  else if (!checked) fault = checkLabels(state, keyStart, keyEnd);
-  endSeries(state, firstSample, { keyStart, keyEnd, fault });
+  else if (!checked) fault = checkLabels(bytes, keyStart, keyEnd, limits);
+  if (fault === undefined) endSeries(state, firstSample, { keyStart, keyEnd, extras });
+  else {
+    state.faults.add(`series ${state.seriesSeen - 1} is left out: ${fault}`);
+    state.skippedSamples += state.sampleCount - firstSample;
+    state.sampleCount = firstSample;
+  }
 }
 
 function endSeries(
   state: RequestState,
   firstSample: number,
-  series: {
-    readonly keyStart: number;
-    readonly keyEnd: number;
-    readonly fault: string | undefined;
-  },
+  found: { readonly keyStart: number; readonly keyEnd: number; readonly extras: Extras },
 ): void {
-  if (series.fault !== undefined) {
-    state.faults.add(`series ${state.seriesSeen - 1} is left out: ${series.fault}`);
-    state.skippedSamples += state.sampleCount - firstSample;
-    state.sampleCount = firstSample;
-    return;
-  }
-  if (state.sampleCount === firstSample) return;
-  const s = state.seriesCount++;
-  if (s + 2 > state.sampleStarts.length || 2 * s + 2 > state.keyBounds.length) state.growSeries();
-  state.sampleStarts[s + 1] = state.sampleCount;
-  state.keyBounds[2 * s] = series.keyStart;
-  state.keyBounds[2 * s + 1] = series.keyEnd;
+  const { histograms, exemplars, faults } = found.extras;
+  for (const fault of faults)
+    state.histogramFaults.add(`histogram of series ${state.seriesSeen - 1}: ${fault}`);
+  if (state.sampleCount === firstSample && exemplars.length === 0) return;
+  for (const { row, histogram } of histograms) state.histograms.set(row, histogram);
+  for (const exemplar of exemplars) state.exemplars.push({ series: state.seriesCount, exemplar });
+  state.addSeries(found.keyStart, found.keyEnd);
 }
 
 function readSample(state: RequestState): void {
   const { reader, bytes } = state;
-  const row = state.sampleCount;
-  if (row >= state.limits.samplesMax) {
-    throw tooLarge(
-      `the request has more than ${state.limits.samplesMax} samples: send smaller batches`,
-    );
-  }
-  if (row >= state.values.length) state.growSamples();
-  state.sampleCount = row + 1;
-  // A field that is not sent is 0, and the columns hold rows of series that were left out.
-  state.timestampsMs[row] = 0;
+  const row = state.addRow(0);
   const words = state.valueWords;
+  // A field that is not sent is 0.
   words[2 * row] = 0;
   words[2 * row + 1] = 0;
   while (reader.more()) {
@@ -241,177 +317,70 @@ function readSample(state: RequestState): void {
       words[2 * row + 1] =
         bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24);
     } else if (tag === TAG_SAMPLE_TIME) {
-      const at = reader.position;
-      const ms = reader.readInt64();
-      if (!Number.isSafeInteger(ms))
-        throw badBody(`timestamp ${ms} ms at byte ${at} is out of range`);
-      state.timestampsMs[row] = ms;
+      state.timestampsMs[row] = readTime(reader);
     } else {
       reader.skip();
     }
   }
 }
 
-/**
- * Where the labels that begin at `start` end, if they are plain: name before value, lengths of one byte, names ascending, none empty, all within
- * the limits, with a metric name. Anything else is -1, for {@link checkLabels} to judge. Says nothing about UTF-8.
- */
-function scanPlainLabels(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  limits: RemoteWriteLimits,
-): number {
-  const { labelNameBytesMax, labelValueBytesMax } = limits;
-  let left = limits.labelsPerSeriesMax;
-  let named = false;
-  let previous = 0;
-  let previousEnd = 0;
-  let at = start;
-  while (at < end && bytes[at] === TAG_LABEL) {
-    if (at + 6 > end) return -1;
-    const length = bytes[at + 1]!;
-    const nameLength = bytes[at + 3]!;
-    const name = at + 4;
-    const nameEnd = name + nameLength;
-    const labelEnd = at + 2 + length;
-    if (
-      length >= 0x80 ||
-      labelEnd > end ||
-      bytes[at + 2] !== TAG_NAME ||
-      nameLength === 0 ||
-      nameEnd + 2 > labelEnd
-    )
-      return -1;
-    const valueLength = bytes[nameEnd + 1]!;
-    if (bytes[nameEnd] !== TAG_LABEL_VALUE || nameEnd + 2 + valueLength !== labelEnd) return -1;
-    if (nameLength > labelNameBytesMax || valueLength > labelValueBytesMax || --left < 0) return -1;
-    if (compareRanges(bytes, previous, previousEnd, name, nameEnd) >= 0) return -1;
-    if (!named && valueLength > 0 && isMetricName(bytes, name, nameEnd)) named = true;
-    previous = name;
-    previousEnd = nameEnd;
-    at = labelEnd;
-  }
-  return named ? at : -1;
+function readTime(reader: ProtobufReader): number {
+  const at = reader.position;
+  const ms = reader.readInt64();
+  if (!Number.isSafeInteger(ms)) throw badBody(`timestamp ${ms} ms at byte ${at} is out of range`);
+  return ms;
 }
 
-/** What is wrong with the labels in `bytes[start … end)`, or undefined. Sorted labels, which all senders send, take one pass. */
-function checkLabels(state: RequestState, start: number, end: number): string | undefined {
-  const { bytes, limits } = state;
-  const reader = new ProtobufReader(bytes, start, end);
-  const ascii = isAscii(bytes.subarray(start, end));
-  let previousStart = 0;
-  let previousEnd = 0;
-  let sorted = true;
-  let named = false;
-  let count = 0;
+function readHistogramSample(state: RequestState, extras: Extras): void {
+  const message = readHistogram(state.reader);
+  state.bucketsSeen += message.bucketCount;
+  const { histogramsMax, histogramBucketsMax } = state.limits;
+  if (++state.histogramsSeen > histogramsMax || state.bucketsSeen > histogramBucketsMax) {
+    throw tooLarge(
+      `the request has more than ${histogramsMax} histograms or ${histogramBucketsMax} buckets: send smaller batches`,
+    );
+  }
+  if (message.fault !== undefined) {
+    extras.faults.push(message.fault);
+    return;
+  }
+  const row = state.addRow(message.timestampMs);
+  state.valueWords[2 * row] = message.sumLow;
+  state.valueWords[2 * row + 1] = message.sumHigh;
+  const { histogram } = message;
+  if (histogram !== undefined) extras.histograms.push({ row, histogram });
+}
+
+/** `Exemplar { repeated Label labels = 1, double value = 2, int64 timestamp = 3 }`. */
+function readExemplar(state: RequestState, extras: Extras): void {
+  const { reader, bytes, limits } = state;
+  if (++state.exemplarsSeen > limits.exemplarsMax) {
+    throw tooLarge(
+      `the request has more than ${limits.exemplarsMax} exemplars: send smaller batches`,
+    );
+  }
+  const { position, end } = reader;
+  const pairs = readLabelPairs(bytes, position, end);
+  let value = 0;
+  let timestampMs = 0;
   while (reader.more()) {
-    if (reader.readTag() !== TAG_LABEL) {
-      reader.skip();
-      continue;
-    }
-    const outer = reader.enter();
-    let nameStart = 0;
-    let nameEnd = 0;
-    let valueStart = 0;
-    let valueEnd = 0;
-    while (reader.more()) {
-      const tag = reader.readTag();
-      if (tag === TAG_NAME) {
-        nameStart = reader.readSpan();
-        nameEnd = reader.position;
-      } else if (tag === TAG_LABEL_VALUE) {
-        valueStart = reader.readSpan();
-        valueEnd = reader.position;
-      } else reader.skip();
-    }
-    reader.leave(outer);
-    if (++count > limits.labelsPerSeriesMax)
-      return `it has more than ${limits.labelsPerSeriesMax} labels`;
-    if (nameStart === nameEnd) return `the name of label ${count - 1} is empty`;
-    if (nameEnd - nameStart > limits.labelNameBytesMax)
-      return `the name of label ${count - 1} is longer than ${limits.labelNameBytesMax} bytes`;
-    if (valueEnd - valueStart > limits.labelValueBytesMax)
-      return `the value of label ${count - 1} is longer than ${limits.labelValueBytesMax} bytes`;
-    if (
-      !ascii &&
-      !(isUtf8Range(bytes, nameStart, nameEnd) && isUtf8Range(bytes, valueStart, valueEnd))
-    )
-      return `label ${count - 1} is not valid UTF-8`;
-    if (count > 1 && compareRanges(bytes, previousStart, previousEnd, nameStart, nameEnd) >= 0)
-      sorted = false;
-    if (valueEnd > valueStart && isMetricName(bytes, nameStart, nameEnd)) named = true;
-    previousStart = nameStart;
-    previousEnd = nameEnd;
+    const tag = reader.readTag();
+    if (tag === TAG_EXEMPLAR_VALUE) value = reader.readDouble();
+    else if (tag === TAG_EXEMPLAR_TIME) timestampMs = readTime(reader);
+    else reader.skip();
   }
-  if (!named) return "it has no __name__";
-  return sorted ? undefined : checkUnsorted(bytes, start, end);
+  const labels = exemplarLabels(pairs);
+  if (labels === undefined || exemplarFault(labels) !== undefined) state.droppedExemplars++;
+  else extras.exemplars.push({ labels, value, timestampMs });
 }
 
-function checkUnsorted(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const pairs = readLabelPairs(bytes, start, end);
-  const names = new Set<string>();
-  for (let i = 0; i < pairs.length; i += 2) {
-    const name = pairs[i]!;
-    if (names.has(name)) return `label ${JSON.stringify(name)} is given twice`;
-    names.add(name);
+/** Undefined when a name is given twice. */
+function exemplarLabels(pairs: readonly string[]): Labels | undefined {
+  try {
+    return Labels.fromPairs(pairs);
+  } catch {
+    return undefined;
   }
-  return undefined;
-}
-
-function compareRanges(
-  bytes: Uint8Array,
-  a: number,
-  aEnd: number,
-  b: number,
-  bEnd: number,
-): number {
-  let i = a;
-  let j = b;
-  while (i < aEnd && j < bEnd) {
-    const difference = bytes[i++]! - bytes[j++]!;
-    if (difference !== 0) return difference;
-  }
-  return aEnd - i - (bEnd - j);
-}
-
-const METRIC_NAME = new Uint8Array(Buffer.from("__name__"));
-
-function isMetricName(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start !== METRIC_NAME.length) return false;
-  for (let i = 0; i < METRIC_NAME.length; i++)
-    if (bytes[start + i] !== METRIC_NAME[i]) return false;
-  return true;
-}
-
-/** `name, value, …` of label messages that were checked; other fields between them are passed over. */
-function readLabelPairs(bytes: Uint8Array, start: number, end: number): string[] {
-  const buffer = bufferOver(bytes);
-  const reader = new ProtobufReader(bytes, start, end);
-  const pairs: string[] = [];
-  while (reader.more()) {
-    if (reader.readTag() !== TAG_LABEL) {
-      reader.skip();
-      continue;
-    }
-    const outer = reader.enter();
-    let name = "";
-    let value = "";
-    while (reader.more()) {
-      const tag = reader.readTag();
-      if (tag === TAG_NAME) name = readString(reader, buffer);
-      else if (tag === TAG_LABEL_VALUE) value = readString(reader, buffer);
-      else reader.skip();
-    }
-    reader.leave(outer);
-    pairs.push(name, value);
-  }
-  return pairs;
-}
-
-function readString(reader: ProtobufReader, buffer: Buffer): string {
-  const at = reader.readSpan();
-  return buffer.toString("utf8", at, reader.position);
 }
 
 /** Metric types by their number in remote write 1.0. */

@@ -1,17 +1,68 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeSnappy, encodeSnappy, ProtobufWriter } from "@finch/codec";
+import { decodeSnappy, encodeSnappy, hashKey, ProtobufWriter } from "@finch/codec";
+import { WriteRequestReader } from "@finch/codec/kernels";
 import { Labels, setStaleAt, wordsOf } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import fc from "fast-check";
 import { DEFAULT_REMOTE_WRITE_LIMITS } from "./limits.ts";
 import { decodeRemoteWrite, type RemoteWriteResult } from "./remote-write-decoder.ts";
+import { writeHistogram } from "./native-histogram-protobuf.ts";
 import { encodeRemoteWrite } from "./remote-write-encoder.ts";
 import { negotiateRemoteWrite } from "./remote-write-negotiation.ts";
 
 const limits = DEFAULT_REMOTE_WRITE_LIMITS;
-const decode = (body: Uint8Array, changes = {}) =>
-  decodeRemoteWrite(body, { limits: { ...limits, ...changes } });
+const reader = new WriteRequestReader();
+
+/** With the kernel and without, which must agree in everything, errors included. */
+function decode(body: Uint8Array, changes = {}): RemoteWriteResult {
+  const options = { limits: { ...limits, ...changes } };
+  const plain = attempt(() => decodeRemoteWrite(body, options));
+  const fast = attempt(() => decodeRemoteWrite(body, { ...options, reader }));
+  if (plain instanceof Error || fast instanceof Error) {
+    assert.deepEqual(fast, plain);
+    throw plain as Error;
+  }
+  assert.deepEqual(contentsOf(fast), contentsOf(plain));
+  for (let s = 0; s < fast.batch.seriesCount; s++) {
+    const [start, end] = fast.batch.keyBounds.subarray(2 * s);
+    const hash = hashKey(fast.batch.keyBytes.subarray(start, end));
+    if (fast.batch.keyHashes !== undefined)
+      assert.deepEqual(fast.batch.keyHashes.slice(4 * s, 4 * s + 4), hash);
+  }
+  return plain;
+}
+
+function attempt<Result>(run: () => Result): Result | Error {
+  try {
+    return run();
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** What a result says, whatever the order of its series: the kernel puts those that it leaves to others last. */
+function contentsOf({ batch, ...rest }: RemoteWriteResult): unknown {
+  const words = wordsOf(batch.values);
+  const series = Array.from({ length: batch.seriesCount }, (_, s) => {
+    const [from, to] = batch.sampleStarts.subarray(s, s + 2) as unknown as [number, number];
+    return {
+      labels: batch.labelsOf(s).pairs,
+      key: Buffer.from(
+        batch.keyBytes.subarray(batch.keyBounds[2 * s], batch.keyBounds[2 * s + 1]),
+      ).toString("hex"),
+      times: Array.from(batch.timestampsMs.subarray(from, to)),
+      words: Array.from(words.subarray(2 * from, 2 * to)),
+      histograms: Array.from({ length: to - from }, (_unused, i) =>
+        batch.histograms?.get(from + i),
+      ),
+      exemplars: (batch.exemplars ?? []).filter((e) => e.series === s).map((e) => e.exemplar),
+    };
+  });
+  const byLabels = (a: { key: string }, b: { key: string }) =>
+    a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+  return { ...rest, metadata: batch.metadata, series: series.toSorted(byLabels) };
+}
 
 type Series = {
   labels: readonly (readonly [string | Uint8Array, string | Uint8Array])[];
@@ -97,9 +148,10 @@ void test("what is encoded decodes to the same, bit for bit", () => {
       assert.deepEqual(rest, {
         skippedSeries: 0,
         skippedSamples: 0,
-        unsupportedHistograms: 0,
         droppedExemplars: 0,
         faults: [],
+        badHistograms: 0,
+        histogramFaults: [],
       });
       assert.equal(batch.seriesCount, list.length);
       assert.deepEqual(
@@ -217,17 +269,83 @@ for (const [name, labels, fault] of SKIPPED) {
   });
 }
 
-void test("native histograms and exemplars are counted, the samples beside them kept", () => {
-  const result = decode(
+void test("native histograms and exemplars come with their series", () => {
+  const histogram = {
+    schema: 1,
+    resetHint: "unknown",
+    zeroThreshold: 0.001,
+    zeroCount: 2,
+    count: 5,
+    sum: 7.5,
+    positive: { spans: Int32Array.of(0, 2), counts: Float64Array.of(1, 2) },
+    negative: { spans: new Int32Array(0), counts: new Float64Array(0) },
+    customBounds: new Float64Array(0),
+  } as const;
+  const writer = new ProtobufWriter();
+  const outer = writer.begin(1);
+  const label = writer.begin(1);
+  writer.writeBytes(1, bytesOf("__name__"));
+  writer.writeBytes(2, bytesOf("h"));
+  writer.end(label);
+  const exemplar = writer.begin(3);
+  const trace = writer.begin(1);
+  writer.writeBytes(1, bytesOf("trace_id"));
+  writer.writeBytes(2, bytesOf("abc"));
+  writer.end(trace);
+  writer.writeDoubleWords(2, 0, 0x3ff00000);
+  writer.writeInt64(3, 900);
+  writer.end(exemplar);
+  writeHistogram(writer, 4, { histogram, timestampMs: 1000, startTimestampMs: 0 });
+  writeHistogram(writer, 4, {
+    histogram: { ...histogram, count: 1 },
+    timestampMs: 2000,
+    startTimestampMs: 0,
+  });
+  writer.end(outer);
+  const { batch, ...rest } = decode(encodeSnappy(writer.finish()));
+  assert.equal(batch.seriesCount, 1);
+  assert.deepEqual(Array.from(batch.timestampsMs), [1000]);
+  assert.equal(batch.values[0], 7.5);
+  assert.deepEqual([...batch.histograms!], [[0, histogram]]);
+  assert.deepEqual(batch.exemplars, [
+    {
+      series: 0,
+      exemplar: {
+        labels: Labels.fromObject({ trace_id: "abc" }),
+        value: 1,
+        timestampMs: 900,
+      },
+    },
+  ]);
+  assert.equal(rest.badHistograms, 1);
+  assert.match(rest.histogramFaults[0]!, /^histogram of series 0: 5 observations found in buckets/);
+});
+
+void test("histograms, buckets and exemplars of a request are bounded", () => {
+  const many = request({ labels: [N], histograms: 3, exemplars: 3 });
+  assert.throws(() => decode(many, { histogramsMax: 2 }), /more than 2 histograms/);
+  assert.throws(() => decode(many, { exemplarsMax: 2 }), /more than 2 exemplars/);
+});
+
+void test("a request damaged at any place is read, or refused, in the same way with the kernel", () => {
+  const whole = decodeSnappy(
     request(
-      { labels: [N], histograms: 2, exemplars: 3 },
-      { labels: [N], samples: 0, histograms: 1 },
+      { labels: [N, ["a", "x"]], samples: 2 },
+      { labels: [N, ["b", "é"]] },
+      { labels: [["z", "1"], N], exemplars: 1 },
+      { labels: [N, ["c", "x".repeat(200)]], histograms: 1 },
     ),
-  );
-  assert.deepEqual(
-    [result.batch.seriesCount, result.unsupportedHistograms, result.droppedExemplars],
-    [1, 3, 3],
-  );
+    { sizeMax: 10_000 },
+  ).slice();
+  for (let at = 0; at < whole.length; at++) {
+    attempt(() => decode(encodeSnappy(whole.subarray(0, at))));
+    for (let bit = 0; bit < 8; bit++) {
+      const flipped = whole.slice();
+      flipped[at]! ^= 1 << bit;
+      const result = attempt(() => decode(encodeSnappy(flipped)));
+      if (result instanceof Error) assert.ok(result instanceof FinchError, String(result));
+    }
+  }
 });
 
 void test("stale markers and metadata arrive", () => {

@@ -47,7 +47,7 @@ export function createRemoteWriteRoutes(context: RemoteWriteContext): readonly H
     );
     const body = await request.readBody(limits.bodyBytesMax);
     using scratch = pool.take();
-    const options = { limits, scratch: scratch.bytes };
+    const options = { limits, scratch: scratch.bytes, reader: scratch.reader };
     return version === "1.0"
       ? await write1(context, dialect, decodeRemoteWrite(body, options))
       : await write2(context, dialect, decodeRemoteWrite2(body, options));
@@ -82,7 +82,7 @@ async function write1(
   const { skippedSeries, skippedSamples, droppedExemplars } = decoded;
   ingest.countLeftOut({
     series: skippedSeries,
-    samples: skippedSamples,
+    samples: skippedSamples + decoded.badHistograms,
     exemplars: droppedExemplars,
   });
   if (skippedSeries > 0 && !dialect.refusesBadSeries) {
@@ -97,11 +97,7 @@ async function write1(
     ...told,
     ...decoded.faults.filter((fault) => dialect.refusesBadSeries || isOverLimit(fault)),
   ];
-  if (decoded.unsupportedHistograms > 0) {
-    lines.push(
-      `not supported yet: native histograms (${decoded.unsupportedHistograms} left out, all else is stored)`,
-    );
-  }
+  lines.push(...decoded.histogramFaults);
   if (lines.length > 0) throw new FinchError("invalid", "server/write-refused", lines.join("\n"));
   return { status: dialect.successStatus };
 }

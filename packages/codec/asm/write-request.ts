@@ -1,0 +1,225 @@
+/**
+ * Reads a protobuf message shaped as `repeated Series = 1 { repeated Label = 1 { name = 1, value = 2 }, repeated Sample = 2 { double = 1,
+ * int64 = 2 } }` (a remote write request) straight into columns, with a hash of each series' label bytes. A series that is not written in
+ * the one way all senders do (labels first, in order, ASCII; nothing but labels and samples) is only noted, for the caller to read in
+ * TypeScript. Twin: wire's `remote-write-decoder.ts`.
+ */
+import { hashKey, sawHighByte } from "./key-hash";
+import { decodeSnappy } from "./snappy";
+
+const TAG_SERIES: u8 = 0x0a;
+const TAG_LABEL: u8 = 0x0a;
+const TAG_SAMPLE: u8 = 0x12;
+const TAG_NAME: u8 = 0x0a;
+const TAG_LABEL_VALUE: u8 = 0x12;
+const TAG_SAMPLE_VALUE: u8 = 0x09;
+const TAG_SAMPLE_TIME: u8 = 0x10;
+/** `__name__` as a number. */
+const METRIC_NAME: u64 = 0x5f5f656d616e5f5f;
+const SAFE_INTEGER_MAX: i64 = 9007199254740991;
+
+/** Where the columns are, and how much fits; written by the caller. */
+@unmanaged
+class Request {
+  text: usize;
+  words: usize;
+  scratch: usize;
+  timestampsMs: usize;
+  values: usize;
+  samplesMax: u32;
+  sampleStarts: usize;
+  keyBounds: usize;
+  keyHashes: usize;
+  /** Number of each series in the message. */
+  ordinals: usize;
+  seriesMax: u32;
+  /** For each field left to the caller: its number among all series fields, start and end of its content, its tag. */
+  odd: usize;
+  oddMax: u32;
+  labelsMax: u32;
+  nameBytesMax: u32;
+  valueBytesMax: u32;
+  seriesCount: u32;
+  sampleCount: u32;
+  oddCount: u32;
+  /** Series fields in the message. */
+  seriesSeen: u32;
+}
+
+/** Decompresses to `text`; returns the size or -1. */
+export function decompress(source: usize, length: usize, target: usize, sizeMax: usize): i32 {
+  return decodeSnappy(source, length, target, sizeMax);
+}
+
+export function hash(
+  source: usize,
+  length: usize,
+  target: usize,
+  words: usize,
+  scratch: usize,
+): void {
+  hashKey(source, length, target, words, scratch);
+}
+
+/** Reads the `length` bytes at `request.text`. False when they are malformed or do not fit; the twin then says which. */
+export function read(request: Request, length: usize): bool {
+  const text = request.text;
+  const end = text + length;
+  request.seriesCount = 0;
+  request.sampleCount = 0;
+  request.oddCount = 0;
+  request.seriesSeen = 0;
+  store<u32>(request.sampleStarts, 0);
+  let at = text;
+  while (at < end) {
+    const tag = load<u8>(at++);
+    if ((tag & 7) != 2 || tag < 8 || tag >= 128) return false;
+    let size: usize = 0;
+    for (let shift: usize = 0; ; shift += 7) {
+      if (at >= end || shift > 21) return false;
+      const byte = <usize>load<u8>(at++);
+      size |= (byte & 127) << shift;
+      if (byte < 128) break;
+    }
+    if (size > end - at) return false;
+    const fieldEnd = at + size;
+    const isSeries = tag == TAG_SERIES;
+    const samples = request.sampleCount;
+    if (!isSeries || !readSeries(request, at, fieldEnd)) {
+      request.sampleCount = samples;
+      if (request.oddCount >= request.oddMax) return false;
+      const odd = request.odd + ((<usize>request.oddCount) << 4);
+      request.oddCount += 1;
+      store<u32>(odd, request.seriesSeen);
+      store<u32>(odd, <u32>(at - text), 4);
+      store<u32>(odd, <u32>(fieldEnd - text), 8);
+      store<u32>(odd, <u32>tag, 12);
+    }
+    if (isSeries) request.seriesSeen += 1;
+    at = fieldEnd;
+  }
+  return true;
+}
+
+/** False when the series is for the caller: then no column but those of samples was changed. */
+function readSeries(request: Request, start: usize, end: usize): bool {
+  const keyEnd = scanLabels(request, start, end);
+  if (keyEnd == 0) return false;
+  const first = request.sampleCount;
+  let at = keyEnd;
+  while (at < end) {
+    at = readSample(request, at, end);
+    if (at == 0) return false;
+  }
+  const series = request.seriesCount;
+  if (series >= request.seriesMax) return false;
+  hashKey(
+    start,
+    keyEnd - start,
+    request.keyHashes + ((<usize>series) << 4),
+    request.words,
+    request.scratch,
+  );
+  if (sawHighByte) return false;
+  if (request.sampleCount == first) return true;
+  store<u32>(request.keyBounds + ((<usize>series) << 3), <u32>(start - request.text));
+  store<u32>(request.keyBounds + ((<usize>series) << 3), <u32>(keyEnd - request.text), 4);
+  store<u32>(request.ordinals + ((<usize>series) << 2), request.seriesSeen);
+  store<u32>(request.sampleStarts + ((<usize>series) << 2), request.sampleCount, 4);
+  request.seriesCount = series + 1;
+  return true;
+}
+
+/** Returns the address behind the sample field at `at`, or 0. */
+function readSample(request: Request, at: usize, end: usize): usize {
+  if (end - at < 2 || load<u8>(at) != TAG_SAMPLE) return 0;
+  const size = <usize>load<u8>(at, 1);
+  const row = request.sampleCount;
+  if (size >= 128 || size > end - at - 2 || row >= request.samplesMax) return 0;
+  let from = at + 2;
+  const last = from + size;
+  let value: u64 = 0;
+  let time: i64 = 0;
+  while (from < last) {
+    const tag = load<u8>(from++);
+    if (tag == TAG_SAMPLE_VALUE) {
+      if (last - from < 8) return 0;
+      value = load<u64>(from);
+      from += 8;
+    } else if (tag == TAG_SAMPLE_TIME) {
+      time = 0;
+      for (let shift: i64 = 0; ; shift += 7) {
+        if (from >= last || shift > 56) return 0;
+        const byte = <i64>load<u8>(from++);
+        time |= (byte & 127) << shift;
+        if (byte < 128) break;
+      }
+    } else return 0;
+  }
+  if (time > SAFE_INTEGER_MAX) return 0;
+  store<f64>(request.timestampsMs + ((<usize>row) << 3), <f64>time);
+  store<u64>(request.values + ((<usize>row) << 3), value);
+  request.sampleCount = row + 1;
+  return last;
+}
+
+/**
+ * Where the labels that begin at `start` end: name before value, names ascending and not empty, all within the limits, with a metric name.
+ * Anything else is 0. Lengths take one or two bytes.
+ */
+function scanLabels(request: Request, start: usize, end: usize): usize {
+  const nameBytesMax = <usize>request.nameBytesMax;
+  const valueBytesMax = <usize>request.valueBytesMax;
+  let left = request.labelsMax;
+  let named = false;
+  let previous: usize = 0;
+  let previousLength: usize = 0;
+  let at = start;
+  while (at < end && load<u8>(at) == TAG_LABEL) {
+    // Tag, length (2 at most), tag, length (2 at most): loads stay in the slack behind the text.
+    let size = <usize>load<u8>(at, 1);
+    at += 2;
+    if (size >= 128) {
+      const high = <usize>load<u8>(at++);
+      if (high >= 128) return 0;
+      size = (size & 127) | (high << 7);
+    }
+    const labelEnd = at + size;
+    if (labelEnd > end || load<u8>(at) != TAG_NAME) return 0;
+    let nameLength = <usize>load<u8>(at, 1);
+    let name = at + 2;
+    if (nameLength >= 128) {
+      const high = <usize>load<u8>(name++);
+      if (high >= 128) return 0;
+      nameLength = (nameLength & 127) | (high << 7);
+    }
+    const nameEnd = name + nameLength;
+    if (nameLength == 0 || nameEnd + 2 > labelEnd || load<u8>(nameEnd) != TAG_LABEL_VALUE) return 0;
+    let valueLength = <usize>load<u8>(nameEnd, 1);
+    let value = nameEnd + 2;
+    if (valueLength >= 128) {
+      const high = <usize>load<u8>(value++);
+      if (high >= 128) return 0;
+      valueLength = (valueLength & 127) | (high << 7);
+    }
+    if (value + valueLength != labelEnd) return 0;
+    if (nameLength > nameBytesMax || valueLength > valueBytesMax || left-- == 0) return 0;
+    if (previous != 0 && !isBefore(previous, previousLength, name, nameLength)) return 0;
+    if (nameLength == 8 && valueLength > 0 && load<u64>(name) == METRIC_NAME) named = true;
+    previous = name;
+    previousLength = nameLength;
+    at = labelEnd;
+  }
+  return named ? at : 0;
+}
+
+/** Whether the bytes at `a` come before those at `b` and are not the same. */
+function isBefore(a: usize, aLength: usize, b: usize, bLength: usize): bool {
+  const shared = min(aLength, bLength);
+  for (let at: usize = 0; at < shared; at++) {
+    const x = load<u8>(a + at);
+    const y = load<u8>(b + at);
+    if (x != y) return x < y;
+  }
+  return aLength < bLength;
+}

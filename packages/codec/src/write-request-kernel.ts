@@ -1,0 +1,200 @@
+/**
+ * Remote write requests decompressed and read into columns in one WebAssembly memory, with the hash of each series' key; `asm/write-request.ts`
+ * says which form of message is read there and what is left to the caller.
+ */
+import { keyHashWords } from "./key-hash.ts";
+import { KernelMemory, loadKernel } from "./kernels.ts";
+import { readSnappyHeader } from "./snappy.ts";
+
+/** Bytes that kernels may read or write behind their input and output. */
+const SLACK = 64;
+/** Fields of the parameter block in `asm/write-request.ts`, in order, four bytes each. */
+const FIELDS = [
+  "text",
+  "words",
+  "scratch",
+  "timestampsMs",
+  "values",
+  "samplesMax",
+  "sampleStarts",
+  "keyBounds",
+  "keyHashes",
+  "ordinals",
+  "seriesMax",
+  "odd",
+  "oddMax",
+  "labelsMax",
+  "nameBytesMax",
+  "valueBytesMax",
+  "seriesCount",
+  "sampleCount",
+  "oddCount",
+  "seriesSeen",
+  // For this side alone: the result of `hash`.
+  "hash",
+] as const;
+const ODD_MAX = 4096;
+
+type Field = (typeof FIELDS)[number];
+
+interface WriteRequestExports {
+  decompress(source: number, length: number, target: number, sizeMax: number): number;
+  hash(source: number, length: number, target: number, words: number, scratch: number): void;
+  read(request: number, length: number): number;
+}
+
+export interface WriteRequestLimits {
+  /** Bytes after decompression. */
+  readonly decodedBytesMax: number;
+  readonly seriesMax: number;
+  readonly samplesMax: number;
+  readonly labelsPerSeriesMax: number;
+  readonly labelNameBytesMax: number;
+  readonly labelValueBytesMax: number;
+}
+
+/** A field of the message that the kernel did not read: of the series fields before it there are `ordinal`. */
+export interface OddField {
+  readonly ordinal: number;
+  readonly tag: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Views of the reader's memory, with room for more rows than are filled: `seriesCount` series with `sampleCount` samples. Valid until the next `read`. */
+export interface WriteRequestColumns {
+  readonly text: Uint8Array;
+  readonly seriesCount: number;
+  readonly sampleCount: number;
+  /** Series fields in the message, the odd ones included. */
+  readonly seriesSeen: number;
+  readonly sampleStarts: Uint32Array;
+  readonly timestampsMs: Float64Array;
+  readonly values: Float64Array;
+  readonly keyBounds: Uint32Array;
+  readonly keyHashes: Uint32Array;
+  /** By series: its number among the series fields of the message. */
+  readonly ordinals: Uint32Array;
+  readonly odd: readonly OddField[];
+}
+
+/** Reads one request at a time, in memory that stays as large as the largest needed. */
+export class WriteRequestReader {
+  readonly #memory = new KernelMemory();
+  readonly #kernel = loadKernel<WriteRequestExports>("write-request", this.#memory);
+  readonly #fields = {} as Record<Field, number>;
+
+  /** Memory held. */
+  get bytes(): number {
+    return this.#memory.bytes.length;
+  }
+
+  /** Undefined when the block or the message is malformed or beyond the limits; the caller's own decoder says what is wrong. */
+  read(body: Uint8Array, limits: WriteRequestLimits): WriteRequestColumns | undefined {
+    let size: number;
+    try {
+      ({ size } = readSnappyHeader(body));
+    } catch {
+      return undefined;
+    }
+    if (size > limits.decodedBytesMax || size > 32 * body.length) return undefined;
+    const source = this.#layOut(body.length, size, limits);
+    this.#memory.bytes.set(body, source);
+    const { text } = this.#fields;
+    if (this.#kernel.decompress(source, body.length, text, size) !== size) return undefined;
+    if (this.#kernel.read(0, size) === 0) return undefined;
+    return this.#columns(size);
+  }
+
+  /** The hash of the bytes `text[start … end)` of the last request, four words; valid until the next call. */
+  hash(start: number, end: number): Uint32Array {
+    const { text, words, scratch, hash } = this.#fields;
+    this.#kernel.hash(text + start, end - start, hash, words, scratch);
+    return new Uint32Array(this.#memory.bytes.buffer, hash, 4);
+  }
+
+  /** The place of everything, from address 0: parameters, random words, columns, text, body. Returns that of the body. */
+  #layOut(bodyLength: number, size: number, limits: WriteRequestLimits): number {
+    const fields = this.#fields;
+    // Senders' series take hundreds of bytes and samples 18; what is denser is for the caller.
+    fields.seriesMax = Math.min(limits.seriesMax, 64 + (size >>> 6));
+    fields.samplesMax = Math.min(limits.samplesMax, 64 + (size >>> 4));
+    fields.oddMax = ODD_MAX;
+    fields.labelsMax = limits.labelsPerSeriesMax;
+    fields.nameBytesMax = limits.labelNameBytesMax;
+    fields.valueBytesMax = limits.labelValueBytesMax;
+    const words = keyHashWords();
+    let end = FIELDS.length * 4;
+    const place = (bytes: number): number => {
+      const at = (end + 15) & ~15;
+      end = at + bytes;
+      return at;
+    };
+    fields.words = place(words.length + SLACK);
+    fields.timestampsMs = place(8 * fields.samplesMax);
+    fields.values = place(8 * fields.samplesMax);
+    fields.sampleStarts = place(4 * fields.seriesMax + 4);
+    fields.keyBounds = place(8 * fields.seriesMax);
+    fields.keyHashes = place(16 * fields.seriesMax);
+    fields.ordinals = place(4 * fields.seriesMax);
+    fields.odd = place(16 * ODD_MAX);
+    fields.scratch = place((size >>> 5) + SLACK);
+    fields.text = place(size + SLACK);
+    fields.hash = place(16);
+    const source = place(bodyLength + SLACK);
+    this.#memory.reserve(end);
+    this.#memory.bytes.set(words, fields.words);
+    const block = new Uint32Array(this.#memory.bytes.buffer, 0, FIELDS.length);
+    for (const [index, field] of FIELDS.entries()) block[index] = fields[field];
+    return source;
+  }
+
+  #columns(size: number): WriteRequestColumns {
+    const { buffer } = this.#memory.bytes;
+    const block = new Uint32Array(buffer, 0, FIELDS.length);
+    for (const [index, field] of FIELDS.entries()) this.#fields[field] = block[index]!;
+    const fields = this.#fields;
+    const { seriesMax, samplesMax, seriesCount, sampleCount, seriesSeen } = fields;
+    const list = new Uint32Array(buffer, fields.odd, 4 * fields.oddCount);
+    const odd = Array.from({ length: fields.oddCount }, (_, i): OddField => {
+      const [ordinal, start, end, tag] = list.subarray(4 * i);
+      return { ordinal: ordinal!, start: start!, end: end!, tag: tag! };
+    });
+    return {
+      text: new Uint8Array(buffer, fields.text, size),
+      seriesCount,
+      sampleCount,
+      seriesSeen,
+      sampleStarts: new Uint32Array(buffer, fields.sampleStarts, seriesMax + 1),
+      timestampsMs: new Float64Array(buffer, fields.timestampsMs, samplesMax),
+      values: new Float64Array(buffer, fields.values, samplesMax),
+      keyBounds: new Uint32Array(buffer, fields.keyBounds, 2 * seriesMax),
+      keyHashes: new Uint32Array(buffer, fields.keyHashes, 4 * seriesMax),
+      ordinals: new Uint32Array(buffer, fields.ordinals, seriesMax),
+      odd,
+    };
+  }
+}
+
+/** Hashes keys as {@link WriteRequestReader} does, for batches that came another way. */
+export class KeyHasher {
+  readonly #memory = new KernelMemory();
+  readonly #kernel = loadKernel<WriteRequestExports>("write-request", this.#memory);
+
+  /** The hashes of the first `count` keys `bytes[bounds[2k] … bounds[2k + 1])`, four words each; valid until the next call. */
+  hash(bytes: Uint8Array, bounds: Uint32Array, count: number): Uint32Array {
+    const words = keyHashWords();
+    const hashes = (words.length + SLACK + 15) & ~15;
+    const scratch = hashes + 16 * count;
+    const source = (scratch + (bytes.length >>> 5) + SLACK + 15) & ~15;
+    this.#memory.reserve(source + bytes.length + SLACK);
+    this.#memory.bytes.set(words);
+    this.#memory.bytes.set(bytes, source);
+    for (let key = 0; key < count; key++) {
+      const start = bounds[2 * key]!;
+      const length = bounds[2 * key + 1]! - start;
+      this.#kernel.hash(source + start, length, hashes + 16 * key, 0, scratch);
+    }
+    return new Uint32Array(this.#memory.bytes.buffer, hashes, 4 * count);
+  }
+}
