@@ -26,6 +26,8 @@ export interface FinchConfig {
   /** Undefined: decided from the cgroup or the machine. */
   readonly memoryLimitBytes: number | undefined;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  /** All of the above by option key, as the text it was given in or its default. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 export interface ConfigOption {

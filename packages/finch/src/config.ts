@@ -33,8 +33,10 @@ export function parseConfig(sources: ConfigSources): FinchConfig {
     if (text !== undefined) given.set(key, { text, place: flagOf(key) });
   }
   const values = new Map<string, unknown>();
+  const settings: Record<string, string> = {};
   for (const option of CONFIG_OPTIONS) {
     const { text, place } = given.get(option.key) ?? { text: option.default, place: "default" };
+    settings[option.key] = text;
     try {
       values.set(option.key, option.parse(text));
     } catch (error) {
@@ -45,10 +47,10 @@ export function parseConfig(sources: ConfigSources): FinchConfig {
   if (faults.length > 0) {
     throw new FinchError("invalid", "finch/bad-config", faults.join("\n"));
   }
-  return assemble((key) => values.get(key));
+  return assemble((key) => values.get(key), settings);
 }
 
-function assemble(value: (key: string) => unknown): FinchConfig {
+function assemble(value: (key: string) => unknown, settings: FinchConfig["settings"]): FinchConfig {
   const listen: Partial<Record<ListenerName, FinchConfig["listen"][ListenerName]>> = {};
   for (const name of LISTENER_NAMES) {
     listen[name] = value(`listen.${name}`) as FinchConfig["listen"][ListenerName];
@@ -66,6 +68,7 @@ function assemble(value: (key: string) => unknown): FinchConfig {
       level: value("log.level") as FinchConfig["log"]["level"],
       format: value("log.format") as FinchConfig["log"]["format"],
     },
+    settings,
   };
 }
 

@@ -15,6 +15,7 @@ import {
   createMetricsApi,
   DEFAULT_LOGS_LIMITS,
   DEFAULT_METRICS_LIMITS,
+  Notifications,
 } from "@finch/server";
 import type { BuildInfo, LogsApi, MetricsApi } from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
@@ -31,6 +32,7 @@ import type { MemoryBudget } from "./memory-budget.ts";
 import { startOwnAgent } from "./own-agent.ts";
 import type { OwnAgent } from "./own-agent.ts";
 import { startProcessMetrics } from "./process-metrics.ts";
+import { describeServer } from "./server-status.ts";
 import { serveStaticFiles } from "./static-files.ts";
 import { storeFamilies } from "./store-metrics.ts";
 import { PROJECT_ROOT } from "./version.ts";
@@ -57,6 +59,7 @@ export interface Stack {
 interface Apis {
   readonly metrics: MetricsApi;
   readonly logs: LogsApi;
+  readonly notifications: Notifications;
 }
 
 /** Opens everything; when a part fails, those before it are closed again and its fault is thrown. */
@@ -73,7 +76,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     await openMetricStore(storeOptions(options, budget, paths.metrics, "metrics")),
   );
   const logs = opening.use(await openLogStore(storeOptions(options, budget, paths.logs, "logs")));
-  const apis = createApis(options, metrics, logs);
+  const apis = createApis(options, budget, { metrics, logs });
   ownLogs.connect(ownLogWriter(apis.logs));
   opening.defer(() => ownLogs.disconnect());
   const processMetrics = opening.use(startProcessMetrics());
@@ -120,6 +123,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     stores: { metrics, logs },
     reloadAgent: async () => runningAgent(agent).reload(),
     stop: async (deadlineMs) => {
+      apis.notifications.add("Finch is shutting down and finishes what it has begun.");
+      apis.notifications.close();
       await agent?.stop();
       await opened.close(deadlineMs);
       log.info("agent stopped, listeners closed");
@@ -161,17 +166,25 @@ function storeOptions(
   };
 }
 
-function createApis(options: StackOptions, metrics: MetricStore, logs: LogStore): Apis {
-  const { build, clock, log } = options;
+function createApis(options: StackOptions, budget: MemoryBudget, stores: Stack["stores"]): Apis {
+  const { build, clock, config, log } = options;
+  const notifications = new Notifications(clock);
+  const status = describeServer(config, {
+    startedMs: clock.nowMs(),
+    memoryLimitBytes: budget.totalBytes,
+  });
   return {
     metrics: createMetricsApi({
-      store: metrics,
+      store: stores.metrics,
       clock,
       log: log.child("server:metrics"),
       limits: DEFAULT_METRICS_LIMITS,
       build,
+      status,
+      notifications,
     }),
-    logs: createLogsApi({ store: logs, clock, limits: DEFAULT_LOGS_LIMITS, build }),
+    logs: createLogsApi({ store: stores.logs, clock, limits: DEFAULT_LOGS_LIMITS, build }),
+    notifications,
   };
 }
 
@@ -199,7 +212,7 @@ async function makeRoutes(
     ui: [...machine, ...apis.metrics.queryRoutes, ...apis.logs.queryRoutes, figures, ...files],
     loki: [...apis.logs.routes, figures],
     prometheus: [...apis.metrics.routes, figures],
-    mimir: [...apis.metrics.routes, figures],
+    mimir: [...apis.metrics.mimirRoutes, figures],
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
 }

@@ -42,6 +42,7 @@ export type {
 } from "./results.ts";
 export { AGGREGATE_OPERATORS, unwrapParens } from "./ast.ts";
 export { ERROR_CODES, formatPosition, PromqlParseError } from "./errors.ts";
+export { extractSelectors } from "./extract-selectors.ts";
 export { FUNCTIONS } from "./functions.ts";
 export type { FunctionSignature } from "./functions.ts";
 export { formatQueryLines } from "./line-printer.ts";

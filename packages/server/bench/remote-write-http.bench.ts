@@ -10,6 +10,7 @@ import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, openMetricStore } from "@finch/store";
 import { encodeRemoteWrite } from "@finch/wire";
 import { createMetricsApi, DEFAULT_METRICS_LIMITS } from "../src/index.ts";
+import { surroundings } from "../test/serve.ts";
 
 const large = process.env["BENCH_SIZE"] === "large";
 const params = large
@@ -45,7 +46,7 @@ const api = createMetricsApi({
   clock: systemClock,
   log: silentLogger,
   limits: DEFAULT_METRICS_LIMITS,
-  build: { version: "bench", revision: "", nodeVersion: process.version },
+  ...surroundings(),
 });
 const listener = await openListener({
   name: "bench",

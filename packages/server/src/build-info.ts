@@ -10,9 +10,17 @@ export interface BuildInfo {
 }
 
 /** Releases whose HTTP API we follow. Clients compare them, so they come first; our own version stands behind the plus. */
-const API_LEVELS = { prometheus: "3.5.0", loki: "3.5.0" } as const;
+const API_LEVELS = { prometheus: "3.5.0", mimir: "2.17.0", loki: "3.5.0" } as const;
 
-/** The fields of `/status/buildinfo`, as both Prometheus and Loki name them. */
+/** What Mimir's build information says besides; by it Grafana decides whether rules and contact points can be edited here. */
+export const MIMIR_FEATURES = {
+  ruler_config_api: "false",
+  alertmanager_config_api: "false",
+  query_sharding: "false",
+  federated_rules: "false",
+} as const;
+
+/** The fields of `/status/buildinfo`, as Prometheus, Mimir and Loki name them. */
 export function describeBuild(
   api: keyof typeof API_LEVELS,
   build: BuildInfo,

@@ -12,7 +12,7 @@ import {
   DEFAULT_LOGS_LIMITS,
   DEFAULT_METRICS_LIMITS,
 } from "../src/index.ts";
-import { BUILD, fixedClock, NOW_MS, serve, temporaryDirectory } from "./serve.ts";
+import { BUILD, fixedClock, NOW_MS, serve, surroundings, temporaryDirectory } from "./serve.ts";
 
 const storeOptions = (directory: string) => ({
   directory,
@@ -33,7 +33,7 @@ test("remote write: a new series beyond the limit is a 400, and what there is ro
     clock: fixedClock,
     log: silentLogger,
     limits,
-    build: BUILD,
+    ...surroundings(),
   });
   const served = opened.use(await serve(api.routes));
   const body = encodeRemoteWrite({

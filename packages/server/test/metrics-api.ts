@@ -4,8 +4,8 @@ import { nodeFileSystem, silentLogger } from "@finch/runtime";
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, openMetricStore } from "@finch/store";
 import type { MetricStore, StoreLimits } from "@finch/store";
 import { createMetricsApi, DEFAULT_METRICS_LIMITS } from "../src/index.ts";
-import type { MetricsApi, MetricsLimits } from "../src/index.ts";
-import { BUILD, fixedClock, NOW_MS, serve, temporaryDirectory } from "./serve.ts";
+import type { MetricsApi, MetricsApiOptions, MetricsLimits } from "../src/index.ts";
+import { fixedClock, NOW_MS, serve, surroundings, temporaryDirectory } from "./serve.ts";
 import type { Answer, Served } from "./serve.ts";
 
 export interface ServedMetrics extends Served {
@@ -20,6 +20,10 @@ export interface ServedMetricsOptions {
   readonly storeLimits?: Partial<StoreLimits>;
   /** Stands in for the store's own. */
   readonly append?: MetricStore["append"];
+  /** Stand in for the store's own, too. */
+  readonly replace?: Partial<MetricStore>;
+  /** Replaces what the API gets besides a store, a clock and limits. */
+  readonly about?: Partial<MetricsApiOptions>;
   readonly nowMs?: () => number;
 }
 
@@ -39,11 +43,12 @@ export async function serveMetrics(options: ServedMetricsOptions = {}): Promise<
   );
   const { append } = options;
   const api = createMetricsApi({
-    store: append === undefined ? store : withAppend(store, append),
+    store: withReplaced(store, { ...options.replace, ...(append === undefined ? {} : { append }) }),
     clock,
     log: silentLogger,
     limits: { ...DEFAULT_METRICS_LIMITS, ...options.limits },
-    build: BUILD,
+    ...surroundings(),
+    ...options.about,
   });
   const served = opening.use(await serve(api.routes));
   const parts = opening.move();
@@ -78,10 +83,12 @@ function valuesIn(answer: Answer): Record<string, string> {
   return values;
 }
 
-function withAppend(store: MetricStore, append: MetricStore["append"]): MetricStore {
+/** The store with some functions replaced; the others run on the store itself, whose private fields they need. */
+function withReplaced(store: MetricStore, replace: Partial<MetricStore>): MetricStore {
   return new Proxy(store, {
     get(target, name) {
-      if (name === "append") return append;
+      const own = Reflect.get(replace, name) as unknown;
+      if (own !== undefined) return own;
       const member = Reflect.get(target, name, target) as unknown;
       return typeof member === "function" ? (member.bind(target) as unknown) : member;
     },

@@ -3,76 +3,11 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Labels } from "@finch/model";
-import { FinchError, nodeFileSystem, silentLogger } from "@finch/runtime";
-import { DEFAULT_LIMITS, DEFAULT_RETENTION, openMetricStore } from "@finch/store";
-import type { MetricStore } from "@finch/store";
-import { encodeRemoteWrite } from "@finch/wire";
-import { createMetricsApi, DEFAULT_METRICS_LIMITS } from "../src/index.ts";
-import { BUILD, fixedClock, NOW_MS, serve, temporaryDirectory } from "./serve.ts";
-import type { Served } from "./serve.ts";
-
-const WRITE_HEADERS = {
-  "content-type": "application/x-protobuf",
-  "content-encoding": "snappy",
-  "x-prometheus-remote-write-version": "0.1.0",
-} as const;
-
-interface Opened extends Served {
-  readonly store: MetricStore;
-}
-
-async function openApi(replace: Partial<MetricStore> = {}, nowMs = NOW_MS): Promise<Opened> {
-  await using opening = new AsyncDisposableStack();
-  const { path } = opening.use(await temporaryDirectory());
-  const clock = { ...fixedClock, nowMs: () => nowMs };
-  const store = opening.use(
-    await openMetricStore({
-      directory: join(path, "metrics"),
-      fileSystem: nodeFileSystem,
-      clock,
-      log: silentLogger,
-      limits: DEFAULT_LIMITS,
-      retention: DEFAULT_RETENTION,
-    }),
-  );
-  const api = createMetricsApi({
-    store: Object.assign(Object.create(store) as MetricStore, bound(store), replace),
-    clock,
-    log: silentLogger,
-    limits: DEFAULT_METRICS_LIMITS,
-    build: BUILD,
-  });
-  const served = opening.use(await serve(api.routes));
-  const parts = opening.move();
-  return { ...served, store, [Symbol.asyncDispose]: () => parts.disposeAsync() };
-}
-
-/** The store's functions, so that some can be replaced. */
-function bound(store: MetricStore): Partial<MetricStore> {
-  return {
-    append: (batch) => store.append(batch),
-    select: (request) => store.select(request),
-    labelNames: (scope) => store.labelNames(scope),
-    labelValues: (name, scope) => store.labelValues(name, scope),
-    series: (scope) => store.series(scope),
-    metadata: () => store.metadata(),
-    flush: () => store.flush(),
-  };
-}
-
-type Row = readonly [labels: Record<string, string>, secondsAgo: number, value: number];
-
-function encode(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(
-    encodeRemoteWrite({
-      labels: rows.map(([labels]) => Labels.fromObject(labels)),
-      timestampsMs: Float64Array.from(rows, ([, secondsAgo]) => NOW_MS - secondsAgo * 1000),
-      values: Float64Array.from(rows, ([, , value]) => value),
-      metadata: [{ family: "up", type: "gauge", help: "Whether it is up.", unit: "" }],
-    }),
-  );
-}
+import { FinchError } from "@finch/runtime";
+import { DEFAULT_METRICS_LIMITS } from "../src/index.ts";
+import { encode, openApi, WRITE_HEADERS } from "./metrics-harness.ts";
+import type { Row } from "./metrics-harness.ts";
+import { NOW_MS } from "./serve.ts";
 
 const UP = { __name__: "up", job: "a", instance: "x:1" };
 const ROWS: readonly Row[] = [
@@ -198,7 +133,7 @@ test("bad queries get Prometheus' errors", async () => {
       { query: "up", time: "x" },
       400,
       "bad_data",
-      /^invalid parameter "time": cannot parse "x" to a valid timestamp/,
+      /^invalid parameter "time": invalid time value for 'time': cannot parse "x" to a valid timestamp/,
     ],
     [
       "/api/v1/query",

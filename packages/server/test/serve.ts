@@ -6,6 +6,8 @@ import { silentLogger, systemClock } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import type { Route } from "@finch/runtime/http";
+import { Notifications } from "../src/index.ts";
+import type { ServerStatus } from "../src/index.ts";
 
 export const BUILD = { version: "0.1.0", revision: "abc", nodeVersion: "v26" } as const;
 
@@ -17,6 +19,25 @@ export const fixedClock: Clock = {
   nowMs: () => NOW_MS,
   nowNs: () => BigInt(NOW_MS) * 1_000_000n,
 };
+
+export const STATUS: ServerStatus = {
+  configYaml: "data_dir: ./data\n",
+  flags: { "data-dir": "./data" },
+  startedMs: NOW_MS - 60_000,
+  workingDirectory: "/srv",
+  hostname: "here",
+  cpus: 2,
+  memoryLimitBytes: 1 << 30,
+  retention: "3d or 40% of the disk",
+  activeResources: () => 5,
+};
+
+/** What the metrics API needs besides a store and a clock, where a test does not look at it. */
+export const surroundings = () => ({
+  build: BUILD,
+  status: STATUS,
+  notifications: new Notifications(fixedClock),
+});
 
 export interface Served extends AsyncDisposable {
   readonly port: number;

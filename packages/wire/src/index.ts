@@ -6,6 +6,12 @@ export {
 export type { ExpositionFormat } from "./exposition-formatter.ts";
 export { parseExposition } from "./exposition-parser.ts";
 export type { Exposition, ExpositionExemplar, ExpositionOptions } from "./exposition-parser.ts";
+export {
+  FEDERATION_CONTENT_TYPES,
+  formatFederation,
+  negotiateFederation,
+} from "./federation-format.ts";
+export type { FederatedSample, FederationFormat, FederationOptions } from "./federation-format.ts";
 export { isLabelName, parseLabelString } from "./label-string.ts";
 export {
   DEFAULT_EXPOSITION_LIMITS,

@@ -7,13 +7,22 @@ import { createEngine } from "@finch/promql";
 import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import type { ReadContext } from "./api-route.ts";
+import { federateRoute } from "./federate-route.ts";
 import { flushRoutes } from "./flush-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
 import type { MetricsLimits } from "./limits.ts";
+import { notificationRoutes } from "./notification-routes.ts";
+import type { Notifications } from "./notifications.ts";
 import { queryRoutes } from "./query-routes.ts";
+import { ruleRoutes } from "./rule-routes.ts";
+import { searchRoutes } from "./search-routes.ts";
 import { createSeriesSource } from "./source.ts";
 import { createMetricIngest } from "./write-ingest.ts";
 import { createRemoteWriteRoutes } from "./write-routes.ts";
+import { statusRoutes } from "./status-routes.ts";
+import type { ServerStatus } from "./status-routes.ts";
+import { syntaxRoutes } from "./syntax-routes.ts";
 
 export interface MetricsApiOptions {
   readonly store: MetricStore;
@@ -21,11 +30,15 @@ export interface MetricsApiOptions {
   readonly log: Logger;
   readonly limits: MetricsLimits;
   readonly build: BuildInfo;
+  readonly status: ServerStatus;
+  readonly notifications: Notifications;
 }
 
 export interface MetricsApi {
-  /** Writes and queries, both at the root and (queries) below `/prometheus`, and the health checks. */
+  /** Writes, queries and health checks as Prometheus has them, queries below `/prometheus`, too. */
   readonly routes: readonly Route[];
+  /** The same as Mimir has them. */
+  readonly mimirRoutes: readonly Route[];
   /** Queries below `/prometheus` alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
   families(): readonly MetricFamily[];
@@ -42,14 +55,23 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     limits: { timeoutMs: limits.queryTimeoutMs },
     lookbackMs: limits.lookbackMs,
   });
-  const source = createSeriesSource(store);
-  const reads = [
-    ...queryRoutes({ engine, source, gate, clock, limits }),
-    ...labelRoutes({ store, build: options.build, gate, limits }),
+  const context: ReadContext = { store, gate, limits, clock };
+  const shared = [
+    ...queryRoutes({ engine, source: createSeriesSource(store), gate, clock, limits }),
+    ...labelRoutes(context),
+    ...syntaxRoutes(),
+    ...ruleRoutes(),
+    ...searchRoutes(context),
+    ...notificationRoutes(options.notifications),
   ];
-  const prefixed = underPrefix("/prometheus", reads);
+  const status = { ...options, adminEnabled: false };
+  const mimir = [...shared, ...statusRoutes(status, "mimir")];
+  const prometheus = [...shared, ...statusRoutes(status, "prometheus"), federateRoute(context)];
+  const prefixed = underPrefix("/prometheus", mimir);
+  const common = [...writes, ...prefixed, ...flushRoutes(options), ...healthRoutes()];
   return {
-    routes: [...writes, ...reads, ...prefixed, ...flushRoutes(options), ...healthRoutes()],
+    routes: [...common, ...prometheus],
+    mimirRoutes: [...common, ...mimir],
     queryRoutes: prefixed,
     families: () => [
       ...ingest.families(),

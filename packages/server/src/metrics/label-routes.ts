@@ -1,53 +1,38 @@
-/** `series`, `labels`, `label/NAME/values`, `metadata` and `status/buildinfo` of Prometheus' HTTP API. */
+/** `series`, `labels`, `label/NAME/values` and `metadata` of Prometheus' HTTP API. */
 import { compareLabels } from "@finch/model";
 import type { Labels } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { jsonReply } from "@finch/runtime/http";
-import type { HttpMethod, HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
-import type { MetricStore } from "@finch/store";
-import { describeBuild } from "../build-info.ts";
-import type { BuildInfo } from "../build-info.ts";
+import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import { readLists, uniteLists } from "../label-lists.ts";
 import type { LabelReads } from "../label-lists.ts";
-import type { QueryGate } from "../query-gate.ts";
-import type { MetricsLimits } from "./limits.ts";
-import { readLimit, readScopes, readSignedLimit, unescapeLabelName } from "./parameters.ts";
+import { apiRoute, dataReply, GET, GET_OR_POST } from "./api-route.ts";
+import type { ReadContext } from "./api-route.ts";
+import {
+  readLimit,
+  readRequiredSelectors,
+  readScopes,
+  readSignedLimit,
+  readTimeRange,
+  scopesOf,
+  unescapeLabelName,
+} from "./parameters.ts";
 import { toAsync } from "./query-routes.ts";
 import { writeLabels, writeListAnswer } from "./result-json.ts";
 
-export interface LabelContext {
-  readonly store: MetricStore;
-  readonly build: BuildInfo;
-  readonly gate: QueryGate;
-  readonly limits: MetricsLimits;
-}
-
-export function labelRoutes(context: LabelContext): readonly HttpRoute[] {
-  const route = (
-    path: string,
-    methods: readonly HttpMethod[],
-    handle: (request: HttpRequest) => Promise<HttpReply>,
-  ): HttpRoute => ({ kind: "http", methods, path, faults: "prometheus", handle });
+export function labelRoutes(context: ReadContext): readonly HttpRoute[] {
   return [
-    route("/api/v1/series", ["GET", "POST"], (request) => answerSeries(context, request)),
-    route("/api/v1/labels", ["GET", "POST"], (request) => answerLabels(context, request)),
-    route("/api/v1/label/:name/values", ["GET"], (request) => answerValues(context, request)),
-    route("/api/v1/metadata", ["GET"], (request) => answerMetadata(context.store, request)),
-    route("/api/v1/status/buildinfo", ["GET"], () =>
-      Promise.resolve(
-        jsonReply(200, { status: "success", data: describeBuild("prometheus", context.build) }),
-      ),
-    ),
+    apiRoute(GET_OR_POST, "/api/v1/series", (request) => answerSeries(context, request)),
+    apiRoute(GET_OR_POST, "/api/v1/labels", (request) => answerLabels(context, request)),
+    apiRoute(GET, "/api/v1/label/:name/values", (request) => answerValues(context, request)),
+    apiRoute(GET, "/api/v1/metadata", (request) => answerMetadata(context, request)),
   ];
 }
 
-async function answerSeries(context: LabelContext, request: HttpRequest): Promise<HttpReply> {
+async function answerSeries(context: ReadContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
-  if (!parameters.has("match[]")) {
-    throw new FinchError("invalid", "server/no-selector", "no match[] parameter provided");
-  }
+  const selectors = readRequiredSelectors(parameters);
   const limit = readLimit(parameters);
-  const scopes = readScopes(parameters);
+  const scopes = scopesOf(selectors, readTimeRange(parameters));
   const byKey = new Map<string, Labels>();
   const lists = readLists(readsOf(context, request), scopes, (scope) =>
     context.store.series(scope),
@@ -57,7 +42,7 @@ async function answerSeries(context: LabelContext, request: HttpRequest): Promis
   return listReply(writeListAnswer(series, limit, writeLabels));
 }
 
-async function answerLabels(context: LabelContext, request: HttpRequest): Promise<HttpReply> {
+async function answerLabels(context: ReadContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
   const limit = readLimit(parameters);
   const lists = readLists(readsOf(context, request), readScopes(parameters), (scope) =>
@@ -66,7 +51,7 @@ async function answerLabels(context: LabelContext, request: HttpRequest): Promis
   return listReply(writeListAnswer(await uniteLists(lists), limit, JSON.stringify));
 }
 
-async function answerValues(context: LabelContext, request: HttpRequest): Promise<HttpReply> {
+async function answerValues(context: ReadContext, request: HttpRequest): Promise<HttpReply> {
   const name = unescapeLabelName(request.params["name"]!);
   if (!name.isWellFormed()) {
     throw new FinchError(
@@ -83,11 +68,11 @@ async function answerValues(context: LabelContext, request: HttpRequest): Promis
   return listReply(writeListAnswer(await uniteLists(lists), limit, JSON.stringify));
 }
 
-function readsOf({ gate, limits }: LabelContext, { signal }: HttpRequest): LabelReads {
+function readsOf({ gate, limits }: ReadContext, { signal }: HttpRequest): LabelReads {
   return { gate, timeoutMs: limits.queryTimeoutMs, signal };
 }
 
-async function answerMetadata(store: MetricStore, request: HttpRequest): Promise<HttpReply> {
+async function answerMetadata({ store }: ReadContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
   // Here, unlike elsewhere, 0 means no family at all and a negative number all of them.
   const limit = readSignedLimit(parameters, "limit") ?? -1;
@@ -102,7 +87,7 @@ async function answerMetadata(store: MetricStore, request: HttpRequest): Promise
     const { type, unit, help } = all.get(family)!;
     data[family] = [{ type, unit, help }];
   }
-  return jsonReply(200, { status: "success", data });
+  return dataReply(data);
 }
 
 function listReply(chunks: Iterable<string>): HttpReply {

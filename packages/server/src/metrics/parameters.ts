@@ -29,11 +29,33 @@ export function inParameter<Value>(name: string, read: () => Value): Value {
   }
 }
 
+/** The bounds of Prometheus' own times, which clients send for "no bound"; their years have more than four digits. */
+const BOUNDS: Readonly<Record<string, number>> = {
+  "-292273086-05-16T16:47:06Z": OPEN_START_MS,
+  "292277025-08-18T07:12:54.999999999Z": OPEN_END_MS,
+};
+
+/** Unix milliseconds; the fault repeats the name, as Prometheus' does for times that may be left out. */
 export function readTime(parameters: URLSearchParams, name: string, otherwise: number): number {
   const text = parameters.get(name);
-  return text === null || text === ""
-    ? otherwise
-    : inParameter(name, () => parsePrometheusTime(text));
+  if (text === null || text === "") return otherwise;
+  try {
+    return BOUNDS[text] ?? parsePrometheusTime(text);
+  } catch (error) {
+    if (!(error instanceof FinchError)) throw error;
+    throw badParameter(name, `invalid time value for '${name}': ${error.message}`);
+  }
+}
+
+/** `start` and `end`, either of which may be left out. */
+export function readTimeRange(parameters: URLSearchParams): {
+  readonly startMs: number;
+  readonly endMs: number;
+} {
+  return {
+    startMs: readTime(parameters, "start", OPEN_START_MS),
+    endMs: readTime(parameters, "end", OPEN_END_MS),
+  };
 }
 
 export function readRequiredTime(parameters: URLSearchParams, name: string): number {
@@ -70,22 +92,48 @@ export function readSignedLimit(parameters: URLSearchParams, name: string): numb
 /** Selections of `match[]`; each must be able to miss an unlabelled series, as in Prometheus. */
 export function readSelectors(parameters: URLSearchParams): readonly (readonly Matcher[])[] {
   return distinctSelectors(parameters.getAll("match[]")).map((text) => {
-    const matchers = inParameter("match[]", () => parseMetricSelector(text));
-    if (matchers.every((matcher) => matcher.matches(""))) {
-      throw badParameter("match[]", "match[] must contain at least one non-empty matcher");
-    }
-    return matchers;
+    const matchers = parseMetricSelector(text);
+    if (matchers.some((matcher) => !matcher.matches(""))) return matchers;
+    throw new FinchError(
+      "invalid",
+      "server/bad-parameter",
+      "match[] must contain at least one non-empty matcher",
+    );
   });
+}
+
+/** As {@link readSelectors}, but refuses a request that has none. */
+export function readRequiredSelectors(
+  parameters: URLSearchParams,
+): readonly (readonly Matcher[])[] {
+  if (!parameters.has("match[]"))
+    throw new FinchError("invalid", "server/no-selector", "no match[] parameter provided");
+  return inParameter("match[]", () => readSelectors(parameters));
+}
+
+/** A switch as Go's `ParseBool` reads it; undefined when not given. */
+export function readSwitch(parameters: URLSearchParams, name: string): boolean | undefined {
+  const text = parameters.get(name);
+  if (text === null || text === "") return undefined;
+  if (["1", "t", "T", "true", "TRUE", "True"].includes(text)) return true;
+  if (["0", "f", "F", "false", "FALSE", "False"].includes(text)) return false;
+  throw badParameter(name, `${JSON.stringify(text)} is neither true nor false`);
 }
 
 /** One scope per selector (or one for everything), over `start` to `end`; none when the end is before the start, which Prometheus answers with nothing. */
 export function readScopes(parameters: URLSearchParams): readonly LabelScope[] {
-  const startMs = readTime(parameters, "start", OPEN_START_MS);
-  const endMs = readTime(parameters, "end", OPEN_END_MS);
-  const selectors = readSelectors(parameters);
-  if (endMs < startMs) return [];
+  const range = readTimeRange(parameters);
+  return scopesOf(readSelectors(parameters), range);
+}
+
+/** One scope per selector; one for everything when there is none. */
+export function scopesOf(
+  selectors: readonly (readonly Matcher[])[],
+  range: { readonly startMs: number; readonly endMs: number },
+): readonly LabelScope[] {
+  if (range.endMs < range.startMs) return [];
   const all = selectors.length === 0 ? [[]] : selectors;
-  return all.map((matchers) => ({ matchers, startMs, endMs }));
+  return all.map((matchers) => ({ matchers, ...range }));
 }
 
 /** The name behind an `U__`-escaped one: `_2e_` is a dot, `__` an underscore. Anything not escaped so is returned as it is. */

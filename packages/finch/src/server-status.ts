@@ -1,0 +1,61 @@
+/** What the status pages of the metrics API tell of this process: its settings, where and since when it runs. */
+import { availableParallelism, hostname } from "node:os";
+import { formatDuration } from "@finch/model";
+import type { ServerStatus } from "@finch/server";
+import { DEFAULT_METRICS_LIMITS } from "@finch/server";
+import type { FinchConfig } from "./config-options.ts";
+import { flagOf } from "./config-options.ts";
+
+export function describeServer(
+  config: FinchConfig,
+  about: { readonly startedMs: number; readonly memoryLimitBytes: number },
+): ServerStatus {
+  const { metricsMs, diskShare } = config.retention;
+  const kept = formatDuration(metricsMs);
+  return {
+    ...about,
+    configYaml: writeYaml(config.settings),
+    flags: {
+      ...Object.fromEntries(
+        Object.entries(config.settings).map(([key, text]) => [flagOf(key).slice(2), text]),
+      ),
+      ...prometheusFlags(kept),
+    },
+    workingDirectory: process.cwd(),
+    hostname: hostname(),
+    cpus: availableParallelism(),
+    retention: `${kept} or ${Math.round(diskShare * 100)}% of the disk`,
+    activeResources: () => process.getActiveResourcesInfo().length,
+  };
+}
+
+/** Flags of Prometheus that clients look for, where Finch has the same. */
+function prometheusFlags(retention: string): Readonly<Record<string, string>> {
+  const { lookbackMs, queryTimeoutMs } = DEFAULT_METRICS_LIMITS;
+  return {
+    "query.lookback-delta": formatDuration(lookbackMs),
+    "query.timeout": formatDuration(queryTimeoutMs),
+    "storage.tsdb.retention.time": retention,
+    "web.enable-remote-write-receiver": "true",
+  };
+}
+
+/** Settings by their keys with dots, as nested YAML. */
+function writeYaml(settings: Readonly<Record<string, string>>): string {
+  let text = "";
+  let group = "";
+  for (const [key, value] of Object.entries(settings)) {
+    const [first = "", second] = key.split(".");
+    if (second === undefined) text += `${first}: ${quote(value)}\n`;
+    else {
+      if (group !== first) text += `${first}:\n`;
+      text += `  ${second}: ${quote(value)}\n`;
+    }
+    group = second === undefined ? "" : first;
+  }
+  return text;
+}
+
+function quote(value: string): string {
+  return /^[A-Za-z0-9./][A-Za-z0-9./_-]*$/.test(value) ? value : JSON.stringify(value);
+}

@@ -1,0 +1,52 @@
+/** `features` of Prometheus' HTTP API: which parts of its surface are on. Names are Prometheus'; what is missing there is off. */
+import { FUNCTIONS } from "@finch/promql";
+
+type Switches = Readonly<Record<string, boolean>>;
+
+/** Operators and aggregations by the switch they stand behind. */
+const OPERATORS =
+  "!= !~ % * + - / < </ <= == =~ > >/ >= @ ^ and atan2 avg bottomk count count_values group max min or quantile stddev stdvar sum topk unless";
+const EXPERIMENTAL_OPERATORS = "limit_ratio limitk";
+
+export function describeFeatures(options: {
+  readonly adminEnabled: boolean;
+}): Readonly<Record<string, Switches>> {
+  return {
+    api: {
+      admin: options.adminEnabled,
+      exclude_alerts: true,
+      label_values_match: true,
+      lifecycle: false,
+      query_warnings: true,
+      remote_write_receiver: true,
+      search: true,
+      search_fuzz_alg_jarowinkler: true,
+      search_fuzz_alg_subsequence: true,
+      time_range_labels: true,
+      time_range_series: true,
+    },
+    prometheus: { agent_mode: false, auto_reload_config: false, server_mode: true },
+    promql: {
+      ...allOf("at_modifier bool by group_left group_right ignoring negative_offset offset on"),
+      ...allOf("per_query_lookback_delta subqueries without"),
+      anchored: false,
+      delayed_name_removal: false,
+      duration_expr: false,
+      fill: false,
+      fill_left: false,
+      fill_right: false,
+      per_step_stats: false,
+      smoothed: false,
+      type_and_unit_labels: false,
+    },
+    promql_functions: Object.fromEntries(
+      [...FUNCTIONS.values()].map(({ name, experimental }) => [name, !experimental]),
+    ),
+    promql_operators: { ...allOf(OPERATORS), ...allOf(EXPERIMENTAL_OPERATORS, false) },
+    tsdb: { isolation: true },
+  };
+}
+
+function allOf(names: string, isOn = true): Switches {
+  return Object.fromEntries(names.split(" ").map((name) => [name, isOn]));
+}
