@@ -1,7 +1,7 @@
 /**
  * The parts of `finch up`, opened in order and closed in the reverse of what depends on them. Stop order: (1) the agent stops, sources first,
  * and hands on what it has while the listeners still take it, the rest stays in its queues on disk; (2) no listener accepts any more,
- * requests in flight finish; (3) our own log lines are written; (4) the stores close; what is not in a block is in the WAL; (5) the lock is released.
+ * requests in flight finish; (3) our own log lines are written; (4) query workers end and the stores close; what is not in a block is in the WAL; (5) the lock is released.
  */
 import { join, resolve } from "node:path";
 import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
@@ -77,6 +77,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   );
   const logs = opening.use(await openLogStore(storeOptions(options, budget, paths.logs, "logs")));
   const apis = createApis(options, budget, { metrics, logs });
+  opening.use(apis.metrics);
   ownLogs.connect(ownLogWriter(apis.logs));
   opening.defer(() => ownLogs.disconnect());
   const processMetrics = opening.use(startProcessMetrics());

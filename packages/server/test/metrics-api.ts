@@ -50,6 +50,7 @@ export async function serveMetrics(options: ServedMetricsOptions = {}): Promise<
     ...surroundings(),
     ...options.about,
   });
+  opening.use(api);
   const served = opening.use(await serve(api.routes));
   const parts = opening.move();
   return {

@@ -1,9 +1,7 @@
 /** The metrics API: everything Prometheus and Mimir clients ask, as routes to be mounted on any listener. */
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
-import { singleMetric } from "@finch/runtime";
 import { textReply, underPrefix } from "@finch/runtime/http";
 import type { HttpRoute, Route } from "@finch/runtime/http";
-import { createEngine } from "@finch/promql";
 import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
@@ -14,6 +12,7 @@ import { labelRoutes } from "./label-routes.ts";
 import type { MetricsLimits } from "./limits.ts";
 import { notificationRoutes } from "./notification-routes.ts";
 import type { Notifications } from "./notifications.ts";
+import { QueryPool } from "./query-pool.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { searchRoutes } from "./search-routes.ts";
@@ -34,7 +33,7 @@ export interface MetricsApiOptions {
   readonly notifications: Notifications;
 }
 
-export interface MetricsApi {
+export interface MetricsApi extends AsyncDisposable {
   /** Writes, queries and health checks as Prometheus has them, queries below `/prometheus`, too. */
   readonly routes: readonly Route[];
   /** The same as Mimir has them. */
@@ -44,20 +43,20 @@ export interface MetricsApi {
   families(): readonly MetricFamily[];
 }
 
-/** Makes the API. It owns nothing that must be closed; the store is the caller's. */
+/** Makes the API. Dispose it to end its query workers; the store is the caller's and must outlive it. */
 export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
   const { clock, limits, log, store } = options;
   const ingest = createMetricIngest({ store, clock, limits });
   const writes = createRemoteWriteRoutes({ ingest, limits, log });
-  const engine = createEngine({
-    clock,
-    limits: { timeoutMs: limits.queryTimeoutMs },
-    lookbackMs: limits.lookbackMs,
+  const pool = new QueryPool({
+    source: createSeriesSource(store),
+    limits,
+    log: log.child("server:queries"),
   });
   const context: ReadContext = { store, gate, limits, clock };
   const shared = [
-    ...queryRoutes({ engine, source: createSeriesSource(store), gate, clock, limits }),
+    ...queryRoutes({ pool, clock, limits }),
     ...labelRoutes(context),
     ...syntaxRoutes(),
     ...ruleRoutes(),
@@ -73,21 +72,8 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     routes: [...common, ...prometheus],
     mimirRoutes: [...common, ...mimir],
     queryRoutes: prefixed,
-    families: () => [
-      ...ingest.families(),
-      singleMetric(
-        "finch_metrics_queries_running",
-        "gauge",
-        "PromQL queries being evaluated.",
-        gate.running,
-      ),
-      singleMetric(
-        "finch_metrics_queries_waiting",
-        "gauge",
-        "PromQL queries waiting for their turn.",
-        gate.waiting,
-      ),
-    ],
+    families: () => [...ingest.families(), ...pool.families()],
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
 }
 

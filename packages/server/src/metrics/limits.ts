@@ -1,4 +1,6 @@
 /** Limits of the metrics API, with Prometheus' and Mimir's values where they have one. */
+import { DEFAULT_LIMITS as DEFAULT_ENGINE_LIMITS } from "@finch/promql";
+import type { EngineLimits } from "@finch/promql";
 import type { IngestionRate } from "./write-rate.ts";
 
 export interface MetricsLimits {
@@ -21,7 +23,29 @@ export interface MetricsLimits {
   readonly lookbackMs: number;
   /** Refused samples that a 400 names one by one; the rest is counted. */
   readonly rejectionsToldMax: number;
+  readonly query: QueryLimits;
 }
+
+/** Of the threads that evaluate queries, and of what runs in them. */
+export interface QueryLimits {
+  /** Threads; half of them for small queries, which never wait for large ones. With one, both share it. */
+  readonly workersMax: number;
+  /** A thread with nothing to do for so long ends; each takes some 20 MB. */
+  readonly workerIdleMs: number;
+  /** Bytes of labels and other objects in one thread; a query that needs more fails, with the others of its thread. */
+  readonly workerHeapBytesMax: number;
+  /** Queries that wait for a place, small and large ones apart; one more is 503. */
+  readonly waitingMax: number;
+  readonly engine: EngineLimits;
+}
+
+export const DEFAULT_QUERY_LIMITS: QueryLimits = {
+  workersMax: 2,
+  workerIdleMs: 300_000,
+  workerHeapBytesMax: 256 * 1024 * 1024,
+  waitingMax: 128,
+  engine: DEFAULT_ENGINE_LIMITS,
+};
 
 export const DEFAULT_METRICS_LIMITS: MetricsLimits = {
   writeBytesMax: 32 * 1024 * 1024,
@@ -32,4 +56,5 @@ export const DEFAULT_METRICS_LIMITS: MetricsLimits = {
   queryTimeoutMs: 120_000,
   lookbackMs: 300_000,
   rejectionsToldMax: 10,
+  query: DEFAULT_QUERY_LIMITS,
 };

@@ -1,12 +1,9 @@
 /** `query`, `query_range` and `format_query` of Prometheus' HTTP API. */
 import { formatQueryLines, parseQuery } from "@finch/promql";
-import type { Engine, InstantResult, SeriesSource } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
-import { withTimeout } from "../query-gate.ts";
-import type { QueryGate } from "../query-gate.ts";
 import type { MetricsLimits } from "./limits.ts";
 import {
   badParameter,
@@ -16,12 +13,11 @@ import {
   readRequiredTime,
   readTime,
 } from "./parameters.ts";
-import { writeAnswer } from "./result-json.ts";
+import type { QueryPool } from "./query-pool.ts";
+import type { QueryJob } from "./query-protocol.ts";
 
 export interface QueryContext {
-  readonly engine: Engine;
-  readonly source: SeriesSource;
-  readonly gate: QueryGate;
+  readonly pool: QueryPool;
   readonly clock: Clock;
   readonly limits: MetricsLimits;
 }
@@ -54,9 +50,14 @@ async function answerInstant(context: QueryContext, request: HttpRequest): Promi
   const timeMs = readTime(parameters, "time", context.clock.nowMs());
   const query = parameters.get("query") ?? "";
   const lookbackMs = readLookback(parameters, context.limits);
-  return await evaluate(context, request, parameters, limit, (signal) =>
-    context.engine.instantQuery({ source: context.source, query, timeMs, lookbackMs, signal }),
-  );
+  const range = { startMs: timeMs, endMs: timeMs, stepMs: 1 };
+  return await evaluate(context, request, parameters, {
+    kind: "instant",
+    query,
+    ...range,
+    lookbackMs,
+    limit,
+  });
 }
 
 async function answerRange(context: QueryContext, request: HttpRequest): Promise<HttpReply> {
@@ -83,47 +84,33 @@ async function answerRange(context: QueryContext, request: HttpRequest): Promise
   }
   const query = parameters.get("query") ?? "";
   const lookbackMs = readLookback(parameters, limits);
-  return await evaluate(context, request, parameters, limit, (signal) =>
-    context.engine.rangeQuery({
-      source: context.source,
-      query,
-      startMs,
-      endMs,
-      stepMs,
-      lookbackMs,
-      signal,
-    }),
-  );
+  return await evaluate(context, request, parameters, {
+    kind: "range",
+    query,
+    startMs,
+    endMs,
+    stepMs,
+    lookbackMs,
+    limit,
+  });
 }
 
-/** Waits for a place, evaluates within the time allowed, and streams the answer. */
+/** Has a worker evaluate the query within the time allowed, and sends on what it answers. */
 async function evaluate(
-  context: QueryContext,
-  request: HttpRequest,
+  { limits, pool }: QueryContext,
+  { signal }: HttpRequest,
   parameters: URLSearchParams,
-  limit: number,
-  run: (signal: AbortSignal) => Promise<InstantResult>,
+  job: QueryJob,
 ): Promise<HttpReply> {
-  const { limits, gate } = context;
   const asked = readDuration(parameters, "timeout") ?? limits.queryTimeoutMs;
   if (asked <= 0) throw badParameter("timeout", "give a positive duration");
-  using limited = withTimeout(
-    request.signal,
-    Math.min(asked, limits.queryTimeoutMs),
-    "query timed out in expression evaluation",
-  );
-  using _place = await gate.enter(limited.signal);
-  let answer: InstantResult;
+  const timeoutMs = Math.min(asked, limits.queryTimeoutMs);
   try {
-    answer = await run(limited.signal);
+    const { body } = await pool.run(job, { signal, timeoutMs });
+    return { status: 200, headers: { "content-type": "application/json" }, body };
   } catch (error) {
     throw namePlace(error);
   }
-  return {
-    status: 200,
-    headers: { "content-type": "application/json" },
-    body: toAsync(writeAnswer(answer, limit)),
-  };
 }
 
 /** Faults of the query text are faults of the parameter. */

@@ -1,0 +1,257 @@
+/**
+ * Evaluates queries in worker threads, so that none holds up ingest or another one. Two lanes: every query begins in the quick lane; one that
+ * reads many samples, or runs long while others want in, begins again in the large lane, whose threads yield the processor. What was large
+ * goes straight to the large lane the next time.
+ */
+import { FinchError, singleMetric } from "@finch/runtime";
+import type { Logger, MetricFamily } from "@finch/runtime";
+import type { SeriesSource } from "@finch/promql";
+import { QueryCosts } from "./query-costs.ts";
+import { FeedTurns } from "./query-feed.ts";
+import { QueryLane } from "./query-lane.ts";
+import type { MetricsLimits } from "./limits.ts";
+import type { QueryFigures, QueryJob } from "./query-protocol.ts";
+import { QueryStatistics } from "./query-statistics.ts";
+import { QueryThread, WORKER_LOST } from "./query-thread.ts";
+import type { LostReason, ThreadAnswer } from "./query-thread.ts";
+
+/** Samples a query of the quick lane may read: some 20 ms of work, which is thrown away when there are more. */
+const QUICK_SAMPLES_MAX = 1_000_000;
+/** How often a query of the quick lane is looked at: it must leave when it is not alone. */
+const QUICK_MS_MAX = 250;
+/** What is expected of a query that was never seen. */
+const EXPECTED_MS = 50;
+const IDLE_CHECK_MS = 30_000;
+const LARGE_NICENESS = 10;
+const QUICK_PLACES = 8;
+const LARGE_PLACES = 3;
+/** Large selections read from the store at a time. */
+const LARGE_FEEDS = 2;
+
+export interface QueryPoolOptions {
+  readonly source: SeriesSource;
+  readonly limits: MetricsLimits;
+  readonly log: Logger;
+}
+
+/** Aborts a query of the quick lane that turns out to be large. */
+const IS_LARGE = new Error("the query is large");
+
+export class QueryPool implements AsyncDisposable {
+  readonly #options: QueryPoolOptions;
+  readonly #costs = new QueryCosts();
+  readonly #quick: QueryLane;
+  /** The same as the quick one when there is but one worker. */
+  readonly #large: QueryLane;
+  readonly #statistics = new QueryStatistics();
+  readonly #idleTimer: NodeJS.Timeout;
+
+  constructor(options: QueryPoolOptions) {
+    this.#options = options;
+    const { workersMax, workerIdleMs } = options.limits.query;
+    const quickThreads = Math.max(1, Math.floor(workersMax / 2));
+    this.#quick = this.#lane({ threads: quickThreads, places: QUICK_PLACES, isLarge: false });
+    this.#large =
+      workersMax > quickThreads
+        ? this.#lane({ threads: workersMax - quickThreads, places: LARGE_PLACES, isLarge: true })
+        : this.#quick;
+    this.#idleTimer = setInterval(() => {
+      for (const lane of this.#lanes()) void lane.stopIdle(workerIdleMs);
+    }, IDLE_CHECK_MS);
+    this.#idleTimer.unref();
+  }
+
+  /** Rejects with the fault to answer. `signal` is the caller's: when it aborts, so does the query, its answer included. */
+  async run(
+    job: QueryJob,
+    { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<ThreadAnswer> {
+    const run = new Run(job, signal, timeoutMs);
+    const startedMs = performance.now();
+    try {
+      const answer = await this.#runInLanes(run);
+      void answer.figures.then((figures) => {
+        run.close();
+        this.#note(job, performance.now() - startedMs, figures);
+      });
+      return answer;
+    } catch (thrown) {
+      run.close();
+      this.#statistics.fail(thrown, performance.now() - startedMs);
+      throw thrown;
+    }
+  }
+
+  families(): readonly MetricFamily[] {
+    const lanes = this.#lanes();
+    const sum = (of: (lane: QueryLane) => number) => lanes.reduce((all, lane) => all + of(lane), 0);
+    return [
+      singleMetric(
+        "finch_metrics_queries_running",
+        "gauge",
+        "PromQL queries being evaluated.",
+        sum((lane) => lane.running),
+      ),
+      singleMetric(
+        "finch_metrics_queries_waiting",
+        "gauge",
+        "PromQL queries waiting for their turn.",
+        sum((lane) => lane.waiting),
+      ),
+      singleMetric(
+        "finch_metrics_query_workers",
+        "gauge",
+        "Threads that evaluate queries.",
+        sum((lane) => lane.threads),
+      ),
+      ...this.#statistics.families(),
+    ];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#idleTimer);
+    await Promise.all(this.#lanes().map((lane) => lane.stop()));
+  }
+
+  #lanes(): readonly QueryLane[] {
+    return this.#large === this.#quick ? [this.#quick] : [this.#quick, this.#large];
+  }
+
+  async #runInLanes(run: Run): Promise<ThreadAnswer> {
+    const known = this.#costs.of(run.job);
+    const expectedMs = known?.evaluateMs ?? EXPECTED_MS;
+    if (known?.isLarge !== true) {
+      const answer = await this.#runQuick(run, expectedMs);
+      if (answer !== undefined) return answer;
+      this.#statistics.moved++;
+      this.#costs.note(run.job, { isLarge: true, evaluateMs: EXPECTED_MS + QUICK_MS_MAX });
+    }
+    return await this.#runOn(this.#large, expectedMs, { run, signal: run.signal });
+  }
+
+  /** Undefined when the query is too large for the quick lane. */
+  async #runQuick(run: Run, expectedMs: number): Promise<ThreadAnswer | undefined> {
+    const lane = this.#quick;
+    if (lane === this.#large)
+      return await this.#runOn(lane, expectedMs, { run, signal: run.signal });
+    const leave = new AbortController();
+    const onAbort = () => leave.abort(run.signal.reason);
+    run.signal.addEventListener("abort", onAbort, { once: true });
+    const timer = setInterval(() => {
+      if (run.isEvaluating && (lane.running > 1 || lane.waiting > 0)) leave.abort(IS_LARGE);
+    }, QUICK_MS_MAX);
+    let samplesRead = 0;
+    const onSamples = (samples: number) => {
+      samplesRead += samples;
+      if (samplesRead > QUICK_SAMPLES_MAX) leave.abort(IS_LARGE);
+    };
+    try {
+      return await this.#runOn(lane, expectedMs, { run, signal: leave.signal, onSamples });
+    } catch (thrown) {
+      if (thrown === IS_LARGE) return undefined;
+      throw thrown;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  /** Runs on a worker of the lane; once more on another one when the worker was ended for the fault of another query. */
+  async #runOn(
+    lane: QueryLane,
+    expectedMs: number,
+    to: {
+      readonly run: Run;
+      readonly signal: AbortSignal;
+      readonly onSamples?: (samples: number) => void;
+    },
+  ): Promise<ThreadAnswer> {
+    const { run, signal, onSamples = () => {} } = to;
+    const onStart = () => {
+      run.isEvaluating = true;
+    };
+    for (let isSecond = false; ; isSecond = true) {
+      run.isEvaluating = false;
+      try {
+        return await lane.run(expectedMs, { job: run.job, signal, onStart, onSamples });
+      } catch (thrown) {
+        const isLost = thrown instanceof FinchError && thrown.code === WORKER_LOST;
+        if (!isLost || isSecond || signal.aborted) throw thrown;
+      }
+    }
+  }
+
+  #note(job: QueryJob, ms: number, figures: QueryFigures | undefined): void {
+    if (figures === undefined) return;
+    this.#statistics.count(figures, ms);
+    const { samples, evaluateMs } = figures;
+    const wasLarge = this.#costs.of(job)?.isLarge === true;
+    // Half of either bound, so that a query at the edge does not go back and forth.
+    const isSmall = samples < QUICK_SAMPLES_MAX / 2 && evaluateMs < QUICK_MS_MAX / 2;
+    this.#costs.note(job, { isLarge: wasLarge && !isSmall, evaluateMs });
+  }
+
+  #lane(of: { threads: number; places: number; isLarge: boolean }): QueryLane {
+    const { source, limits, log } = this.#options;
+    const { query } = limits;
+    const turns = new FeedTurns(of.isLarge ? LARGE_FEEDS : Infinity);
+    return new QueryLane({
+      threadsMax: of.threads,
+      placesPerThread: of.places,
+      waitingMax: query.waitingMax,
+      nowMs: () => performance.now(),
+      start: (events) => {
+        const thread: QueryThread = new QueryThread({
+          setup: { limits: query.engine, niceness: of.isLarge ? LARGE_NICENESS : 0 },
+          heapBytesMax: query.workerHeapBytesMax,
+          source,
+          turns,
+          onFree: events.free,
+          onLost: (reason: LostReason, error: string) => {
+            log.error("a query worker was lost", { reason, error });
+            this.#statistics.lose(reason);
+            events.lost(thread);
+          },
+        });
+        return thread;
+      },
+    });
+  }
+}
+
+/** One query on its way, through whichever lanes: what stops it. */
+class Run {
+  readonly job: QueryJob;
+  isEvaluating = false;
+  readonly #stop = new AbortController();
+  readonly #caller: AbortSignal;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onGone: () => void;
+
+  constructor(job: QueryJob, caller: AbortSignal, timeoutMs: number) {
+    this.job = job;
+    this.#caller = caller;
+    this.#onGone = () => this.#stop.abort(caller.reason);
+    if (caller.aborted) this.#onGone();
+    caller.addEventListener("abort", this.#onGone, { once: true });
+    this.#timer = setTimeout(() => this.#stop.abort(this.#timeoutFault(timeoutMs)), timeoutMs);
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#caller.removeEventListener("abort", this.#onGone);
+  }
+
+  #timeoutFault(timeoutMs: number): FinchError {
+    const place = this.isEvaluating ? "expression evaluation" : "query queue";
+    const seconds = timeoutMs / 1000;
+    return new FinchError(
+      "timeout",
+      "server/query-timeout",
+      `query timed out in ${place}: it may take ${seconds} s (--query-timeout, or the parameter timeout)`,
+    );
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * What the main thread and a query worker say to each other. The worker parses, evaluates and encodes; the main thread reads the store for it
+ * and forwards the bytes of the answer. A worker that reads blocks by itself would ask for fewer selections, nothing else here would change.
+ *
+ * Both directions of data have credit: at most {@link FRAMES_AHEAD} batches of a selection, and {@link CHUNKS_AHEAD} chunks of an answer, are on
+ * their way at a time, so that neither thread fills the other's memory.
+ */
+import { FinchError } from "@finch/runtime";
+import type { FaultKind } from "@finch/runtime";
+import type { MatchOperator } from "@finch/model";
+import type { EngineLimits } from "@finch/promql";
+import type { SeriesFrame } from "./series-frame.ts";
+
+export const FRAMES_AHEAD = 2;
+export const CHUNKS_AHEAD = 4;
+
+/** A query as its parameters gave it. `startMs` is the time of an instant query. */
+export interface QueryJob {
+  readonly kind: "instant" | "range";
+  readonly query: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly stepMs: number;
+  readonly lookbackMs: number;
+  /** Series or elements answered; 0: all. */
+  readonly limit: number;
+}
+
+/** What a worker is started with. */
+export interface WorkerSetup {
+  readonly limits: EngineLimits;
+  /** Added to the nice value of the thread, where the system can: 0 to 19. */
+  readonly niceness: number;
+}
+
+/** Figures of one query, once its answer is written. */
+export interface QueryFigures {
+  readonly series: number;
+  readonly samples: number;
+  readonly answerBytes: number;
+  readonly evaluateMs: number;
+}
+
+export interface PlainMatcher {
+  readonly name: string;
+  readonly operator: MatchOperator;
+  readonly value: string;
+}
+
+/** A fault on its way between threads, where classes get lost. */
+export interface PlainFault {
+  readonly kind: FaultKind;
+  readonly code: string;
+  readonly message: string;
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/** `id` is the query's; `selection` counts those of one query. */
+export type ToWorker =
+  | { readonly kind: "run"; readonly id: number; readonly job: QueryJob }
+  | { readonly kind: "cancel"; readonly id: number; readonly fault: PlainFault }
+  | {
+      readonly kind: "series";
+      readonly id: number;
+      readonly selection: number;
+      readonly frame: SeriesFrame;
+    }
+  | {
+      readonly kind: "selected";
+      readonly id: number;
+      readonly selection: number;
+      readonly fault: PlainFault | undefined;
+    }
+  /** A chunk of the answer was taken: one more may come. */
+  | { readonly kind: "more-answer"; readonly id: number };
+
+export type FromWorker =
+  | {
+      readonly kind: "select";
+      readonly id: number;
+      readonly selection: number;
+      readonly matchers: readonly PlainMatcher[];
+      readonly startMs: number;
+      readonly endMs: number;
+    }
+  /** A batch was taken: one more may come. */
+  | { readonly kind: "more-series"; readonly id: number; readonly selection: number }
+  /** The rest of the selection is not wanted. */
+  | { readonly kind: "unselect"; readonly id: number; readonly selection: number }
+  | { readonly kind: "answer"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** The last chunk; the query is over. */
+  | {
+      readonly kind: "answered";
+      readonly id: number;
+      readonly bytes: Uint8Array<ArrayBuffer>;
+      readonly figures: QueryFigures;
+    }
+  /** The query is over without an answer. */
+  | { readonly kind: "failed"; readonly id: number; readonly fault: PlainFault };
+
+export function plainFault(thrown: unknown): PlainFault {
+  if (thrown instanceof FinchError) {
+    const { kind, code, message, retryAfterSeconds } = thrown;
+    return { kind, code, message, retryAfterSeconds };
+  }
+  const message = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  return { kind: "internal", code: "server/query-failed", message, retryAfterSeconds: undefined };
+}
+
+export function faultOf({ kind, code, message, retryAfterSeconds }: PlainFault): FinchError {
+  return new FinchError(
+    kind,
+    code,
+    message,
+    retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
+  );
+}

@@ -1,0 +1,154 @@
+/**
+ * The inside of a query worker: runs jobs on an engine of its own, several in turns, and writes each answer as JSON. Series come from the
+ * main thread, see `query-protocol.ts`.
+ */
+import { createEngine } from "@finch/promql";
+import type { Engine, InstantResult } from "@finch/promql";
+import { AssertionFailure, FinchError } from "@finch/runtime";
+import type { Clock } from "@finch/runtime";
+import { SymbolReceiver } from "./label-symbols.ts";
+import { CHUNKS_AHEAD, faultOf, plainFault } from "./query-protocol.ts";
+import type { FromWorker, QueryJob, ToWorker, WorkerSetup } from "./query-protocol.ts";
+import { RemoteSource } from "./remote-source.ts";
+import { writeAnswer } from "./result-json.ts";
+
+/** How the service speaks to the main thread. */
+export interface ServicePort {
+  post(message: FromWorker, transfer?: ArrayBuffer[]): void;
+}
+
+interface Running {
+  readonly source: RemoteSource;
+  readonly canceled: AbortController;
+  readonly credit: Credit;
+}
+
+const UTF8 = new TextEncoder();
+
+export class QueryService {
+  readonly #port: ServicePort;
+  readonly #engine: Engine;
+  readonly #symbols = new SymbolReceiver();
+  readonly #running = new Map<number, Running>();
+
+  constructor(port: ServicePort, clock: Clock, setup: WorkerSetup) {
+    this.#port = port;
+    this.#engine = createEngine({ clock, limits: setup.limits });
+  }
+
+  /** Takes one message of the main thread; what concerns a query that is over is dropped. */
+  receive(message: ToWorker): void {
+    const running = this.#running.get(message.id);
+    switch (message.kind) {
+      case "run":
+        void this.#run(message.id, message.job);
+        break;
+      case "cancel":
+        running?.canceled.abort(faultOf(message.fault));
+        // Whoever waits to send more of the answer looks at the signal.
+        running?.credit.add();
+        break;
+      case "series": {
+        // Symbols are numbered in the order of the frames, so each is unpacked, wanted or not.
+        const source = running?.source ?? RemoteSource.NOBODY;
+        source.takeFrame(message.selection, message.frame, this.#symbols);
+        break;
+      }
+      case "selected":
+        running?.source.takeEnd(message.selection, message.fault);
+        break;
+      case "more-answer":
+        running?.credit.add();
+        break;
+    }
+  }
+
+  async #run(id: number, job: QueryJob): Promise<void> {
+    const canceled = new AbortController();
+    const source = new RemoteSource(id, this.#port);
+    const credit = new Credit(CHUNKS_AHEAD);
+    this.#running.set(id, { source, canceled, credit });
+    const { signal } = canceled;
+    try {
+      const result = await this.#evaluate(job, source, signal);
+      await this.#answer(id, result, { job, credit, signal });
+    } catch (thrown) {
+      if (thrown instanceof AssertionFailure) {
+        // A bug ends the thread, and with it this query; the main thread starts another.
+        setImmediate(() => {
+          throw thrown;
+        });
+        return;
+      }
+      this.#port.post({ kind: "failed", id, fault: plainFault(outOfBounds(thrown)) });
+    } finally {
+      source.close();
+      this.#running.delete(id);
+    }
+  }
+
+  #evaluate(job: QueryJob, source: RemoteSource, signal: AbortSignal): Promise<InstantResult> {
+    const { query, startMs, endMs, stepMs, lookbackMs } = job;
+    const shared = { source, query, lookbackMs, signal };
+    return job.kind === "instant"
+      ? this.#engine.instantQuery({ ...shared, timeMs: startMs })
+      : this.#engine.rangeQuery({ ...shared, startMs, endMs, stepMs });
+  }
+
+  /** Sends chunk after chunk, the last one with the figures. */
+  async #answer(
+    id: number,
+    result: InstantResult,
+    to: { readonly job: QueryJob; readonly credit: Credit; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { series, samples, timeMs } = result.statistics;
+    let answerBytes = 0;
+    let held: Uint8Array<ArrayBuffer> | undefined;
+    for (const text of writeAnswer(result, to.job.limit)) {
+      if (held !== undefined) {
+        this.#port.post({ kind: "answer", id, bytes: held }, [held.buffer]);
+        await to.credit.take();
+        to.signal.throwIfAborted();
+      }
+      held = UTF8.encode(text);
+      answerBytes += held.length;
+    }
+    const bytes = held ?? new Uint8Array();
+    const figures = { series, samples, answerBytes, evaluateMs: timeMs.evaluate };
+    this.#port.post({ kind: "answered", id, bytes, figures }, [bytes.buffer]);
+  }
+}
+
+/** JavaScript's own bounds, as faults of the query that ran into them. */
+function outOfBounds(thrown: unknown): unknown {
+  if (!(thrown instanceof RangeError)) return thrown;
+  const isDeep = thrown.message.includes("call stack");
+  const what = isDeep ? "is nested too deeply" : `needs too much memory (${thrown.message})`;
+  return new FinchError("unprocessable", "server/query-out-of-bounds", `the query ${what}`, {
+    cause: thrown,
+  });
+}
+
+/** How many chunks may still be sent; `take` waits until one may. */
+class Credit {
+  #free: number;
+  #wake: (() => void) | undefined;
+
+  constructor(free: number) {
+    this.#free = free;
+  }
+
+  add(): void {
+    this.#free++;
+    this.#wake?.();
+  }
+
+  async take(): Promise<void> {
+    while (this.#free === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#free--;
+  }
+}
