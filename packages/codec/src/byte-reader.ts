@@ -51,9 +51,14 @@ export class ByteReader {
     throw new CodecError("malformed", start, "a variable-length number over 2^53");
   }
 
+  /** Zigzag, then LEB128, of a number between -2^53 and 2^53. */
   readZigzag(): number {
-    const value = this.readVarint();
-    return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
+    const low = this.readByte();
+    const high = low < 0x80 ? 0 : this.readVarint();
+    const magnitude = ((low & 0x7f) >>> 1) + 64 * high;
+    if (magnitude > Number.MAX_SAFE_INTEGER)
+      throw new CodecError("malformed", this.position, "a signed number over 2^53");
+    return (low & 1) === 1 ? -magnitude - 1 : magnitude;
   }
 
   truncated(count: number): CodecError {

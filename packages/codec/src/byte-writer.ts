@@ -65,9 +65,18 @@ export class ByteWriter {
     this.bytes[this.length++] = low;
   }
 
-  /** Zigzag, then LEB128, of a whole number between -2^52 and 2^52. */
+  /** Zigzag, then LEB128, of a whole number between -2^53 and 2^53. */
   writeZigzag(value: number): void {
-    this.writeVarint(value < 0 ? -2 * value - 1 : 2 * value);
+    const isNegative = value < 0;
+    const magnitude = isNegative ? -value - 1 : value;
+    // The low six bits beside the sign; doubling the whole could lose a bit.
+    const low = ((magnitude % 64) << 1) | (isNegative ? 1 : 0);
+    if (magnitude < 64) {
+      this.writeByte(low);
+      return;
+    }
+    this.writeByte(low | 0x80);
+    this.writeVarint(Math.floor(magnitude / 64));
   }
 
   /** LEB128 of the unsigned 64-bit number `high * 2^32 + low`. */

@@ -27,6 +27,11 @@ const mixed = new Float64Array(40);
 mixed.set(COUNTER.subarray(0, 40));
 mixed.set(fromWords(STALE, STALE), 10);
 
+function sumsOf(count: number): Float64Array {
+  let sum = 1e5;
+  return Float64Array.from({ length: count }, (_, i) => (sum += 3 + Math.sin(i)));
+}
+
 const FLOATS: readonly [name: string, values: Float64Array, bytesMax: number][] = [
   ["nothing", new Float64Array(0), 1],
   ["one", Float64Array.of(1.5), 10],
@@ -51,6 +56,12 @@ const FLOATS: readonly [name: string, values: Float64Array, bytesMax: number][] 
     300 * 10,
   ],
   ["beyond 2^50", Float64Array.of(2 ** 50, -(2 ** 50), 2 ** 52, 2 ** 53, 2 ** 63, 1e300), 80],
+  ["sums with all their bits", sumsOf(300), 300 * 5.5],
+  [
+    "few wide steps",
+    Float64Array.from({ length: 500 }, (_, i) => i * 3 + (i > 250 ? 1e9 : 0) + (i > 300 ? 77 : 0)),
+    40,
+  ],
 ];
 
 for (const [name, values, bytesMax] of FLOATS) {
@@ -158,19 +169,12 @@ void test("damage is an error or other numbers, never a crash or a large allocat
       const flipped = body.slice();
       flipped[bit >>> 3]! ^= 1 << (bit & 7);
       try {
-        assert.ok(decode(flipped).length <= flipped.length * 256);
+        assert.ok(decode(flipped).length <= flipped.length * 512);
       } catch (error) {
         assert.ok(error instanceof CodecError, `bit ${bit}: ${String(error)}`);
       }
     }
   }
-});
-
-void test("an XOR window outside of 64 bits is refused", () => {
-  // Rows 1, kind XOR, three bytes of bits: 1 1, leading 63, length 64.
-  const bits = 0b11 | (63 << 2) | (63 << 8);
-  const column = Uint8Array.of(1, 2, 4, bits & 0xff, bits >>> 8, 0xff, 0xff);
-  assert.throws(() => decodeFloats(column), /window outside of 64 bits/);
 });
 
 void test("golden bytes", () => {
@@ -182,11 +186,16 @@ void test("golden bytes", () => {
       ),
     ),
     constant: hex(encodeFloats(new Float64Array(300).fill(42.5))),
+    longConstant: hex(encodeFloats(new Float64Array(600).fill(Math.PI))),
     decimals: hex(encodeFloats(Float64Array.of(0.5, 1.25, 2, 2.75))),
     stale: hex(
       encodeFloats(new Float64Array([...Array.from({ length: 15 }, (_, i) => i * i), Number.NaN])),
     ),
     xor: hex(encodeFloats(Float64Array.of(Math.PI, Math.E, Math.SQRT2, Math.SQRT2))),
+    binary: hex(encodeFloats(sumsOf(5))),
+    outlier: hex(
+      encodeFloats(Float64Array.from({ length: 40 }, (_, i) => i * i + (i > 7 ? 1e7 : 0))),
+    ),
     int64: hex(
       encodeInt64Deltas(
         BigInt64Array.of(

@@ -17,7 +17,7 @@ import type { BlockFile } from "./block-writer.ts";
 import { INDEX_FILE, METADATA_FILE, PAGES_FILE } from "./file-names.ts";
 import { METRIC_PAGE_SAMPLES, READ_BYTES_MAX, READ_GAP_BYTES } from "./limits.ts";
 import type { MetricHead } from "./metric-head.ts";
-import type { SampleColumns } from "./metric-late.ts";
+import type { SampleColumns } from "./sample-columns.ts";
 import type { Pacer } from "./pacer.ts";
 import { ascending } from "./number-columns.ts";
 

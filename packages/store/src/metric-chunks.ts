@@ -5,9 +5,9 @@
 import { decodeFloats, decodeTimestamps, encodeFloats, encodeTimestamps } from "@finch/codec";
 import { wordsOf } from "@finch/model";
 import { OPEN_CHUNK_SAMPLES } from "./limits.ts";
-import { NO_SAMPLES } from "./metric-late.ts";
-import type { SampleColumns } from "./metric-late.ts";
 import { growFloat64, growUint32 } from "./number-columns.ts";
+import { NO_SAMPLES } from "./sample-columns.ts";
+import type { SampleColumns } from "./sample-columns.ts";
 
 const SLOTS_PER_PAGE = 64;
 const SLOT_DOUBLES = 2 * OPEN_CHUNK_SAMPLES;

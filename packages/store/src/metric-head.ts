@@ -3,10 +3,11 @@ import type { Labels, MetricMetadata } from "@finch/model";
 import { LabelIndex } from "./label-index.ts";
 import { LATE_SAMPLES_MAX } from "./limits.ts";
 import { MetricChunks } from "./metric-chunks.ts";
-import { clipSamples, LateSamples, mergeSamples } from "./metric-late.ts";
-import type { SampleColumns } from "./metric-late.ts";
+import { LateSamples } from "./metric-late.ts";
 import { readMetricRecord } from "./metric-record.ts";
 import { growFloat64, growUint32 } from "./number-columns.ts";
+import { clipSamples, mergeSamples } from "./sample-columns.ts";
+import type { SampleColumns } from "./sample-columns.ts";
 import { SeriesKeys } from "./series-keys.ts";
 
 /** What became of the samples of one record. */

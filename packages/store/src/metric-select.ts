@@ -9,8 +9,8 @@ import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
 import { readMetricPages, readPageList } from "./metric-block.ts";
 import type { MetricPageRef } from "./metric-block.ts";
 import type { MetricHead, MetricHeadView } from "./metric-head.ts";
-import { clipSamples, mergeSamples, NO_SAMPLES } from "./metric-late.ts";
-import type { SampleColumns } from "./metric-late.ts";
+import { clipSamples, mergeSamples, NO_SAMPLES } from "./sample-columns.ts";
+import type { SampleColumns } from "./sample-columns.ts";
 import type { Pacer } from "./pacer.ts";
 import type { StoreView } from "./store-core.ts";
 
@@ -103,10 +103,21 @@ async function* readBatch(
       if (at !== undefined) runs[index]!.push(headView.head.read(headView, at, startMs, endMs));
     }
     const columns = clipSamples(mergeSamples(runs[index]!), startMs, endMs);
-    if (columns.timestampsMs.length > 0) result.push({ labels: plan.labels, ...columns });
+    if (columns.timestampsMs.length > 0) result.push(toSeries(plan.labels, columns));
     if (pacer.isDue()) await pacer.rest();
   }
   if (result.length > 0) yield result;
+}
+
+function toSeries(labels: Labels, columns: SampleColumns): Series {
+  const { timestampsMs, values, histograms, startTimestampsMs } = columns;
+  return {
+    labels,
+    timestampsMs,
+    values,
+    ...(histograms === undefined ? {} : { histograms }),
+    ...(startTimestampsMs === undefined ? {} : { startTimestampsMs }),
+  };
 }
 
 async function readBlockRuns(
