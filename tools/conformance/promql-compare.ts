@@ -1,6 +1,9 @@
 /** Compares answers of the engine with what a script expects; a fault is a text, no fault is undefined. */
-import type { InstantResult, MatrixResult, QueryReport } from "@finch/promql";
-import type { EvalCommand, Expectation, Point, ScriptSeries } from "./promql-script.ts";
+import type { Histogram, HistogramBuckets } from "@finch/model";
+import { compactHistogram, formatHistogram } from "@finch/promql";
+import type { InstantResult, MatrixResult, MatrixSeries, QueryReport } from "@finch/promql";
+import type { Point } from "./promql-points.ts";
+import type { EvalCommand, Expectation, ScriptSeries } from "./promql-script.ts";
 
 const TOLERANCE = 1e-6;
 
@@ -11,6 +14,50 @@ function isAlmost(a: number, b: number): boolean {
   const smallest = 2.2250738585072014e-308;
   if (a === 0 || b === 0 || sum < smallest) return difference < TOLERANCE * smallest;
   return difference / Math.min(sum, Number.MAX_VALUE) < TOLERANCE;
+}
+
+/** A float or a histogram of a result. */
+type Sample = number | Histogram;
+
+function isSame(expected: Point | undefined, got: Sample): boolean {
+  if (typeof expected === "number") return typeof got === "number" && isAlmost(expected, got);
+  if (typeof expected !== "object" || typeof got === "number") return false;
+  const { histogram, hasHint } = expected;
+  return isSameHistogram(histogram, got) && (!hasHint || histogram.resetHint === got.resetHint);
+}
+
+/** The same layout without empty buckets, and numbers that are almost the same. */
+function isSameHistogram(expected: Histogram, got: Histogram): boolean {
+  const a = compactHistogram(expected);
+  const b = compactHistogram(got);
+  return (
+    a.schema === b.schema &&
+    a.zeroThreshold === b.zeroThreshold &&
+    isAlmost(a.count, b.count) &&
+    isAlmost(a.sum, b.sum) &&
+    isAlmost(a.zeroCount, b.zeroCount) &&
+    a.customBounds.join() === b.customBounds.join() &&
+    isSameBuckets(a.positive, b.positive) &&
+    isSameBuckets(a.negative, b.negative)
+  );
+}
+
+function isSameBuckets(a: HistogramBuckets, b: HistogramBuckets): boolean {
+  return (
+    a.spans.join() === b.spans.join() && a.counts.every((count, i) => isAlmost(count, b.counts[i]!))
+  );
+}
+
+function describe(sample: Point | Sample | undefined): string {
+  if (typeof sample !== "object") return String(sample);
+  const histogram = "histogram" in sample ? sample.histogram : sample;
+  const { schema, zeroThreshold, resetHint, customBounds } = histogram;
+  const rest = `schema ${schema}, zero ${zeroThreshold}, hint ${resetHint}, bounds ${customBounds.join()}`;
+  return `${formatHistogram(histogram)} (${rest})`;
+}
+
+function samplesOf({ values, histograms }: Pick<MatrixSeries, "values" | "histograms">): Sample[] {
+  return Array.from(values, (value, i) => histograms?.[i] ?? value);
 }
 
 /** Warnings and infos; `withPlaces` is false where the query was rewritten, which moves its parts. */
@@ -68,15 +115,15 @@ export function compareInstant(command: EvalCommand, result: InstantResult): str
     command.series.map((series, index) => [series.labels.key, { series, index }]),
   );
   for (const [index, labels] of result.labels.entries()) {
-    const value = result.values[index]!;
+    const value = result.histograms?.[index] ?? result.values[index]!;
     const match = wanted.get(labels.key);
-    if (match === undefined) return `unexpected ${labels.toString()} ${value}`;
+    if (match === undefined) return `unexpected ${labels.toString()} ${describe(value)}`;
     wanted.delete(labels.key);
     if (ordered && match.index !== index)
       return `${labels.toString()} came at place ${index + 1}, not ${match.index + 1}`;
     const expected = match.series.points[0];
-    if (typeof expected !== "number" || !isAlmost(expected, value))
-      return `${labels.toString()}: expected ${expected}, got ${value}`;
+    if (!isSame(expected, value))
+      return `${labels.toString()}: expected ${describe(expected)}, got ${describe(value)}`;
   }
   for (const { series } of wanted.values()) return `missing ${series.labels.toString()}`;
   return undefined;
@@ -86,12 +133,15 @@ export function compareMatrix(command: EvalCommand, result: MatrixResult): strin
   const startMs = command.rangeVector?.startMs ?? command.startMs;
   const stepMs = command.rangeVector?.stepMs ?? command.stepMs ?? 1;
   const wanted = new Map(command.series.map((series) => [series.labels.key, series]));
-  for (const { labels, timestampsMs, values } of result.series) {
+  for (const series of result.series) {
+    const { labels, timestampsMs } = series;
     const expected = wanted.get(labels.key);
-    if (expected === undefined) return `unexpected ${labels.toString()} ${[...values].join(" ")}`;
+    const samples = samplesOf(series);
+    const got = samples.map(describe).join(" ");
+    if (expected === undefined) return `unexpected ${labels.toString()} ${got}`;
     wanted.delete(labels.key);
-    const fault = comparePoints(expectedPoints(expected, startMs, stepMs), timestampsMs, values);
-    if (fault !== undefined) return `${labels.toString()}: ${fault} (got ${[...values].join(" ")})`;
+    const fault = comparePoints(expectedPoints(expected, startMs, stepMs), timestampsMs, samples);
+    if (fault !== undefined) return `${labels.toString()}: ${fault} (got ${got})`;
   }
   for (const series of wanted.values())
     if (series.points.some((point) => point !== "gap"))
@@ -114,15 +164,15 @@ function expectedPoints(
 function comparePoints(
   expected: readonly TimedPoint[],
   times: Float64Array,
-  values: Float64Array,
+  samples: readonly Sample[],
 ): string | undefined {
-  if (expected.length !== values.length)
-    return `expected ${expected.length} points, got ${values.length}`;
+  if (expected.length !== samples.length)
+    return `expected ${expected.length} points, got ${samples.length}`;
   for (const [index, [timeMs, point]] of expected.entries()) {
     if (times[index] !== timeMs)
       return `point ${index + 1} is at ${times[index]} ms, not ${timeMs}`;
-    if (typeof point !== "number" || !isAlmost(point, values[index]!))
-      return `point ${index + 1} is ${values[index]}, not ${point}`;
+    if (!isSame(point, samples[index]!))
+      return `point ${index + 1} is ${describe(samples[index])}, not ${describe(point)}`;
   }
   return undefined;
 }
@@ -134,9 +184,9 @@ export function matrixStep(
   type: "vector" | "scalar",
 ): InstantResult {
   const { warnings, infos, statistics } = result;
-  const at = result.series.flatMap(({ labels, timestampsMs, values }) => {
+  const at = result.series.flatMap(({ labels, timestampsMs, values, histograms }) => {
     const index = timestampsMs.indexOf(timeMs);
-    return index < 0 ? [] : [{ labels, value: values[index]! }];
+    return index < 0 ? [] : [{ labels, value: values[index]!, histogram: histograms?.[index] }];
   });
   const report = { warnings, infos, statistics, timeMs };
   if (type === "scalar") return { type, value: at[0]?.value ?? NaN, ...report };
@@ -144,6 +194,7 @@ export function matrixStep(
     type,
     labels: at.map(({ labels }) => labels),
     values: Float64Array.from(at, ({ value }) => value),
+    histograms: at.map(({ histogram }) => histogram),
     ...report,
   };
 }

@@ -1,13 +1,14 @@
 /** Reads PromQL test scripts (`clear`, `load`, `eval`, `expect`): text → commands. The grammar is that of Prometheus' own scripts. */
 import { Labels, parseDuration } from "@finch/model";
 import { parseMetricSelector } from "@finch/promql";
-
-/** A value, a gap, or something that stands for a native histogram. */
-export type Point = number | "gap" | "stale" | "histogram";
+import { parseNumber, parseOffsets, parsePoints } from "./promql-points.ts";
+import type { Point } from "./promql-points.ts";
 
 export interface ScriptSeries {
   readonly labels: Labels;
   readonly points: readonly Point[];
+  /** By point: when the counter began, as an offset in milliseconds from the point's own time. */
+  readonly startOffsetsMs?: readonly (number | undefined)[] | undefined;
 }
 
 export interface LoadCommand {
@@ -17,8 +18,6 @@ export interface LoadCommand {
   /** Also loads the custom-bucket histograms that the classic buckets amount to. */
   readonly withHistograms: boolean;
   readonly series: readonly ScriptSeries[];
-  /** Start times were given for samples. */
-  readonly hasStartTimes: boolean;
 }
 
 export interface Expectation {
@@ -118,9 +117,22 @@ function parseLoad(
   body: Body,
   head: Pick<LoadCommand, "stepMs" | "withHistograms">,
 ): LoadCommand {
-  const plain = body.filter(({ text }) => !/^\S*(?:\{[^}]*\})?@st\s/.test(text));
-  const series = plain.map(({ text }) => parseSeries(text));
-  return { kind: "load", line, ...head, series, hasStartTimes: plain.length < body.length };
+  const series: ScriptSeries[] = [];
+  let starts: { readonly labels: Labels; readonly row: string } | undefined;
+  for (const { text } of body) {
+    const end = endOfMetric(text);
+    if (text.startsWith("@st", end)) {
+      if (starts !== undefined) throw new Error("start times without a row of samples");
+      starts = { labels: parseMetric(text.slice(0, end)), row: text.slice(end + 3) };
+      continue;
+    }
+    const one = parseSeries(text);
+    if (starts !== undefined && starts.labels.key !== one.labels.key)
+      throw new Error("start times stand before samples of other labels");
+    series.push({ ...one, startOffsetsMs: starts && parseOffsets(starts.row) });
+    starts = undefined;
+  }
+  return { kind: "load", line, ...head, series };
 }
 
 interface EvalHead {
@@ -182,7 +194,7 @@ function parseSeries(row: string): ScriptSeries {
 }
 
 function endOfMetric(row: string): number {
-  const match = /^[^\s{]*(?:\{(?:[^"'`}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*\})?/.exec(
+  const match = /^[^\s{@]*(?:\{(?:[^"'`}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*\})?/.exec(
     row,
   );
   return match![0].length;
@@ -191,46 +203,4 @@ function endOfMetric(row: string): number {
 function parseMetric(text: string): Labels {
   if (/^\{\s*\}$/.test(text)) return Labels.EMPTY;
   return Labels.fromPairs(parseMetricSelector(text).flatMap(({ name, value }) => [name, value]));
-}
-
-const NUMBER = String.raw`[+-]?(?:inf|nan|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)`;
-const PLAIN = new RegExp(`^${NUMBER}$`, "i");
-const SEQUENCE = new RegExp(
-  `^(${NUMBER})([+-](?:inf|nan|(?:\\d+\\.?\\d*|\\.\\d+)(?:e[+-]?\\d+)?))?x(\\d+)$`,
-  "i",
-);
-const HISTOGRAM = /^\{\{.*?\}\}(?:[+-]\{\{.*?\}\})?(?:x(\d+))?$/;
-
-function parseNumber(text: string): number | undefined {
-  if (!PLAIN.test(text)) return undefined;
-  const word = text.replace(/^[+-]/, "").toLowerCase();
-  if (word === "nan") return NaN;
-  const value = word === "inf" ? Infinity : Number(word);
-  return text.startsWith("-") ? -value : value;
-}
-
-function parsePoints(text: string): readonly Point[] {
-  const points: Point[] = [];
-  for (const item of text.match(/(?:\{\{.*?\}\}|\S)+/g) ?? []) pushPoints(points, item);
-  return points;
-}
-
-function pushPoints(points: Point[], item: string): void {
-  const gaps = /^_(?:x(\d+))?$/.exec(item);
-  const histogram = HISTOGRAM.exec(item);
-  const sequence = SEQUENCE.exec(item);
-  const number = parseNumber(item);
-  if (item === "stale") points.push("stale");
-  else if (gaps !== null) for (let i = 0; i < Number(gaps[1] ?? 1); i++) points.push("gap");
-  else if (histogram !== null)
-    for (let i = 0; i <= Number(histogram[1] ?? 0); i++) points.push("histogram");
-  else if (number !== undefined) points.push(number);
-  else if (sequence !== null) {
-    let value = parseNumber(sequence[1]!)!;
-    const step = sequence[2] === undefined ? 0 : parseNumber(sequence[2])!;
-    for (let i = 0; i <= Number(sequence[3]); i++) {
-      points.push(value);
-      value += step;
-    }
-  } else throw new Error(`cannot read the point ${item}`);
 }

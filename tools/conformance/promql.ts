@@ -22,6 +22,7 @@ const engine = createEngine({
   clock: systemClock,
   experimentalFunctions: true,
   delayedNameRemoval: true,
+  startTimestamps: true,
 });
 
 /** What became of one `eval`. */
@@ -97,8 +98,6 @@ async function judge(
       command.stepMs === undefined
         ? await judgeInstant(storage.source, command)
         : await judgeRange(storage.source, command);
-    if (fault !== undefined && storage.hasStartTimes)
-      return { fault: "not supported yet: start times of samples", unsupported: true };
     return { fault, unsupported: false };
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;

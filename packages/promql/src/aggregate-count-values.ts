@@ -1,8 +1,9 @@
 /** `count_values`: how many series of a group have each value, the value as a label. */
 import { formatFloat } from "@finch/model";
-import type { Labels } from "@finch/model";
+import type { Histogram, Labels } from "@finch/model";
 import type { Evaluation } from "./evaluation.ts";
-import { emptySeries } from "./values.ts";
+import { formatHistogram } from "./histogram-text.ts";
+import { ABSENT, emptySeries, FLOAT, HISTOGRAM } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
 export async function countValues(
@@ -11,15 +12,16 @@ export async function countValues(
   options: { readonly label: string; readonly grouping: (labels: Labels) => Labels },
 ): Promise<readonly OutputSeries[]> {
   const counts = new Map<string, OutputSeries>();
-  for (const { labels, values, present } of input) {
+  for (const { labels, values, present, histograms } of input) {
     // Values repeat from step to step: the series to count in is looked up when the value changes.
-    let lastValue: number | undefined;
+    let lastValue: number | Histogram | undefined;
     let target: OutputSeries | undefined;
     for (let step = 0; step < values.length; step++) {
-      if (present[step] === 0) continue;
-      const value = values[step]!;
+      if (present[step] === ABSENT) continue;
+      const value = present[step] === HISTOGRAM ? histograms![step]! : values[step]!;
       if (target === undefined || !Object.is(value, lastValue)) {
-        const named = options.grouping(labels.with(options.label, formatFloat(value)));
+        const text = typeof value === "number" ? formatFloat(value) : formatHistogram(value);
+        const named = options.grouping(labels.with(options.label, text));
         target = counts.get(named.key);
         if (target === undefined) {
           evaluation.spend(values.length);
@@ -29,7 +31,7 @@ export async function countValues(
         lastValue = value;
       }
       target.values[step] = target.values[step]! + 1;
-      target.present[step] = 1;
+      target.present[step] = FLOAT;
     }
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }

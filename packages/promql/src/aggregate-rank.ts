@@ -2,7 +2,7 @@
 import type { Labels } from "@finch/model";
 import type { Evaluation } from "./evaluation.ts";
 import { labelHashShare } from "./label-hash.ts";
-import { emptySeries } from "./values.ts";
+import { ABSENT, copyStep, emptySeries, withHistogramsOf } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
 /** Series that share the grouping labels. */
@@ -34,16 +34,16 @@ export async function rankWithinGroups(
       picked.length = 0;
       pick(members, step, param[step]!, picked);
       for (const index of picked) {
-        const { labels, dropName, values } = members[index]!;
+        const member = members[index]!;
         let result = results[index];
         if (result === undefined) {
           evaluation.spend(param.length);
-          result = emptySeries(labels, dropName, param.length);
+          const { labels, dropName } = member;
+          result = withHistogramsOf(emptySeries(labels, dropName, param.length), member);
           results[index] = result;
           output.push(result);
         }
-        result.values[step] = values[step]!;
-        result.present[step] = 1;
+        copyStep(member, result, step);
       }
       if (evaluation.isBreathDue()) await evaluation.breathe();
     }
@@ -56,12 +56,12 @@ const PICKERS: Readonly<Record<"topk" | "bottomk" | "limitk" | "limit_ratio", Pi
   bottomk: (members, step, k, picked) => pickExtremes(members, step, { k, sign: -1 }, picked),
   limitk: (members, step, k, picked) => {
     for (let index = 0; index < members.length && picked.length < Math.trunc(k); index++) {
-      if (members[index]!.present[step] === 1) picked.push(index);
+      if (members[index]!.present[step] !== ABSENT) picked.push(index);
     }
   },
   limit_ratio: (members, step, ratio, picked) => {
     for (const [index, { labels, present }] of members.entries()) {
-      if (present[step] === 1 && isSampled(labels, ratio)) picked.push(index);
+      if (present[step] !== ABSENT && isSampled(labels, ratio)) picked.push(index);
     }
   },
 };

@@ -12,12 +12,12 @@ export interface Reduction {
   readonly param: Float64Array | undefined;
 }
 
-interface Columns {
+export interface Columns {
   readonly values: Float64Array;
   readonly present: Uint8Array;
 }
 
-/** The column of a group; a step is present where any member is. */
+/** The column of a group of floats; a step is present where any member is. */
 export function reduceGroup(
   members: readonly OutputSeries[],
   { operator, param }: Reduction,

@@ -6,13 +6,15 @@ import { rankWithinGroups } from "./aggregate-rank.ts";
 import type { Group } from "./aggregate-rank.ts";
 import { reduceGroup } from "./aggregate-reduce.ts";
 import type { Reduction } from "./aggregate-reduce.ts";
-import type { Aggregate } from "./ast.ts";
+import { reduceMixedGroup } from "./aggregate-histograms.ts";
+import type { Aggregate, Position } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { formatGoFloat } from "@finch/model";
 import { executionError } from "./errors.ts";
-import { isAnywherePresent } from "./values.ts";
+import { floatsOfAll, HISTOGRAM, isAnywherePresent } from "./values.ts";
 import type { Grid, OutputSeries } from "./values.ts";
+import { quoteString } from "./quote.ts";
 
 export async function evaluateAggregate(
   evaluation: Evaluation,
@@ -31,15 +33,25 @@ export async function evaluateAggregate(
     case "limit_ratio": {
       assert(param !== undefined && expr.param !== undefined, "the parser has seen a parameter");
       if (!isRankPossible(evaluation, expr, param)) return [];
-      return await rankWithinGroups(evaluation, operator, groupSeries(input, grouping), param);
+      const isExtreme = operator === "topk" || operator === "bottomk";
+      if (isExtreme && input.some(hasHistogram))
+        evaluation.annotations.ignoredInAggregation(operator, expr.position);
+      const ranked = isExtreme ? floatsOfAll(input) : input;
+      return await rankWithinGroups(evaluation, operator, groupSeries(ranked, grouping), param);
     }
     case "quantile":
       assert(param !== undefined && expr.param !== undefined, "the parser has seen a parameter");
       warnAboutQuantiles(evaluation, expr, param);
-      return await reduceGroups(evaluation, groupSeries(input, grouping), { operator, param });
+      break;
     default:
-      return await reduceGroups(evaluation, groupSeries(input, grouping), { operator, param });
+      break;
   }
+  const reduction = { operator, param, position: expr.expr.position };
+  return await reduceGroups(evaluation, groupSeries(input, grouping), reduction);
+}
+
+function hasHistogram({ histograms, present }: OutputSeries): boolean {
+  return histograms !== undefined && present.includes(HISTOGRAM);
 }
 
 type Grouping = (labels: Labels) => Labels;
@@ -66,13 +78,16 @@ function groupSeries(input: readonly OutputSeries[], grouping: Grouping): readon
 async function reduceGroups(
   evaluation: Evaluation,
   groups: readonly Group[],
-  reduction: Reduction,
+  reduction: Reduction & { readonly position: Position },
 ): Promise<readonly OutputSeries[]> {
   const output: OutputSeries[] = [];
   for (const { labels, members } of groups) {
-    const { values, present } = reduceGroup(members, reduction);
+    const columns = members.some(({ histograms }) => histograms !== undefined)
+      ? reduceMixedGroup(members, reduction, evaluation.annotations)
+      : reduceGroup(members, reduction);
+    const { values, present } = columns;
     if (!isAnywherePresent(present)) continue;
-    output.push({ labels, dropName: members.some((member) => member.dropName), values, present });
+    output.push({ labels, dropName: members.some((member) => member.dropName), ...columns });
     evaluation.spend(values.length);
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
@@ -116,7 +131,7 @@ async function evaluateCountValues(
   const name = unwrapParens(expr.param!);
   assert(name.kind === "string", "the parser has seen a string");
   if (name.value === "" || !name.value.isWellFormed())
-    throw executionError(`invalid label name ${JSON.stringify(name.value)}`);
+    throw executionError(`invalid label name ${quoteString(name.value)}`);
   const input = await evaluation.vector(grid, expr.expr);
   const grouping = expr.without ? expr.grouping : [...expr.grouping, name.value];
   return await countValues(evaluation, input, {

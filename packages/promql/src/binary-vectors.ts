@@ -9,7 +9,15 @@ import { executionError } from "./errors.ts";
 import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { groupByNumber, matchLabels, presenceOf, Signatures } from "./matching.ts";
-import { emptySeries, isAnywherePresent, mergeSameLabels } from "./values.ts";
+import { combineOperands, operandAt, OperatorNotes, writeStep } from "./binary-histograms.ts";
+import {
+  ABSENT,
+  emptySeries,
+  FLOAT,
+  isAnywherePresent,
+  mergeSameLabels,
+  withRoomForHistograms,
+} from "./values.ts";
 import type { Grid, OutputSeries } from "./values.ts";
 
 type Sides = readonly [left: readonly OutputSeries[], right: readonly OutputSeries[]];
@@ -20,7 +28,7 @@ export async function combineVectors(
   expr: Binary,
   sides: Sides,
 ): Promise<readonly OutputSeries[]> {
-  const { matching, operator } = expr;
+  const { matching } = expr;
   const [left, right] = sides;
   const hasFill = matching.fillLeft !== undefined || matching.fillRight !== undefined;
   if (
@@ -28,10 +36,6 @@ export async function combineVectors(
     ((left.length === 0 || right.length === 0) && !hasFill)
   )
     return [];
-  if (operator === "</" || operator === ">/") {
-    evaluation.annotations.incompatibleTypes(operator, ["float", "float"], expr.position);
-    return [];
-  }
   const swapped = matching.cardinality === "one-to-many";
   const [many, one] = swapped ? [right, left] : [left, right];
   // As in Prometheus, fill_left stands in for the side with many, also where group_right makes that the right one.
@@ -124,17 +128,17 @@ function constantWhereAbsent(labels: Labels, value: number, present: Uint8Array)
     labels,
     dropName: false,
     values: new Float64Array(steps).fill(value),
-    present: present.map((p) => 1 - p),
+    present: present.map((any) => (any === 1 ? ABSENT : FLOAT)),
   };
 }
 
 /** Collects the results of pairs: one series for each label set of the result, conflicts by step. */
 class Join {
-  readonly output: OutputSeries[] = [];
   readonly #evaluation: Evaluation;
   readonly #grid: Grid;
   readonly #expr: Binary;
   readonly #swapped: boolean;
+  readonly #notes: OperatorNotes;
   readonly #results = new Map<string, OutputSeries>();
   /** Steps that have a pair, by label set for grouped matching, together for one-to-one; of the signature at hand. */
   #matched = new Map<string, Uint8Array>();
@@ -144,6 +148,11 @@ class Join {
     this.#grid = grid;
     this.#expr = expr;
     this.#swapped = swapped;
+    this.#notes = new OperatorNotes(evaluation.annotations, expr.operator, expr.position);
+  }
+
+  get output(): readonly OutputSeries[] {
+    return [...this.#results.values()];
   }
 
   closeGroup(): void {
@@ -164,15 +173,29 @@ class Join {
       ? this.#evaluation.nameless(labels)
       : { labels, dropName: keepsName && many.dropName };
     const known = this.#results.get(named.labels.key);
-    const result = known ?? emptySeries(named.labels, named.dropName, this.#grid.steps);
     const [left, right] = this.#swapped ? [one, many] : [many, one];
-    if (isArithmetic(operator)) applyPair(ARITHMETIC[operator], left, right, result);
+    const hasHistograms = (left.histograms ?? right.histograms) !== undefined;
+    const isStepwise = hasHistograms || !(isArithmetic(operator) || isComparison(operator));
+    const plain = known ?? emptySeries(named.labels, named.dropName, this.#grid.steps);
+    const result = isStepwise ? withRoomForHistograms(plain) : plain;
+    if (result.histograms !== undefined) this.#pairSteps(left, right, result);
+    else if (isArithmetic(operator)) applyPair(ARITHMETIC[operator], left, right, result);
     else if (isComparison(operator))
       filterPair(COMPARISON[operator], left, right, { returnBool, result });
-    if (known !== undefined || !isAnywherePresent(result.present)) return;
+    if (!isAnywherePresent(result.present)) return;
+    if (known === undefined) this.#evaluation.spend(this.#grid.steps);
     this.#results.set(named.labels.key, result);
-    this.output.push(result);
-    this.#evaluation.spend(this.#grid.steps);
+  }
+
+  /** Step by step, where a side has histograms. */
+  #pairSteps(left: OutputSeries, right: OutputSeries, result: OutputSeries): void {
+    const out = { ...result, histograms: result.histograms! };
+    for (let step = 0; step < this.#grid.steps; step++) {
+      const a = operandAt(left, step);
+      const b = operandAt(right, step);
+      if (a === undefined || b === undefined) continue;
+      writeStep(out, step, combineOperands(this.#expr, a, b, this.#notes));
+    }
   }
 
   #refuseRepeated(key: string, a: Uint8Array, b: Uint8Array): void {
@@ -180,7 +203,7 @@ class Join {
     const isFirst = matched === undefined;
     matched ??= new Uint8Array(this.#grid.steps);
     for (let step = 0; step < matched.length; step++) {
-      if ((a[step]! & b[step]!) === 0) continue;
+      if (a[step] === ABSENT || b[step] === ABSENT) continue;
       if (!isFirst && matched[step] === 1) {
         const remedy =
           key === ""
@@ -215,9 +238,9 @@ function applyPair(
   const { values: b, present: inRight } = right;
   const { values, present } = result;
   for (let step = 0; step < values.length; step++) {
-    if ((inLeft[step]! & inRight[step]!) === 0) continue;
+    if (inLeft[step] === ABSENT || inRight[step] === ABSENT) continue;
     values[step] = apply(a[step]!, b[step]!);
-    present[step] = 1;
+    present[step] = FLOAT;
   }
 }
 
@@ -231,10 +254,10 @@ function filterPair(
   const { values: b, present: inRight } = right;
   const { values, present } = out.result;
   for (let step = 0; step < values.length; step++) {
-    if ((inLeft[step]! & inRight[step]!) === 0) continue;
+    if (inLeft[step] === ABSENT || inRight[step] === ABSENT) continue;
     const holds = compare(a[step]!, b[step]!);
     if (!holds && !out.returnBool) continue;
     values[step] = out.returnBool ? (holds ? 1 : 0) : a[step]!;
-    present[step] = 1;
+    present[step] = FLOAT;
   }
 }

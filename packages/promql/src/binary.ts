@@ -6,7 +6,8 @@ import { COMPARISON_OPERATORS, SET_OPERATORS } from "./ast.ts";
 import { combineVectors } from "./binary-vectors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { combineSets } from "./binary-sets.ts";
-import { isAnywherePresent, mergeSameLabels } from "./values.ts";
+import { combineOperands, operandAt, OperatorNotes, writeStep } from "./binary-histograms.ts";
+import { emptyHistograms, emptySeries, isAnywherePresent, mergeSameLabels } from "./values.ts";
 import type { Grid, OutputSeries, Value } from "./values.ts";
 
 export async function evaluateBinary(
@@ -72,14 +73,18 @@ async function combineWithScalar(
 ): Promise<readonly OutputSeries[]> {
   const { vector, scalar, scalarLeft } = operands;
   const { operator, returnBool } = expr;
-  if (operator === "</" || operator === ">/") {
-    if (vector.length > 0)
-      evaluation.annotations.incompatibleTypes(operator, ["float", "float"], expr.position);
-    return [];
-  }
+  const isTrim = operator === "</" || operator === ">/";
+  const notes = new OperatorNotes(evaluation.annotations, operator, expr.position);
   const keepsName = COMPARISON_OPERATORS.has(operator) && !returnBool;
   const output: OutputSeries[] = [];
   for (const series of vector) {
+    if (isTrim || series.histograms !== undefined) {
+      const result = combineStepwise(expr, series, { scalar, scalarLeft }, notes);
+      if (isAnywherePresent(result.present))
+        output.push(keepsName || isTrim ? result : evaluation.withoutName(result));
+      if (evaluation.isBreathDue()) await evaluation.breathe();
+      continue;
+    }
     const values = new Float64Array(series.values.length);
     let { present } = series;
     if (isArithmetic(operator))
@@ -99,6 +104,27 @@ async function combineWithScalar(
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
   return keepsName || evaluation.options.delayedNameRemoval ? output : mergeSameLabels(output);
+}
+
+/** Step by step, for series that have histograms. A comparison keeps the sample of the vector, whichever side that is. */
+function combineStepwise(
+  expr: Binary,
+  series: OutputSeries,
+  { scalar, scalarLeft }: Omit<Operands, "vector">,
+  notes: OperatorNotes,
+): OutputSeries {
+  const { labels, dropName, present } = series;
+  const empty = emptySeries(labels, dropName, present.length);
+  const out = { ...empty, histograms: emptyHistograms(present.length) };
+  for (let step = 0; step < present.length; step++) {
+    const operand = operandAt(series, step);
+    if (operand === undefined) continue;
+    const [left, right] = scalarLeft ? [scalar[step]!, operand] : [operand, scalar[step]!];
+    const result = combineOperands(expr, left, right, notes);
+    const isKept = result !== undefined && isComparison(expr.operator) && !expr.returnBool;
+    writeStep(out, step, isKept ? operand : result);
+  }
+  return out;
 }
 
 function applyScalar(

@@ -10,7 +10,14 @@ import type { CallContext } from "./call-context.ts";
 import { childrenOf } from "./check-features.ts";
 import { executionError } from "./errors.ts";
 import { evaluateSelector } from "./select.ts";
-import { emptySeries, isAnywherePresent } from "./values.ts";
+import {
+  ABSENT,
+  copyStep,
+  emptySeries,
+  isAnywherePresent,
+  mergeInto,
+  withHistogramsOf,
+} from "./values.ts";
 import type { OutputSeries, Value } from "./values.ts";
 
 const IDENTIFYING: ReadonlySet<string> = new Set(["instance", "job"]);
@@ -30,7 +37,7 @@ export async function evaluateInfo(context: CallContext): Promise<Value> {
   const enriched = base.filter(({ labels }) => !isInfoSeries(labels, selection));
   const selector = infoSelector(context, selection, enriched);
   const info =
-    selector === undefined ? [] : await evaluateSelector(evaluation, grid, selector, "timestamps");
+    selector === undefined ? [] : await evaluateSelector(evaluation, grid, selector, "infos");
   const current = currentByMetric(info, grid.steps);
   const output = new Map<string, OutputSeries>();
   for (const series of base) {
@@ -166,7 +173,7 @@ function enrich(
   const isOptional = selection.dataMatchers.every(({ matches }) => matches(""));
   const results = new Map<string, OutputSeries | undefined>();
   for (let step = 0; step < series.values.length; step++) {
-    if (series.present[step] === 0) continue;
+    if (series.present[step] === ABSENT) continue;
     const infos = sources.map((source) => source[step]).filter((labels) => labels !== undefined);
     const combination = infos.map((labels) => labels.key).join("\u0000");
     let result = results.get(combination);
@@ -178,12 +185,11 @@ function enrich(
       result =
         labels === undefined
           ? undefined
-          : emptySeries(labels, series.dropName, series.values.length);
+          : withHistogramsOf(emptySeries(labels, series.dropName, series.values.length), series);
       results.set(combination, result);
     }
     if (result === undefined) continue;
-    result.values[step] = series.values[step]!;
-    result.present[step] = 1;
+    copyStep(series, result, step);
   }
   return [...results.values()].filter(
     (result) => result !== undefined && isAnywherePresent(result.present),
@@ -215,14 +221,12 @@ function addOutput(output: Map<string, OutputSeries>, series: OutputSeries): voi
     output.set(key, series);
     return;
   }
-  const values = known.values.slice();
-  const present = known.present.slice();
-  for (let step = 0; step < present.length; step++) {
-    if (series.present[step] === 0) continue;
-    if (present[step] === 1)
-      throw executionError("vector cannot contain metrics with the same labelset");
-    values[step] = series.values[step]!;
-    present[step] = 1;
-  }
-  output.set(key, { ...known, values, present });
+  const { values, present, histograms } = known;
+  const own = {
+    ...known,
+    values: values.slice(),
+    present: present.slice(),
+    histograms: histograms?.slice(),
+  };
+  output.set(key, mergeInto(own, series));
 }

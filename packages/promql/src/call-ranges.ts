@@ -1,5 +1,5 @@
 /** Functions of range vectors: gets the samples (from the source, or by evaluating a subquery), slides the windows, runs the function. */
-import type { Labels } from "@finch/model";
+import type { Histogram, Labels } from "@finch/model";
 import { assert } from "@finch/runtime";
 import type { Call, Expr, MatrixSelector, Subquery } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
@@ -8,11 +8,18 @@ import { executionError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { extendedFunction } from "./range-extended.ts";
 import type { ExtendedFunction } from "./range-extended.ts";
+import { extendedGrowthOfHistograms } from "./range-extended-histograms.ts";
+import { averageOfHistograms, growthOfHistograms, sumOfHistograms } from "./range-histograms.ts";
+import type { HistogramFunction } from "./range-histograms.ts";
+import { eitherKind, ignoringHistograms } from "./range-mixed.ts";
+import type { WindowEnds } from "./range-mixed.ts";
+import { withResetHint } from "./histogram-arithmetic.ts";
+import { RangeNotes } from "./range-notes.ts";
 import * as rates from "./range-rate.ts";
 import * as statistics from "./range-statistics.ts";
 import { pickPresent } from "./results.ts";
 import { loadRange, referenceTimes } from "./select.ts";
-import { emptySeries, makeGrid } from "./values.ts";
+import { countPresent, emptySeries, FLOAT, makeGrid, withHistogramsOf } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
 import { isSameColumn, slideWindows, widestWindow } from "./window.ts";
 import type { RangeFunction } from "./window.ts";
@@ -46,6 +53,31 @@ const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
   ts_of_min_over_time: statistics.tsOfMinOverTime,
 };
 
+/** Functions that answer windows of histograms with a histogram. */
+const HISTOGRAM_FUNCTIONS: Readonly<Record<string, HistogramFunction>> = {
+  avg_over_time: averageOfHistograms,
+  delta: growthOfHistograms(rates.GROWTH.delta),
+  increase: growthOfHistograms(rates.GROWTH.increase),
+  rate: growthOfHistograms(rates.GROWTH.rate),
+  sum_over_time: sumOfHistograms,
+};
+
+/** Functions that look at floats and histograms alike. */
+const TAKES_ALL_SAMPLES: ReadonlySet<string> = new Set([
+  "changes",
+  "count_over_time",
+  "first_over_time",
+  "idelta",
+  "irate",
+  "last_over_time",
+  "present_over_time",
+  "resets",
+  "ts_of_first_over_time",
+  "ts_of_last_over_time",
+]);
+
+/** Functions that look at when counters began. */
+const LOOKS_AT_STARTS: ReadonlySet<string> = new Set(["increase", "irate", "rate", "resets"]);
 /** Functions that sort a copy of each window. */
 const SORTS: ReadonlySet<string> = new Set(["mad_over_time", "quantile_over_time"]);
 const KEEPS_NAME: ReadonlySet<string> = new Set(["first_over_time", "last_over_time"]);
@@ -69,6 +101,7 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
   const { evaluation, grid, expr } = context;
   const run = rangeFunctionOf(expr);
   const ranges = await evaluateRangeVector(evaluation, grid, rangeArgument(expr));
+  const runMixed = mixedFunction(expr, run, ranges);
   const params: Float64Array[] = [];
   for (const arg of expr.args) if (!isRange(arg)) params.push(await evaluation.scalar(grid, arg));
   if (expr.name === "quantile_over_time" && ranges.series.length > 0) {
@@ -79,12 +112,14 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
   }
   const bounds = { first: new Int32Array(grid.steps), last: new Int32Array(grid.steps) };
   const { references, rangeMs } = ranges;
+  const notes = new RangeNotes(evaluation.annotations, expr.args[0]!.position);
+  const looksAtStarts = LOOKS_AT_STARTS.has(expr.name);
   const output: OutputSeries[] = [];
   const needsScratch = SORTS.has(expr.name);
   let slidOver: Float64Array | undefined;
   let scratch = new Float64Array(0);
   for (const series of ranges.series) {
-    const { timestampsMs, values } = series;
+    const { timestampsMs, values, histograms } = series;
     // Series of one scrape may share their column of times: then the windows are the same as well.
     if (!isSameColumn(timestampsMs, slidOver)) {
       slideWindows(timestampsMs, ranges.ends, ranges.windowMs, bounds);
@@ -94,11 +129,15 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
       }
       slidOver = timestampsMs;
     }
-    const out = emptySeries(series.labels, series.dropName, grid.steps);
     const { startMs, stepMs, steps } = grid;
+    const out = withHistogramsOf(emptySeries(series.labels, series.dropName, steps), series);
+    notes.metric = series.labels.get("__name__");
     const input = {
       timestampsMs,
       values,
+      histograms,
+      startTimestampsMs: looksAtStarts ? series.startTimestampsMs : undefined,
+      notes,
       steps,
       ...bounds,
       references,
@@ -108,11 +147,11 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
       params,
       scratch,
     };
-    const found = run(input, out.values, out.present);
+    const found = (histograms === undefined ? run : runMixed)(input, out);
     if (found > 0) {
       output.push(KEEPS_NAME.has(expr.name) ? out : evaluation.withoutName(out));
       evaluation.spend(grid.steps);
-      if (expr.name === "rate" || expr.name === "increase")
+      if ((expr.name === "rate" || expr.name === "increase") && out.present.includes(FLOAT))
         noteNonCounter(evaluation, series.labels, expr);
     }
     if (evaluation.isBreathDue()) await evaluation.breathe();
@@ -137,11 +176,32 @@ function rangeFunctionOf(expr: Call): RangeFunction {
   return extendedFunction(expr.name as ExtendedFunction, extended === "smoothed");
 }
 
+/** What the function is for series with histograms. */
+function mixedFunction(expr: Call, run: RangeFunction, ends: WindowEnds): RangeFunction {
+  if (TAKES_ALL_SAMPLES.has(expr.name)) return run;
+  const arg = rangeArgument(expr);
+  const extended = arg.kind === "matrix" ? arg.selector.extended : undefined;
+  const ofHistograms =
+    extended === undefined
+      ? HISTOGRAM_FUNCTIONS[expr.name]
+      : extendedGrowthOfHistograms(
+          rates.GROWTH[expr.name as keyof typeof rates.GROWTH],
+          extended === "smoothed",
+        );
+  return ofHistograms === undefined
+    ? ignoringHistograms(run, ends)
+    : eitherKind(run, ofHistograms, ends);
+}
+
 function noteNonCounter(evaluation: Evaluation, labels: Labels, expr: Call): void {
   const name = labels.get("__name__");
   if (name === "") return;
   const { position } = expr.args[0]!;
-  if (!COUNTER_NAME.test(name)) evaluation.annotations.possibleNonCounter(name, position);
+  if (evaluation.options.typeAndUnitLabels) {
+    const type = labels.get("__type__");
+    if (type !== "counter" && type !== "histogram")
+      evaluation.annotations.nonCounterType(name, type, position);
+  } else if (!COUNTER_NAME.test(name)) evaluation.annotations.possibleNonCounter(name, position);
 }
 
 /** 1 at the steps whose window holds no sample of any series. */
@@ -218,12 +278,21 @@ async function evaluateSubquery(
   const output: RangeSeries[] = [];
   const times = new Float64Array(inner.steps);
   for (let step = 0; step < inner.steps; step++) times[step] = startMs + step * stepMs;
-  for (const { labels, dropName, values, present } of await evaluation.vector(inner, node.expr)) {
-    const count = present.reduce((sum, p) => sum + p, 0);
-    if (count === inner.steps) output.push({ labels, dropName, timestampsMs: times, values });
+  for (const series of await evaluation.vector(inner, node.expr)) {
+    const { labels, dropName, values, present } = series;
+    const histograms = series.histograms?.map(withoutHint);
+    const count = countPresent(present);
+    if (count === inner.steps && histograms === undefined)
+      output.push({ labels, dropName, timestampsMs: times, values });
     else if (count > 0)
-      output.push({ labels, dropName, ...pickPresent(times, values, present, count) });
+      output.push({ labels, dropName, ...pickPresent(times, { ...series, histograms }, count) });
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
   return output;
+}
+
+/** Hints are about a sample and the one before it, which a subquery may leave out or repeat. */
+function withoutHint(histogram: Histogram | undefined): Histogram | undefined {
+  if (histogram === undefined || histogram.resetHint === "gauge") return histogram;
+  return withResetHint(histogram, "unknown");
 }

@@ -6,7 +6,13 @@ import type { Call, Expr, Position } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
 import type { CallContext } from "./call-context.ts";
 import { datePart } from "./call-dates.ts";
-import { histogramFraction, histogramQuantile, histogramQuantiles } from "./call-histograms.ts";
+import {
+  HISTOGRAM_NUMBERS,
+  histogramFraction,
+  histogramNumbers,
+  histogramQuantile,
+  histogramQuantiles,
+} from "./call-histograms.ts";
 import { evaluateInfo } from "./call-info.ts";
 import { labelJoin, labelReplace, sortByLabel, sortByValue } from "./call-labels.ts";
 import { mathFunction, roundTo } from "./call-math.ts";
@@ -15,7 +21,7 @@ import { unsupportedError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { evaluateSelector } from "./select.ts";
-import { isAnywherePresent, mergeSameLabels } from "./values.ts";
+import { ABSENT, FLOAT, floatsOfAll, isAnywherePresent, mergeSameLabels } from "./values.ts";
 import type { Grid, OutputSeries, Value } from "./values.ts";
 
 type CallImplementation = (context: CallContext) => Promise<Value>;
@@ -75,7 +81,7 @@ function mapping(
 ): CallImplementation {
   return async (context) => {
     const { evaluation } = context;
-    const input = await vectorArg(context, 0);
+    const input = floatsOfAll(await vectorArg(context, 0));
     const apply = await makeApply(context);
     const output: OutputSeries[] = [];
     for (const series of input) {
@@ -98,7 +104,7 @@ function clamping(
 ): CallImplementation {
   return async (context) => {
     const { evaluation } = context;
-    const input = await vectorArg(context, 0);
+    const input = floatsOfAll(await vectorArg(context, 0));
     const [min, max] = await bounds(context);
     const output: OutputSeries[] = [];
     for (const series of input) {
@@ -121,7 +127,8 @@ const absent: CallImplementation = async (context) => {
   const input = await vectorArg(context, 0);
   const present = new Uint8Array(grid.steps).fill(1);
   for (const one of input)
-    for (let step = 0; step < grid.steps; step++) if (one.present[step] === 1) present[step] = 0;
+    for (let step = 0; step < grid.steps; step++)
+      if (one.present[step] !== ABSENT) present[step] = ABSENT;
   return oneWhere(absentLabels(expr.args[0]!), present);
 };
 
@@ -157,10 +164,27 @@ const timestamp: CallImplementation = async (context) => {
   const input =
     arg.kind === "selector"
       ? await evaluateSelector(evaluation, grid, arg, "timestamps")
-      : (await vectorArg(context, 0)).map((series) => ({
-          ...series,
-          values: series.values.map((_, step) => seconds(step)),
+      : (await vectorArg(context, 0)).map(({ labels, dropName, present }) => ({
+          labels,
+          dropName,
+          values: columnOf(grid, seconds),
+          present: present.map((kind) => (kind === ABSENT ? ABSENT : FLOAT)),
         }));
+  return vectorOf(
+    evaluation,
+    input.map((series) => evaluation.withoutName(series)),
+  );
+};
+
+/** Start times are known of samples, so only of a selector's. */
+const startTimestamp: CallImplementation = async (context) => {
+  const { evaluation, grid, expr } = context;
+  const arg = unwrapParens(expr.args[0]!);
+  if (arg.kind !== "selector" || !evaluation.options.startTimestamps) {
+    await vectorArg(context, 0);
+    return { kind: "vector", series: [] };
+  }
+  const input = await evaluateSelector(evaluation, grid, arg, "start-timestamps");
   return vectorOf(
     evaluation,
     input.map((series) => evaluation.withoutName(series)),
@@ -173,7 +197,7 @@ const scalar: CallImplementation = async (context) => {
   const counts = new Uint32Array(values.length);
   for (const series of input) {
     for (let step = 0; step < values.length; step++) {
-      if (series.present[step] === 0) continue;
+      if (series.present[step] !== FLOAT) continue;
       counts[step] = counts[step]! + 1;
       values[step] = counts[step] === 1 ? series.values[step]! : NaN;
     }
@@ -214,21 +238,15 @@ function sorting(
   order: (series: readonly OutputSeries[], names: readonly string[]) => readonly OutputSeries[],
 ): CallImplementation {
   return async (context) => {
-    const { evaluation, grid, expr } = context;
+    const { evaluation, expr } = context;
     const input = await vectorArg(context, 0);
     if (evaluation.options.grid.steps > 1) evaluation.annotations.sortInRange(expr.position);
     return {
       kind: "vector",
-      series: grid.steps > 1 ? input : order(input, stringArgs(context, 1)),
+      series: order(input, stringArgs(context, 1)),
     };
   };
 }
-
-/** Functions of native histograms: floats have no answer. */
-const nothingForFloats: CallImplementation = async (context) => {
-  await vectorArg(context, 0);
-  return { kind: "vector", series: [] };
-};
 
 function warnAboutQuantile(evaluation: Evaluation, phi: Float64Array, position: Position): void {
   for (const value of new Set(phi))
@@ -348,15 +366,16 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
     }),
   ],
   ["scalar", scalar],
-  ["sort", sorting((series) => sortByValue(series, false))],
+  ["sort", sorting((series) => sortByValue(floatsOfAll(series), false))],
   ["sort_by_label", sorting((series, names) => sortByLabel(series, names, false))],
   ["sort_by_label_desc", sorting((series, names) => sortByLabel(series, names, true))],
-  ["sort_desc", sorting((series) => sortByValue(series, true))],
+  ["sort_desc", sorting((series) => sortByValue(floatsOfAll(series), true))],
   [
     "start",
     ({ grid, evaluation }) =>
       Promise.resolve(scalarOf(grid, () => evaluation.options.grid.startMs / 1000)),
   ],
+  ["start_timestamp", startTimestamp],
   [
     "step",
     ({ grid, evaluation }) =>
@@ -371,8 +390,12 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
   ["vector", vector],
 ]);
 
-for (const name of ["avg", "count", "stddev", "stdvar", "sum"])
-  IMPLEMENTATIONS.set(`histogram_${name}`, nothingForFloats);
+for (const name of HISTOGRAM_NUMBERS.keys()) {
+  IMPLEMENTATIONS.set(name, async (context) => {
+    const series = await histogramNumbers(context, await vectorArg(context, 0));
+    return vectorOf(context.evaluation, series);
+  });
+}
 for (const { name, args, returns } of FUNCTIONS.values()) {
   if (IMPLEMENTATIONS.has(name)) continue;
   const apply = mathFunction(name);

@@ -3,6 +3,7 @@ import type { Aggregate, Binary, Call, Expr, Position, ValueType } from "./ast.t
 import { COMPARISON_OPERATORS, SET_OPERATORS } from "./ast.ts";
 import { PromqlParseError } from "./errors.ts";
 import { FUNCTIONS } from "./functions.ts";
+import { quoteString } from "./quote.ts";
 
 const TYPE_NAMES: Readonly<Record<ValueType, string>> = {
   scalar: "scalar",
@@ -130,7 +131,7 @@ function checkBinary(expr: Binary, fail: Fail): void {
       ? matching.labels.find((label) => matching.include.includes(label))
       : undefined;
   if (shared !== undefined)
-    fail(between, `label ${JSON.stringify(shared)} must not occur in ON and GROUP clause at once`);
+    fail(between, `label ${quoteString(shared)} must not occur in ON and GROUP clause at once`);
   for (const [side, type] of [
     [left, leftType],
     [right, rightType],

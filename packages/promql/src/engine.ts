@@ -17,6 +17,7 @@ import type { EvaluationOptions } from "./evaluation.ts";
 import { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS, DEFAULT_SUBQUERY_STEP_MS } from "./limits.ts";
 import type { EngineLimits } from "./limits.ts";
 import { parseQuery } from "./parser.ts";
+import { statisticsSelectors } from "./plan.ts";
 import { resolveDurations } from "./resolve-durations.ts";
 import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
 import type { InstantResult, MatrixResult, QueryReport } from "./results.ts";
@@ -36,6 +37,10 @@ export interface EngineOptions {
   readonly experimentalFunctions?: boolean;
   /** Keeps metric names until the end of the evaluation, where operations would take them away at once. */
   readonly delayedNameRemoval?: boolean;
+  /** Lets `rate`, `increase`, `irate` and `resets` look at when counters began; `start_timestamp` answers nothing without. */
+  readonly startTimestamps?: boolean;
+  /** Tells counters by their `__type__` label, not by their name. */
+  readonly typeAndUnitLabels?: boolean;
 }
 
 export interface InstantQuery {
@@ -126,6 +131,9 @@ async function run<T extends object>(
     subqueryStepMs: options.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS,
     experimentalFunctions,
     delayedNameRemoval: options.delayedNameRemoval ?? false,
+    startTimestamps: options.startTimestamps ?? false,
+    typeAndUnitLabels: options.typeAndUnitLabels ?? false,
+    statisticsOnly: statisticsSelectors(resolved),
     grid,
     endMs,
     signal,

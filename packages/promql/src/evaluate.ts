@@ -8,6 +8,7 @@ import type { Expr, Unary } from "./ast.ts";
 import { evaluateBinary } from "./binary.ts";
 import { evaluateCall } from "./call.ts";
 import type { Evaluation } from "./evaluation.ts";
+import { scaleHistogram } from "./histogram-arithmetic.ts";
 import { isStepInvariant } from "./plan.ts";
 import { evaluateSelector } from "./select.ts";
 import { mergeSameLabels } from "./values.ts";
@@ -54,7 +55,10 @@ async function evaluateUnary(evaluation: Evaluation, grid: Grid, expr: Unary): P
   assert(value.kind === "vector", "a sign stands before scalars and instant vectors only");
   const series: OutputSeries[] = [];
   for (const one of value.series) {
-    series.push(evaluation.withoutName({ ...one, values: one.values.map((x) => -x) }));
+    const histograms = one.histograms?.map((histogram) =>
+      histogram === undefined ? undefined : scaleHistogram(histogram, -1),
+    );
+    series.push(evaluation.withoutName({ ...one, values: one.values.map((x) => -x), histograms }));
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
   return {
@@ -80,6 +84,7 @@ function spread(value: Value, steps: number): Value {
         dropName: one.dropName,
         values: new Float64Array(steps).fill(one.values[0]!),
         present: new Uint8Array(steps).fill(one.present[0]!),
+        histograms: one.histograms && Array.from({ length: steps }, () => one.histograms![0]),
       }));
       const vector: VectorValue = { kind: "vector", series };
       return vector;

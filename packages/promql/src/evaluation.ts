@@ -6,7 +6,7 @@ import type { Labels } from "@finch/model";
 import { assert, FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { Annotations } from "./annotations.ts";
-import type { Expr } from "./ast.ts";
+import type { Expr, VectorSelector } from "./ast.ts";
 import { ERROR_CODES } from "./errors.ts";
 import { SLICE_MS } from "./limits.ts";
 import type { EngineLimits } from "./limits.ts";
@@ -38,6 +38,12 @@ export interface EvaluationOptions {
   readonly subqueryStepMs: number;
   readonly experimentalFunctions: boolean;
   readonly delayedNameRemoval: boolean;
+  /** Look at when counters began. */
+  readonly startTimestamps: boolean;
+  /** Selectors of whose histograms only count and sum are looked at. */
+  readonly statisticsOnly: ReadonlySet<VectorSelector>;
+  /** Trust the labels `__type__` and `__unit__`. */
+  readonly typeAndUnitLabels: boolean;
   /** The steps of the query itself: what `@ start()` and `@ end()` mean, subqueries included. */
   readonly grid: Grid;
   /** The end of the query as asked for, which need not be a step. */
@@ -133,8 +139,8 @@ export class Evaluation {
 
   /** The series after an operation that takes the metric name away: at once, or at the end when removal is delayed. */
   withoutName(series: OutputSeries): OutputSeries {
-    const { labels, values, present } = series;
-    return { ...this.nameless(labels), values, present };
+    const { labels, values, present, histograms } = series;
+    return { ...this.nameless(labels), values, present, histograms };
   }
 
   nameless(labels: Labels): { readonly labels: Labels; readonly dropName: boolean } {

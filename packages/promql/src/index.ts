@@ -30,6 +30,10 @@ export type { Engine, EngineOptions, InstantQuery, RangeQuery } from "./engine.t
 export type { QueryStatistics } from "./evaluation.ts";
 export { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS } from "./limits.ts";
 export type { EngineLimits } from "./limits.ts";
+export { combineHistograms, compactHistogram } from "./histogram-arithmetic.ts";
+export { detectReset } from "./histogram-resets.ts";
+export { formatHistogram, populatedBuckets } from "./histogram-text.ts";
+export type { PopulatedBucket } from "./histogram-text.ts";
 export { createMemorySource } from "./memory-source.ts";
 export type {
   InstantResult,

@@ -3,6 +3,7 @@
  * text becomes the last token, of kind `error`, so that the parser reports whatever is wrong before it first.
  */
 import type { Position } from "./errors.ts";
+import { quoteString } from "./quote.ts";
 
 export type TokenKind =
   | "word"
@@ -222,7 +223,7 @@ function readNumber(state: State): void {
   const duration = DURATION.exec(text);
   if (duration !== null) return emit(state, "duration", duration[0].length);
   BAD_NUMBER.lastIndex = at;
-  throw new LexError(`bad number or duration syntax: ${JSON.stringify(BAD_NUMBER.exec(text)![0])}`);
+  throw new LexError(`bad number or duration syntax: ${quoteString(BAD_NUMBER.exec(text)![0])}`);
 }
 
 function readString(state: State): void {

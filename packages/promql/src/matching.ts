@@ -1,6 +1,7 @@
 /** Which series of two vectors belong together: a signature by series, computed once for all steps. */
 import type { Labels } from "@finch/model";
 import type { VectorMatching } from "./ast.ts";
+import { ABSENT } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
 /** The labels two series must share to match. */
@@ -47,7 +48,7 @@ export function groupByNumber(numbers: Int32Array, count: number): readonly (rea
   return groups;
 }
 
-/** Steps at which any of the series has a value. */
+/** 1 at the steps at which any of the series has a sample. */
 export function presenceOf(
   series: readonly OutputSeries[],
   indices: Iterable<number>,
@@ -56,7 +57,7 @@ export function presenceOf(
   const any = new Uint8Array(steps);
   for (const index of indices) {
     const { present } = series[index]!;
-    for (let step = 0; step < steps; step++) any[step] = any[step]! | present[step]!;
+    for (let step = 0; step < steps; step++) if (present[step] !== ABSENT) any[step] = 1;
   }
   return any;
 }

@@ -19,13 +19,15 @@ export function createMemorySource(series: readonly Series[]): SeriesSource {
 
 /** The samples of a series from `startMs` to `endMs`, both included, without copying them. */
 export function cutSeries(series: Series, startMs: number, endMs: number): Series {
-  const { labels, timestampsMs, values } = series;
+  const { labels, timestampsMs, values, histograms, startTimestampsMs } = series;
   const first = lowerBound(timestampsMs, startMs);
   const last = lowerBound(timestampsMs, endMs + 1);
   return {
     labels,
     timestampsMs: timestampsMs.subarray(first, last),
     values: values.subarray(first, last),
+    ...(histograms && { histograms: histograms.slice(first, last) }),
+    ...(startTimestampsMs && { startTimestampsMs: startTimestampsMs.subarray(first, last) }),
   };
 }
 

@@ -7,6 +7,7 @@ import { unquoteString } from "./lexer.ts";
 import type { Token } from "./lexer.ts";
 import { fail, unexpected } from "./token-stream.ts";
 import type { TokenStream } from "./token-stream.ts";
+import { quoteString } from "./quote.ts";
 
 /** Words that cannot stand for a metric in front of braces; `{__name__="on"}` selects such a one. */
 const RESERVED: ReadonlySet<string> = new Set([
@@ -38,7 +39,7 @@ export function parseSelector(stream: TokenStream): VectorSelector {
     throw fail(
       stream,
       position,
-      `metric name must not be set twice: ${JSON.stringify(name)} or ${JSON.stringify(named.value)}`,
+      `metric name must not be set twice: ${quoteString(name)} or ${quoteString(named.value)}`,
     );
   }
   if (name !== undefined) matchers.push(createMatcher("__name__", "=", name));

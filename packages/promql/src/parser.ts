@@ -19,6 +19,7 @@ import { parsePostfix } from "./parse-modifiers.ts";
 import { parseSelector } from "./parse-selector.ts";
 import { unquoteString } from "./lexer.ts";
 import { fail, isWord, TokenStream, unexpected } from "./token-stream.ts";
+import { quoteString } from "./quote.ts";
 
 /** Query text a user may send. Without it a parse of megabytes would hold the thread. */
 const QUERY_LENGTH_MAX = 1_000_000;
@@ -196,7 +197,7 @@ function parseCall(stream: TokenStream): Expr {
     ? token.text.toLowerCase()
     : token.text;
   if (!FUNCTIONS.has(name))
-    throw fail(stream, token.position, `unknown function with name ${JSON.stringify(token.text)}`);
+    throw fail(stream, token.position, `unknown function with name ${quoteString(token.text)}`);
   return { kind: "call", position: { start: token.position.start, end }, name, args };
 }
 
@@ -272,7 +273,7 @@ function parseLabelList(stream: TokenStream): readonly string[] {
       throw fail(
         stream,
         token.position,
-        `invalid label name for grouping: ${JSON.stringify(token.text)}`,
+        `invalid label name for grouping: ${quoteString(token.text)}`,
       );
     else throw unexpected(stream, "grouping opts", "label", token);
     if (stream.peek().kind === ",") stream.next();
@@ -284,7 +285,7 @@ function parseLabelList(stream: TokenStream): readonly string[] {
 
 function checkGroupingLabel(stream: TokenStream, position: Position, label: string): string {
   if (label !== "" && label.isWellFormed()) return label;
-  throw fail(stream, position, `invalid label name for grouping: ${JSON.stringify(label)}`);
+  throw fail(stream, position, `invalid label name for grouping: ${quoteString(label)}`);
 }
 
 function parseBinaryModifiers(stream: TokenStream): {

@@ -2,31 +2,30 @@
  * Range functions for `anchored` and `smoothed` selectors. Anchored: the last sample at or before the start of the range counts as its
  * value there. Smoothed: the values at both ends are read off the line between the samples around them. Neither extrapolates.
  */
-import { findResets } from "./range-rate.ts";
-import type { RangeFunction, WindowInput } from "./window.ts";
+import { changeMarks, GROWTH, resetMarks } from "./range-rate.ts";
+import type { GrowthOptions } from "./range-rate.ts";
+import { FLOAT } from "./values.ts";
+import type { RangeFunction, WindowInput, WindowOutput } from "./window.ts";
 
 export type ExtendedFunction = "rate" | "increase" | "delta" | "resets" | "changes";
 
 /** The range function `name` in an extended mode; windows must reach one lookback further back, smoothed ones also further ahead. */
 export function extendedFunction(name: ExtendedFunction, smoothed: boolean): RangeFunction {
-  if (name === "resets" || name === "changes")
-    return (input, values, present) => countFromAnchor(input, name, { values, present });
-  const options = { smoothed, isCounter: name !== "delta", perSecond: name === "rate" };
-  return (input, values, present) => growthBetweenEdges(input, options, { values, present });
+  switch (name) {
+    case "resets":
+      return (input, output) => countFromAnchor(input, resetMarks(input), output);
+    case "changes":
+      return (input, output) => countFromAnchor(input, changeMarks(input), output);
+    default:
+      return (input, output) => growthBetweenEdges(input, { ...GROWTH[name], smoothed }, output);
+  }
 }
 
-interface Options {
+interface Options extends GrowthOptions {
   readonly smoothed: boolean;
-  readonly isCounter: boolean;
-  readonly perSecond: boolean;
 }
 
-interface Output {
-  readonly values: Float64Array;
-  readonly present: Uint8Array;
-}
-
-function growthBetweenEdges(input: WindowInput, options: Options, output: Output): number {
+function growthBetweenEdges(input: WindowInput, options: Options, output: WindowOutput): number {
   const { timestampsMs, values, references, rangeMs, steps } = input;
   const { smoothed, isCounter } = options;
   let found = 0;
@@ -52,7 +51,7 @@ function growthBetweenEdges(input: WindowInput, options: Options, output: Output
       growth += resetCorrection(values, inner, { left, right });
     }
     output.values[step] = options.perSecond ? growth / (rangeMs / 1000) : growth;
-    output.present[step] = 1;
+    output.present[step] = FLOAT;
     found++;
   }
   return found;
@@ -86,13 +85,8 @@ function resetCorrection(
   return edges.right < previous ? correction + previous : correction;
 }
 
-function countFromAnchor(input: WindowInput, name: "resets" | "changes", output: Output): number {
-  const { timestampsMs, values, references, rangeMs, steps } = input;
-  const resets = new Set(findResets(values));
-  const isCounted = (i: number) =>
-    name === "resets"
-      ? resets.has(i)
-      : values[i] !== values[i - 1] && !(Number.isNaN(values[i]!) && Number.isNaN(values[i - 1]!));
+function countFromAnchor(input: WindowInput, marks: Int32Array, output: WindowOutput): number {
+  const { timestampsMs, references, rangeMs, steps } = input;
   let found = 0;
   for (let step = 0; step < steps; step++) {
     const start = references[step]! - rangeMs;
@@ -100,10 +94,8 @@ function countFromAnchor(input: WindowInput, name: "resets" | "changes", output:
     const end = input.last[step]!;
     if (a === end || timestampsMs[end - 1]! <= start) continue;
     while (a + 1 < end && timestampsMs[a + 1]! <= start) a++;
-    let count = 0;
-    for (let i = a + 1; i < end; i++) if (isCounted(i)) count++;
-    output.values[step] = count;
-    output.present[step] = 1;
+    output.values[step] = marks[end - 1]! - marks[a]!;
+    output.present[step] = FLOAT;
     found++;
   }
   return found;

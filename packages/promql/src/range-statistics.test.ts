@@ -3,6 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { rate } from "./range-rate.ts";
 import { avgOverTime, maxOverTime, minOverTime, sumOverTime } from "./range-statistics.ts";
+import { Annotations } from "./annotations.ts";
+import { RangeNotes } from "./range-notes.ts";
 import { slideWindows } from "./window.ts";
 import type { RangeFunction } from "./window.ts";
 
@@ -35,8 +37,17 @@ function runOn(
   slideWindows(timestampsMs, references, rangeMs, bounds);
   const out = new Float64Array(steps);
   const present = new Uint8Array(steps);
-  const rest = { startMs: 0, stepMs: 0, params: [], scratch: new Float64Array(0) };
-  run({ timestampsMs, values, steps, ...bounds, references, rangeMs, ...rest }, out, present);
+  const rest = {
+    histograms: undefined,
+    startTimestampsMs: undefined,
+    startMs: 0,
+    stepMs: 0,
+    params: [],
+    scratch: new Float64Array(0),
+    notes: new RangeNotes(new Annotations(""), { start: 0, end: 0 }),
+  };
+  const input = { timestampsMs, values, steps, ...bounds, references, rangeMs, ...rest };
+  run(input, { values: out, present });
   return Array.from(out, (value, step) => (present[step] === 1 ? value : undefined));
 }
 

@@ -2,13 +2,14 @@
 import { executionError } from "./errors.ts";
 import { KahanSum, meanOf } from "./kahan.ts";
 import { quantileOfSorted } from "./quantile.ts";
-import type { RangeFunction, WindowInput } from "./window.ts";
+import { FLOAT, HISTOGRAM } from "./values.ts";
+import type { RangeFunction, WindowInput, WindowOutput } from "./window.ts";
 
 /** A range function from one that sees a window that is not empty, as indices of its first sample and behind its last. */
 function perWindow(
   reduce: (input: WindowInput, first: number, last: number, step: number) => number,
 ): RangeFunction {
-  return (input, values, present) => {
+  return (input, { values, present }) => {
     const { steps, first, last } = input;
     let found = 0;
     for (let step = 0; step < steps; step++) {
@@ -16,7 +17,7 @@ function perWindow(
       const b = last[step]!;
       if (a === b) continue;
       values[step] = reduce(input, a, b, step);
-      present[step] = 1;
+      present[step] = FLOAT;
       found++;
     }
     return found;
@@ -27,7 +28,7 @@ function perWindow(
 function perWindowOfTwo(
   reduce: (input: WindowInput, first: number, last: number, step: number) => number,
 ): RangeFunction {
-  return (input, values, present) => {
+  return (input, { values, present }) => {
     const { steps, first, last } = input;
     let found = 0;
     for (let step = 0; step < steps; step++) {
@@ -35,7 +36,7 @@ function perWindowOfTwo(
       const b = last[step]!;
       if (b - a < 2) continue;
       values[step] = reduce(input, a, b, step);
-      present[step] = 1;
+      present[step] = FLOAT;
       found++;
     }
     return found;
@@ -59,8 +60,30 @@ export const sumOverTime = perWindow(({ values }, first, last) => sumOf(values, 
 export const avgOverTime = perWindow(({ values }, first, last) => meanOf(values, first, last));
 export const countOverTime = perWindow((_, first, last) => last - first);
 export const presentOverTime = perWindow(() => 1);
-export const firstOverTime = perWindow(({ values }, first) => values[first]!);
-export const lastOverTime = perWindow(({ values }, _, last) => values[last - 1]!);
+export const firstOverTime: RangeFunction = (input, output) =>
+  pickSamples(input, output, (step) => input.first[step]!);
+export const lastOverTime: RangeFunction = (input, output) =>
+  pickSamples(input, output, (step) => input.last[step]! - 1);
+
+/** One sample of each window as it is. */
+function pickSamples(
+  { values, histograms, steps, first, last }: WindowInput,
+  output: WindowOutput,
+  pick: (step: number) => number,
+): number {
+  let found = 0;
+  for (let step = 0; step < steps; step++) {
+    if (first[step] === last[step]) continue;
+    const at = pick(step);
+    const histogram = histograms?.[at];
+    output.values[step] = values[at]!;
+    output.present[step] = histogram === undefined ? FLOAT : HISTOGRAM;
+    if (histogram !== undefined) output.histograms![step] = histogram;
+    found++;
+  }
+  return found;
+}
+
 export const tsOfFirstOverTime = perWindow(
   ({ timestampsMs }, first) => timestampsMs[first]! / 1000,
 );
@@ -68,10 +91,8 @@ export const tsOfLastOverTime = perWindow(
   ({ timestampsMs }, _, last) => timestampsMs[last - 1]! / 1000,
 );
 
-export const minOverTime: RangeFunction = (input, values, present) =>
-  slideExtreme(input, -1, { values, present });
-export const maxOverTime: RangeFunction = (input, values, present) =>
-  slideExtreme(input, 1, { values, present });
+export const minOverTime: RangeFunction = (input, output) => slideExtreme(input, -1, output);
+export const maxOverTime: RangeFunction = (input, output) => slideExtreme(input, 1, output);
 
 /**
  * The extreme of each window in one pass: a queue of samples that may still become one, the best first. A sample leaves when a better one
@@ -80,7 +101,7 @@ export const maxOverTime: RangeFunction = (input, values, present) =>
 function slideExtreme(
   { values, steps, first, last }: WindowInput,
   sign: 1 | -1,
-  out: { readonly values: Float64Array; readonly present: Uint8Array },
+  out: WindowOutput,
 ): number {
   const queue = new Int32Array(values.length);
   let head = 0;
@@ -99,7 +120,7 @@ function slideExtreme(
     while (head < tail && queue[head]! < from) head++;
     if (from === to) continue;
     out.values[step] = head < tail ? values[queue[head]!]! : NaN;
-    out.present[step] = 1;
+    out.present[step] = FLOAT;
     found++;
   }
   return found;

@@ -1,16 +1,29 @@
 /** Answers of queries, as plain columns for whoever encodes them. */
 import { compareLabels } from "@finch/model";
-import type { Labels } from "@finch/model";
+import type { Histogram, Labels } from "@finch/model";
 import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation, QueryStatistics } from "./evaluation.ts";
-import { emptySeries, isAnywherePresent, mergeSameLabels } from "./values.ts";
+import {
+  ABSENT,
+  countPresent,
+  emptySeries,
+  FLOAT,
+  HISTOGRAM,
+  isAnywherePresent,
+  mergeSameLabels,
+} from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
 
-/** One series of a matrix: `timestampsMs[i]` (Unix milliseconds, ascending) has `values[i]`. May be kept, must not be changed. */
+/**
+ * One series of a matrix: `timestampsMs[i]` (Unix milliseconds, ascending) has `histograms[i]` if that is there, else `values[i]`. May be
+ * kept, must not be changed.
+ */
 export interface MatrixSeries {
   readonly labels: Labels;
   readonly timestampsMs: Float64Array;
   readonly values: Float64Array;
+  /** Same length, undefined where the sample is a float. Missing when all are. */
+  readonly histograms?: readonly (Histogram | undefined)[] | undefined;
 }
 
 /** What a query found besides its data. */
@@ -24,9 +37,11 @@ export interface QueryReport {
 export interface VectorResult extends QueryReport {
   readonly type: "vector";
   readonly timeMs: number;
-  /** Element `i` has value `values[i]`. In the order of a sort or rank where the query asks for one. */
+  /** Element `i` has `histograms[i]` if that is there, else `values[i]`. In the order of a sort or rank where the query asks for one. */
   readonly labels: readonly Labels[];
   readonly values: Float64Array;
+  /** Same length, undefined where the element is a float. Missing when all are. */
+  readonly histograms?: readonly (Histogram | undefined)[] | undefined;
 }
 
 export interface MatrixResult extends QueryReport {
@@ -65,10 +80,12 @@ export function finishSeries(
 /** The columns of an instant vector. */
 export function vectorColumns(
   series: readonly OutputSeries[],
-): Pick<VectorResult, "labels" | "values"> {
+): Pick<VectorResult, "labels" | "values" | "histograms"> {
+  const hasHistograms = series.some(({ histograms }) => histograms?.[0] !== undefined);
   return {
     labels: series.map(({ labels }) => labels),
     values: Float64Array.from(series, ({ values }) => values[0]!),
+    histograms: hasHistograms ? series.map((one) => histogramAt(one, 0)) : undefined,
   };
 }
 
@@ -77,11 +94,12 @@ export function matrixOf(series: readonly OutputSeries[], grid: Grid): readonly 
   const times = new Float64Array(grid.steps);
   for (let step = 0; step < grid.steps; step++) times[step] = grid.startMs + step * grid.stepMs;
   return series
-    .map(({ labels, values, present }) => {
-      let count = 0;
-      for (let step = 0; step < present.length; step++) count += present[step]!;
-      if (count === present.length) return { labels, timestampsMs: times, values };
-      return { labels, ...pickPresent(times, values, present, count) };
+    .map((one) => {
+      const { labels, values, present } = one;
+      const count = countPresent(present);
+      if (count < present.length || one.histograms !== undefined)
+        return { labels, ...pickPresent(times, one, count) };
+      return { labels, timestampsMs: times, values };
     })
     .toSorted((a, b) => compareLabels(a.labels, b.labels));
 }
@@ -89,19 +107,31 @@ export function matrixOf(series: readonly OutputSeries[], grid: Grid): readonly 
 /** The columns at the steps that are present. */
 export function pickPresent(
   times: Float64Array,
-  values: Float64Array,
-  present: Uint8Array,
+  series: OutputSeries,
   count: number,
-): Pick<MatrixSeries, "timestampsMs" | "values"> {
+): Pick<MatrixSeries, "timestampsMs" | "values" | "histograms"> {
+  const { values, present } = series;
   const keptTimes = new Float64Array(count);
   const keptValues = new Float64Array(count);
   let at = 0;
   for (let step = 0; step < present.length; step++) {
-    if (present[step] === 0) continue;
+    if (present[step] === ABSENT) continue;
     keptTimes[at] = times[step]!;
     keptValues[at++] = values[step]!;
   }
-  return { timestampsMs: keptTimes, values: keptValues };
+  const histograms = present.includes(HISTOGRAM)
+    ? keptSteps(present).map((step) => histogramAt(series, step))
+    : undefined;
+  return { timestampsMs: keptTimes, values: keptValues, histograms };
+}
+
+function keptSteps(present: Uint8Array): readonly number[] {
+  return Array.from(present.keys()).filter((step) => present[step] !== ABSENT);
+}
+
+/** The histogram of a step that has one; what the column holds at other steps means nothing. */
+function histogramAt({ present, histograms }: OutputSeries, step: number): Histogram | undefined {
+  return present[step] === HISTOGRAM ? histograms![step] : undefined;
 }
 
 /** A range vector at one moment: the samples in `(endMs - rangeMs, endMs]` of each series. */
@@ -111,7 +141,7 @@ export function cutRange(
   rangeMs: number,
 ): readonly MatrixSeries[] {
   const output: MatrixSeries[] = [];
-  for (const { labels, timestampsMs, values } of series) {
+  for (const { labels, timestampsMs, values, histograms } of series) {
     let first = 0;
     let last = timestampsMs.length;
     while (last > 0 && timestampsMs[last - 1]! > endMs) last--;
@@ -121,6 +151,7 @@ export function cutRange(
         labels,
         timestampsMs: timestampsMs.slice(first, last),
         values: values.slice(first, last),
+        histograms: histograms?.slice(first, last),
       });
   }
   return output.toSorted((a, b) => compareLabels(a.labels, b.labels));
@@ -131,6 +162,6 @@ export function scalarSeries(labels: Labels, values: Float64Array): OutputSeries
   return {
     ...emptySeries(labels, false, 0),
     values,
-    present: new Uint8Array(values.length).fill(1),
+    present: new Uint8Array(values.length).fill(FLOAT),
   };
 }

@@ -6,6 +6,7 @@ import { PromqlParseError } from "./errors.ts";
 import type { Position } from "./errors.ts";
 import { tokenize } from "./lexer.ts";
 import type { Token, TokenKind } from "./lexer.ts";
+import { quoteString } from "./quote.ts";
 
 const OPERATOR_WORDS: ReadonlySet<string> = new Set(["and", "or", "unless", "atan2"]);
 const KEYWORDS: ReadonlySet<string> = new Set([
@@ -88,7 +89,7 @@ export class TokenStream {
     if (/^inf$/i.test(plain)) return Infinity;
     const value = /^nan$/i.test(plain) ? NaN : Number(plain);
     if (Math.abs(value) !== Infinity) return value;
-    const reason = `strconv.ParseFloat: parsing ${JSON.stringify(token.text)}: value out of range`;
+    const reason = `strconv.ParseFloat: parsing ${quoteString(token.text)}: value out of range`;
     throw new PromqlParseError(this.text, token.position, `error parsing number: ${reason}`);
   }
 
@@ -123,14 +124,14 @@ export function unexpected(
 }
 
 function describeToken(token: Token): string {
-  const quoted = JSON.stringify(token.text);
+  const quoted = quoteString(token.text);
   switch (token.kind) {
     case "end":
       return "end of input";
     case "number":
     case "duration":
     case "string":
-      return `${token.kind} ${token.text.length > 10 ? `${JSON.stringify(token.text.slice(0, 10))}...` : quoted}`;
+      return `${token.kind} ${token.text.length > 10 ? `${quoteString(token.text.slice(0, 10))}...` : quoted}`;
     case "operator":
       return `<op:${token.text}>`;
     case "=~":
@@ -149,5 +150,5 @@ function describeWord(text: string): string {
   if (OPERATOR_WORDS.has(word)) return `<op:${text}>`;
   if (AGGREGATE_OPERATORS.has(word)) return `<aggr:${text}>`;
   if (KEYWORDS.has(word)) return `<${text}>`;
-  return `${text.includes(":") ? "metric identifier" : "identifier"} ${JSON.stringify(text)}`;
+  return `${text.includes(":") ? "metric identifier" : "identifier"} ${quoteString(text)}`;
 }

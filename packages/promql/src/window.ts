@@ -1,9 +1,18 @@
 /** Sliding windows over the samples of a series: which samples each step of a range function sees. */
 
+import type { Histogram } from "@finch/model";
+import type { RangeNotes } from "./range-notes.ts";
+import type { HistogramColumn } from "./values.ts";
+
 /** What a range function works on. All arrays by step have the length `steps`; nothing here may be changed by a function. */
 export interface WindowInput {
   readonly timestampsMs: Float64Array;
+  /** Means nothing where `histograms` has one. */
   readonly values: Float64Array;
+  /** Undefined when all samples are floats. */
+  readonly histograms: readonly (Histogram | undefined)[] | undefined;
+  /** Undefined when they are not known or not looked at. */
+  readonly startTimestampsMs: Float64Array | undefined;
   readonly steps: number;
   /** Samples `first[step] … last[step] - 1` are in the window of the step. */
   readonly first: Int32Array;
@@ -18,14 +27,19 @@ export interface WindowInput {
   readonly params: readonly Float64Array[];
   /** Scratch for functions that sort; at least as long as the widest window. */
   readonly scratch: Float64Array;
+  readonly notes: RangeNotes;
 }
 
-/** Writes one value a step; returns how many. */
-export type RangeFunction = (
-  input: WindowInput,
-  values: Float64Array,
-  present: Uint8Array,
-) => number;
+/** Where a range function writes: one value or histogram a step. */
+export interface WindowOutput {
+  readonly values: Float64Array;
+  readonly present: Uint8Array;
+  /** There when the input has histograms. */
+  readonly histograms?: HistogramColumn | undefined;
+}
+
+/** Writes at the steps that have an answer; returns how many. */
+export type RangeFunction = (input: WindowInput, output: WindowOutput) => number;
 
 /** Fills the bounds of left-open windows `(reference - rangeMs, reference]`, in one pass; references ascend. */
 export function slideWindows(

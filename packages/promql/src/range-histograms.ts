@@ -1,0 +1,172 @@
+/** Range functions over windows of native histograms: growth of counters and gauges, sums and means. */
+import type { Histogram } from "@finch/model";
+import {
+  combineHistograms,
+  compactHistogram,
+  divideHistogram,
+  EMPTY_HISTOGRAM,
+  scaleHistogram,
+  withResetHint,
+} from "./histogram-arithmetic.ts";
+import { hasCustomBounds } from "./histogram-bounds.ts";
+import { detectReset } from "./histogram-resets.ts";
+import { HistogramSum } from "./histogram-sum.ts";
+import { averageHistograms, sumHistograms } from "./histogram-mean.ts";
+import type { HistogramTotal } from "./histogram-mean.ts";
+import type { RangeNotes } from "./range-notes.ts";
+import type { GrowthOptions } from "./range-rate.ts";
+import { edgesOf, extrapolationFactor, isOverlapping, isStartReset } from "./range-starts.ts";
+import type { WindowInput } from "./window.ts";
+
+/** Windows over samples that all are histograms. */
+export interface HistogramWindows extends WindowInput {
+  readonly samples: readonly Histogram[];
+}
+
+/** The answer for the window of one step, which is not empty; undefined when there is none. */
+export type HistogramFunction = (input: HistogramWindows, step: number) => Histogram | undefined;
+
+/** `rate`, `increase` and `delta`, as for floats: growth between first and last sample, stretched towards the edges of the window. */
+export function growthOfHistograms({ isCounter, perSecond }: GrowthOptions): HistogramFunction {
+  return (input, step) => {
+    const { samples, notes } = input;
+    const a = input.first[step]!;
+    const b = input.last[step]! - 1;
+    const growth = b > a ? growthBetween(input, a, b, isCounter) : undefined;
+    if (b > a && growth === undefined) return undefined;
+    const edges = edgesOf(input, step, { a, b, isCounter });
+    if (edges === undefined) return undefined;
+    let result = growth ?? samples[a]!;
+    if (edges.hasStart && growth !== undefined) {
+      const whole = combineHistograms(growth, samples[a]!, 1);
+      if (whole === undefined) {
+        notes.mixedLayouts();
+        return undefined;
+      }
+      if (whole.isReconciled) notes.reconciled("addition");
+      result = whole.histogram;
+    }
+    const firstCount = isCounter ? samples[a]!.count : NaN;
+    const factor = extrapolationFactor(edges, result.count, firstCount);
+    return scaleHistogram(result, perSecond ? factor / (input.rangeMs / 1000) : factor);
+  };
+}
+
+/** The growth from sample `a` to `b`, resets of counters made good. A gauge. */
+function growthBetween(
+  input: HistogramWindows,
+  a: number,
+  b: number,
+  isCounter: boolean,
+): Histogram | undefined {
+  const { samples, notes } = input;
+  const last = samples[b]!;
+  const start = isCounter ? startOfGrowth(input, a) : samples[a]!;
+  const isCustom = hasCustomBounds(start);
+  let isGauge = samples[a]!.resetHint === "gauge" || last.resetHint === "gauge";
+  if (hasCustomBounds(last) !== isCustom) {
+    if (isCounter && isGauge) notes.notCounter();
+    notes.mixedLayouts();
+    return undefined;
+  }
+  const sum = new HistogramSum(last);
+  if (isCounter) {
+    let coarsest = Math.min(last.schema, start.schema);
+    for (let i = a + 1; i < b; i++) {
+      const sample = samples[i]!;
+      if (hasCustomBounds(sample) !== isCustom) {
+        notes.mixedLayouts();
+        return undefined;
+      }
+      isGauge ||= sample.resetHint === "gauge";
+      coarsest = Math.min(coarsest, sample.schema);
+    }
+    sum.coarsenTo(coarsest);
+    if (isGauge) notes.notCounter();
+  } else if (samples[a]!.resetHint !== "gauge" || last.resetHint !== "gauge") notes.notGauge();
+  sum.add(start, -1);
+  if (sum.isReconciled) notes.reconciled("subtraction");
+  if (isCounter) addResets(input, { a, b, start }, sum);
+  return withResetHint(compactHistogram(sum.plain()), "gauge");
+}
+
+/** The first sample; an empty one where the counter was reset right behind it, so that its layout does not matter. */
+function startOfGrowth(input: HistogramWindows, a: number): Histogram {
+  const first = input.samples[a]!;
+  const second = input.samples[a + 1]!;
+  if (!isStartReset(input, a + 1) && !detectReset(second, first)) return first;
+  const { schema, customBounds } = second;
+  return { ...EMPTY_HISTOGRAM, schema, customBounds };
+}
+
+/** Adds what the counter had reached at each reset within the window. */
+function addResets(
+  input: HistogramWindows,
+  { a, b, start }: { readonly a: number; readonly b: number; readonly start: Histogram },
+  sum: HistogramSum,
+): void {
+  const { samples, notes } = input;
+  let previous = start;
+  let overlaps = false;
+  for (let i = a + 1; i <= b; i++) {
+    overlaps ||= isOverlapping(input, i);
+    if (isStartReset(input, i) || detectReset(samples[i]!, previous)) {
+      sum.isReconciled = false;
+      sum.add(previous);
+      if (sum.isReconciled) notes.reconciled("addition");
+    }
+    previous = samples[i]!;
+  }
+  if (overlaps) notes.overlappingStarts();
+}
+
+/** `irate` and `idelta` where sample `b`, the one before it, or both are histograms. */
+export function lastHistogramDifference(
+  input: WindowInput,
+  b: number,
+  isRate: boolean,
+): Histogram | undefined {
+  const { notes, timestampsMs } = input;
+  const current = input.histograms![b];
+  const previous = input.histograms![b - 1];
+  if (current === undefined || previous === undefined) {
+    notes.mixedSamples();
+    return undefined;
+  }
+  const gauges = Number(current.resetHint === "gauge") + Number(previous.resetHint === "gauge");
+  if (isRate && gauges > 0) notes.notCounter();
+  if (!isRate && gauges < 2) notes.notGauge();
+  let difference = current;
+  if (!isRate || (!isStartReset(input, b) && !detectReset(current, previous))) {
+    const combined = combineHistograms(current, previous, -1);
+    if (combined === undefined) {
+      notes.mixedLayouts();
+      return undefined;
+    }
+    if (combined.isReconciled) notes.reconciled("subtraction");
+    difference = combined.histogram;
+  }
+  difference = withResetHint(compactHistogram(difference), "gauge");
+  const seconds = (timestampsMs[b]! - timestampsMs[b - 1]!) / 1000;
+  return isRate ? divideHistogram(difference, seconds) : difference;
+}
+
+export const sumOfHistograms: HistogramFunction = (input, step) =>
+  noted(input.notes, sumHistograms(windowOf(input, step)));
+
+export const averageOfHistograms: HistogramFunction = (input, step) =>
+  noted(input.notes, averageHistograms(windowOf(input, step)));
+
+function windowOf({ samples, first, last }: HistogramWindows, step: number): readonly Histogram[] {
+  return samples.slice(first[step], last[step]);
+}
+
+function noted(notes: RangeNotes, total: HistogramTotal | undefined): Histogram | undefined {
+  if (total === undefined) {
+    notes.mixedLayouts();
+    return undefined;
+  }
+  if (total.isCollided) notes.collidingResets();
+  if (total.isReconciled) notes.reconciled("aggregation");
+  return total.histogram;
+}
