@@ -4,6 +4,7 @@
  */
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { BlockSchema, ValuesOf } from "./schema.ts";
+import type { ScrapePool } from "./scrape-pool.ts";
 
 export type Stability = "experimental" | "public-preview" | "generally-available";
 
@@ -38,6 +39,8 @@ export interface ComponentContext<Arguments, Exports> {
   readonly metrics: ComponentMetrics;
   /** Connects to an in-process address such as `exporter.unix.local`; how exporters are scraped without a socket. */
   readonly internalHandlers: Map<string, () => Promise<string>>;
+  /** Where components that scrape tell of it, by their id; the host asks when it is asked. */
+  readonly scrapePools: Map<string, () => ScrapePool>;
 }
 
 /** A series that is not touched for `idleMs` is removed from the exposition; without it, it stays as long as the component. */

@@ -9,6 +9,7 @@ export {
 export type { MachineConfigOptions } from "./machine-config.ts";
 export { compileRules, createRelabeler, relabel } from "./relabel.ts";
 export type { NameScheme, RelabelConfig, RelabelRule } from "./relabel.ts";
+export type { ScrapedTarget, ScrapePool } from "./scrape-pool.ts";
 export { startAgent } from "./runtime/agent.ts";
 export type { Agent, AgentOptions } from "./runtime/agent.ts";
 export type { ComponentInfo, ShownStatement, ShownValue } from "./runtime/component-info.ts";

@@ -57,6 +57,7 @@ export function startComponent<Schema extends BlockSchema, Exports extends objec
       histogram: (name, _help, _buckets, labels = {}) => count(name, labels),
     },
     internalHandlers: new Map(),
+    scrapePools: new Map(),
   };
   const ended = definition.run(context, stop.signal);
   ended.catch(() => {});

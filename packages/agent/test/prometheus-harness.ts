@@ -4,6 +4,7 @@ import { nodeFileSystem, silentLogger, systemClock, type Clock } from "@finch/ru
 import type { ComponentContext, ComponentDefinition } from "../src/component.ts";
 import type { MetricsReceiver, SampleSet } from "../src/receivers.ts";
 import type { BlockSchema, ValuesOf } from "../src/schema.ts";
+import type { ScrapePool } from "../src/scrape-pool.ts";
 
 /** What a schema decodes to when nothing is written; `changes` are laid over it, blocks included. */
 export function valuesOf<Schema extends BlockSchema>(
@@ -33,6 +34,7 @@ export interface Running<Values, Exports> extends AsyncDisposable {
   readonly health: { readonly state: string; readonly message: string };
   /** By name and labels, `name{"label":"value"}`. */
   readonly figures: ReadonlyMap<string, number>;
+  scrapePools(): readonly ScrapePool[];
   change(values: Values): void;
 }
 
@@ -51,6 +53,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
   let exports = {} as Exports;
   let health = { state: "unknown", message: "" };
   const figures = new Map<string, number>();
+  const scrapePools = new Map<string, () => ScrapePool>();
   const figure = (name: string, labels: object) => {
     const key = Object.keys(labels).length === 0 ? name : name + JSON.stringify(labels);
     const add = (amount: number) => void figures.set(key, (figures.get(key) ?? 0) + amount);
@@ -78,6 +81,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
       histogram: (name, _help, _buckets, labels = {}) => figure(name, labels),
     },
     internalHandlers: about.handlers ?? new Map(),
+    scrapePools,
   };
   const ended = definition.run(context, stop.signal);
   ended.catch(() => {});
@@ -89,6 +93,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
       return health;
     },
     figures,
+    scrapePools: () => [...scrapePools.values()].map((describe) => describe()),
     change(next) {
       current = next;
       changed.resolve(next);

@@ -424,6 +424,44 @@ void describe("readTarget", () => {
     );
   });
 
+  void test("tells of its targets: their labels, how the last scrape went, their metadata", async () => {
+    await using target = await startTarget(
+      { body: "# TYPE a counter\n# HELP a Help.\na 5\n" },
+      { status: 500, body: "" },
+    );
+    const receiver = collectingReceiver();
+    const { clock, component } = startScrape(target.address, receiver, { job_name: "pool" });
+    await using _ = component;
+    const report = () => {
+      const [pool] = component.scrapePools();
+      assert.equal(pool?.name, "pool");
+      assert.equal(pool.targets.length, 1);
+      return pool.targets[0]!;
+    };
+    await clock.tick();
+    await receiver.batch(0);
+    const first = report();
+    assert.deepEqual(first.discoveredLabels.toObject(), {
+      __address__: target.address,
+      __metrics_path__: "/metrics",
+      __scheme__: "http",
+      __scrape_interval__: "10s",
+      __scrape_timeout__: "5s",
+      instance: "i",
+      job: "j",
+    });
+    assert.deepEqual(first.labels.toObject(), { instance: "i", job: "j" });
+    const metadata = [{ family: "a", type: "counter", help: "Help.", unit: "" }];
+    assert.deepEqual([first.health, first.lastError, first.metadata], ["up", "", metadata]);
+    await clock.tick();
+    await receiver.batch(1);
+    const second = report();
+    assert.equal(second.health, "down");
+    assert.match(second.lastError, /answered with status 500/);
+    assert.ok(second.lastScrapeMs! > first.lastScrapeMs!);
+    assert.deepEqual(second.metadata, metadata);
+  });
+
   void test("spreads targets over the interval, each at its own place", () => {
     const offsets = Array.from(
       { length: 200 },

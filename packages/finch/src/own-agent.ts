@@ -12,7 +12,7 @@ import {
   machineEnvironment,
   startAgent,
 } from "@finch/agent";
-import type { Agent } from "@finch/agent";
+import type { Agent, ScrapePool } from "@finch/agent";
 import { describeError, FinchError, nodeFileSystem } from "@finch/runtime";
 import type { Clock, Logger, LogSink } from "@finch/runtime";
 import type { dataPaths } from "./data-directory.ts";
@@ -32,6 +32,8 @@ export interface OwnAgent {
   readonly agent: Agent;
   components(): readonly ComponentReport[];
   metricsText(): string;
+  /** What the agent scrapes, by job name. */
+  scrapePools(): readonly ScrapePool[];
   /** Sources first, sinks last; queues are on disk when it resolves. */
   stop(): Promise<void>;
 }
@@ -89,6 +91,7 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
         .components()
         .map(({ id, health }) => ({ id, health: health.state, message: health.message })),
     metricsText: () => agent.metricsText(),
+    scrapePools: () => agent.scrapePools(),
     stop: async () => {
       await agent[Symbol.asyncDispose]();
     },

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
 import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
 import { createAgentRoutes } from "@finch/agent";
-import type { Agent } from "@finch/agent";
+import type { Agent, ScrapePool } from "@finch/agent";
 import type { Route } from "@finch/runtime/http";
 import {
   columnsOfLines,
@@ -76,12 +76,15 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     await openMetricStore(storeOptions(options, budget, paths.metrics, "metrics")),
   );
   const logs = opening.use(await openLogStore(storeOptions(options, budget, paths.logs, "logs")));
-  const apis = createApis(options, budget, { metrics, logs });
+  let agent: OwnAgent | undefined;
+  const apis = createApis(options, budget, {
+    stores: { metrics, logs },
+    scrapePools: () => agent?.scrapePools() ?? [],
+  });
   opening.use(apis.metrics);
   ownLogs.connect(ownLogWriter(apis.logs));
   opening.defer(() => ownLogs.disconnect());
   const processMetrics = opening.use(startProcessMetrics());
-  let agent: OwnAgent | undefined;
   const collect = async (): Promise<readonly MetricFamily[]> => [
     ...(await processMetrics.families()),
     ...storeFamilies({ metrics, logs }),
@@ -123,15 +126,28 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     listeners,
     stores: { metrics, logs },
     reloadAgent: async () => runningAgent(agent).reload(),
-    stop: async (deadlineMs) => {
-      apis.notifications.add("Finch is shutting down and finishes what it has begun.");
-      apis.notifications.close();
-      await agent?.stop();
-      await opened.close(deadlineMs);
-      log.info("agent stopped, listeners closed");
-      await parts.disposeAsync();
-    },
+    stop: (deadlineMs) => stopInOrder({ apis, agent, listeners: opened, parts, log }, deadlineMs),
   };
+}
+
+/** Stops in the order at the top of this file. */
+async function stopInOrder(
+  running: {
+    readonly apis: Apis;
+    readonly agent: OwnAgent | undefined;
+    readonly listeners: Listeners;
+    readonly parts: AsyncDisposable;
+    readonly log: Logger;
+  },
+  deadlineMs: number,
+): Promise<void> {
+  const { apis, agent, listeners, parts, log } = running;
+  apis.notifications.add("Finch is shutting down and finishes what it has begun.");
+  apis.notifications.close();
+  await agent?.stop();
+  await listeners.close(deadlineMs);
+  log.info("agent stopped, listeners closed");
+  await parts[Symbol.asyncDispose]();
 }
 
 function ownLogFamily(ownLogs: OwnLogs): MetricFamily {
@@ -167,7 +183,15 @@ function storeOptions(
   };
 }
 
-function createApis(options: StackOptions, budget: MemoryBudget, stores: Stack["stores"]): Apis {
+function createApis(
+  options: StackOptions,
+  budget: MemoryBudget,
+  parts: {
+    readonly stores: Stack["stores"];
+    readonly scrapePools: () => readonly ScrapePool[];
+  },
+): Apis {
+  const { stores, scrapePools } = parts;
   const { build, clock, config, log } = options;
   const notifications = new Notifications(clock);
   const status = describeServer(config, {
@@ -183,6 +207,7 @@ function createApis(options: StackOptions, budget: MemoryBudget, stores: Stack["
       build,
       status,
       notifications,
+      scrapePools,
     }),
     logs: createLogsApi({ store: stores.logs, clock, limits: DEFAULT_LOGS_LIMITS, build }),
     notifications,
@@ -236,6 +261,7 @@ function lateAgent(running: () => Agent): Agent {
     component: (id) => running().component(id),
     reload: () => running().reload(),
     metricsText: () => running().metricsText(),
+    scrapePools: () => running().scrapePools(),
     get internalHandlers() {
       return running().internalHandlers;
     },

@@ -96,6 +96,19 @@ test(
       assert.ok(documented.includes(`\`${name!}`), `${name!} is not in docs/reference/metrics.md`);
     }
 
+    const pools = await waitFor(async () => {
+      const reply = await fetch(`http://${listeners["prometheus"]!}/api/v1/targets?state=active`);
+      const { data } = (await reply.json()) as {
+        data: { activeTargets: { scrapePool: string; health: string }[] };
+      };
+      const up = data.activeTargets.filter(({ health }) => health === "up");
+      return up.length > 0 ? up.map(({ scrapePool }) => scrapePool) : undefined;
+    });
+    assert.ok(
+      pools.every((pool) => pool !== ""),
+      pools.join(),
+    );
+
     // Its own log comes in through its own front door.
     const query = encodeURIComponent(
       '{job="finch", service_name="finch", level="info"} |= "finch is up"',

@@ -5,6 +5,7 @@ export type { MetricsApi, MetricsApiOptions } from "./metrics/api.ts";
 export { Notifications } from "./metrics/notifications.ts";
 export type { Notification } from "./metrics/notifications.ts";
 export type { ServerStatus } from "./metrics/status-routes.ts";
+export type { ScrapedTarget, ScrapePool } from "./metrics/target-routes.ts";
 export { DEFAULT_METRICS_LIMITS } from "./metrics/limits.ts";
 export type { MetricsLimits } from "./metrics/limits.ts";
 export { createLogsApi } from "./logs/api.ts";

@@ -6,6 +6,7 @@ import { Notifications } from "../src/index.ts";
 import { encode, openApi, WRITE_HEADERS } from "./metrics-harness.ts";
 import type { ServedMetrics } from "./metrics-api.ts";
 import type { Row } from "./metrics-harness.ts";
+import { POOLS } from "./scrape-pools.ts";
 import { fixedClock, NOW_MS } from "./serve.ts";
 
 const NOW = NOW_MS / 1000;
@@ -368,6 +369,70 @@ test("status pages: this server as it is", async () => {
 
 const featuresOf = (data: object) =>
   (data as { readonly features: Readonly<Record<string, string>> }).features;
+
+test("targets: active ones with health, labels and metadata", async () => {
+  await using api = await openApi({}, NOW_MS, { scrapePools: () => POOLS });
+  const all = dataOf(await api.get("/api/v1/targets")) as {
+    readonly activeTargets: readonly Record<string, unknown>[];
+  };
+  assert.deepEqual(all.activeTargets[0], {
+    discoveredLabels: { __address__: "localhost:9100", job: "a" },
+    labels: { instance: "localhost:9100", job: "a" },
+    scrapePool: "a",
+    scrapeUrl: "http://localhost:9100/metrics",
+    globalUrl: "http://here:9100/metrics",
+    lastError: "",
+    lastScrape: new Date(NOW_MS - 1500).toISOString(),
+    lastScrapeDuration: 0.0125,
+    health: "up",
+    scrapeInterval: "15s",
+    scrapeTimeout: "10s",
+  });
+  assert.deepEqual(
+    all.activeTargets.map(({ health, lastScrape }) => [health, lastScrape]).slice(1),
+    [
+      ["down", new Date(NOW_MS - 2000).toISOString()],
+      ["unknown", "0001-01-01T00:00:00Z"],
+    ],
+  );
+  const rows: readonly [parameters: string, active: number, counts: object][] = [
+    ["state=ACTIVE&scrapePool=b", 1, {}],
+    ["state=dropped", 0, { a: 0, b: 0 }],
+    ["scrapePool=zzz", 0, { a: 0, b: 0 }],
+  ];
+  for (const [parameters, active, droppedTargetCounts] of rows) {
+    const data = dataOf(await api.get("/api/v1/targets", new URLSearchParams(parameters)));
+    const { activeTargets, ...rest } = data as { readonly activeTargets: readonly object[] };
+    assert.deepEqual(
+      [activeTargets.length, rest],
+      [active, { droppedTargets: [], droppedTargetCounts }],
+      parameters,
+    );
+  }
+  assert.deepEqual(dataOf(await api.get("/api/v1/scrape_pools")), { scrapePools: ["a", "b"] });
+});
+
+test("targets/metadata: of all families or one, of all targets or some", async () => {
+  await using api = await openApi({}, NOW_MS, { scrapePools: () => POOLS });
+  const rows: readonly [parameters: string, told: readonly string[]][] = [
+    ["", ["localhost:9100 up", "localhost:9100 size_bytes", "10.0.0.1:9100 up"]],
+    ["metric=up", ["localhost:9100 -", "10.0.0.1:9100 -"]],
+    ["limit=1", ["localhost:9100 up", "localhost:9100 size_bytes"]],
+    ["limit=0", []],
+    ['match_target={instance=~"10.*"}', ["10.0.0.1:9100 up"]],
+  ];
+  for (const [parameters, told] of rows) {
+    const data = dataOf(await api.get("/api/v1/targets/metadata", new URLSearchParams(parameters)));
+    const list = data as readonly { target: { instance: string }; metric?: string }[];
+    assert.deepEqual(
+      list.map(({ target, metric }) => `${target.instance} ${metric ?? "-"}`),
+      told,
+      parameters,
+    );
+  }
+  const bad = await api.get("/api/v1/targets/metadata", { match_target: "{" });
+  assert.match(bad.text, /invalid parameter \\"match_target\\"/);
+});
 
 test("features: a function is on exactly when a query may use it", async () => {
   await using api = await openApi();

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { encode, openApi, WRITE_HEADERS } from "./metrics-harness.ts";
 import { NOW_MS } from "./serve.ts";
+import { POOLS } from "./scrape-pools.ts";
 
 const SHARED = process.env["FINCH_SHARED"] ?? join(import.meta.dirname, "../../../../shared");
 const GOLDEN = join(SHARED, "conformance", "prometheus", "api", "openapi_3.1_golden.yaml");
@@ -98,6 +99,9 @@ const ANSWERS: readonly (readonly [schema: string, request: string])[] = [
   ["RulesOutputBody", "/rules"],
   ["AlertsOutputBody", "/alerts"],
   ["AlertmanagersOutputBody", "/alertmanagers"],
+  ["TargetsOutputBody", "/targets"],
+  ["TargetMetadataOutputBody", "/targets/metadata"],
+  ["ScrapePoolsOutputBody", "/scrape_pools"],
   ["StatusConfigOutputBody", "/status/config"],
   ["StatusFlagsOutputBody", "/status/flags"],
   ["StatusRuntimeInfoOutputBody", "/status/runtimeinfo"],
@@ -111,7 +115,7 @@ const ANSWERS: readonly (readonly [schema: string, request: string])[] = [
 
 test("each answer fits its schema", { skip }, async () => {
   const description = parse(readFileSync(GOLDEN, "utf8")) as Description;
-  await using api = await openApi();
+  await using api = await openApi({}, NOW_MS, { scrapePools: () => POOLS });
   const rows = [[{ __name__: "up", job: "a", instance: "x:1" }, 5, 1]] as const;
   await api.post("/api/v1/write", encode(rows), WRITE_HEADERS);
   for (const [name, request] of ANSWERS) {

@@ -37,6 +37,7 @@ export const surroundings = () => ({
   build: BUILD,
   status: STATUS,
   notifications: new Notifications(fixedClock),
+  scrapePools: () => [],
 });
 
 export interface Served extends AsyncDisposable {

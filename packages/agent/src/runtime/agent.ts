@@ -10,6 +10,8 @@ import type { Clock, FileSystem } from "@finch/runtime";
 import type { Health, Stability } from "../component.ts";
 import { COMPONENTS } from "../components/index.ts";
 import type { ComponentLoader } from "../components/index.ts";
+import { uniteScrapePools } from "../scrape-pool.ts";
+import type { ScrapePool } from "../scrape-pool.ts";
 import { checkGraph } from "./check.ts";
 import { ConfigError } from "./config-error.ts";
 import { readConfig } from "./config-source.ts";
@@ -56,6 +58,8 @@ export interface Agent extends AsyncDisposable {
   metricsText(): string;
   /** In-process addresses of exporters, by path such as `/api/v0/component/ID/metrics`. */
   readonly internalHandlers: ReadonlyMap<string, () => Promise<string>>;
+  /** What its components scrape, by job name. */
+  scrapePools(): readonly ScrapePool[];
   /** Resolves when the agent has stopped. */
   readonly done: Promise<void>;
 }
@@ -77,6 +81,7 @@ class AgentRuntime implements Agent {
   readonly #vocabulary: Vocabulary;
   readonly #metrics: MetricsRegistry;
   readonly #nodes = new Map<string, ComponentNode>();
+  readonly #scrapePools = new Map<string, () => ScrapePool>();
   readonly #dirty = new Set<string>();
   readonly #finished = Promise.withResolvers<void>();
   readonly #reloads: { add(outcome: "success" | "failure"): void };
@@ -184,6 +189,7 @@ class AgentRuntime implements Agent {
       clock,
       fileSystem,
       internalHandlers: this.internalHandlers,
+      scrapePools: this.#scrapePools,
       logger: (part) => this.#log.logger(part),
       metricsOf: (component) => this.#metrics.ofComponent(component),
       onExports: (changed) => this.#onExports(changed),
@@ -256,6 +262,10 @@ class AgentRuntime implements Agent {
   component(id: string): ComponentInfo | undefined {
     const node = this.#nodes.get(id);
     return node === undefined ? undefined : describeComponent(node, this.#nodes.values());
+  }
+
+  scrapePools(): readonly ScrapePool[] {
+    return uniteScrapePools([...this.#scrapePools.values()].map((describe) => describe()));
   }
 
   metricsText(): string {

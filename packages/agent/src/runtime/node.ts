@@ -8,6 +8,7 @@ import { describeError } from "@finch/runtime";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { ComponentContext, ComponentMetrics, Health } from "../component.ts";
 import type { BlockSchema, ValuesOf } from "../schema.ts";
+import type { ScrapePool } from "../scrape-pool.ts";
 import { sameData, toLanguageObject } from "./export-value.ts";
 import type { GraphNode } from "./graph.ts";
 import { COMPONENT_STOP_MS_MAX } from "./limits.ts";
@@ -20,6 +21,7 @@ export interface NodeEnvironment {
   readonly clock: Clock;
   readonly fileSystem: FileSystem;
   readonly internalHandlers: Map<string, () => Promise<string>>;
+  readonly scrapePools: Map<string, () => ScrapePool>;
   readonly logger: (part: string) => Logger;
   readonly metricsOf: (id: string) => ComponentMetrics;
   /** Called after exports changed. */
@@ -156,7 +158,7 @@ export class ComponentNode {
   }
 
   #context(dataDirectory: string): ComponentContext<Arguments, object> {
-    const { clock, fileSystem, internalHandlers, metricsOf } = this.#environment;
+    const { clock, fileSystem, internalHandlers, scrapePools, metricsOf } = this.#environment;
     return {
       id: this.id,
       label: this.written.label,
@@ -174,6 +176,7 @@ export class ComponentNode {
       fileSystem,
       metrics: metricsOf(this.id),
       internalHandlers,
+      scrapePools,
     };
   }
 

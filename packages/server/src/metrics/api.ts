@@ -22,6 +22,8 @@ import { createRemoteWriteRoutes } from "./write-routes.ts";
 import { statusRoutes } from "./status-routes.ts";
 import type { ServerStatus } from "./status-routes.ts";
 import { syntaxRoutes } from "./syntax-routes.ts";
+import { targetRoutes } from "./target-routes.ts";
+import type { ScrapePool } from "./target-routes.ts";
 
 export interface MetricsApiOptions {
   readonly store: MetricStore;
@@ -31,6 +33,8 @@ export interface MetricsApiOptions {
   readonly build: BuildInfo;
   readonly status: ServerStatus;
   readonly notifications: Notifications;
+  /** What the agent in this process scrapes; nothing when there is none. */
+  readonly scrapePools: () => readonly ScrapePool[];
 }
 
 export interface MetricsApi extends AsyncDisposable {
@@ -62,6 +66,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     ...ruleRoutes(),
     ...searchRoutes(context),
     ...notificationRoutes(options.notifications),
+    ...targetRoutes(options),
   ];
   const status = { ...options, adminEnabled: false };
   const mimir = [...shared, ...statusRoutes(status, "mimir")];

@@ -10,6 +10,7 @@ import { fanOut, type FanOutContext } from "./fan-out.ts";
 import { SampleBuilder } from "./sample-builder.ts";
 import { mergeLabels, SeriesCache } from "./scrape-series.ts";
 import { INTERNAL_ADDRESS } from "./internal-address.ts";
+import type { ScrapeOutcome } from "./scrape-status.ts";
 import { delayUntilNext, type ScrapeTarget } from "./scrape-target.ts";
 
 export interface ScrapeSettings {
@@ -36,6 +37,8 @@ export interface LoopOptions {
   readonly ask: (signal: AbortSignal) => Promise<Answer>;
   readonly receivers: readonly MetricsReceiver[];
   readonly context: FanOutContext;
+  /** Told of every scrape, whether it succeeded or not. */
+  readonly onScraped: (outcome: ScrapeOutcome) => void;
   /** Set when the loop cannot scrape at all, such as when there are more targets than allowed. */
   readonly refusal: FinchError | undefined;
 }
@@ -92,10 +95,12 @@ async function scrapeOnce(
   const { context, receivers, target } = options;
   const { timestampMs, signal } = turn;
   const startMs = context.clock.monotonicMs();
+  const startedMs = context.clock.nowMs();
   series.beginScrape();
   let answer: Answer | undefined;
   let builder = new SampleBuilder();
   let durationMs = 0;
+  let fault = "";
   try {
     if (options.refusal !== undefined) throw options.refusal;
     answer = await options.ask(signal);
@@ -104,7 +109,8 @@ async function scrapeOnce(
   } catch (error) {
     signal.throwIfAborted();
     durationMs = context.clock.monotonicMs() - startMs;
-    context.log.warn("scrape failed", { target: target.url, error: describeError(error) });
+    fault = describeError(error);
+    context.log.warn("scrape failed", { target: target.url, error: fault });
     context.metrics
       .counter(
         "prometheus_target_scrapes_failed_total",
@@ -115,9 +121,11 @@ async function scrapeOnce(
     builder = new SampleBuilder();
     for (const labels of series.takeForwarded()) builder.addStale(labels, timestampMs);
   }
+  const metadata = answer?.exposition.metadata;
+  options.onScraped({ startedMs, durationMs, error: fault, metadata });
   addReport(builder, state, { answer, timestampMs, durationMs });
   await fanOut(context, receivers, {
-    samples: builder.build(answer?.exposition.metadata ?? NO_METADATA),
+    samples: builder.build(metadata ?? NO_METADATA),
     signal,
   });
 }

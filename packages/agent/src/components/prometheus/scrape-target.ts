@@ -1,6 +1,6 @@
 /** From the labels of a target to what is asked and what its samples carry. */
 import { createHash } from "node:crypto";
-import { Labels } from "@finch/model";
+import { formatDuration, Labels } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { Target } from "../../receivers.ts";
 
@@ -19,6 +19,8 @@ export interface ScrapeTarget {
   readonly url: string;
   readonly address: string;
   readonly metricsPath: string;
+  /** As given, with the defaults for what they leave open. */
+  readonly discoveredLabels: Labels;
   /** Labels of every sample. */
   readonly labels: Labels;
   readonly intervalMs: number;
@@ -53,7 +55,24 @@ export function readTarget(
     createHash("md5").update(key).digest().readBigUInt64BE(8) %
       BigInt(Math.max(1, Math.round(intervalMs))),
   );
-  return { key, url, address, metricsPath, labels, intervalMs, timeoutMs, offsetMs };
+  const discoveredLabels = withDefaults(target, {
+    __scheme__: scheme,
+    __metrics_path__: metricsPath,
+    __scrape_interval__: formatDuration(intervalMs),
+    __scrape_timeout__: formatDuration(timeoutMs),
+    job: defaults.job,
+  });
+  return {
+    key,
+    url,
+    address,
+    metricsPath,
+    discoveredLabels,
+    labels,
+    intervalMs,
+    timeoutMs,
+    offsetMs,
+  };
 }
 
 function readDuration(
@@ -73,6 +92,11 @@ function readDuration(
       { cause },
     );
   }
+}
+
+function withDefaults(target: Target, defaults: Readonly<Record<string, string>>): Labels {
+  const missing = Object.entries(defaults).filter(([name]) => target.get(name) === "");
+  return Labels.fromPairs([...[...target].flat(), ...missing.flat()]);
 }
 
 function labelsOf(target: Target, address: string, job: string): Labels {

@@ -6,10 +6,12 @@ import { defineComponent, type ArgumentFault, type ComponentContext } from "../.
 import { createHttpClient, type HttpClient } from "../../http-client.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
 import { block, maybe, notYet, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
+import type { ScrapePool } from "../../scrape-pool.ts";
 import { untilAborted } from "../../until-aborted.ts";
 import { INTERNAL_ADDRESS } from "./internal-address.ts";
 import { acceptHeader, DEFAULT_PROTOCOLS, mediaTypeOf, protocolsFault } from "./scrape-format.ts";
 import { runScrapeLoop, type Answer, type LoopOptions } from "./scrape-loop.ts";
+import { ScrapeStatus } from "./scrape-status.ts";
 import { readTarget, type ScrapeTarget } from "./scrape-target.ts";
 
 /** Largest answer when `body_size_limit` is not set; without a bound one target could take all memory. */
@@ -123,12 +125,14 @@ export const scrape = defineComponent<typeof ARGUMENTS, Record<never, never>>({
   run: async (context, signal) => {
     let values = context.arguments();
     const loops = new Loops(context);
+    context.scrapePools.set(context.id, () => loops.describe());
     try {
       await untilAborted(signal, async () => {
         await loops.reconcile(values);
         values = await context.nextArguments(signal);
       });
     } finally {
+      context.scrapePools.delete(context.id);
       await loops.stop();
     }
   },
@@ -185,6 +189,7 @@ function paramsOf(value: unknown): Readonly<Record<string, readonly string[]>> |
 }
 
 interface RunningLoop {
+  readonly status: ScrapeStatus;
   readonly abort: AbortController;
   readonly ended: Promise<void>;
 }
@@ -220,6 +225,11 @@ class Loops {
       "Targets that are scraped.",
     );
     gauge.set(this.#running.size);
+  }
+
+  describe(): ScrapePool {
+    const name = this.#context.arguments().job_name ?? this.#context.id;
+    return { name, targets: [...this.#running.values()].map(({ status }) => status.report()) };
   }
 
   async stop(): Promise<void> {
@@ -264,12 +274,14 @@ class Loops {
   ): void {
     const context = this.#context;
     const abort = new AbortController();
+    const status = new ScrapeStatus(target);
     const cache = new Map<string, Labels>();
     const client = this.#client!;
     const options = loopOptions({
       ...about,
       context,
       target,
+      status,
       ask: (signal) => ask({ context, client, target, values: about.values, cache }, signal),
     });
     const ended = runScrapeLoop(options, abort.signal).catch((error: unknown) => {
@@ -279,7 +291,7 @@ class Loops {
         `the scrape loop of ${target.url} ended: ${describeError(error)}`,
       );
     });
-    this.#running.set(target.key, { abort, ended });
+    this.#running.set(target.key, { abort, ended, status });
   }
 
   async #end(keys: readonly string[]): Promise<void> {
@@ -318,15 +330,17 @@ function tooManyTargets(count: number, limit: number): FinchError {
 function loopOptions(about: {
   readonly context: Context;
   readonly target: ScrapeTarget;
+  readonly status: ScrapeStatus;
   readonly values: Arguments;
   readonly ask: LoopOptions["ask"];
   readonly refusal: FinchError | undefined;
 }): LoopOptions {
-  const { context, target, values, ask: askTarget, refusal } = about;
+  const { context, target, status, values, ask: askTarget, refusal } = about;
   return {
     target,
     context,
     refusal,
+    onScraped: (outcome) => status.note(outcome),
     ask: askTarget,
     receivers: values.forward_to,
     settings: {
