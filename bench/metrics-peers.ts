@@ -23,7 +23,8 @@ import type { QueryResult, RunResult, ServerResult } from "./peer-report.ts";
 import { cpuSeconds, residentBytes, untilIdle } from "./process-usage.ts";
 import { sendTraffic } from "./remote-write-sender.ts";
 import { prepareTraffic, readTraffic } from "./traffic-recording.ts";
-import type { Traffic } from "./traffic-recording.ts";
+import type { Traffic, TrafficOptions } from "./traffic-recording.ts";
+import { SCRAPE_INTERVAL_MS } from "./traffic-values.ts";
 
 const HELP = `Usage: node bench/metrics-peers.ts [options]
 
@@ -113,7 +114,7 @@ function findServers(): ReadonlyMap<ServerName, Start> {
 async function runOnce(series: number, starts: ReadonlyMap<ServerName, Start>): Promise<RunResult> {
   const traffic = record(`traffic-${series}-${flags.hours}h-${flags.seed}`, {
     series,
-    hours: Number(flags.hours),
+    intervals: Math.max(1, Math.round((Number(flags.hours) * HOUR_MS) / SCRAPE_INTERVAL_MS)),
     seed: Number(flags.seed),
   });
   const servers: ServerResult[] = [];
@@ -144,14 +145,18 @@ function setUpFinch(): void {
 
 function record(
   name: string,
-  options: { readonly series: number; readonly hours: number; readonly seed: number },
+  options: Omit<TrafficOptions, "intervalMs">,
   endMs = Date.now() - HOUR_MS,
 ): Traffic {
   say(`traffic ${name}: recording, unless it is there`);
-  return prepareTraffic(join(flags.cache, name), options, {
-    endMs,
-    notBeforeMs: Date.now() - RECORDING_AGE_MAX_MS,
-  });
+  return prepareTraffic(
+    join(flags.cache, name),
+    { ...options, intervalMs: SCRAPE_INTERVAL_MS },
+    {
+      endMs,
+      notBeforeMs: Date.now() - RECORDING_AGE_MAX_MS,
+    },
+  );
 }
 
 async function measure(
@@ -233,10 +238,9 @@ async function askAll(
 
 /** CPU of {@link NEW_SERIES} series never seen before, with one sample each, less that of as many samples of series that are known by then. */
 async function costOfNewSeries(server: MetricServer, traffic: Traffic): Promise<number> {
-  const hours = 30 / 3600;
   const fresh = record(
     `new-series-${NEW_SERIES}-${traffic.endMs}`,
-    { series: NEW_SERIES, hours, seed: traffic.seed + 1 },
+    { series: NEW_SERIES, intervals: 2, seed: traffic.seed + 1 },
     traffic.endMs + 60_000,
   );
   const [first, second] = readIntervals(fresh.path);

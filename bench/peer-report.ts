@@ -99,7 +99,7 @@ export function judge(traffic: Traffic, servers: readonly ServerResult[]): reado
 export function formatRun({ traffic, servers, targets }: Omit<RunResult, "bench">): string {
   const millions = traffic.samples / 1e6;
   const lines = [
-    `${traffic.series} series × ${traffic.hours} h: ${millions.toFixed(1)} M samples, ${traffic.requests} requests, ${traffic.labelsPerSeries.toFixed(1)} labels a series, ${traffic.rawBytesPerSample.toFixed(0)} B raw and ${(traffic.bytes / traffic.samples).toFixed(0)} B sent a sample`,
+    `${traffic.series} series × ${((traffic.intervals * traffic.intervalMs) / 3_600_000).toFixed(2)} h: ${millions.toFixed(1)} M samples, ${traffic.requests} requests, ${traffic.labelsPerSeries.toFixed(1)} labels a series, ${traffic.rawBytesPerSample.toFixed(0)} B raw and ${(traffic.bytes / traffic.samples).toFixed(0)} B sent a sample`,
     "",
     ...formatColumns(
       ["", ...servers.map(({ server, version }) => `${server} ${version}`)],

@@ -17,10 +17,10 @@ import { createRandom } from "./traffic-random.ts";
 import type { Random } from "./traffic-random.ts";
 import { createTrafficSeries } from "./traffic-series.ts";
 import type { TrafficSeries } from "./traffic-shape.ts";
-import { moveValues, SCRAPE_INTERVAL_MS } from "./traffic-values.ts";
+import { moveValues } from "./traffic-values.ts";
 
 /** Raised when the same options would give other bytes. */
-const GENERATOR = 1;
+const GENERATOR = 2;
 const HEADER_BYTES = 8;
 /** Where value and timestamp stand before the end of a series: `12 10 09 VALUE(8) 10 TIME(6)`. */
 const VALUE_FROM_END = 15;
@@ -35,7 +35,9 @@ const JITTER_MS = 4;
 
 export interface TrafficOptions {
   readonly series: number;
-  readonly hours: number;
+  /** Scrapes of every target. */
+  readonly intervals: number;
+  readonly intervalMs: number;
   readonly seed: number;
 }
 
@@ -73,7 +75,8 @@ export function prepareTraffic(
     known !== undefined &&
     known.generator === GENERATOR &&
     known.series === options.series &&
-    known.hours === options.hours &&
+    known.intervals === options.intervals &&
+    known.intervalMs === options.intervalMs &&
     known.seed === options.seed;
   if (fits && known.endMs >= times.notBeforeMs && existsSync(path)) return { ...known, path };
   const traffic = record(path, options, times.endMs);
@@ -129,12 +132,12 @@ function record(path: string, options: TrafficOptions, endMs: number): Traffic {
   const series = createTrafficSeries({ count: options.series, seed: options.seed });
   const random = createRandom(options.seed ^ 0x5eed);
   const template = encodeTemplate(series);
-  const intervals = Math.max(1, Math.round((options.hours * 3_600_000) / SCRAPE_INTERVAL_MS));
-  const startMs = Math.floor(endMs / 60_000) * 60_000 - intervals * SCRAPE_INTERVAL_MS;
+  const { intervals, intervalMs } = options;
+  const startMs = Math.floor(endMs / 60_000) * 60_000 - intervals * intervalMs;
   const targets = series.at(-1)!.target + 1;
   const phasesMs = Float64Array.from(
     { length: targets },
-    () => random.below(SCRAPE_INTERVAL_MS - 2 * JITTER_MS) + JITTER_MS,
+    () => random.below(intervalMs - 2 * JITTER_MS) + JITTER_MS,
   );
   const timesMs = new Float64Array(targets);
   const file = openSync(`${path}.part`, "w");
@@ -145,9 +148,9 @@ function record(path: string, options: TrafficOptions, endMs: number): Traffic {
       for (let target = 0; target < targets; target++) {
         const jitterMs =
           random.uniform() < JITTER_SHARE ? random.below(2 * JITTER_MS + 1) - JITTER_MS : 0;
-        timesMs[target] = startMs + interval * SCRAPE_INTERVAL_MS + phasesMs[target]! + jitterMs;
+        timesMs[target] = startMs + interval * intervalMs + phasesMs[target]! + jitterMs;
       }
-      moveValues(series, random, timesMs);
+      moveValues(series, random, { timesMs, intervalMs });
       fillTemplate(template, series, timesMs);
       const written = writeInterval(file, template, random);
       requests += written.requests;
@@ -168,7 +171,7 @@ function record(path: string, options: TrafficOptions, endMs: number): Traffic {
       series.reduce((sum, { labels }) => sum + Object.keys(labels).length, 0) / series.length,
     rawBytesPerSample: template.bytes.length / series.length,
     startMs,
-    endMs: startMs + intervals * SCRAPE_INTERVAL_MS,
+    endMs: startMs + intervals * intervalMs,
   };
 }
 

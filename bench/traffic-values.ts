@@ -3,8 +3,8 @@ import type { Random } from "./traffic-random.ts";
 import { BUCKET_BOUNDS, BUCKET_SHARES } from "./traffic-shape.ts";
 import type { TrafficSeries } from "./traffic-shape.ts";
 
+/** What the rates of events and walks are meant for; flows and times follow the interval of the recording. */
 export const SCRAPE_INTERVAL_MS = 15_000;
-const INTERVAL_SECONDS = SCRAPE_INTERVAL_MS / 1000;
 /** Swing of the load over the hours, so that counters do not grow as a straight line. */
 const LOAD_SWING = 0.4;
 const LOAD_PERIOD_MS = 7 * 3_600_000;
@@ -20,9 +20,11 @@ interface Observations {
 export function moveValues(
   series: readonly TrafficSeries[],
   random: Random,
-  timesMs: Float64Array,
+  scrape: { readonly timesMs: Float64Array; readonly intervalMs: number },
 ): void {
+  const { timesMs } = scrape;
   const load = 1 + LOAD_SWING * Math.sin((2 * Math.PI * timesMs[0]!) / LOAD_PERIOD_MS);
+  const moving = { load, seconds: scrape.intervalMs / 1000 };
   const observed: Observations = {
     counts: new Uint32Array(BUCKET_BOUNDS.length),
     total: 0,
@@ -47,30 +49,28 @@ export function moveValues(
         one.value = Math.floor(timesMs[one.target]! / 1000);
         break;
       default:
-        one.value = nextValue(one, random, load);
+        one.value = nextValue(one, random, moving);
     }
   }
 }
 
-function nextValue(series: TrafficSeries, random: Random, load: number): number {
+function nextValue(
+  series: TrafficSeries,
+  random: Random,
+  { load, seconds }: { readonly load: number; readonly seconds: number },
+): number {
   const { value, rate, grain } = series;
   switch (series.movement) {
     case "events":
       return value + random.poisson(rate * load);
     case "flow": {
-      const grown = rate * INTERVAL_SECONDS * load * Math.max(0, 1 + 0.35 * random.gauss());
+      const grown = rate * seconds * load * Math.max(0, 1 + 0.35 * random.gauss());
       return value + Math.round(grown / grain) * grain;
     }
     case "seconds":
-      return rounded(
-        value + rate * INTERVAL_SECONDS * Math.max(0, 1 + grain * random.gauss()),
-        100,
-      );
+      return rounded(value + rate * seconds * Math.max(0, 1 + grain * random.gauss()), 100);
     case "nanos":
-      return rounded(
-        value + rate * INTERVAL_SECONDS * Math.max(0, 1 + grain * random.gauss()),
-        1e9,
-      );
+      return rounded(value + rate * seconds * Math.max(0, 1 + grain * random.gauss()), 1e9);
     case "pages":
       if (random.uniform() >= 0.7) return value;
       return Math.max(4096, value + Math.round(random.gauss() * rate) * 4096);

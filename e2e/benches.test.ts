@@ -9,15 +9,16 @@ import { ROOT } from "../tools/source-files.ts";
 
 const BENCH_MS_MAX = 120_000;
 
-async function run(script: string, ...flags: readonly string[]): Promise<unknown> {
+async function run(script: string, ...flags: readonly string[]): Promise<readonly unknown[]> {
   const cache = await mkdtemp(join(tmpdir(), "finch-bench-"));
   try {
     const args = [join(ROOT, "bench", script), `--cache=${cache}`, "--json", ...flags];
     const ended = spawnSync(process.execPath, args, { encoding: "utf8", timeout: BENCH_MS_MAX });
     assert.equal(ended.status, 0, ended.stderr);
-    const lines = ended.stdout.trim().split("\n");
-    assert.equal(lines.length, 1, `one line expected, got:\n${ended.stdout}`);
-    return JSON.parse(lines[0]!);
+    return ended.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown);
   } finally {
     await rm(cache, { recursive: true });
   }
@@ -25,19 +26,42 @@ async function run(script: string, ...flags: readonly string[]): Promise<unknown
 
 test("metrics-peers: the smallest traffic, Finch alone", { timeout: BENCH_MS_MAX }, async () => {
   const flags = ["--series=1000", "--hours=0.02", "--only=finch", "--no-new-series", "--quick"];
-  const result = (await run("metrics-peers.ts", ...flags)) as {
-    bench: string;
-    traffic: { samples: number };
-    servers: readonly {
-      server: string;
-      diskBytes: number;
-      queries: readonly { points: number }[];
-    }[];
-  };
+  const [result] = (await run("metrics-peers.ts", ...flags)) as [
+    {
+      bench: string;
+      traffic: { samples: number };
+      servers: readonly {
+        server: string;
+        diskBytes: number;
+        queries: readonly { points: number }[];
+      }[];
+    },
+  ];
   assert.equal(result.bench, "metrics-peers");
   assert.equal(result.traffic.samples, 5000);
   const [finch, ...others] = result.servers;
   assert.deepEqual([finch!.server, others.length], ["finch", 0]);
   assert.ok(finch!.diskBytes > 0);
   assert.equal(finch!.queries.length, 11);
+});
+
+test("metrics-scale: every part, small", { timeout: BENCH_MS_MAX }, async () => {
+  const sizes = [
+    "--series=1000",
+    "--hours=2",
+    "--churn=1000",
+    "--block-series=1000",
+    "--gigabytes=0.001",
+    "--days=0.01",
+  ];
+  const results = (await run("metrics-scale.ts", ...sizes)) as readonly {
+    bench: string;
+    target: { value: number };
+  }[];
+  const parts = ["active", "churn", "open", "week"];
+  assert.deepEqual(
+    results.map(({ bench }) => bench),
+    parts.map((part) => `metrics-scale ${part}`),
+  );
+  for (const { target } of results) assert.equal(typeof target.value, "number");
 });
