@@ -1,6 +1,7 @@
 /**
- * The engine: takes the text of a query and a source of samples, answers columns. Holds no state between queries, so that any number may
- * run interleaved; each breathes every few milliseconds to let others and ingest on.
+ * The engine: takes a query and a source of samples, answers columns. Holds no state between queries, so that any number may run interleaved;
+ * each breathes every few milliseconds to let others and ingest on. Whoever asks the same again and again, as rules do, prepares the query
+ * once and evaluates it at any number of times.
  */
 import { Labels } from "@finch/model";
 import { assert, FinchError } from "@finch/runtime";
@@ -10,7 +11,7 @@ import { unwrapParens } from "./ast.ts";
 import { evaluateRangeVector } from "./call-ranges.ts";
 import { refuseExperimental } from "./check-features.ts";
 import { typeOf } from "./check-types.ts";
-import { ERROR_CODES } from "./errors.ts";
+import { ERROR_CODES, executionError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import { Evaluation } from "./evaluation.ts";
 import type { EvaluationOptions } from "./evaluation.ts";
@@ -20,7 +21,7 @@ import { parseQuery } from "./parser.ts";
 import { statisticsSelectors } from "./plan.ts";
 import { resolveDurations } from "./resolve-durations.ts";
 import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
-import type { InstantResult, MatrixResult, QueryReport } from "./results.ts";
+import type { ElementsResult, InstantResult, MatrixResult, QueryReport } from "./results.ts";
 import type { SeriesSource } from "./source.ts";
 import { makeGrid } from "./values.ts";
 import type { Grid, Value } from "./values.ts";
@@ -61,30 +62,95 @@ export interface RangeQuery {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A query that was parsed and checked by {@link Engine.prepare}. Immutable: may be kept and shared; to another thread goes its text. */
+export interface PreparedQuery {
+  /** The text; places in faults and remarks refer to it. */
+  readonly query: string;
+  readonly expr: Expr;
+}
+
+export interface EvaluateAt extends Omit<InstantQuery, "query"> {
+  readonly prepared: PreparedQuery;
+  /** Limits of this evaluation, where they are to differ from the engine's. */
+  readonly limits?: Partial<EngineLimits> | undefined;
+}
+
+export interface EvaluateRange extends Omit<RangeQuery, "query"> {
+  readonly prepared: PreparedQuery;
+  /** As in {@link EvaluateAt}. */
+  readonly limits?: Partial<EngineLimits> | undefined;
+}
+
 export interface Engine {
   /** Evaluates a query at one moment. */
   instantQuery(request: InstantQuery): Promise<InstantResult>;
   /** Evaluates a query at every step from `startMs` to `endMs`. */
   rangeQuery(request: RangeQuery): Promise<MatrixResult>;
+  /** Parses and checks; throws a `PromqlParseError`. */
+  prepare(query: string): PreparedQuery;
+  /** The elements a prepared query has at one moment: those of its vector, or a scalar as one without labels; others are refused. */
+  evaluateAt(request: EvaluateAt): Promise<ElementsResult>;
+  /** As {@link rangeQuery}. */
+  evaluateRange(request: EvaluateRange): Promise<MatrixResult>;
 }
 
-export function createEngine(options: EngineOptions): Engine {
-  const together = { samplesHeld: 0, queries: 0 };
-  return {
-    instantQuery: async (request) => {
-      const grid = { startMs: request.timeMs, stepMs: 1, steps: 1 };
-      return await run({ ...options, together }, request, grid, evaluateInstant);
-    },
-    rangeQuery: async (request) => {
-      const { startMs, endMs, stepMs } = request;
-      if (!(stepMs > 0) || !(endMs >= startMs))
-        throw badRange(
-          "a range query needs a step above zero and an end that is not before its start",
-        );
-      const grid = makeGrid(startMs, endMs, stepMs);
-      return await run({ ...options, together }, request, grid, evaluateRange);
-    },
+export function createEngine(engineOptions: EngineOptions): Engine {
+  const options = { ...engineOptions, together: { samplesHeld: 0, queries: 0 } };
+  const prepare = (query: string): PreparedQuery => {
+    const expr = parseQuery(query);
+    if (options.experimentalFunctions !== true) refuseExperimental(query, expr);
+    return { query, expr };
   };
+  const evaluateAt = async (request: EvaluateAt & { readonly parseMs?: number }) =>
+    await run(options, request, instantGrid(request), evaluateInstant);
+  const evaluateRange = async (request: EvaluateRange & { readonly parseMs?: number }) =>
+    await run(options, request, rangeGrid(request), evaluateMatrix);
+  const timed = <T extends { readonly query: string }>(request: T) => {
+    const startedMs = options.clock.monotonicMs();
+    const prepared = prepare(request.query);
+    return { ...request, prepared, parseMs: options.clock.monotonicMs() - startedMs };
+  };
+  return {
+    instantQuery: async (request) => await evaluateAt(timed(request)),
+    rangeQuery: async (request) => {
+      rangeGrid(request);
+      return await evaluateRange(timed(request));
+    },
+    prepare,
+    evaluateAt: async (request) => elementsOf(await evaluateAt(request)),
+    evaluateRange,
+  };
+}
+
+function instantGrid({ timeMs }: Pick<InstantQuery, "timeMs">): Grid {
+  return { startMs: timeMs, stepMs: 1, steps: 1 };
+}
+
+function rangeGrid({ startMs, endMs, stepMs }: Omit<EvaluateRange, "prepared">): Grid {
+  if (!(stepMs > 0) || !(endMs >= startMs))
+    throw badRange("a range query needs a step above zero and an end that is not before its start");
+  return makeGrid(startMs, endMs, stepMs);
+}
+
+function elementsOf(result: InstantResult): ElementsResult {
+  const { warnings, infos, statistics } = result;
+  const report = { warnings, infos, statistics };
+  switch (result.type) {
+    case "scalar":
+      return { elements: [{ labels: Labels.EMPTY, value: result.value }], ...report };
+    case "vector": {
+      const { labels, values, histograms } = result;
+      const elements = labels.map((one, i) => ({
+        labels: one,
+        value: values[i]!,
+        histogram: histograms?.[i],
+      }));
+      return { elements, ...report };
+    }
+    case "string":
+    case "matrix":
+      throw executionError("rule result is not a vector or scalar");
+  }
 }
 
 function badRange(message: string): FinchError {
@@ -95,25 +161,22 @@ type Answer<T> = (evaluation: Evaluation, expr: Expr, grid: Grid) => Promise<T>;
 
 async function run<T extends object>(
   options: EngineOptions & Pick<EvaluationOptions, "together">,
-  request: InstantQuery | RangeQuery,
+  request: (EvaluateAt | EvaluateRange) & { readonly parseMs?: number },
   grid: Grid,
   answer: Answer<T>,
 ): Promise<T & QueryReport> {
   const { clock } = options;
-  const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const { query, source } = request;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits, ...request.limits };
+  const { source, prepared } = request;
+  const { query, expr } = prepared;
   const startedMs = clock.monotonicMs();
   if (grid.steps > limits.stepsMax)
     throw badRange(
       `the query has ${grid.steps} steps, more than ${limits.stepsMax}: use a larger step`,
     );
-  const expr = parseQuery(query);
-  const experimentalFunctions = options.experimentalFunctions ?? false;
-  if (!experimentalFunctions) refuseExperimental(query, expr);
   const endMs = "endMs" in request ? request.endMs : request.timeMs;
   const stepMs = "stepMs" in request ? request.stepMs : 0;
   const resolved = resolveDurations({ query, stepMs, rangeMs: endMs - grid.startMs }, expr);
-  const parsedMs = clock.monotonicMs();
   const deadline = new AbortController();
   const signal =
     request.signal === undefined
@@ -129,7 +192,7 @@ async function run<T extends object>(
     together: options.together,
     lookbackMs: request.lookbackMs ?? options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
     subqueryStepMs: options.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS,
-    experimentalFunctions,
+    experimentalFunctions: options.experimentalFunctions ?? false,
     delayedNameRemoval: options.delayedNameRemoval ?? false,
     startTimestamps: options.startTimestamps ?? false,
     typeAndUnitLabels: options.typeAndUnitLabels ?? false,
@@ -143,9 +206,9 @@ async function run<T extends object>(
     const result = await answer(evaluation, resolved, grid);
     const { annotations, seriesRead: series, samplesRead: samples, selectMs } = evaluation;
     const timeMs = {
-      parse: parsedMs - startedMs,
+      parse: request.parseMs ?? 0,
       select: selectMs,
-      evaluate: clock.monotonicMs() - parsedMs - selectMs,
+      evaluate: clock.monotonicMs() - startedMs - selectMs,
     };
     return {
       ...result,
@@ -208,7 +271,7 @@ async function evaluateInstant(
   }
 }
 
-async function evaluateRange(
+async function evaluateMatrix(
   evaluation: Evaluation,
   expr: Expr,
   grid: Grid,

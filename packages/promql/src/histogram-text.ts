@@ -13,9 +13,13 @@ export interface PopulatedBucket {
   readonly count: number;
 }
 
-/** Populated buckets from the lowest to the highest; the bounds of those beside the zero bucket are not cut at its edge. */
-export function populatedBuckets(histogram: Histogram): readonly PopulatedBucket[] {
+/** Populated buckets from the lowest to the highest. `cutAtZero`: those that reach into the zero bucket end at its edge. */
+export function populatedBuckets(
+  histogram: Histogram,
+  { cutAtZero }: { readonly cutAtZero: boolean },
+): readonly PopulatedBucket[] {
   const { schema, customBounds, zeroThreshold, zeroCount } = histogram;
+  const edge = cutAtZero ? zeroThreshold : 0;
   const isCustom = hasCustomBounds(histogram);
   const buckets: PopulatedBucket[] = [];
   const push = (lower: number, upper: number, count: number, index: number) => {
@@ -27,7 +31,8 @@ export function populatedBuckets(histogram: Histogram): readonly PopulatedBucket
   for (let at = negative.indexes.length - 1; at >= 0; at--) {
     const index = negative.indexes[at]!;
     const lower = -boundOf(index, schema, customBounds);
-    push(lower, -boundOf(index - 1, schema, customBounds), negative.counts[at]!, index);
+    const upper = Math.min(-boundOf(index - 1, schema, customBounds), -edge);
+    push(lower, upper, negative.counts[at]!, index);
   }
   if (zeroCount !== 0) {
     buckets.push({
@@ -41,7 +46,8 @@ export function populatedBuckets(histogram: Histogram): readonly PopulatedBucket
   const positive = viewBuckets(histogram.positive);
   for (let at = 0; at < positive.indexes.length; at++) {
     const index = positive.indexes[at]!;
-    const lower = boundOf(index - 1, schema, customBounds);
+    const start = boundOf(index - 1, schema, customBounds);
+    const lower = start > 0 ? Math.max(start, edge) : start;
     push(lower, boundOf(index, schema, customBounds), positive.counts[at]!, index);
   }
   return buckets;
@@ -49,7 +55,8 @@ export function populatedBuckets(histogram: Histogram): readonly PopulatedBucket
 
 export function formatHistogram(histogram: Histogram): string {
   const parts = [`count:${formatGoFloat(histogram.count)}`, `sum:${formatGoFloat(histogram.sum)}`];
-  for (const { lower, upper, includesLower, includesUpper, count } of populatedBuckets(histogram)) {
+  const buckets = populatedBuckets(histogram, { cutAtZero: false });
+  for (const { lower, upper, includesLower, includesUpper, count } of buckets) {
     const [open, close] = [includesLower ? "[" : "(", includesUpper ? "]" : ")"];
     parts.push(
       `${open}${formatGoFloat(lower)},${formatGoFloat(upper)}${close}:${formatGoFloat(count)}`,

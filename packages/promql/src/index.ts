@@ -26,7 +26,15 @@ export type {
   VectorSelector,
 } from "./ast.ts";
 export { createEngine } from "./engine.ts";
-export type { Engine, EngineOptions, InstantQuery, RangeQuery } from "./engine.ts";
+export type {
+  Engine,
+  EngineOptions,
+  EvaluateAt,
+  EvaluateRange,
+  InstantQuery,
+  PreparedQuery,
+  RangeQuery,
+} from "./engine.ts";
 export type { QueryStatistics } from "./evaluation.ts";
 export { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS } from "./limits.ts";
 export type { EngineLimits } from "./limits.ts";
@@ -36,12 +44,14 @@ export { formatHistogram, populatedBuckets } from "./histogram-text.ts";
 export type { PopulatedBucket } from "./histogram-text.ts";
 export { createMemorySource } from "./memory-source.ts";
 export type {
+  ElementsResult,
   InstantResult,
   MatrixResult,
   MatrixSeries,
   QueryReport,
   ScalarResult,
   StringResult,
+  VectorElement,
   VectorResult,
 } from "./results.ts";
 export { AGGREGATE_OPERATORS, unwrapParens } from "./ast.ts";

@@ -62,6 +62,19 @@ export interface StringResult extends QueryReport {
   readonly value: string;
 }
 
+/** One element of a vector: a histogram if there is one, else a value. */
+export interface VectorElement {
+  readonly labels: Labels;
+  /** Means nothing beside a histogram. */
+  readonly value: number;
+  readonly histogram?: Histogram | undefined;
+}
+
+/** What rules go by: the elements of a vector. */
+export interface ElementsResult extends QueryReport {
+  readonly elements: readonly VectorElement[];
+}
+
 export type InstantResult = VectorResult | MatrixResult | ScalarResult | StringResult;
 
 /** Series as they leave the engine: without the names that were to be removed, one for each label set. */

@@ -3,13 +3,17 @@
  * needed, values as strings. Large answers are never one string.
  */
 import { formatSampleValue } from "@finch/model";
-import type { Labels } from "@finch/model";
+import type { Histogram, Labels } from "@finch/model";
+import { populatedBuckets } from "@finch/promql";
 import type { InstantResult, MatrixSeries } from "@finch/promql";
 
 /** Characters gathered before a chunk is handed to the socket. */
 const CHUNK_LENGTH = 48 * 1024;
 /** Texts of timestamps kept for the next series; all series of a range query share their steps. */
 const TIMESTAMPS_KEPT_MAX = 16_384;
+
+/** Warnings, and notes, that one answer tells; of the others it tells how many there are. */
+const REMARKS_TOLD_MAX = 10;
 
 export const LIMIT_WARNING = "results truncated due to limit";
 
@@ -26,13 +30,17 @@ export function* writeAnswer(answer: InstantResult, limit: number): Generator<st
       chunk += `[${answer.timeMs / 1000},${JSON.stringify(answer.value)}]`;
       break;
     case "vector": {
-      const { values } = answer;
+      const { values, histograms } = answer;
       const timestamp = formatTimestamp(answer.timeMs);
       const labels = cut(answer.labels, limit);
       isCut = labels.length < answer.labels.length;
       chunk = yield* writeList(chunk, labels, (metric, index) => {
-        const value = formatSampleValue(values[index]!);
-        return `{"metric":${writeLabels(metric)},"value":[${timestamp},"${value}"]}`;
+        const histogram = histograms?.[index];
+        const sample =
+          histogram === undefined
+            ? `"value":[${timestamp},"${formatSampleValue(values[index]!)}"]`
+            : `"histogram":[${timestamp},${writeHistogram(histogram)}]`;
+        return `{"metric":${writeLabels(metric)},${sample}}`;
       });
       break;
     }
@@ -44,11 +52,19 @@ export function* writeAnswer(answer: InstantResult, limit: number): Generator<st
       break;
     }
   }
-  const warnings = isCut ? [...answer.warnings, LIMIT_WARNING] : answer.warnings;
+  const told = tellRemarks(answer.warnings, "warning");
+  const warnings = isCut ? [...told, LIMIT_WARNING] : told;
+  const infos = tellRemarks(answer.infos, "info");
   chunk += "}";
   if (warnings.length > 0) chunk += `,"warnings":${JSON.stringify(warnings)}`;
-  if (answer.infos.length > 0) chunk += `,"infos":${JSON.stringify(answer.infos)}`;
+  if (infos.length > 0) chunk += `,"infos":${JSON.stringify(infos)}`;
   yield `${chunk}}`;
+}
+
+function tellRemarks(remarks: readonly string[], kind: "warning" | "info"): readonly string[] {
+  const omitted = remarks.length - REMARKS_TOLD_MAX;
+  if (omitted <= 0) return remarks;
+  return [...remarks.slice(0, REMARKS_TOLD_MAX), `${omitted} more ${kind} annotations omitted`];
 }
 
 /** The envelope around a list, cut at `limit` with a warning; `write` makes the JSON of one element. */
@@ -84,9 +100,11 @@ function* writeList<Element>(
   return `${chunk}]`;
 }
 
+/** Floats under `values` and histograms under `histograms`, each with its time; a list that would be empty is left out. */
 function writeSeries(series: MatrixSeries, timestamps: Map<number, string>): string {
-  const { timestampsMs, values } = series;
-  let text = `{"metric":${writeLabels(series.labels)},"values":[`;
+  const { timestampsMs, values, histograms } = series;
+  let floatText = "";
+  let histogramText = "";
   for (let i = 0; i < values.length; i++) {
     const timestampMs = timestampsMs[i]!;
     let timestamp = timestamps.get(timestampMs);
@@ -94,9 +112,28 @@ function writeSeries(series: MatrixSeries, timestamps: Map<number, string>): str
       timestamp = formatTimestamp(timestampMs);
       if (timestamps.size < TIMESTAMPS_KEPT_MAX) timestamps.set(timestampMs, timestamp);
     }
-    text += `${i === 0 ? "" : ","}[${timestamp},"${formatSampleValue(values[i]!)}"]`;
+    const histogram = histograms?.[i];
+    if (histogram === undefined)
+      floatText += `${floatText === "" ? "" : ","}[${timestamp},"${formatSampleValue(values[i]!)}"]`;
+    else
+      histogramText += `${histogramText === "" ? "" : ","}[${timestamp},${writeHistogram(histogram)}]`;
   }
-  return `${text}]}`;
+  const floats = floatText === "" && histogramText !== "" ? "" : `,"values":[${floatText}]`;
+  const others = histogramText === "" ? "" : `,"histograms":[${histogramText}]`;
+  return `{"metric":${writeLabels(series.labels)}${floats}${others}}`;
+}
+
+/** Numbers as texts; of a bucket, which of its bounds belong to it, those bounds, its count. Empty buckets are left out. */
+function writeHistogram(histogram: Histogram): string {
+  const count = formatSampleValue(histogram.count);
+  const sum = formatSampleValue(histogram.sum);
+  const buckets = populatedBuckets(histogram, { cutAtZero: true }).map((bucket) => {
+    const { lower, upper, includesLower, includesUpper } = bucket;
+    const flags = includesLower ? (includesUpper ? 3 : 1) : includesUpper ? 0 : 2;
+    return `[${flags},"${formatSampleValue(lower)}","${formatSampleValue(upper)}","${formatSampleValue(bucket.count)}"]`;
+  });
+  const list = buckets.length === 0 ? "" : `,"buckets":[${buckets.join(",")}]`;
+  return `{"count":"${count}","sum":"${sum}"${list}}`;
 }
 
 /** `{"name":"value",…}` in the order of the set. */
