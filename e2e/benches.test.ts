@@ -65,3 +65,15 @@ test("metrics-scale: every part, small", { timeout: BENCH_MS_MAX }, async () => 
   );
   for (const { target } of results) assert.equal(typeof target.value, "number");
 });
+
+test("metrics-death-list: bad patterns, small", { timeout: BENCH_MS_MAX }, async () => {
+  const [result] = (await run(
+    "metrics-death-list.ts",
+    "--series=1000",
+    "--calm=1",
+    "--only=pattern",
+  )) as [{ bench: string; outcomes: readonly { name: string; status: number }[] }];
+  assert.equal(result.bench, "metrics-death-list");
+  assert.ok(result.outcomes.length > 5);
+  for (const { name, status } of result.outcomes) assert.ok(status > 0, `${name} has no answer`);
+});
