@@ -3,16 +3,14 @@
  * the same time and must answer the same. Skipped where Debian's `prometheus` is not installed. `PROMETHEUS_SECONDS` sets how long it runs.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { freePort, freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
+import { PROMETHEUS, spawnUntilReady, startPrometheus } from "./real-programs.ts";
 
-const PROMETHEUS = process.env["PROMETHEUS_BINARY"] ?? "/usr/bin/prometheus";
 const NODE_EXPORTER = "/usr/bin/prometheus-node-exporter";
 const SECONDS = Number(process.env["PROMETHEUS_SECONDS"] ?? 35);
 /**
@@ -145,28 +143,6 @@ async function untilStored(url: string, seconds: number): Promise<void> {
   }
 }
 
-async function untilReady(url: string): Promise<void> {
-  for (;;) {
-    const ready = await fetch(url).then(
-      (reply) => reply.ok,
-      () => false,
-    );
-    if (ready) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function spawnUntilReady(command: string, args: readonly string[], readyUrl: string) {
-  const child = spawn(command, args, { stdio: "ignore" });
-  await untilReady(readyUrl);
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await once(child, "exit");
-    },
-  };
-}
-
 const skip = existsSync(PROMETHEUS) ? false : `${PROMETHEUS} is not installed`;
 
 test(
@@ -193,19 +169,8 @@ test(
       targets.push(`{job_name: node, static_configs: [{targets: ["127.0.0.1:${nodePort}"]}]}`);
     }
     const config = `global: {scrape_interval: 1s}\nscrape_configs: [${targets.join(", ")}]\nremote_write: [{url: "${finch.prometheusUrl}/api/v1/write", queue_config: {batch_send_deadline: 1s}}]\n`;
-    await writeFile(join(directory, "prometheus.yml"), config);
     const base = `http://127.0.0.1:${port}`;
-    stack.use(
-      await spawnUntilReady(
-        PROMETHEUS,
-        [
-          `--config.file=${directory}/prometheus.yml`,
-          `--storage.tsdb.path=${directory}/tsdb`,
-          `--web.listen-address=127.0.0.1:${port}`,
-        ],
-        `${base}/-/ready`,
-      ),
-    );
+    stack.use(await startPrometheus(directory, { config, port }));
     await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
     // What both must have by now: nothing newer than what the sender's deadline lets wait.
     const end = Math.floor(Date.now() / 1000) - 5;

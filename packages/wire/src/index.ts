@@ -30,6 +30,24 @@ export { decodeRemoteWrite2 } from "./remote-write-2-decoder.ts";
 export type { RemoteWrite2Result } from "./remote-write-2-decoder.ts";
 export { encodeRemoteWrite2 } from "./remote-write-2-encoder.ts";
 export type { RemoteWrite2Series } from "./remote-write-2-encoder.ts";
+export { decodeReadFrames, decodeReadResponse } from "./remote-read-decoder.ts";
+export type { ReadResults } from "./remote-read-decoder.ts";
+export {
+  decodeReadRequest,
+  encodeReadRequest,
+  negotiateReadResponse,
+} from "./remote-read-request.ts";
+export type {
+  ReadQuery,
+  ReadRequest,
+  ReadRequestLimits,
+  ReadResponseType,
+} from "./remote-read-request.ts";
+export {
+  encodeReadFrames,
+  READ_CONTENT_TYPES,
+  ReadResponseWriter,
+} from "./remote-read-response.ts";
 export { decodeRemoteWrite } from "./remote-write-decoder.ts";
 export type { RemoteWriteOptions, RemoteWriteResult } from "./remote-write-decoder.ts";
 export { encodeRemoteWrite } from "./remote-write-encoder.ts";

@@ -14,6 +14,7 @@ import { notificationRoutes } from "./notification-routes.ts";
 import type { Notifications } from "./notifications.ts";
 import { QueryPool } from "./query-pool.ts";
 import { queryRoutes } from "./query-routes.ts";
+import { remoteReadRoute } from "./remote-read-route.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { searchRoutes } from "./search-routes.ts";
 import { createSeriesSource } from "./source.ts";
@@ -67,6 +68,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     ...searchRoutes(context),
     ...notificationRoutes(options.notifications),
     ...targetRoutes(options),
+    remoteReadRoute(context),
   ];
   const status = { ...options, adminEnabled: false };
   const mimir = [...shared, ...statusRoutes(status, "mimir")];
