@@ -2,9 +2,9 @@
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
 import { ByteReader, ByteWriter, CodecError, crc32c } from "@finch/codec";
-import { corruptFile, newerFormat } from "./errors.ts";
+import { corruptFile, otherFormat } from "./errors.ts";
 
-export const BLOCK_VERSION = 1;
+export const BLOCK_VERSION = 2;
 export const FILE_HEADER_BYTES = 16;
 
 const MAGIC = new TextEncoder().encode("FINCHBLK");
@@ -46,7 +46,30 @@ export function checkFileHeader(bytes: Uint8Array, path: string): void {
   for (let i = 0; i < MAGIC.length; i++)
     if (bytes[i] !== MAGIC[i]) throw corruptFile(path, i, "this is no file of a block");
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
-  if (version > BLOCK_VERSION) throw newerFormat(path, version, BLOCK_VERSION);
+  if (version !== BLOCK_VERSION) throw otherFormat(path, version, BLOCK_VERSION);
+}
+
+/** The last bytes of a file with a root: where its page stands, and a mark. */
+export const TRAILER_BYTES = 16;
+const TRAILER_MARK = 0x544f4f52;
+
+export function encodeTrailer({ offset, length }: PageRef): Uint8Array {
+  const trailer = new ByteWriter(TRAILER_BYTES);
+  trailer.writeUint32(offset % 2 ** 32);
+  trailer.writeUint32(Math.floor(offset / 2 ** 32));
+  trailer.writeUint32(length);
+  trailer.writeUint32(TRAILER_MARK);
+  return trailer.finish();
+}
+
+/** Where the root of a file of `size` bytes stands. */
+export function decodeTrailer(bytes: Uint8Array, path: string, size: number): PageRef {
+  const reader = new ByteReader(bytes);
+  const offset = reader.readUint32() + reader.readUint32() * 2 ** 32;
+  const length = reader.readUint32();
+  if (reader.readUint32() !== TRAILER_MARK || offset + length + TRAILER_BYTES !== size)
+    throw corruptFile(path, size - TRAILER_BYTES, "the trailer is wrong");
+  return { offset, length };
 }
 
 /** A page as it stands in a file: CRC32C of the rest, then the body. */
@@ -115,7 +138,7 @@ export function decodeMeta(bytes: Uint8Array, path: string): BlockMeta {
   }
   const { meta } = parsed;
   if (typeof meta?.version !== "number") throw corruptFile(path, 0, "it has no version");
-  if (meta.version > BLOCK_VERSION) throw newerFormat(path, meta.version, BLOCK_VERSION);
+  if (meta.version !== BLOCK_VERSION) throw otherFormat(path, meta.version, BLOCK_VERSION);
   if (parsed.crc32c !== crc32c(new TextEncoder().encode(JSON.stringify(meta))))
     throw corruptFile(path, 0, "its checksum is wrong");
   return meta;

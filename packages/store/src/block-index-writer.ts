@@ -1,20 +1,15 @@
 /**
- * Writes the label index of a block: strings, series and postings in checksummed, compressed pages, and a root that says where they are,
- * so that a reader fetches only what a query touches. Drawn in `docs/format/index.md`.
+ * Writes the label index of a block, front to back: strings, series and postings in checksummed, compressed pages, and a root that says where
+ * they are, so that a reader fetches only what a query touches. Drawn in `docs/format/index.md`.
  */
 import { ByteWriter } from "@finch/codec";
 import { writeString } from "./byte-strings.ts";
-import { compressBytes, framePage } from "./block-format.ts";
-import type { PageRef } from "./block-format.ts";
 import type { BlockFile } from "./block-writer.ts";
 import type { LabelIndex } from "./label-index.ts";
-import { INDEX_PAGE_BYTES } from "./limits.ts";
+import { INDEX_PAGE_BYTES, SERIES_PER_PAGE } from "./limits.ts";
+import { ascending, growUint32 } from "./number-columns.ts";
 import { sortPaced } from "./pacer.ts";
 import type { Pacer } from "./pacer.ts";
-import { ascending } from "./number-columns.ts";
-
-export const SERIES_PER_PAGE = 64;
-export const ROOT_TRAILER_BYTES = 16;
 
 /** The order of a block: series by labels, strings by code units. */
 export interface BlockOrder {
@@ -55,7 +50,7 @@ export async function orderSeries(
   return { series, strings, ranks };
 }
 
-/** `payloads[i]` is what the index keeps with the series at place `i` of the order. */
+/** Writes the index of a head's series: `payloads[i]` is what it keeps with the series at place `i` of the order. */
 export async function writeIndex(
   file: BlockFile,
   index: LabelIndex,
@@ -63,147 +58,176 @@ export async function writeIndex(
   payloads: readonly Uint8Array[],
   pacer: Pacer,
 ): Promise<void> {
-  const root = new ByteWriter(4096);
-  root.writeVarint(order.strings.length);
-  root.writeVarint(order.series.length);
-  await writeStrings(file, index, order, root, pacer);
-  await writeSeries(file, index, order, payloads, root, pacer);
-  await writePostings(file, index, order, root, pacer);
-  const { offset, length } = await appendPage(file, root);
-  const trailer = new ByteWriter(ROOT_TRAILER_BYTES);
-  trailer.writeUint32(offset % 2 ** 32);
-  trailer.writeUint32(Math.floor(offset / 2 ** 32));
-  trailer.writeUint32(length);
-  trailer.writeUint32(0x58444e49);
-  await file.append(trailer.finish());
-}
-
-async function appendPage(file: BlockFile, body: ByteWriter): Promise<PageRef> {
-  return file.append(framePage(await compressBytes(body.bytes.subarray(0, body.length))));
-}
-
-/** Root: page count, then for each page its place, rank of its first string, that string. */
-async function writeStrings(
-  file: BlockFile,
-  index: LabelIndex,
-  order: BlockOrder,
-  root: ByteWriter,
-  pacer: Pacer,
-): Promise<void> {
-  const entries = new ByteWriter();
-  let pages = 0;
-  const page = new ByteWriter();
-  let first = 0;
-  const flush = async (next: number) => {
-    writePlace(entries, await appendPage(file, page));
-    entries.writeVarint(first);
-    writeString(entries, index.strings[order.strings[first]!]!);
-    page.clear();
-    pages++;
-    first = next;
-  };
-  for (let rank = 0; rank < order.strings.length; rank++) {
-    writeString(page, index.strings[order.strings[rank]!]!);
-    if (page.length >= INDEX_PAGE_BYTES) await flush(rank + 1);
-    if (pacer.isDue()) await pacer.rest();
+  const writer = new BlockIndexWriter(file, pacer);
+  for (const number of order.strings) await writer.addString(index.strings[number]!);
+  await writer.endStrings();
+  for (const [at, series] of order.series.entries()) {
+    const ranks = index.pairsOf(series).map((number) => order.ranks[number]!);
+    await writer.addSeries(ranks, payloads[at]!);
   }
-  if (page.length > 0) await flush(order.strings.length);
-  root.writeVarint(pages);
-  root.writeBytes(entries.finish());
+  await writer.finish();
 }
 
-/** Root: for each page of {@link SERIES_PER_PAGE} series its place. */
-async function writeSeries(
-  file: BlockFile,
-  index: LabelIndex,
-  order: BlockOrder,
-  payloads: readonly Uint8Array[],
-  root: ByteWriter,
-  pacer: Pacer,
-): Promise<void> {
-  const page = new ByteWriter();
-  for (let at = 0; at < order.series.length; at++) {
-    const pairs = index.pairsOf(order.series[at]!);
-    page.writeVarint(pairs.length / 2);
-    for (const number of pairs) page.writeVarint(order.ranks[number]!);
-    page.writeVarint(payloads[at]!.length);
-    page.writeBytes(payloads[at]!);
-    if ((at + 1) % SERIES_PER_PAGE === 0 || at + 1 === order.series.length) {
-      writePlace(root, await appendPage(file, page));
-      page.clear();
+/** First all strings, then all series, both in order; memory grows by 4 bytes a label of a series. */
+export class BlockIndexWriter {
+  readonly #file: BlockFile;
+  readonly #pacer: Pacer;
+  readonly #page = new ByteWriter();
+  readonly #stringPages = new ByteWriter();
+  readonly #seriesPages = new ByteWriter();
+  #stringPageCount = 0;
+  #strings = 0;
+  #series = 0;
+  #pageFirst = "";
+  #pageStart = 0;
+  /** Pairs of name and value, numbered as they come: by name's rank, then value's. */
+  readonly #pairs = new Map<number, Map<number, number>>();
+  #pairCount = 0;
+  /** Numbers of the pairs of series `s`: `#labels[#starts[s] … #starts[s + 1])`. */
+  #labels = new Uint32Array(1024) as Uint32Array;
+  #starts = new Uint32Array(64) as Uint32Array;
+
+  constructor(file: BlockFile, pacer: Pacer) {
+    this.#file = file;
+    this.#pacer = pacer;
+  }
+
+  get seriesCount(): number {
+    return this.#series;
+  }
+
+  /** Strings come in the order of their code units; the first has rank 0. */
+  async addString(text: string): Promise<void> {
+    if (this.#page.length === 0) {
+      this.#pageFirst = text;
+      this.#pageStart = this.#strings;
     }
-    if (pacer.isDue()) await pacer.rest();
+    writeString(this.#page, text);
+    this.#strings++;
+    if (this.#page.length >= INDEX_PAGE_BYTES) await this.endStrings();
+    if (this.#pacer.isDue()) await this.#pacer.rest();
   }
-}
 
-/** Root: page count, then for each page its place, and the ranks of name and value of its first list. */
-async function writePostings(
-  file: BlockFile,
-  index: LabelIndex,
-  order: BlockOrder,
-  root: ByteWriter,
-  pacer: Pacer,
-): Promise<void> {
-  const lists = await collectPostings(index, order, pacer);
-  const entries = new ByteWriter();
-  let pages = 0;
-  const page = new ByteWriter();
-  let first: readonly [number, number] = [0, 0];
-  const flush = async () => {
-    writePlace(entries, await appendPage(file, page));
-    entries.writeVarint(first[0]);
-    entries.writeVarint(first[1]);
-    page.clear();
-    pages++;
-  };
-  for (const name of Array.from(lists.keys()).sort((a, b) => a - b)) {
-    const values = lists.get(name)!;
-    const ranks = Uint32Array.from(values.keys());
-    await sortPaced(ranks, (a, b) => a - b, pacer);
-    for (const value of ranks) {
-      const series = values.get(value)!;
-      if (page.length === 0) first = [name, value];
-      page.writeVarint(name);
-      page.writeVarint(value);
-      page.writeVarint(series.length);
-      let last = 0;
-      for (const number of series) {
-        page.writeVarint(number - last);
-        last = number;
+  /** Ends the page at hand; to be called after the last string. */
+  async endStrings(): Promise<void> {
+    if (this.#page.length === 0) return;
+    const { offset, length } = await this.#flush();
+    const pages = this.#stringPages;
+    pages.writeVarint(offset);
+    pages.writeVarint(length);
+    pages.writeVarint(this.#pageStart);
+    writeString(pages, this.#pageFirst);
+    this.#stringPageCount++;
+  }
+
+  /** `ranks` are those of name, value, name …, names ascending; series come in the order of their ranks. */
+  async addSeries(ranks: Uint32Array, payload: Uint8Array): Promise<void> {
+    const page = this.#page;
+    page.writeVarint(ranks.length / 2);
+    for (const rank of ranks) page.writeVarint(rank);
+    page.writeVarint(payload.length);
+    page.writeBytes(payload);
+    this.#post(ranks);
+    this.#series++;
+    if (this.#series % SERIES_PER_PAGE === 0) await this.#endSeriesPage();
+    if (this.#pacer.isDue()) await this.#pacer.rest();
+  }
+
+  /** Writes postings and root. */
+  async finish(): Promise<void> {
+    if (this.#page.length > 0) await this.#endSeriesPage();
+    const root = new ByteWriter(4096);
+    root.writeVarint(this.#strings);
+    root.writeVarint(this.#series);
+    root.writeVarint(this.#stringPageCount);
+    root.writeBytes(this.#stringPages.finish());
+    root.writeBytes(this.#seriesPages.finish());
+    await this.#writePostings(root);
+    await this.#file.appendRoot(root.finish());
+  }
+
+  async #endSeriesPage(): Promise<void> {
+    const { offset, length } = await this.#flush();
+    this.#seriesPages.writeVarint(offset);
+    this.#seriesPages.writeVarint(length);
+  }
+
+  async #flush(): Promise<{ readonly offset: number; readonly length: number }> {
+    const place = await this.#file.appendZipped(this.#page.bytes.subarray(0, this.#page.length));
+    this.#page.clear();
+    return place;
+  }
+
+  #post(ranks: Uint32Array): void {
+    const start = this.#starts[this.#series]!;
+    const count = ranks.length / 2;
+    this.#labels = growUint32(this.#labels, start + count);
+    this.#starts = growUint32(this.#starts, this.#series + 2);
+    for (let i = 0; i < count; i++) {
+      const name = ranks[2 * i]!;
+      const value = ranks[2 * i + 1]!;
+      let values = this.#pairs.get(name);
+      if (values === undefined) this.#pairs.set(name, (values = new Map()));
+      let pair = values.get(value);
+      if (pair === undefined) values.set(value, (pair = this.#pairCount++));
+      this.#labels[start + i] = pair;
+    }
+    this.#starts[this.#series + 1] = start + count;
+  }
+
+  /** Root: page count, then for each page its place, and the ranks of name and value of its first list. */
+  async #writePostings(root: ByteWriter): Promise<void> {
+    const { members, bounds } = await this.#invert();
+    const entries = new ByteWriter();
+    let pages = 0;
+    let first: readonly [number, number] = [0, 0];
+    const page = this.#page;
+    const flush = async () => {
+      const { offset, length } = await this.#flush();
+      for (const number of [offset, length, ...first]) entries.writeVarint(number);
+      pages++;
+    };
+    for (const name of Uint32Array.from(this.#pairs.keys()).sort()) {
+      const values = this.#pairs.get(name)!;
+      const ranks = Uint32Array.from(values.keys());
+      await sortPaced(ranks, (a, b) => a - b, this.#pacer);
+      for (const value of ranks) {
+        const pair = values.get(value)!;
+        if (page.length === 0) first = [name, value];
+        page.writeVarint(name);
+        page.writeVarint(value);
+        writeList(page, members.subarray(bounds[pair], bounds[pair + 1]));
+        if (page.length >= INDEX_PAGE_BYTES) await flush();
+        if (this.#pacer.isDue()) await this.#pacer.rest();
       }
-      if (page.length >= INDEX_PAGE_BYTES) await flush();
-      if (pacer.isDue()) await pacer.rest();
     }
+    if (page.length > 0) await flush();
+    root.writeVarint(pages);
+    root.writeBytes(entries.finish());
   }
-  if (page.length > 0) await flush();
-  root.writeVarint(pages);
-  root.writeBytes(entries.finish());
+
+  /** Series by pair: those of pair `p` are `members[bounds[p] … bounds[p + 1])`. */
+  async #invert(): Promise<{ readonly members: Uint32Array; readonly bounds: Uint32Array }> {
+    const total = this.#starts[this.#series]!;
+    const bounds = new Uint32Array(this.#pairCount + 1);
+    for (let i = 0; i < total; i++) bounds[this.#labels[i]! + 1]!++;
+    for (let pair = 0; pair < this.#pairCount; pair++) bounds[pair + 1]! += bounds[pair]!;
+    const members = new Uint32Array(total);
+    const next = bounds.slice();
+    for (let series = 0; series < this.#series; series++) {
+      for (let i = this.#starts[series]!; i < this.#starts[series + 1]!; i++)
+        members[next[this.#labels[i]!]!++] = series;
+      if ((series & 1023) === 0 && this.#pacer.isDue()) await this.#pacer.rest();
+    }
+    return { members, bounds };
+  }
 }
 
-/** Places of series by rank of name, then of value. */
-async function collectPostings(
-  index: LabelIndex,
-  order: BlockOrder,
-  pacer: Pacer,
-): Promise<Map<number, Map<number, number[]>>> {
-  const byName = new Map<number, Map<number, number[]>>();
-  for (let at = 0; at < order.series.length; at++) {
-    const pairs = index.pairsOf(order.series[at]!);
-    for (let i = 0; i < pairs.length; i += 2) {
-      const name = order.ranks[pairs[i]!]!;
-      const value = order.ranks[pairs[i + 1]!]!;
-      let values = byName.get(name);
-      if (values === undefined) byName.set(name, (values = new Map()));
-      const list = values.get(value);
-      if (list === undefined) values.set(value, [at]);
-      else list.push(at);
-    }
-    if (pacer.isDue()) await pacer.rest();
+function writeList(page: ByteWriter, series: Uint32Array): void {
+  page.writeVarint(series.length);
+  let last = 0;
+  for (const number of series) {
+    page.writeVarint(number - last);
+    last = number;
   }
-  return byName;
-}
-
-function writePlace(writer: ByteWriter, place: PageRef): void {
-  writer.writeVarint(place.offset);
-  writer.writeVarint(place.length);
 }

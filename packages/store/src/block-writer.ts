@@ -2,7 +2,14 @@
 import { join } from "node:path";
 import { crc32c } from "@finch/codec";
 import type { FileHandle, FileSystem } from "@finch/runtime";
-import { BLOCK_VERSION, encodeFileHeader, encodeMeta } from "./block-format.ts";
+import {
+  BLOCK_VERSION,
+  compressBytes,
+  encodeFileHeader,
+  encodeMeta,
+  encodeTrailer,
+  framePage,
+} from "./block-format.ts";
 import type { BlockMeta, PageRef } from "./block-format.ts";
 import { blockName, META_FILE, TEMPORARY_SUFFIX } from "./file-names.ts";
 
@@ -33,6 +40,16 @@ export class BlockFile {
     }
     this.#length += bytes.length;
     return { offset, length: bytes.length };
+  }
+
+  /** Appends `body` as a framed page, compressed where that pays. */
+  async appendZipped(body: Uint8Array): Promise<PageRef> {
+    return this.append(framePage(await compressBytes(body)));
+  }
+
+  /** Appends the page that says where all others are, and the trailer that says where it is. */
+  async appendRoot(body: Uint8Array): Promise<void> {
+    await this.append(encodeTrailer(await this.appendZipped(body)));
   }
 
   async finish(): Promise<{ readonly bytes: number; readonly crc32c: number }> {

@@ -1,39 +1,42 @@
 /**
- * A block on disk, opened lazily: the root of its index is read at first use, index pages through a shared bounded cache, data pages by range.
+ * A block on disk, opened lazily: of its files only what is touched is read, by range; roots and index pages go through a shared bounded cache.
  * Readers hold it with `acquire`/`release`; a removed block's files go when the last reader is done.
  */
 import { join } from "node:path";
-import { ByteReader } from "@finch/codec";
-import { Labels } from "@finch/model";
-import type { FileHandle, FileSystem } from "@finch/runtime";
+import { CodecError } from "@finch/codec";
+import type { FinchError, FileHandle, FileSystem } from "@finch/runtime";
 import {
   checkFileHeader,
   decodeMeta,
+  decodeTrailer,
   decompressBytes,
   FILE_HEADER_BYTES,
   openPage,
+  TRAILER_BYTES,
 } from "./block-format.ts";
 import type { BlockMeta, PageRef } from "./block-format.ts";
-import { ROOT_TRAILER_BYTES, SERIES_PER_PAGE } from "./block-index-writer.ts";
-import { readBytes, readString } from "./byte-strings.ts";
+import { BlockIndex } from "./block-index.ts";
 import { corruptFile } from "./errors.ts";
-import { INDEX_FILE, META_FILE } from "./file-names.ts";
-import type { PostingSource } from "./label-select.ts";
+import { META_FILE } from "./file-names.ts";
 import type { PageCache } from "./page-cache.ts";
 
-/** What is charged for a decoded string besides its characters. */
-const STRING_BYTES = 24;
-
-interface Root {
-  readonly strings: readonly (PageRef & { readonly first: number; readonly text: string })[];
-  readonly series: readonly PageRef[];
-  readonly postings: readonly (PageRef & { readonly name: number; readonly value: number })[];
-}
-
-/** One series of a block: its labels, and what the signal keeps with it. */
-export interface BlockSeries {
-  readonly labels: Labels;
-  readonly payload: Uint8Array;
+/** What readers of a block's parts need of it. */
+export interface BlockFiles {
+  readonly meta: BlockMeta;
+  /** What was kept under `key`, unique in the block, or what `load` makes; nonsense in `file` that load stumbles over is damage. */
+  cached<T>(
+    file: string,
+    key: string,
+    load: () => Promise<{ readonly value: T; readonly bytes: number }>,
+  ): Promise<T>;
+  /** Bytes of a file. */
+  read(file: string, place: PageRef): Promise<Uint8Array>;
+  /** The body of one framed, possibly compressed page. */
+  unzipPage(file: string, place: PageRef): Promise<Uint8Array>;
+  /** The body of the page that the file's trailer points at. */
+  readRoot(file: string): Promise<Uint8Array>;
+  /** The fault to throw when bytes of a file make no sense. */
+  damage(file: string, offset: number, what: string): FinchError;
 }
 
 export interface BlockContext {
@@ -58,14 +61,14 @@ export async function openBlock(context: BlockContext, directory: string): Promi
   return new Block(context, directory, meta);
 }
 
-export class Block implements PostingSource {
+export class Block implements BlockFiles {
+  readonly index: BlockIndex;
   readonly meta: BlockMeta;
   readonly directory: string;
   /** Size of all files. */
   readonly bytes: number;
   readonly #context: BlockContext;
   readonly #handles = new Map<string, Promise<FileHandle>>();
-  #root: Promise<Root> | undefined;
   #readers = 0;
   #onIdle: (() => Promise<void>) | undefined;
 
@@ -73,11 +76,8 @@ export class Block implements PostingSource {
     this.#context = context;
     this.directory = directory;
     this.meta = meta;
+    this.index = new BlockIndex(this, meta.series);
     this.bytes = Object.values(meta.files).reduce((sum, file) => sum + file.bytes, 0);
-  }
-
-  get seriesCount(): number {
-    return this.meta.series;
   }
 
   acquire(): void {
@@ -102,7 +102,6 @@ export class Block implements PostingSource {
   async close(): Promise<void> {
     const handles = [...this.#handles.values()];
     this.#handles.clear();
-    this.#root = undefined;
     for (const handle of handles) await (await handle).close();
   }
 
@@ -121,176 +120,42 @@ export class Block implements PostingSource {
     return openPage(await this.read(name, place), join(this.directory, name), place.offset);
   }
 
-  async postingsOf(name: string, value: string): Promise<Uint32Array> {
-    const nameRank = await this.#rankOf(name);
-    const valueRank = await this.#rankOf(value);
-    if (nameRank < 0 || valueRank < 0) return new Uint32Array(0);
-    const { postings } = await this.#loadRoot();
-    const page = postings.findLast(
-      (entry) => entry.name < nameRank || (entry.name === nameRank && entry.value <= valueRank),
-    );
-    if (page === undefined) return new Uint32Array(0);
-    let found: Uint32Array = new Uint32Array(0);
-    await this.#walkPostings(page, (n, v, reader, count) => {
-      const isWanted = n === nameRank && v === valueRank;
-      const list = isWanted ? new Uint32Array(count) : undefined;
-      let series = 0;
-      for (let i = 0; i < count; i++) {
-        series += reader.readVarint();
-        if (list !== undefined) list[i] = series;
+  async unzipPage(name: string, place: PageRef): Promise<Uint8Array> {
+    return decompressBytes(await this.readPage(name, place));
+  }
+
+  async readRoot(name: string): Promise<Uint8Array> {
+    const path = join(this.directory, name);
+    const size = this.meta.files[name]?.bytes ?? 0;
+    if (size < FILE_HEADER_BYTES + TRAILER_BYTES)
+      throw corruptFile(path, size, "the file is too short");
+    checkFileHeader(await this.read(name, { offset: 0, length: FILE_HEADER_BYTES }), path);
+    const trailer = { offset: size - TRAILER_BYTES, length: TRAILER_BYTES };
+    return this.unzipPage(name, decodeTrailer(await this.read(name, trailer), path, size));
+  }
+
+  cached<T>(
+    file: string,
+    key: string,
+    load: () => Promise<{ readonly value: T; readonly bytes: number }>,
+  ): Promise<T> {
+    return this.#context.cache.get(`${this.meta.block}:${key}`, async () => {
+      try {
+        return await load();
+      } catch (error) {
+        throw this.nonsense(error, file, 0);
       }
-      if (list !== undefined) found = list;
-      return !isWanted;
-    });
-    return found;
-  }
-
-  async valuesOf(name: string): Promise<readonly string[]> {
-    const rank = await this.#rankOf(name);
-    if (rank < 0) return [];
-    const { postings } = await this.#loadRoot();
-    const values: string[] = [];
-    for (const [index, page] of postings.entries()) {
-      const next = postings[index + 1];
-      if (page.name > rank || (next !== undefined && next.name < rank)) continue;
-      const ranks: number[] = [];
-      await this.#walkPostings(page, (n, v, reader, count) => {
-        for (let i = 0; i < count; i++) reader.readVarint();
-        if (n === rank) ranks.push(v);
-        return n <= rank;
-      });
-      values.push(...(await this.#stringsOf(ranks)));
-    }
-    return values;
-  }
-
-  /** The series numbered `numbers` (ascending), in that order. */
-  async *seriesOf(numbers: Uint32Array): AsyncGenerator<readonly BlockSeries[]> {
-    const { series: pages } = await this.#loadRoot();
-    for (let at = 0; at < numbers.length;) {
-      const page = Math.floor(numbers[at]! / SERIES_PER_PAGE);
-      const from = at;
-      while (at < numbers.length && Math.floor(numbers[at]! / SERIES_PER_PAGE) === page) at++;
-      yield await this.#readSeries(
-        pages[page]!,
-        page * SERIES_PER_PAGE,
-        numbers.subarray(from, at),
-      );
-    }
-  }
-
-  async #readSeries(place: PageRef, first: number, wanted: Uint32Array): Promise<BlockSeries[]> {
-    const reader = new ByteReader(await this.#indexPage(place));
-    const found: BlockSeries[] = [];
-    for (let number = first; found.length < wanted.length; number++) {
-      const ranks: number[] = [];
-      for (let left = 2 * reader.readVarint(); left > 0; left--) ranks.push(reader.readVarint());
-      const payload = readBytes(reader, reader.readVarint());
-      if (number !== wanted[found.length]) continue;
-      found.push({ labels: Labels.raw(await this.#stringsOf(ranks)), payload });
-    }
-    return found;
-  }
-
-  async #walkPostings(
-    place: PageRef,
-    visit: (name: number, value: number, reader: ByteReader, count: number) => boolean,
-  ): Promise<void> {
-    const reader = new ByteReader(await this.#indexPage(place));
-    while (reader.position < reader.end) {
-      if (!visit(reader.readVarint(), reader.readVarint(), reader, reader.readVarint())) return;
-    }
-  }
-
-  async #rankOf(text: string): Promise<number> {
-    const { strings } = await this.#loadRoot();
-    const page = strings.findLast((entry) => entry.text <= text);
-    if (page === undefined) return -1;
-    const at = (await this.#stringPage(page)).indexOf(text);
-    return at < 0 ? -1 : page.first + at;
-  }
-
-  /** The strings of `ranks`, in that order. */
-  async #stringsOf(ranks: readonly number[]): Promise<string[]> {
-    const { strings } = await this.#loadRoot();
-    const texts: string[] = [];
-    let page: Root["strings"][number] | undefined;
-    let held: readonly string[] = [];
-    for (const rank of ranks) {
-      if (page === undefined || rank < page.first || rank >= page.first + held.length) {
-        page = strings.findLast((entry) => entry.first <= rank);
-        if (page === undefined)
-          throw corruptFile(join(this.directory, INDEX_FILE), 0, `there is no string ${rank}`);
-        held = await this.#stringPage(page);
-      }
-      const text = held[rank - page.first];
-      if (text === undefined)
-        throw corruptFile(
-          join(this.directory, INDEX_FILE),
-          page.offset,
-          `there is no string ${rank}`,
-        );
-      texts.push(text);
-    }
-    return texts;
-  }
-
-  #stringPage(place: PageRef): Promise<readonly string[]> {
-    return this.#context.cache.get(`${this.meta.block}:strings:${place.offset}`, async () => {
-      const reader = new ByteReader(await decompressBytes(await this.readPage(INDEX_FILE, place)));
-      const value: string[] = [];
-      while (reader.position < reader.end) value.push(readString(reader));
-      return { value, bytes: 2 * reader.end + STRING_BYTES * value.length };
     });
   }
 
-  #loadRoot(): Promise<Root> {
-    this.#root ??= this.#readRoot().catch((error: unknown) => {
-      this.#root = undefined;
-      throw error;
-    });
-    return this.#root;
+  /** What to throw for an error of decoding: bytes whose checksum is right and that make no sense are damage, all else is what it is. */
+  nonsense(error: unknown, file: string, offset: number): unknown {
+    if (!(error instanceof CodecError || error instanceof RangeError)) return error;
+    return this.damage(file, offset, error.message);
   }
 
-  async #readRoot(): Promise<Root> {
-    const path = join(this.directory, INDEX_FILE);
-    const size = this.meta.files[INDEX_FILE]?.bytes ?? 0;
-    if (size < FILE_HEADER_BYTES + ROOT_TRAILER_BYTES)
-      throw corruptFile(path, 0, "the index is too short");
-    checkFileHeader(await this.read(INDEX_FILE, { offset: 0, length: FILE_HEADER_BYTES }), path);
-    const trailer = new ByteReader(
-      await this.read(INDEX_FILE, {
-        offset: size - ROOT_TRAILER_BYTES,
-        length: ROOT_TRAILER_BYTES,
-      }),
-    );
-    const offset = trailer.readUint32() + trailer.readUint32() * 2 ** 32;
-    const length = trailer.readUint32();
-    if (offset + length + ROOT_TRAILER_BYTES !== size)
-      throw corruptFile(path, size - ROOT_TRAILER_BYTES, "the trailer is wrong");
-    const reader = new ByteReader(await this.#indexPage({ offset, length }));
-    reader.readVarint();
-    const seriesCount = reader.readVarint();
-    return {
-      strings: readList(reader, reader.readVarint(), () => ({
-        ...readPlace(reader),
-        first: reader.readVarint(),
-        text: readString(reader),
-      })),
-      series: readList(reader, Math.ceil(seriesCount / SERIES_PER_PAGE), () => readPlace(reader)),
-      postings: readList(reader, reader.readVarint(), () => ({
-        ...readPlace(reader),
-        name: reader.readVarint(),
-        value: reader.readVarint(),
-      })),
-    };
-  }
-
-  #indexPage(place: PageRef): Promise<Uint8Array> {
-    return this.#context.cache.get(`${this.meta.block}:page:${place.offset}`, async () => {
-      const value = await decompressBytes(await this.readPage(INDEX_FILE, place));
-      return { value, bytes: value.length };
-    });
+  damage(file: string, offset: number, what: string): FinchError {
+    return corruptFile(join(this.directory, file), offset, what);
   }
 
   #open(name: string): Promise<FileHandle> {
@@ -302,13 +167,4 @@ export class Block implements PostingSource {
     }
     return handle;
   }
-}
-
-function readPlace(reader: ByteReader): PageRef {
-  return { offset: reader.readVarint(), length: reader.readVarint() };
-}
-
-function readList<T>(reader: ByteReader, count: number, read: () => T): T[] {
-  if (count > reader.end) throw new RangeError(`a list of ${count} entries in ${reader.end} bytes`);
-  return Array.from({ length: count }, read);
 }

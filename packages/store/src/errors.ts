@@ -30,6 +30,17 @@ export function newerFormat(path: string, found: number, known: number): FinchEr
   );
 }
 
+/** A file of a version that this Finch does not read; an older one was written before the format was settled. */
+export function otherFormat(path: string, found: number, known: number): FinchError {
+  if (found > known) return newerFormat(path, found, known);
+  return new FinchError(
+    "unsupported",
+    "store/older-format",
+    `${path} has format version ${found}, this Finch reads version ${known}: start with another data directory, or the Finch that wrote it`,
+    { fields: { path, found, known } },
+  );
+}
+
 /** The disk refused a write or an fsync; nothing of it was acknowledged. */
 export function diskFailed(path: string, cause: unknown): FinchError {
   const code = (cause as { code?: string }).code ?? "";

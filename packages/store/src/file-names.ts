@@ -15,6 +15,7 @@ export const REMOVED_SUFFIX = ".gone";
 /** Inside a block. */
 export const META_FILE = "meta.json";
 export const PAGES_FILE = "pages.bin";
+export const TIMES_FILE = "times.bin";
 export const INDEX_FILE = "index.bin";
 export const FILTERS_FILE = "filters.bin";
 export const METADATA_FILE = "metadata.bin";

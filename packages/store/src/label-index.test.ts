@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { createMatcher, Labels } from "@finch/model";
+import { systemClock } from "@finch/runtime";
+import { createPacer } from "./pacer.ts";
 import { LabelIndex } from "./label-index.ts";
 import { selectSeries } from "./label-select.ts";
 
@@ -67,7 +69,10 @@ describe("label index", () => {
             if (matchers.every((m) => m.matches(index.labelsOf(series).get(m.name))))
               wanted.push(series);
           }
-          assert.deepEqual([...(await selectSeries(index, matchers))], wanted);
+          assert.deepEqual(
+            [...(await selectSeries(index, matchers, createPacer(systemClock)))],
+            wanted,
+          );
         },
       ),
     );

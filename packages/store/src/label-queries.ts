@@ -1,10 +1,11 @@
 /** Label names, values and series of a store: over its heads and blocks, for both signals. */
-import type { Labels, Matcher } from "@finch/model";
+import type { Labels } from "@finch/model";
 import type { LabelScope } from "./api.ts";
 import type { Block } from "./block.ts";
 import { mergeLabelSets } from "./label-index.ts";
 import { selectSeries } from "./label-select.ts";
 import { createPacer } from "./pacer.ts";
+import type { Pacer } from "./pacer.ts";
 import type { Head, StoreCore } from "./store-core.ts";
 
 export interface RangedHead extends Head {
@@ -12,16 +13,21 @@ export interface RangedHead extends Head {
   seriesInRange(series: Uint32Array, startMs: number, endMs: number): Uint32Array;
 }
 
-/** Times of the oldest and newest row of a series of a block, from what the index keeps with it. */
-export type RangeOf = (payload: Uint8Array) => { readonly minMs: number; readonly maxMs: number };
+/** Tells of the series of a block their oldest and newest row, from what the index keeps with each. */
+export type RangesOf = (block: Block) => (payload: Uint8Array) => RowRange | Promise<RowRange>;
+
+export interface RowRange {
+  readonly minMs: number;
+  readonly maxMs: number;
+}
 
 export class StoreLabels {
   readonly #core: StoreCore<RangedHead>;
-  readonly #rangeOf: RangeOf;
+  readonly #rangesOf: RangesOf;
 
-  constructor(core: StoreCore<RangedHead>, rangeOf: RangeOf) {
+  constructor(core: StoreCore<RangedHead>, rangesOf: RangesOf) {
     this.#core = core;
-    this.#rangeOf = rangeOf;
+    this.#rangesOf = rangesOf;
   }
 
   async names(scope: LabelScope): Promise<string[]> {
@@ -52,7 +58,7 @@ export class StoreLabels {
     const pacer = createPacer(this.#core.clock);
     try {
       for (const head of view.heads) {
-        const series = await selectSeries(head.index, matchers);
+        const series = await selectSeries(head.index, matchers, pacer);
         for (const number of head.seriesInRange(series, startMs, endMs)) {
           yield head.index.labelsOf(number);
           if (pacer.isDue()) await pacer.rest();
@@ -61,28 +67,25 @@ export class StoreLabels {
       for (const block of view.blocks) {
         const isInside = block.meta.minMs >= startMs && block.meta.maxMs <= endMs;
         if (name !== undefined && matchers.length === 0 && isInside) {
-          for (const value of await block.valuesOf(name)) values?.add(value);
+          for (const value of await block.index.valuesOf(name)) values?.add(value);
           continue;
         }
-        yield* this.#selectBlock(block, matchers, scope);
-        if (pacer.isDue()) await pacer.rest();
+        yield* this.#selectBlock(block, scope, pacer);
       }
     } finally {
       await view.release();
     }
   }
 
-  async *#selectBlock(
-    block: Block,
-    matchers: readonly Matcher[],
-    scope: LabelScope,
-  ): AsyncGenerator<Labels> {
-    const numbers = await selectSeries(block, matchers);
-    for await (const page of block.seriesOf(numbers)) {
+  async *#selectBlock(block: Block, scope: LabelScope, pacer: Pacer): AsyncGenerator<Labels> {
+    const rangeOf = this.#rangesOf(block);
+    const numbers = await block.index.select(scope.matchers, pacer);
+    for await (const page of block.index.seriesOf(numbers)) {
       for (const { labels, payload } of page) {
-        const { minMs, maxMs } = this.#rangeOf(payload);
+        const { minMs, maxMs } = await rangeOf(payload);
         if (minMs <= scope.endMs && maxMs >= scope.startMs) yield labels;
       }
+      if (pacer.isDue()) await pacer.rest();
     }
   }
 }

@@ -1,6 +1,7 @@
 /** Matchers → series, over any index that answers with postings: the head's and the blocks'. */
 import type { Matcher } from "@finch/model";
 import { ascending } from "./number-columns.ts";
+import type { Pacer } from "./pacer.ts";
 
 /** Series are numbered from 0; lists of them are sorted, without repetition, and not to be changed. */
 export interface PostingSource {
@@ -10,63 +11,88 @@ export interface PostingSource {
   postingsOf(name: string, value: string): Promise<Uint32Array>;
   /** The values of a label, in no particular order. */
   valuesOf(name: string): Promise<readonly string[]>;
+  /** Instead of `valuesOf` and `postingsOf` one by one, where the source has lists side by side: those of values that match, or do not. */
+  listsOf?(matcher: Matcher, wanted: boolean, pacer: Pacer): Promise<Uint32Array[]>;
 }
 
-/** The series all matchers agree on, ascending. */
+/** Lists of fewer series are joined by sorting, of more by a bit for each series. */
+const SORTED_MAX = 4096;
+
+/** The series all matchers agree on, ascending. Regular expressions are tried value by value, with rests in between. */
 export async function selectSeries(
   source: PostingSource,
   matchers: readonly Matcher[],
+  pacer: Pacer,
 ): Promise<Uint32Array> {
-  const all = source.seriesCount;
   const wanting = matchers.filter((matcher) => !matcher.matches(""));
   const refusing = matchers.filter((matcher) => matcher.matches(""));
   // Literals first: they are cheap and leave least.
   wanting.sort((a, b) => (a.literals === undefined ? 1 : 0) - (b.literals === undefined ? 1 : 0));
   let selected: Uint32Array | undefined;
   for (const matcher of wanting) {
-    const values = matcher.literals ?? (await source.valuesOf(matcher.name));
-    const found = await unionOf(
-      source,
-      matcher.name,
-      values.filter((value) => matcher.matches(value)),
-    );
+    const found = await unionOf(source, await listsOf(source, matcher, true, pacer), pacer);
     selected = selected === undefined ? found : intersect(selected, found);
     if (selected.length === 0) return selected;
+    if (pacer.isDue()) await pacer.rest();
   }
-  selected ??= ascending(all);
+  selected ??= ascending(source.seriesCount);
   for (const matcher of refusing) {
     // A missing label satisfies the matcher, so it can only take away series whose value does not.
-    const values =
-      matcher.operator === "!=" ? [matcher.value] : await source.valuesOf(matcher.name);
-    const refused = await unionOf(
-      source,
-      matcher.name,
-      values.filter((value) => !matcher.matches(value)),
-    );
+    const refused = await unionOf(source, await listsOf(source, matcher, false, pacer), pacer);
     selected = subtract(selected, refused);
     if (selected.length === 0) return selected;
+    if (pacer.isDue()) await pacer.rest();
   }
   return selected;
 }
 
+/** The series of each value that satisfies the matcher, or (`wanted` false) does not. */
+async function listsOf(
+  source: PostingSource,
+  matcher: Matcher,
+  wanted: boolean,
+  pacer: Pacer,
+): Promise<Uint32Array[]> {
+  let values = wanted ? matcher.literals : undefined;
+  if (!wanted && matcher.operator === "!=") values = [matcher.value];
+  if (values === undefined && source.listsOf !== undefined)
+    return source.listsOf(matcher, wanted, pacer);
+  const lists: Uint32Array[] = [];
+  for (const value of values ?? (await source.valuesOf(matcher.name))) {
+    if (value !== "" && matcher.matches(value) === wanted)
+      lists.push(await source.postingsOf(matcher.name, value));
+    if (pacer.isDue()) await pacer.rest();
+  }
+  return lists;
+}
+
+/** A series has one value of a label: the lists share nothing. */
 async function unionOf(
   source: PostingSource,
-  name: string,
-  values: readonly string[],
+  lists: readonly Uint32Array[],
+  pacer: Pacer,
 ): Promise<Uint32Array> {
-  const lists: Uint32Array[] = [];
-  for (const value of values) if (value !== "") lists.push(await source.postingsOf(name, value));
   if (lists.length === 1) return lists[0]!;
-  // A series has one value of a label: the lists share nothing.
   let total = 0;
   for (const list of lists) total += list.length;
   const union = new Uint32Array(total);
-  let at = 0;
-  for (const list of lists) {
-    union.set(list, at);
-    at += list.length;
+  if (total <= SORTED_MAX) {
+    let at = 0;
+    for (const list of lists) {
+      union.set(list, at);
+      at += list.length;
+    }
+    return union.sort();
   }
-  return union.sort();
+  const marks = new Uint8Array(source.seriesCount);
+  for (const list of lists) {
+    for (const series of list) marks[series] = 1;
+    if (pacer.isDue()) await pacer.rest();
+  }
+  let at = 0;
+  for (let series = 0; series < marks.length; series++)
+    if (marks[series] === 1) union[at++] = series;
+  return union;
 }
 
 function intersect(a: Uint32Array, b: Uint32Array): Uint32Array {

@@ -62,8 +62,20 @@ export const INDEX_CACHE_BYTES = 8 * MIB;
 /** Raw bytes of one page of a block's index. */
 export const INDEX_PAGE_BYTES = 16 * 1024;
 
-/** Samples of one metric page; larger ones would make a short query decode more than it needs. */
-export const METRIC_PAGE_SAMPLES = 1024;
+/** Series of one page of a block's index; larger pages compress better, and a look at one series reads and decompresses more. */
+export const SERIES_PER_PAGE = 256;
+
+/** Most samples of one chunk of a series, at most codec's BLOCK_ROWS; larger ones would make a short query decode more than it needs. */
+export const CHUNK_SAMPLES_MAX = 512;
+
+/** Raw bytes of one page of chunks, which has one checksum; larger ones would make a look at one series read more. */
+export const CHUNK_PAGE_BYTES = 16 * 1024;
+
+/**
+ * Timestamp rows kept while a block is written, to find series that share them; beyond it the oldest are forgotten and may be written twice.
+ * 64 MiB are 17,000 scrape targets in a block of two hours.
+ */
+export const TIME_ROWS_BYTES_MAX = 64 * MIB;
 
 /** Samples a series keeps raw before they are encoded; more would cost memory at many series, fewer would compress worse. */
 export const OPEN_CHUNK_SAMPLES = 32;

@@ -149,7 +149,7 @@ async function planStreams(
   // Heads at once, blocks first in each list: pieces stand in order of precedence.
   const headPieces: { labels: Labels; pieces: Piece[] }[] = [];
   for (const head of view.heads) {
-    for (const stream of await selectSeries(head.index, matchers)) {
+    for (const stream of await selectSeries(head.index, matchers, pacer)) {
       const pieces = head
         .pieces(stream, startNs, endNs)
         .map((piece) => ({ ...piece, kind: "head" as const }));
@@ -157,7 +157,8 @@ async function planStreams(
     }
   }
   for (const block of view.blocks) {
-    for await (const page of block.seriesOf(await selectSeries(block, matchers))) {
+    const numbers = await block.index.select(matchers, pacer);
+    for await (const page of block.index.seriesOf(numbers)) {
       for (const { labels, payload } of page) {
         for (const ref of readLogPageList(payload)) {
           if (ref.minNs >= endNs || ref.maxNs < startNs) continue;

@@ -48,7 +48,7 @@ class DurableLogStore implements LogStore {
   constructor(core: StoreCore<LogHead>, options: StoreOptions) {
     this.#core = core;
     this.#options = options;
-    this.#labels = new StoreLabels(core, (payload) => {
+    this.#labels = new StoreLabels(core, () => (payload) => {
       const pages = readLogPageList(payload);
       return { minMs: toMs(pages[0]?.minNs ?? 0n), maxMs: toMs(pages.at(-1)?.maxNs ?? 0n) };
     });

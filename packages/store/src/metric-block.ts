@@ -1,31 +1,18 @@
-/** Metric columns of a block: pages of samples by series, one after the other in the order of the index. Drawn in `docs/format/blocks.md`. */
-import {
-  ByteReader,
-  ByteWriter,
-  decodeFloats,
-  decodeTimestamps,
-  encodeFloats,
-  encodeTimestamps,
-} from "@finch/codec";
-import { readBytes } from "./byte-strings.ts";
-import { join } from "node:path";
+/** Metric blocks: sealing a head into one, and reading where a series' samples are and the samples. Drawn in `docs/format/blocks.md`. */
+import { ByteReader } from "@finch/codec";
 import type { Block } from "./block.ts";
-import { framePage, openPage } from "./block-format.ts";
-import type { PageRef } from "./block-format.ts";
+import { FILE_HEADER_BYTES, decompressBytes, framePage, openPage } from "./block-format.ts";
 import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { INDEX_FILE, METADATA_FILE, PAGES_FILE } from "./file-names.ts";
-import { METRIC_PAGE_SAMPLES, READ_BYTES_MAX, READ_GAP_BYTES } from "./limits.ts";
+import { READ_BYTES_MAX, READ_GAP_BYTES } from "./limits.ts";
+import { readChunk } from "./metric-chunk.ts";
+import type { ChunkExtras } from "./metric-chunk.ts";
+import { MetricBlockWriter } from "./metric-block-writer.ts";
 import type { MetricHead } from "./metric-head.ts";
-import type { SampleColumns } from "./sample-columns.ts";
-import type { Pacer } from "./pacer.ts";
 import { ascending } from "./number-columns.ts";
-
-export interface MetricPageRef extends PageRef {
-  readonly count: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-}
+import type { Pacer } from "./pacer.ts";
+import { join } from "node:path";
 
 export async function sealMetrics(
   head: MetricHead,
@@ -35,94 +22,161 @@ export async function sealMetrics(
   const { index } = head;
   const wanted = ascending(index.seriesCount).filter((series) => head.hasSamples(series));
   const order = await orderSeries(index, wanted, pacer);
-  const pages = await createFile(PAGES_FILE);
+  const writer = await MetricBlockWriter.create(createFile, { isZipped: false });
   const payloads: Uint8Array[] = [];
-  let rows = 0;
   for (const series of order.series) {
-    const columns = head.readAll(series);
-    rows += columns.timestampsMs.length;
-    payloads.push(await writePages(pages, columns));
+    payloads.push(await writer.addSeries(head.readAll(series)));
     if (pacer.isDue()) await pacer.rest();
   }
+  await writer.finish();
   await writeIndex(await createFile(INDEX_FILE), index, order, payloads, pacer);
-  const metadata = await createFile(METADATA_FILE);
-  await metadata.append(
-    framePage(new TextEncoder().encode(JSON.stringify([...head.metadata.values()]))),
-  );
-  return { series: order.series.length, rows };
+  await writeMetadata(createFile, [...head.metadata.values()]);
+  return { series: order.series.length, rows: writer.rows };
 }
 
-/** Returns the list of the pages as the index keeps it. */
-async function writePages(file: BlockFile, columns: SampleColumns): Promise<Uint8Array> {
-  const list = new ByteWriter(64);
-  const total = columns.timestampsMs.length;
-  list.writeVarint(Math.ceil(total / METRIC_PAGE_SAMPLES));
-  let lastMs = 0;
-  for (let from = 0; from < total; from += METRIC_PAGE_SAMPLES) {
-    const timestampsMs = columns.timestampsMs.slice(from, from + METRIC_PAGE_SAMPLES);
-    const times = encodeTimestamps(timestampsMs);
-    const values = encodeFloats(columns.values.slice(from, from + METRIC_PAGE_SAMPLES));
-    const body = new ByteWriter(8 + times.length + values.length);
-    body.writeVarint(times.length);
-    body.writeBytes(times);
-    body.writeBytes(values);
-    const { offset, length } = await file.append(framePage(body.finish()));
-    list.writeVarint(offset);
-    list.writeVarint(length);
-    list.writeVarint(timestampsMs.length);
-    list.writeZigzag(timestampsMs[0]! - lastMs);
-    lastMs = timestampsMs.at(-1)!;
-    list.writeVarint(lastMs - timestampsMs[0]!);
-  }
-  return list.finish();
+export async function writeMetadata(
+  createFile: (name: string) => Promise<BlockFile>,
+  metadata: readonly unknown[],
+): Promise<void> {
+  const file = await createFile(METADATA_FILE);
+  await file.append(framePage(new TextEncoder().encode(JSON.stringify(metadata))));
 }
 
-export function readPageList(payload: Uint8Array): MetricPageRef[] {
+/** Where the samples of one series of a block are. */
+export interface MetricPlace {
+  /** Of `time-rows.ts`: its times are the stretch `from … from + count` of the row. */
+  readonly row: number;
+  readonly from: number;
+  /** `Infinity` up to the end of the row. */
+  readonly count: number;
+  /** Number of its first chunk in the block; the others follow. */
+  readonly chunk: number;
+}
+
+export function readPlace(payload: Uint8Array): MetricPlace {
   const reader = new ByteReader(payload);
-  const pages: MetricPageRef[] = [];
-  let lastMs = 0;
-  for (let left = reader.readVarint(); left > 0; left--) {
-    const offset = reader.readVarint();
-    const length = reader.readVarint();
-    const count = reader.readVarint();
-    const minMs = lastMs + reader.readZigzag();
-    lastMs = minMs + reader.readVarint();
-    pages.push({ offset, length, count, minMs, maxMs: lastMs });
-  }
-  return pages;
-}
-
-/** Decoded pages in the order of `wanted` (ascending offsets); neighbours are fetched in one read. */
-export async function* readMetricPages(
-  block: Block,
-  wanted: readonly MetricPageRef[],
-): AsyncGenerator<SampleColumns> {
-  const path = join(block.directory, PAGES_FILE);
-  for (let at = 0; at < wanted.length;) {
-    const start = wanted[at]!.offset;
-    let end = start + wanted[at]!.length;
-    let next = at + 1;
-    for (; next < wanted.length; next++) {
-      const page = wanted[next]!;
-      if (page.offset - end > READ_GAP_BYTES || page.offset + page.length - start > READ_BYTES_MAX)
-        break;
-      end = page.offset + page.length;
-    }
-    const bytes = await block.read(PAGES_FILE, { offset: start, length: end - start });
-    for (; at < next; at++) {
-      const { offset, length } = wanted[at]!;
-      yield decodePage(
-        openPage(bytes.subarray(offset - start, offset - start + length), path, offset),
-      );
-    }
-  }
-}
-
-function decodePage(body: Uint8Array): SampleColumns {
-  const reader = new ByteReader(body);
-  const times = readBytes(reader, reader.readVarint());
+  const tag = reader.readVarint();
+  const isWhole = tag % 2 === 0;
   return {
-    timestampsMs: decodeTimestamps(times),
-    values: decodeFloats(body.subarray(reader.position)),
+    row: Math.floor(tag / 2),
+    from: isWhole ? 0 : reader.readVarint(),
+    count: isWhole ? Infinity : reader.readVarint(),
+    chunk: reader.readVarint(),
   };
+}
+
+/** A chunk to be read: its number in the block, where its values go, and who wants it. */
+export interface ChunkWish {
+  readonly chunk: number;
+  readonly values: Float64Array;
+  accept(extras: ChunkExtras): void;
+}
+
+interface PageTable {
+  /** Offset of each page and, last, the end. */
+  readonly offsets: Float64Array;
+  /** Number of the first chunk of each page and, last, of all chunks. */
+  readonly firstChunks: Float64Array;
+}
+
+/** Fulfils wishes, which ascend by chunk; pages that stand close together are fetched in one read. */
+export async function readChunks(
+  block: Block,
+  wishes: readonly ChunkWish[],
+  pacer: Pacer,
+): Promise<void> {
+  const table = await pageTable(block);
+  const last = wishes.at(-1)?.chunk ?? 0;
+  if (last >= table.firstChunks.at(-1)!)
+    throw block.damage(PAGES_FILE, 0, `there is no chunk ${last}`);
+  for (let at = 0; at < wishes.length;) {
+    const firstPage = pageOfChunk(table, wishes[at]!.chunk);
+    let page = firstPage;
+    let next = at + 1;
+    for (; next < wishes.length; next++) {
+      const wanted = pageOfChunk(table, wishes[next]!.chunk, page);
+      const gap = table.offsets[wanted]! - table.offsets[page + 1]!;
+      const total = table.offsets[wanted + 1]! - table.offsets[firstPage]!;
+      if (wanted !== page && (gap > READ_GAP_BYTES || total > READ_BYTES_MAX)) break;
+      page = wanted;
+    }
+    const offset = table.offsets[firstPage]!;
+    const length = table.offsets[page + 1]! - offset;
+    const bytes = await block.read(PAGES_FILE, { offset, length });
+    await readPages(block, { table, bytes, firstPage }, wishes.slice(at, next), pacer);
+    at = next;
+  }
+}
+
+async function readPages(
+  block: Block,
+  source: { readonly table: PageTable; readonly bytes: Uint8Array; readonly firstPage: number },
+  wishes: readonly ChunkWish[],
+  pacer: Pacer,
+): Promise<void> {
+  const { table, bytes, firstPage } = source;
+  const path = join(block.directory, PAGES_FILE);
+  const start = table.offsets[firstPage]!;
+  for (let at = 0; at < wishes.length;) {
+    const page = pageOfChunk(table, wishes[at]!.chunk, firstPage);
+    const offset = table.offsets[page]!;
+    const framed = bytes.subarray(offset - start, table.offsets[page + 1]! - start);
+    const body = await decompressBytes(openPage(framed, path, offset));
+    const first = table.firstChunks[page]!;
+    const end = table.firstChunks[page + 1]!;
+    try {
+      const reader = new ByteReader(body);
+      const starts = readStarts(reader, end - first);
+      for (; at < wishes.length && wishes[at]!.chunk < end; at++) {
+        const wish = wishes[at]!;
+        reader.position = starts[wish.chunk - first]!;
+        wish.accept(readChunk(reader, wish.values));
+        if (pacer.isDue()) await pacer.rest();
+      }
+    } catch (error) {
+      throw block.nonsense(error, PAGES_FILE, offset);
+    }
+  }
+}
+
+/** Where each chunk of a page begins. */
+function readStarts(reader: ByteReader, count: number): Uint32Array {
+  if (reader.readVarint() !== count) throw new RangeError("a page with other chunks");
+  const starts = new Uint32Array(count);
+  let position = 0;
+  for (let i = 0; i < count; i++) {
+    starts[i] = position;
+    position += reader.readVarint();
+  }
+  for (let i = 0; i < count; i++) starts[i]! += reader.position;
+  return starts;
+}
+
+function pageOfChunk(table: PageTable, chunk: number, from = 0): number {
+  const { firstChunks } = table;
+  if (chunk < firstChunks[from + 1]!) return from;
+  let low = from + 1;
+  let high = firstChunks.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (firstChunks[middle + 1]! <= chunk) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function pageTable(block: Block): Promise<PageTable> {
+  return block.cached(PAGES_FILE, "pages", async () => {
+    const reader = new ByteReader(await block.readRoot(PAGES_FILE));
+    const pages = reader.readVarint();
+    if (pages > reader.end) throw new RangeError(`${pages} pages`);
+    const offsets = new Float64Array(pages + 1);
+    const firstChunks = new Float64Array(pages + 1);
+    offsets[0] = FILE_HEADER_BYTES;
+    for (let page = 0; page < pages; page++) {
+      offsets[page + 1] = offsets[page]! + reader.readVarint();
+      firstChunks[page + 1] = firstChunks[page]! + reader.readVarint();
+    }
+    return { value: { offsets, firstChunks }, bytes: offsets.byteLength * 2 };
+  });
 }

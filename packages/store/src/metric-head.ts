@@ -136,7 +136,7 @@ export class MetricHead {
   }
 
   hasSamples(series: number): boolean {
-    return this.#overlaps(series, -Infinity, Infinity);
+    return series < this.#minMs.length && this.#minMs[series]! < Infinity;
   }
 
   labelsOf(series: number): Labels {

@@ -17,7 +17,7 @@ import { corruptFile } from "./errors.ts";
 import { METADATA_FILE } from "./file-names.ts";
 import { StoreLabels } from "./label-queries.ts";
 import { KEY_BYTES_FACTOR, KEY_BYTES_MIN, METADATA_FAMILIES_MAX } from "./limits.ts";
-import { readPageList, sealMetrics } from "./metric-block.ts";
+import { readPlace, sealMetrics } from "./metric-block.ts";
 import { MetricHead } from "./metric-head.ts";
 import { MetricRecordWriter } from "./metric-record.ts";
 import { selectMetrics } from "./metric-select.ts";
@@ -27,6 +27,7 @@ import { createPacer } from "./pacer.ts";
 import { StoreCore } from "./store-core.ts";
 import type { Signal } from "./store-core.ts";
 import { StoreCounters } from "./store-counters.ts";
+import { TimeRows } from "./time-rows.ts";
 
 /** Instead of a series' number. */
 const NOT_WANTED = -2;
@@ -87,9 +88,9 @@ class DurableMetricStore implements MetricStore {
     this.#core = core;
     this.#options = options;
     this.#metadata = metadata;
-    this.#labels = new StoreLabels(core, (payload) => {
-      const pages = readPageList(payload);
-      return { minMs: pages[0]?.minMs ?? Infinity, maxMs: pages.at(-1)?.maxMs ?? -Infinity };
+    this.#labels = new StoreLabels(core, (block) => {
+      const times = new TimeRows(block);
+      return (payload) => times.row(readPlace(payload).row);
     });
     this.#counters = new StoreCounters();
   }

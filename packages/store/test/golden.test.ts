@@ -4,16 +4,18 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { nodeFileSystem } from "@finch/runtime";
+import { nodeFileSystem, systemClock } from "@finch/runtime";
 import { openBlock } from "../src/block.ts";
 import type { Block } from "../src/block.ts";
 import { readLogPage, readLogPageList } from "../src/log-block.ts";
 import { LogRecordWriter, readLogRecord } from "../src/log-record.ts";
 import { openLogStore } from "../src/log-store.ts";
-import { readMetricPages, readPageList } from "../src/metric-block.ts";
+import { readChunks, readPlace } from "../src/metric-block.ts";
 import { MetricRecordWriter, readMetricRecord } from "../src/metric-record.ts";
 import { openMetricStore } from "../src/metric-store.ts";
+import { createPacer } from "../src/pacer.ts";
 import { PageCache } from "../src/page-cache.ts";
+import { TimeRows } from "../src/time-rows.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
 import {
   labelsOfSeries,
@@ -125,15 +127,17 @@ test("metrics-block", async () => {
   }
   const block = await compareBlock("metrics-block", fileSystem);
   const found: unknown[] = [];
-  for await (const page of block.seriesOf(Uint32Array.of(0, 1))) {
+  for await (const page of block.index.seriesOf(Uint32Array.of(0, 1))) {
     for (const { labels, payload } of page) {
-      for await (const { timestampsMs, values } of readMetricPages(block, readPageList(payload))) {
-        found.push([
-          labels.get("__name__"),
-          timestampsMs.map((t) => t - NOW_MS).join(),
-          values.join(),
-        ]);
-      }
+      const { row, chunk } = readPlace(payload);
+      const timestampsMs = await new TimeRows(block).times(row);
+      const values = new Float64Array(timestampsMs.length);
+      await readChunks(block, [{ chunk, values, accept() {} }], createPacer(systemClock));
+      found.push([
+        labels.get("__name__"),
+        timestampsMs.map((t) => t - NOW_MS).join(),
+        values.join(),
+      ]);
     }
   }
   await block.close();
@@ -152,7 +156,7 @@ test("logs-block", async () => {
   }
   const block = await compareBlock("logs-block", fileSystem);
   const found: unknown[] = [];
-  for await (const page of block.seriesOf(Uint32Array.of(0, 1))) {
+  for await (const page of block.index.seriesOf(Uint32Array.of(0, 1))) {
     for (const { labels, payload } of page) {
       for (const ref of readLogPageList(payload))
         found.push([

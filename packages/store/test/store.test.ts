@@ -378,7 +378,7 @@ describe("damage", () => {
     assert.equal((await readSamples(store)).size, 0);
   });
 
-  for (const file of ["meta.json", "index.bin", "pages.bin", "metadata.bin"]) {
+  for (const file of ["meta.json", "index.bin", "pages.bin", "times.bin", "metadata.bin"]) {
     test(`a flipped bit anywhere in ${file} is found and named`, async () => {
       const fileSystem = new FaultyFileSystem();
       const options = storeOptions(fileSystem);
@@ -394,13 +394,9 @@ describe("damage", () => {
       }
       const path = `${BLOCK}/${file}`;
       const size = await fileSystem.sizeOf(path);
-      // The first 16 bytes of pages and metadata are read by other tools only; blank space in the meta file means nothing.
-      for (
-        let offset = file === "index.bin" || file === "meta.json" ? 0 : 16;
-        offset < size;
-        offset++
-      ) {
-        if (file === "index.bin" && offset >= 12 && offset < 16) continue;
+      // The header of the metadata and the reserve of every header are read by nobody; blank space in the meta file means nothing.
+      for (let offset = file === "metadata.bin" ? 16 : 0; offset < size; offset++) {
+        if (file !== "meta.json" && offset >= 12 && offset < 16) continue;
         const before = (await fileSystem.readFile(path))[offset]!;
         if (file === "meta.json" && (before === 32 || before === 10)) continue;
         fileSystem.flipBit(path, offset);
@@ -414,7 +410,7 @@ describe("damage", () => {
         else {
           assert.match(
             String(outcome.code),
-            /^store\/(corrupt-file|newer-format)$/,
+            /^store\/(corrupt-file|newer-format|older-format)$/,
             `offset ${offset}: ${outcome.message}`,
           );
           assert.ok(outcome.message.includes(path));
