@@ -2,7 +2,7 @@
 import type { Labels } from "@finch/model";
 import type { Evaluation } from "./evaluation.ts";
 import { labelHashShare } from "./label-hash.ts";
-import { ABSENT, copyStep, emptySeries, withHistogramsOf } from "./values.ts";
+import { ABSENT, copyStep, emptySeries, FLOAT, withHistogramsOf } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
 /** Series that share the grouping labels. */
@@ -17,6 +17,9 @@ type Picker = (
   param: number,
   picked: number[],
 ) => void;
+
+/** Ranks kept by insertion; more of them are sorted. */
+const INSERTED_MAX = 64;
 
 /** For a single step the result is in the order of the ranks, group by group. */
 export async function rankWithinGroups(
@@ -76,9 +79,13 @@ function pickExtremes(
   const k = Math.trunc(rank.k);
   if (k < 1) return;
   const { sign } = rank;
+  if (k > INSERTED_MAX) {
+    pickSorted(members, step, { k, sign }, picked);
+    return;
+  }
   for (let index = 0; index < members.length; index++) {
     const { values, present } = members[index]!;
-    if (present[step] === 0) continue;
+    if (present[step] !== FLOAT) continue;
     const value = sign * values[step]!;
     if (picked.length >= k && !isBetter(value, sign * members[picked[k - 1]!]!.values[step]!))
       continue;
@@ -90,6 +97,23 @@ function pickExtremes(
     }
     picked[at] = index;
   }
+}
+
+/** The same for a large `k`, where moving ranks along would take a time that grows with the square of it. */
+function pickSorted(
+  members: readonly OutputSeries[],
+  step: number,
+  { k, sign }: { k: number; sign: 1 | -1 },
+  picked: number[],
+): void {
+  for (let index = 0; index < members.length; index++)
+    if (members[index]!.present[step] === FLOAT) picked.push(index);
+  picked.sort((a, b) => {
+    const left = sign * members[a]!.values[step]!;
+    const right = sign * members[b]!.values[step]!;
+    return isBetter(left, right) ? -1 : isBetter(right, left) ? 1 : 0;
+  });
+  if (picked.length > k) picked.length = k;
 }
 
 function isBetter(a: number, b: number): boolean {

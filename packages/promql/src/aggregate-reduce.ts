@@ -1,5 +1,6 @@
 /** Aggregations that reduce a group to one column. Each takes the members one after the other and runs over their columns. */
 import type { AggregateOperator } from "./ast.ts";
+import type { Breather } from "./pace.ts";
 import { quantileOfSorted } from "./quantile.ts";
 import type { OutputSeries } from "./values.ts";
 
@@ -49,7 +50,7 @@ export function reduceGroup(
       spreadGroup(members, out, operator === "stddev");
       break;
     case "quantile":
-      quantileGroup(members, param!, out);
+      for (let step = 0; step < steps; step++) quantileStep(members, param!, step, out);
       break;
   }
   return out;
@@ -198,14 +199,32 @@ function spreadGroup(members: readonly OutputSeries[], out: Columns, isDeviation
   }
 }
 
-function quantileGroup(members: readonly OutputSeries[], phi: Float64Array, out: Columns): void {
-  const scratch = new Float64Array(members.length);
-  for (let step = 0; step < phi.length; step++) {
-    let count = 0;
-    for (const { values, present } of members)
-      if (present[step] === 1) scratch[count++] = values[step]!;
-    if (count === 0) continue;
-    out.values[step] = quantileOfSorted(phi[step]!, scratch.subarray(0, count).sort());
-    out.present[step] = 1;
+/** {@link reduceGroup} for `quantile`, which sorts at every step, with breaths between them. */
+export async function reduceToQuantile(
+  breather: Breather,
+  members: readonly OutputSeries[],
+  phi: Float64Array,
+): Promise<Columns> {
+  const steps = phi.length;
+  const out = { values: new Float64Array(steps), present: new Uint8Array(steps) };
+  for (let step = 0; step < steps; step++) {
+    quantileStep(members, phi, step, out);
+    if (breather.isBreathDue()) await breather.breathe();
   }
+  return out;
+}
+
+function quantileStep(
+  members: readonly OutputSeries[],
+  phi: Float64Array,
+  step: number,
+  out: Columns,
+): void {
+  const scratch = new Float64Array(members.length);
+  let count = 0;
+  for (const { values, present } of members)
+    if (present[step] === 1) scratch[count++] = values[step]!;
+  if (count === 0) return;
+  out.values[step] = quantileOfSorted(phi[step]!, scratch.subarray(0, count).sort());
+  out.present[step] = 1;
 }

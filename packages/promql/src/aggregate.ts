@@ -4,7 +4,7 @@ import type { Labels } from "@finch/model";
 import { countValues } from "./aggregate-count-values.ts";
 import { rankWithinGroups } from "./aggregate-rank.ts";
 import type { Group } from "./aggregate-rank.ts";
-import { reduceGroup } from "./aggregate-reduce.ts";
+import { reduceGroup, reduceToQuantile } from "./aggregate-reduce.ts";
 import type { Reduction } from "./aggregate-reduce.ts";
 import { reduceMixedGroup } from "./aggregate-histograms.ts";
 import type { Aggregate, Position } from "./ast.ts";
@@ -12,6 +12,7 @@ import { unwrapParens } from "./ast.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { formatGoFloat } from "@finch/model";
 import { executionError } from "./errors.ts";
+import type { Breather } from "./pace.ts";
 import { floatsOfAll, HISTOGRAM, isAnywherePresent } from "./values.ts";
 import type { Grid, OutputSeries } from "./values.ts";
 import { quoteString } from "./quote.ts";
@@ -37,7 +38,12 @@ export async function evaluateAggregate(
       if (isExtreme && input.some(hasHistogram))
         evaluation.annotations.ignoredInAggregation(operator, expr.position);
       const ranked = isExtreme ? floatsOfAll(input) : input;
-      return await rankWithinGroups(evaluation, operator, groupSeries(ranked, grouping), param);
+      return await rankWithinGroups(
+        evaluation,
+        operator,
+        await groupSeries(evaluation, ranked, grouping),
+        param,
+      );
     }
     case "quantile":
       assert(param !== undefined && expr.param !== undefined, "the parser has seen a parameter");
@@ -47,7 +53,7 @@ export async function evaluateAggregate(
       break;
   }
   const reduction = { operator, param, position: expr.expr.position };
-  return await reduceGroups(evaluation, groupSeries(input, grouping), reduction);
+  return await reduceGroups(evaluation, await groupSeries(evaluation, input, grouping), reduction);
 }
 
 function hasHistogram({ histograms, present }: OutputSeries): boolean {
@@ -64,13 +70,18 @@ function groupingOf({ grouping, without }: Pick<Aggregate, "grouping" | "without
   return (labels) => labels.drop(names);
 }
 
-function groupSeries(input: readonly OutputSeries[], grouping: Grouping): readonly Group[] {
+async function groupSeries(
+  breather: Breather,
+  input: readonly OutputSeries[],
+  grouping: Grouping,
+): Promise<readonly Group[]> {
   const groups = new Map<string, Group>();
   for (const series of input) {
     const labels = grouping(series.labels);
     const group = groups.get(labels.key);
     if (group === undefined) groups.set(labels.key, { labels, members: [series] });
     else group.members.push(series);
+    if (breather.isBreathDue()) await breather.breathe();
   }
   return [...groups.values()];
 }
@@ -84,7 +95,9 @@ async function reduceGroups(
   for (const { labels, members } of groups) {
     const columns = members.some(({ histograms }) => histograms !== undefined)
       ? reduceMixedGroup(members, reduction, evaluation.annotations)
-      : reduceGroup(members, reduction);
+      : reduction.operator === "quantile"
+        ? await reduceToQuantile(evaluation, members, reduction.param!)
+        : reduceGroup(members, reduction);
     const { values, present } = columns;
     if (!isAnywherePresent(present)) continue;
     output.push({ labels, dropName: members.some((member) => member.dropName), ...columns });

@@ -15,8 +15,8 @@ export async function combineSets(
 ): Promise<readonly OutputSeries[]> {
   const [left, right] = sides;
   const signatures = new Signatures(expr.matching);
-  const leftNumbers = signatures.numbersOf(left);
-  const rightNumbers = signatures.numbersOf(right);
+  const leftNumbers = await signatures.numbersOf(evaluation, left);
+  const rightNumbers = await signatures.numbersOf(evaluation, right);
   const isOr = expr.operator === "or";
   const [masked, maskedNumbers] = isOr ? [right, rightNumbers] : [left, leftNumbers];
   const [masking, maskingNumbers] = isOr ? [left, leftNumbers] : [right, rightNumbers];
@@ -33,5 +33,5 @@ export async function combineSets(
     if (isAnywherePresent(present)) output.push({ ...series, present });
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
-  return evaluation.options.delayedNameRemoval ? output : mergeSameLabels(output);
+  return evaluation.options.delayedNameRemoval ? output : await mergeSameLabels(evaluation, output);
 }

@@ -41,8 +41,8 @@ export async function combineVectors(
   // As in Prometheus, fill_left stands in for the side with many, also where group_right makes that the right one.
   const { fillLeft: fillMany, fillRight: fillOne } = matching;
   const signatures = new Signatures(matching);
-  const manyNumbers = signatures.numbersOf(many);
-  const oneGroups = groupByNumber(signatures.numbersOf(one), signatures.count);
+  const manyNumbers = await signatures.numbersOf(evaluation, many);
+  const oneGroups = groupByNumber(await signatures.numbersOf(evaluation, one), signatures.count);
   const manyGroups = groupByNumber(manyNumbers, signatures.count);
   refuseDuplicates(expr, grid, { one, oneGroups, many, hasFill });
   const join = new Join(evaluation, grid, expr, swapped);
@@ -51,11 +51,16 @@ export async function combineVectors(
     const oneSide = (oneGroups[number] ?? []).map((index) => one[index]!);
     if (hasFill) joinFilled(join, grid, expr, { manySide, oneSide, fillMany, fillOne });
     else if (manySide.length > 0 && oneSide.length > 0)
-      for (const m of manySide) for (const o of oneSide) join.pair(m, o);
+      for (const m of manySide) {
+        for (const o of oneSide) join.pair(m, o);
+        if (evaluation.isBreathDue()) await evaluation.breathe();
+      }
     join.closeGroup();
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
-  return evaluation.options.delayedNameRemoval ? join.output : mergeSameLabels(join.output);
+  return evaluation.options.delayedNameRemoval
+    ? join.output
+    : await mergeSameLabels(evaluation, join.output);
 }
 
 interface DuplicateInput {

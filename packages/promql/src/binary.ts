@@ -85,6 +85,7 @@ async function combineWithScalar(
       if (evaluation.isBreathDue()) await evaluation.breathe();
       continue;
     }
+    evaluation.spend(series.values.length);
     const values = new Float64Array(series.values.length);
     let { present } = series;
     if (isArithmetic(operator))
@@ -103,7 +104,9 @@ async function combineWithScalar(
       output.push(keepsName ? result : evaluation.withoutName(result));
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
-  return keepsName || evaluation.options.delayedNameRemoval ? output : mergeSameLabels(output);
+  return keepsName || evaluation.options.delayedNameRemoval
+    ? output
+    : await mergeSameLabels(evaluation, output);
 }
 
 /** Step by step, for series that have histograms. A comparison keeps the sample of the vector, whichever side that is. */

@@ -17,6 +17,7 @@ import { withResetHint } from "./histogram-arithmetic.ts";
 import { RangeNotes } from "./range-notes.ts";
 import * as rates from "./range-rate.ts";
 import * as statistics from "./range-statistics.ts";
+import { runInSlices, windowWork } from "./range-slices.ts";
 import { pickPresent } from "./results.ts";
 import { loadRange, referenceTimes } from "./select.ts";
 import { countPresent, emptySeries, FLOAT, makeGrid, withHistogramsOf } from "./values.ts";
@@ -117,12 +118,14 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
   const output: OutputSeries[] = [];
   const needsScratch = SORTS.has(expr.name);
   let slidOver: Float64Array | undefined;
+  let work = 0;
   let scratch = new Float64Array(0);
   for (const series of ranges.series) {
     const { timestampsMs, values, histograms } = series;
     // Series of one scrape may share their column of times: then the windows are the same as well.
     if (!isSameColumn(timestampsMs, slidOver)) {
       slideWindows(timestampsMs, ranges.ends, ranges.windowMs, bounds);
+      work = windowWork(bounds);
       if (needsScratch) {
         const widest = widestWindow(bounds.first, bounds.last);
         if (scratch.length < widest) scratch = new Float64Array(widest);
@@ -147,7 +150,8 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
       params,
       scratch,
     };
-    const found = (histograms === undefined ? run : runMixed)(input, out);
+    const apply = histograms === undefined ? run : runMixed;
+    const found = await runInSlices(evaluation, apply, work, { input, out });
     if (found > 0) {
       output.push(KEEPS_NAME.has(expr.name) ? out : evaluation.withoutName(out));
       evaluation.spend(grid.steps);

@@ -19,6 +19,7 @@ import { mathFunction, roundTo } from "./call-math.ts";
 import { evaluateAbsentOverTime, evaluateRangeCall } from "./call-ranges.ts";
 import { unsupportedError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
+import type { Breather } from "./pace.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { evaluateSelector } from "./select.ts";
 import { ABSENT, FLOAT, floatsOfAll, isAnywherePresent, mergeSameLabels } from "./values.ts";
@@ -85,17 +86,20 @@ function mapping(
     const apply = await makeApply(context);
     const output: OutputSeries[] = [];
     for (const series of input) {
+      evaluation.spend(series.values.length);
       output.push(evaluation.withoutName({ ...series, values: series.values.map(apply) }));
       if (evaluation.isBreathDue()) await evaluation.breathe();
     }
-    return vectorOf(evaluation, output);
+    return await vectorOf(evaluation, output);
   };
 }
 
-function vectorOf(evaluation: Evaluation, series: readonly OutputSeries[]): Value {
+async function vectorOf(evaluation: Evaluation, series: readonly OutputSeries[]): Promise<Value> {
   return {
     kind: "vector",
-    series: evaluation.options.delayedNameRemoval ? series : mergeSameLabels(series),
+    series: evaluation.options.delayedNameRemoval
+      ? series
+      : await mergeSameLabels(evaluation, series),
   };
 }
 
@@ -114,7 +118,7 @@ function clamping(
         output.push(evaluation.withoutName({ ...series, values, present }));
       if (evaluation.isBreathDue()) await evaluation.breathe();
     }
-    return vectorOf(evaluation, output);
+    return await vectorOf(evaluation, output);
   };
 }
 
@@ -170,7 +174,7 @@ const timestamp: CallImplementation = async (context) => {
           values: columnOf(grid, seconds),
           present: present.map((kind) => (kind === ABSENT ? ABSENT : FLOAT)),
         }));
-  return vectorOf(
+  return await vectorOf(
     evaluation,
     input.map((series) => evaluation.withoutName(series)),
   );
@@ -185,7 +189,7 @@ const startTimestamp: CallImplementation = async (context) => {
     return { kind: "vector", series: [] };
   }
   const input = await evaluateSelector(evaluation, grid, arg, "start-timestamps");
-  return vectorOf(
+  return await vectorOf(
     evaluation,
     input.map((series) => evaluation.withoutName(series)),
   );
@@ -235,7 +239,11 @@ function oneSeries(values: Float64Array): Value {
 
 /** Sorting shows in instant queries only: a range query orders its series by labels. */
 function sorting(
-  order: (series: readonly OutputSeries[], names: readonly string[]) => readonly OutputSeries[],
+  order: (
+    breather: Breather,
+    series: readonly OutputSeries[],
+    names: readonly string[],
+  ) => Promise<readonly OutputSeries[]>,
 ): CallImplementation {
   return async (context) => {
     const { evaluation, expr } = context;
@@ -243,7 +251,7 @@ function sorting(
     if (evaluation.options.grid.steps > 1) evaluation.annotations.sortInRange(expr.position);
     return {
       kind: "vector",
-      series: order(input, stringArgs(context, 1)),
+      series: await order(evaluation, input, stringArgs(context, 1)),
     };
   };
 }
@@ -264,7 +272,7 @@ const quantiles: CallImplementation = async (context) => {
     warnAboutQuantile(evaluation, phi, expr.args[index]!.position);
     output.push(...(await histogramQuantiles(context, { input, phi, label: label.value })));
   }
-  return vectorOf(evaluation, output);
+  return await vectorOf(evaluation, output);
 };
 
 const IMPLEMENTATIONS = new Map<string, CallImplementation>([
@@ -295,7 +303,7 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
     "histogram_fraction",
     async (context) => {
       const [lower, upper] = [await scalarArg(context, 0), await scalarArg(context, 1)];
-      return vectorOf(
+      return await vectorOf(
         context.evaluation,
         await histogramFraction(context, { input: await vectorArg(context, 2), lower, upper }),
       );
@@ -307,7 +315,7 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
       const phi = await scalarArg(context, 0);
       const input = await vectorArg(context, 1);
       warnAboutQuantile(context.evaluation, phi, context.expr.args[0]!.position);
-      return vectorOf(
+      return await vectorOf(
         context.evaluation,
         await histogramQuantile(context, { input, phi, argument: 1 }),
       );
@@ -319,14 +327,22 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
     "label_join",
     async (context) => ({
       kind: "vector",
-      series: labelJoin(stringArgs(context, 1), await vectorArg(context, 0)),
+      series: await labelJoin(
+        context.evaluation,
+        stringArgs(context, 1),
+        await vectorArg(context, 0),
+      ),
     }),
   ],
   [
     "label_replace",
     async (context) => ({
       kind: "vector",
-      series: labelReplace(stringArgs(context, 1), await vectorArg(context, 0)),
+      series: await labelReplace(
+        context.evaluation,
+        stringArgs(context, 1),
+        await vectorArg(context, 0),
+      ),
     }),
   ],
   [
@@ -366,10 +382,16 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
     }),
   ],
   ["scalar", scalar],
-  ["sort", sorting((series) => sortByValue(floatsOfAll(series), false))],
-  ["sort_by_label", sorting((series, names) => sortByLabel(series, names, false))],
-  ["sort_by_label_desc", sorting((series, names) => sortByLabel(series, names, true))],
-  ["sort_desc", sorting((series) => sortByValue(floatsOfAll(series), true))],
+  ["sort", sorting((breather, series) => sortByValue(breather, floatsOfAll(series), false))],
+  [
+    "sort_by_label",
+    sorting((breather, series, names) => sortByLabel(breather, series, names, false)),
+  ],
+  [
+    "sort_by_label_desc",
+    sorting((breather, series, names) => sortByLabel(breather, series, names, true)),
+  ],
+  ["sort_desc", sorting((breather, series) => sortByValue(breather, floatsOfAll(series), true))],
   [
     "start",
     ({ grid, evaluation }) =>
@@ -393,7 +415,7 @@ const IMPLEMENTATIONS = new Map<string, CallImplementation>([
 for (const name of HISTOGRAM_NUMBERS.keys()) {
   IMPLEMENTATIONS.set(name, async (context) => {
     const series = await histogramNumbers(context, await vectorArg(context, 0));
-    return vectorOf(context.evaluation, series);
+    return await vectorOf(context.evaluation, series);
   });
 }
 for (const { name, args, returns } of FUNCTIONS.values()) {
@@ -405,8 +427,9 @@ for (const { name, args, returns } of FUNCTIONS.values()) {
       mapping(() => Promise.resolve(apply)),
     );
   else if (args.includes("matrix")) {
-    IMPLEMENTATIONS.set(name, async (context) =>
-      vectorOf(context.evaluation, await evaluateRangeCall(context)),
+    IMPLEMENTATIONS.set(
+      name,
+      async (context) => await vectorOf(context.evaluation, await evaluateRangeCall(context)),
     );
   } else if (returns === "vector" && /^(?:day_of_|days_in_|hour|minute|month|year)/.test(name))
     IMPLEMENTATIONS.set(name, dates(name));

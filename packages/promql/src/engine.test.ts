@@ -169,8 +169,33 @@ for (const [name, call, more] of [
   });
 }
 
-void test("queries at once share a number of samples, and give it back", async () => {
-  const shared = createEngine({ clock: systemClock, limits: { samplesTogetherMax: 400 } });
+void test("what an expression holds is given back when the one around it has its value", async () => {
+  const samplesOf = async (query: string) => {
+    const range = { startMs: 0, endMs: 600_000, stepMs: 60_000 };
+    return (await engine.rangeQuery({ source, query, ...range })).statistics.samplesPeak;
+  };
+  const once = await samplesOf("abs(requests_total)");
+  const chain = await samplesOf(`${"abs(".repeat(20)}requests_total${")".repeat(20)}`);
+  const sums = await samplesOf(Array.from({ length: 20 }, () => "sum(requests_total)").join(" + "));
+  assert.equal(chain, once);
+  assert.ok(sums < 2 * once, `${sums} of ${once}`);
+});
+
+void test("a query is refused what is more than its memory", async () => {
+  const limits = { memoryBytesMax: 100_000 };
+  const small = createEngine({ clock: systemClock, limits });
+  const range = { startMs: 0, endMs: 600_000, source };
+  const query = "sum(vector(1)) or requests_total";
+  assert.equal((await small.rangeQuery({ ...range, query, stepMs: 60_000 })).series.length, 4);
+  await assert.rejects(small.rangeQuery({ ...range, query, stepMs: 100 }), {
+    kind: "unprocessable",
+    code: "promql/too-much-memory",
+    message: /more than 0.1 MiB of memory/,
+  });
+});
+
+void test("queries at once share memory, and give it back", async () => {
+  const shared = createEngine({ clock: systemClock, limits: { memoryTogetherBytesMax: 10_000 } });
   const query = { source, query: "rate(requests_total[5m])", timeMs: 600_000 };
   const answers = await Promise.allSettled(
     Array.from({ length: 8 }, () => shared.instantQuery(query)),
@@ -185,5 +210,5 @@ void test("queries at once share a number of samples, and give it back", async (
   const again = await Promise.allSettled(
     Array.from({ length: 8 }, () => shared.instantQuery(query)),
   );
-  assert.equal(again.filter(({ status }) => status === "rejected").length, refused.length);
+  assert.ok(again.some(({ status }) => status === "fulfilled"));
 });

@@ -18,6 +18,8 @@ import type { EvaluationOptions } from "./evaluation.ts";
 import { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS, DEFAULT_SUBQUERY_STEP_MS } from "./limits.ts";
 import type { EngineLimits } from "./limits.ts";
 import { parseQuery } from "./parser.ts";
+import { createSharedMemory } from "./query-memory.ts";
+import type { SharedMemory } from "./query-memory.ts";
 import { statisticsSelectors } from "./plan.ts";
 import { resolveDurations } from "./resolve-durations.ts";
 import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
@@ -30,6 +32,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   /** Defaults: {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<EngineLimits>;
+  /** What the engine's queries hold together, when queries elsewhere count as well. */
+  readonly sharedMemory?: SharedMemory;
   /** How long a sample stays current; 5 minutes unless given. */
   readonly lookbackMs?: number;
   /** Step of subqueries that name none; 1 minute unless given. */
@@ -95,7 +99,8 @@ export interface Engine {
 }
 
 export function createEngine(engineOptions: EngineOptions): Engine {
-  const options = { ...engineOptions, together: { samplesHeld: 0, queries: 0 } };
+  const sharedMemory = engineOptions.sharedMemory ?? createSharedMemory();
+  const options = { ...engineOptions, sharedMemory };
   const prepare = (query: string): PreparedQuery => {
     const expr = parseQuery(query);
     if (options.experimentalFunctions !== true) refuseExperimental(query, expr);
@@ -160,7 +165,7 @@ function badRange(message: string): FinchError {
 type Answer<T> = (evaluation: Evaluation, expr: Expr, grid: Grid) => Promise<T>;
 
 async function run<T extends object>(
-  options: EngineOptions & Pick<EvaluationOptions, "together">,
+  options: EngineOptions & Pick<EvaluationOptions, "sharedMemory">,
   request: (EvaluateAt | EvaluateRange) & { readonly parseMs?: number },
   grid: Grid,
   answer: Answer<T>,
@@ -189,7 +194,7 @@ async function run<T extends object>(
     source,
     clock,
     limits,
-    together: options.together,
+    sharedMemory: options.sharedMemory,
     lookbackMs: request.lookbackMs ?? options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
     subqueryStepMs: options.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS,
     experimentalFunctions: options.experimentalFunctions ?? false,
@@ -205,6 +210,7 @@ async function run<T extends object>(
     signal.throwIfAborted();
     const result = await answer(evaluation, resolved, grid);
     const { annotations, seriesRead: series, samplesRead: samples, selectMs } = evaluation;
+    const { samplesPeak, bytesPeak } = evaluation.memory;
     const timeMs = {
       parse: request.parseMs ?? 0,
       select: selectMs,
@@ -214,7 +220,7 @@ async function run<T extends object>(
       ...result,
       warnings: annotations.warnings,
       infos: annotations.infos,
-      statistics: { series, samples, timeMs },
+      statistics: { series, samples, samplesPeak, bytesPeak, timeMs },
     };
   } catch (error) {
     throw signal.aborted ? abortError(signal.reason) : error;
@@ -258,7 +264,10 @@ async function evaluateInstant(
       "range vectors come from selectors and subqueries",
     );
     const { series, references } = await evaluateRangeVector(evaluation, grid, node);
-    return { type: "matrix", series: cutRange(series, references[0]!, node.rangeMs) };
+    return {
+      type: "matrix",
+      series: await cutRange(evaluation, series, references[0]!, node.rangeMs),
+    };
   }
   const value = await evaluation.evaluate(grid, expr);
   switch (value.kind) {
@@ -267,7 +276,11 @@ async function evaluateInstant(
     case "scalar":
       return { type: "scalar", timeMs, value: value.values[0]! };
     case "vector":
-      return { type: "vector", timeMs, ...vectorColumns(finishSeries(evaluation, value.series)) };
+      return {
+        type: "vector",
+        timeMs,
+        ...vectorColumns(await finishSeries(evaluation, value.series)),
+      };
   }
 }
 
@@ -288,6 +301,6 @@ async function evaluateMatrix(
   const series =
     value.kind === "scalar"
       ? [scalarSeries(Labels.EMPTY, value.values)]
-      : finishSeries(evaluation, value.series);
-  return { type: "matrix", series: matrixOf(series, grid) };
+      : await finishSeries(evaluation, value.series);
+  return { type: "matrix", series: await matrixOf(evaluation, series, grid) };
 }

@@ -16,10 +16,18 @@ import type { Grid, OutputSeries, ScalarValue, Value, VectorValue } from "./valu
 
 /** The value of an expression that is not a range vector. */
 export async function evaluate(evaluation: Evaluation, grid: Grid, expr: Expr): Promise<Value> {
+  evaluation.memory.enter();
+  const value = await evaluateOnce(evaluation, grid, expr);
+  evaluation.memory.leave();
+  return value;
+}
+
+/** What does not depend on the step is evaluated for one and spread. */
+async function evaluateOnce(evaluation: Evaluation, grid: Grid, expr: Expr): Promise<Value> {
   const isWorthIt = expr.kind !== "number" && expr.kind !== "string" && expr.kind !== "paren";
   if (isWorthIt && grid.steps > 1 && isStepInvariant(expr)) {
     const once = await evaluateNode(evaluation, { ...grid, steps: 1 }, expr);
-    return spread(once, grid.steps);
+    return await spread(evaluation, once, grid.steps);
   }
   return await evaluateNode(evaluation, grid, expr);
 }
@@ -63,11 +71,13 @@ async function evaluateUnary(evaluation: Evaluation, grid: Grid, expr: Unary): P
   }
   return {
     kind: "vector",
-    series: evaluation.options.delayedNameRemoval ? series : mergeSameLabels(series),
+    series: evaluation.options.delayedNameRemoval
+      ? series
+      : await mergeSameLabels(evaluation, series),
   };
 }
 
-function spread(value: Value, steps: number): Value {
+async function spread(evaluation: Evaluation, value: Value, steps: number): Promise<Value> {
   switch (value.kind) {
     case "string":
       return value;
@@ -79,13 +89,18 @@ function spread(value: Value, steps: number): Value {
       return scalar;
     }
     case "vector": {
-      const series = value.series.map((one) => ({
-        labels: one.labels,
-        dropName: one.dropName,
-        values: new Float64Array(steps).fill(one.values[0]!),
-        present: new Uint8Array(steps).fill(one.present[0]!),
-        histograms: one.histograms && Array.from({ length: steps }, () => one.histograms![0]),
-      }));
+      const series: OutputSeries[] = [];
+      for (const one of value.series) {
+        evaluation.spend(steps);
+        series.push({
+          labels: one.labels,
+          dropName: one.dropName,
+          values: new Float64Array(steps).fill(one.values[0]!),
+          present: new Uint8Array(steps).fill(one.present[0]!),
+          histograms: one.histograms && Array.from({ length: steps }, () => one.histograms![0]),
+        });
+        if (evaluation.isBreathDue()) await evaluation.breathe();
+      }
       const vector: VectorValue = { kind: "vector", series };
       return vector;
     }

@@ -3,13 +3,15 @@
  * the start of the query to its end; one query at a time works on it.
  */
 import type { Labels } from "@finch/model";
-import { assert, FinchError } from "@finch/runtime";
+import { assert } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { Annotations } from "./annotations.ts";
 import type { Expr, VectorSelector } from "./ast.ts";
-import { ERROR_CODES } from "./errors.ts";
 import { SLICE_MS } from "./limits.ts";
 import type { EngineLimits } from "./limits.ts";
+import type { Breather } from "./pace.ts";
+import { QueryMemory } from "./query-memory.ts";
+import type { SharedMemory } from "./query-memory.ts";
 import type { SeriesSource } from "./source.ts";
 import type { Grid, OutputSeries, RangeSeries, Value } from "./values.ts";
 
@@ -19,6 +21,9 @@ export interface QueryStatistics {
   readonly series: number;
   /** Samples read from the source. */
   readonly samples: number;
+  /** The most samples, and bytes of columns, held at a time. */
+  readonly samplesPeak: number;
+  readonly bytesPeak: number;
   /** Time by stage, in milliseconds; `evaluate` includes breaths taken for others. */
   readonly timeMs: { readonly parse: number; readonly select: number; readonly evaluate: number };
 }
@@ -32,8 +37,8 @@ export interface EvaluationOptions {
   readonly source: SeriesSource;
   readonly clock: Clock;
   readonly limits: EngineLimits;
-  /** What all queries of the engine hold; each adds its own and takes it back at its end. */
-  readonly together: { samplesHeld: number; queries: number };
+  /** What all queries hold; each adds its own and takes it back at its end. */
+  readonly sharedMemory: SharedMemory;
   readonly lookbackMs: number;
   readonly subqueryStepMs: number;
   readonly experimentalFunctions: boolean;
@@ -59,21 +64,20 @@ const runLater: (callback: () => void) => void =
 /** Labels that go when an operation changes what a value means. */
 export const NAME_LABELS: ReadonlySet<string> = new Set(["__name__", "__type__", "__unit__"]);
 
-export class Evaluation {
+export class Evaluation implements Breather {
   readonly options: EvaluationOptions;
   readonly annotations: Annotations;
+  readonly memory: QueryMemory;
   /** What selectors of this query loaded, by selector and time. */
   readonly selections = new Map<string, Promise<readonly RangeSeries[]>>();
   seriesRead = 0;
   samplesRead = 0;
   selectMs = 0;
-  #samplesHeld = 0;
-  #isReleased = false;
   #sliceEndMs: number;
 
   constructor(options: EvaluationOptions) {
     this.options = options;
-    options.together.queries++;
+    this.memory = new QueryMemory(options.limits, options.sharedMemory);
     this.annotations = new Annotations(options.query);
     this.#sliceEndMs = options.clock.monotonicMs() + SLICE_MS;
   }
@@ -97,32 +101,14 @@ export class Evaluation {
     return value.values;
   }
 
-  /** Counts samples against the limit of the query. */
-  spend(samples: number): void {
-    const { limits, together } = this.options;
-    this.#samplesHeld += samples;
-    if (!this.#isReleased) together.samplesHeld += samples;
-    if (this.#samplesHeld > limits.samplesMax) throw tooManySamples(limits.samplesMax);
-    if (together.samplesHeld <= limits.samplesTogetherMax) return;
-    // The large ones make room: a small query goes on, however much the others hold.
-    if (this.#samplesHeld * together.queries > limits.samplesTogetherMax) {
-      // At once, so that not all of them give way.
-      this.release();
-      throw new FinchError(
-        "unavailable",
-        ERROR_CODES.busy,
-        `the queries that run now hold ${limits.samplesTogetherMax} samples, which is all they may; try again shortly`,
-        { retryAfterSeconds: 2 },
-      );
-    }
+  /** Counts a series that an expression makes: `steps` long, `samples` of them there. */
+  spend(steps: number, samples = steps): void {
+    this.memory.makeSeries(steps, samples);
   }
 
   /** Gives back what was counted; called when the query has ended, whichever way. */
   release(): void {
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    this.options.together.samplesHeld -= this.#samplesHeld;
-    this.options.together.queries--;
+    this.memory.release();
   }
 
   /** Whether the slice of time is used up; then `await breathe()`. Cheap enough for once a series. */
@@ -147,12 +133,4 @@ export class Evaluation {
     if (this.options.delayedNameRemoval) return { labels, dropName: true };
     return { labels: labels.drop(NAME_LABELS), dropName: false };
   }
-}
-
-function tooManySamples(limit: number): FinchError {
-  return new FinchError(
-    "unprocessable",
-    ERROR_CODES.samples,
-    `query processing would load too many samples into memory in query execution (limit ${limit})`,
-  );
 }

@@ -42,6 +42,7 @@ export { combineHistograms, compactHistogram } from "./histogram-arithmetic.ts";
 export { detectReset } from "./histogram-resets.ts";
 export { formatHistogram, populatedBuckets } from "./histogram-text.ts";
 export type { PopulatedBucket } from "./histogram-text.ts";
+export type { SharedMemory } from "./query-memory.ts";
 export { createMemorySource } from "./memory-source.ts";
 export type {
   ElementsResult,

@@ -1,9 +1,11 @@
 /** Limits of the engine; each says what breaks without it. */
 export interface EngineLimits {
-  /** Samples one query may load or produce. Without it a broad query takes all memory. */
+  /** Samples one query may hold at a time, those read and those of results on the way. Without it a broad query takes all memory. */
   readonly samplesMax: number;
-  /** The same for all queries of the engine that run at once. Without it eight broad ones take eight times the memory. */
-  readonly samplesTogetherMax: number;
+  /** Bytes of the same, columns counted as they are made. Without it many steps without samples take all memory. */
+  readonly memoryBytesMax: number;
+  /** The same for all queries that run at once. Without it eight broad ones take eight times the memory. */
+  readonly memoryTogetherBytesMax: number;
   /** Series one selector may match. Without it a selector over everything builds millions of label sets. */
   readonly seriesMax: number;
   /** Wall time of one query. Without it a forgotten dashboard keeps the machine busy. */
@@ -14,7 +16,8 @@ export interface EngineLimits {
 
 export const DEFAULT_LIMITS: EngineLimits = {
   samplesMax: 50_000_000,
-  samplesTogetherMax: 75_000_000,
+  memoryBytesMax: 1024 * 1024 * 1024,
+  memoryTogetherBytesMax: 1536 * 1024 * 1024,
   seriesMax: 500_000,
   timeoutMs: 120_000,
   stepsMax: 2_000_000,

@@ -1,6 +1,7 @@
 /** Which series of two vectors belong together: a signature by series, computed once for all steps. */
 import type { Labels } from "@finch/model";
 import type { VectorMatching } from "./ast.ts";
+import type { Breather } from "./pace.ts";
 import { ABSENT } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
@@ -26,7 +27,7 @@ export class Signatures {
     return this.#numbers.size;
   }
 
-  numbersOf(series: readonly OutputSeries[]): Int32Array {
+  async numbersOf(breather: Breather, series: readonly OutputSeries[]): Promise<Int32Array> {
     const numbers = new Int32Array(series.length);
     for (const [index, { labels }] of series.entries()) {
       const { key } = this.#on ? labels.keep(this.#names) : labels.drop(this.#names);
@@ -36,6 +37,7 @@ export class Signatures {
         this.#numbers.set(key, number);
       }
       numbers[index] = number;
+      if (breather.isBreathDue()) await breather.breathe();
     }
     return numbers;
   }

@@ -3,6 +3,8 @@ import { compareLabels } from "@finch/model";
 import type { Histogram, Labels } from "@finch/model";
 import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation, QueryStatistics } from "./evaluation.ts";
+import type { Breather } from "./pace.ts";
+import { sortPaced } from "./pace.ts";
 import {
   ABSENT,
   countPresent,
@@ -78,16 +80,16 @@ export interface ElementsResult extends QueryReport {
 export type InstantResult = VectorResult | MatrixResult | ScalarResult | StringResult;
 
 /** Series as they leave the engine: without the names that were to be removed, one for each label set. */
-export function finishSeries(
+export async function finishSeries(
   evaluation: Evaluation,
   series: readonly OutputSeries[],
-): readonly OutputSeries[] {
+): Promise<readonly OutputSeries[]> {
   const kept = series.filter(({ present }) => isAnywherePresent(present));
   if (!evaluation.options.delayedNameRemoval) return kept;
   const named = kept.map((one) =>
     one.dropName ? { ...one, labels: one.labels.drop(NAME_LABELS), dropName: false } : one,
   );
-  return mergeSameLabels(named);
+  return await mergeSameLabels(evaluation, named);
 }
 
 /** The columns of an instant vector. */
@@ -103,18 +105,23 @@ export function vectorColumns(
 }
 
 /** The series of a range query, sorted by labels. Series without gaps share one column of times. */
-export function matrixOf(series: readonly OutputSeries[], grid: Grid): readonly MatrixSeries[] {
+export async function matrixOf(
+  breather: Breather,
+  series: readonly OutputSeries[],
+  grid: Grid,
+): Promise<readonly MatrixSeries[]> {
   const times = new Float64Array(grid.steps);
   for (let step = 0; step < grid.steps; step++) times[step] = grid.startMs + step * grid.stepMs;
-  return series
-    .map((one) => {
-      const { labels, values, present } = one;
-      const count = countPresent(present);
-      if (count < present.length || one.histograms !== undefined)
-        return { labels, ...pickPresent(times, one, count) };
-      return { labels, timestampsMs: times, values };
-    })
-    .toSorted((a, b) => compareLabels(a.labels, b.labels));
+  const matrix: MatrixSeries[] = [];
+  for (const one of series) {
+    const { labels, values, present } = one;
+    const count = countPresent(present);
+    if (count < present.length || one.histograms !== undefined)
+      matrix.push({ labels, ...pickPresent(times, one, count) });
+    else matrix.push({ labels, timestampsMs: times, values });
+    if (breather.isBreathDue()) await breather.breathe();
+  }
+  return await sortPaced(breather, matrix, compareSeries);
 }
 
 /** The columns at the steps that are present. */
@@ -148,11 +155,12 @@ function histogramAt({ present, histograms }: OutputSeries, step: number): Histo
 }
 
 /** A range vector at one moment: the samples in `(endMs - rangeMs, endMs]` of each series. */
-export function cutRange(
+export async function cutRange(
+  breather: Breather,
   series: readonly RangeSeries[],
   endMs: number,
   rangeMs: number,
-): readonly MatrixSeries[] {
+): Promise<readonly MatrixSeries[]> {
   const output: MatrixSeries[] = [];
   for (const { labels, timestampsMs, values, histograms } of series) {
     let first = 0;
@@ -166,8 +174,13 @@ export function cutRange(
         values: values.slice(first, last),
         histograms: histograms?.slice(first, last),
       });
+    if (breather.isBreathDue()) await breather.breathe();
   }
-  return output.toSorted((a, b) => compareLabels(a.labels, b.labels));
+  return await sortPaced(breather, output, compareSeries);
+}
+
+function compareSeries(a: MatrixSeries, b: MatrixSeries): number {
+  return compareLabels(a.labels, b.labels);
 }
 
 /** A scalar of a range query, which is answered as a series without labels. */

@@ -4,6 +4,7 @@ import type { Histogram, Series } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { AtModifier, MatrixSelector, VectorSelector } from "./ast.ts";
 import { ERROR_CODES, executionError } from "./errors.ts";
+import { sortPaced } from "./pace.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { EMPTY_HISTOGRAM, withResetHint } from "./histogram-arithmetic.ts";
 import { sizeInSamples } from "./histogram-buckets.ts";
@@ -79,7 +80,7 @@ export async function evaluateSelector(
     } else found = (series.histograms ? scanHistograms : scanLookback)(series, times, out);
     if (found > 0) {
       output.push(out);
-      evaluation.spend(found);
+      evaluation.spend(grid.steps, found);
     }
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
@@ -223,25 +224,26 @@ async function readSource(
     for (const series of batch) {
       evaluation.seriesRead++;
       evaluation.samplesRead += series.timestampsMs.length;
-      evaluation.spend(series.timestampsMs.length);
       const one = unchanged(series, startTimestamps);
+      let samples = series.timestampsMs.length;
       for (const histogram of one.histograms ?? [])
-        if (histogram !== undefined) evaluation.spend(sizeInSamples(histogram));
+        if (histogram !== undefined) samples += sizeInSamples(histogram);
+      evaluation.memory.loadSeries(samples);
       const all = bounds.statisticsOnly ? withStatisticsOnly(one) : one;
       loaded.push(keepStale ? all : withoutStale(all));
     }
     if (loaded.length > limits.seriesMax) throw tooManySeries(limits.seriesMax);
   }
-  loaded.sort((a, b) => compareLabels(a.labels, b.labels));
+  const sorted = await sortPaced(evaluation, loaded, (a, b) => compareLabels(a.labels, b.labels));
   evaluation.selectMs += clock.monotonicMs() - startedMs;
-  return loaded;
+  return sorted;
 }
 
 function tooManySeries(limit: number): FinchError {
   const remedy = "select fewer with more or narrower matchers";
   return new FinchError(
     "unprocessable",
-    ERROR_CODES.samples,
+    ERROR_CODES.series,
     `the query selects more than ${limit} series; ${remedy}`,
   );
 }

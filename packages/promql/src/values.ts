@@ -6,6 +6,7 @@
  */
 import type { Histogram, Labels } from "@finch/model";
 import { executionError } from "./errors.ts";
+import type { Breather } from "./pace.ts";
 
 /** What a step holds, in a column of presence. */
 export const ABSENT = 0;
@@ -106,12 +107,16 @@ export function floatsOfAll(input: readonly OutputSeries[]): readonly OutputSeri
  * One series for each label set: series that became equal by losing labels are joined where they do not overlap, and refused where they do,
  * as one step cannot hold two samples of one label set. Changes the columns of the first of each.
  */
-export function mergeSameLabels(series: readonly OutputSeries[]): readonly OutputSeries[] {
+export async function mergeSameLabels(
+  breather: Breather,
+  series: readonly OutputSeries[],
+): Promise<readonly OutputSeries[]> {
   const byKey = new Map<string, OutputSeries>();
   for (const one of series) {
     const { key } = one.labels;
     const first = byKey.get(key);
     byKey.set(key, first === undefined ? one : mergeInto(first, one));
+    if (breather.isBreathDue()) await breather.breathe();
   }
   return byKey.size === series.length ? series : [...byKey.values()];
 }

@@ -11,6 +11,7 @@ import { FeedTurns } from "./query-feed.ts";
 import { QueryLane } from "./query-lane.ts";
 import type { MetricsLimits } from "./limits.ts";
 import type { QueryFigures, QueryJob } from "./query-protocol.ts";
+import { MemorySlots } from "./shared-memory.ts";
 import { QueryStatistics } from "./query-statistics.ts";
 import { QueryThread, WORKER_LOST } from "./query-thread.ts";
 import type { LostReason, ThreadAnswer } from "./query-thread.ts";
@@ -44,6 +45,7 @@ export class QueryPool implements AsyncDisposable {
   /** The same as the quick one when there is but one worker. */
   readonly #large: QueryLane;
   readonly #statistics = new QueryStatistics();
+  readonly #memory = new MemorySlots();
   readonly #idleTimer: NodeJS.Timeout;
 
   constructor(options: QueryPoolOptions) {
@@ -103,6 +105,12 @@ export class QueryPool implements AsyncDisposable {
         "gauge",
         "Threads that evaluate queries.",
         sum((lane) => lane.threads),
+      ),
+      singleMetric(
+        "finch_metrics_query_memory_bytes",
+        "gauge",
+        "Memory of samples and results of PromQL queries.",
+        this.#memory.bytesHeld,
       ),
       ...this.#statistics.families(),
     ];
@@ -200,12 +208,16 @@ export class QueryPool implements AsyncDisposable {
       waitingMax: query.waitingMax,
       nowMs: () => performance.now(),
       start: (events) => {
+        const slot = this.#memory.take();
+        const niceness = of.isLarge ? LARGE_NICENESS : 0;
+        const { buffer: memory } = this.#memory;
         const thread: QueryThread = new QueryThread({
-          setup: { limits: query.engine, niceness: of.isLarge ? LARGE_NICENESS : 0 },
+          setup: { limits: query.engine, niceness, memory, slot },
           heapBytesMax: query.workerHeapBytesMax,
           source,
           turns,
           onFree: events.free,
+          onEnd: () => this.#memory.free(slot),
           onLost: (reason: LostReason, error: string) => {
             log.error("a query worker was lost", { reason, error });
             this.#statistics.lose(reason);

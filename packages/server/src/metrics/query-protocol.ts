@@ -29,6 +29,9 @@ export interface QueryJob {
 /** What a worker is started with. */
 export interface WorkerSetup {
   readonly limits: EngineLimits;
+  /** What queries of all workers hold, see `shared-memory.ts`, and the slot of this one. */
+  readonly memory: SharedArrayBuffer;
+  readonly slot: number;
   /** Added to the nice value of the thread, where the system can: 0 to 19. */
   readonly niceness: number;
 }
@@ -37,6 +40,7 @@ export interface WorkerSetup {
 export interface QueryFigures {
   readonly series: number;
   readonly samples: number;
+  readonly bytesPeak: number;
   readonly answerBytes: number;
   readonly evaluateMs: number;
 }

@@ -3,7 +3,7 @@
  * main thread, see `query-protocol.ts`.
  */
 import { createEngine } from "@finch/promql";
-import type { Engine, InstantResult } from "@finch/promql";
+import type { Engine, InstantResult, SharedMemory } from "@finch/promql";
 import { AssertionFailure, FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { SymbolReceiver } from "./label-symbols.ts";
@@ -11,6 +11,7 @@ import { CHUNKS_AHEAD, faultOf, plainFault } from "./query-protocol.ts";
 import type { FromWorker, QueryJob, ToWorker, WorkerSetup } from "./query-protocol.ts";
 import { RemoteSource } from "./remote-source.ts";
 import { writeAnswer } from "./result-json.ts";
+import { openSlot } from "./shared-memory.ts";
 
 /** How the service speaks to the main thread. */
 export interface ServicePort {
@@ -27,13 +28,19 @@ const UTF8 = new TextEncoder();
 
 export class QueryService {
   readonly #port: ServicePort;
+  readonly #memory: SharedMemory;
   readonly #engine: Engine;
   readonly #symbols = new SymbolReceiver();
   readonly #running = new Map<number, Running>();
 
   constructor(port: ServicePort, clock: Clock, setup: WorkerSetup) {
     this.#port = port;
-    this.#engine = createEngine({ clock, limits: setup.limits });
+    this.#memory = openSlot(setup.memory, setup.slot);
+    this.#engine = createEngine({
+      clock,
+      limits: setup.limits,
+      sharedMemory: this.#memory,
+    });
   }
 
   /** Takes one message of the main thread; what concerns a query that is over is dropped. */
@@ -69,8 +76,12 @@ export class QueryService {
     const credit = new Credit(CHUNKS_AHEAD);
     this.#running.set(id, { source, canceled, credit });
     const { signal } = canceled;
+    let resultBytes = 0;
     try {
       const result = await this.#evaluate(job, source, signal);
+      // A slow reader keeps the result in memory.
+      resultBytes = bytesOf(result);
+      this.#memory.add(resultBytes, 0);
       await this.#answer(id, result, { job, credit, signal });
     } catch (thrown) {
       if (thrown instanceof AssertionFailure) {
@@ -83,6 +94,7 @@ export class QueryService {
       this.#port.post({ kind: "failed", id, fault: plainFault(outOfBounds(thrown)) });
     } finally {
       source.close();
+      this.#memory.add(-resultBytes, 0);
       this.#running.delete(id);
     }
   }
@@ -101,7 +113,7 @@ export class QueryService {
     result: InstantResult,
     to: { readonly job: QueryJob; readonly credit: Credit; readonly signal: AbortSignal },
   ): Promise<void> {
-    const { series, samples, timeMs } = result.statistics;
+    const { series, samples, bytesPeak, timeMs } = result.statistics;
     let answerBytes = 0;
     let held: Uint8Array<ArrayBuffer> | undefined;
     for (const text of writeAnswer(result, to.job.limit)) {
@@ -114,9 +126,16 @@ export class QueryService {
       answerBytes += held.length;
     }
     const bytes = held ?? new Uint8Array();
-    const figures = { series, samples, answerBytes, evaluateMs: timeMs.evaluate };
+    const figures = { series, samples, bytesPeak, answerBytes, evaluateMs: timeMs.evaluate };
     this.#port.post({ kind: "answered", id, bytes, figures }, [bytes.buffer]);
   }
+}
+
+/** Memory of a result, columns alone. */
+function bytesOf(result: InstantResult): number {
+  if (result.type === "vector") return 8 * result.values.length;
+  if (result.type !== "matrix") return 0;
+  return result.series.reduce((bytes, { values }) => bytes + 16 * values.length, 0);
 }
 
 /** JavaScript's own bounds, as faults of the query that ran into them. */

@@ -32,7 +32,9 @@ export interface QueryThreadOptions {
   readonly turns: FeedTurns;
   /** A place became free. */
   readonly onFree: () => void;
-  /** The thread has ended; not to be used any more. */
+  /** The thread no longer runs, for whatever reason. */
+  readonly onEnd: () => void;
+  /** The thread has ended by itself or was ended for a fault; not to be used any more. */
   readonly onLost: (reason: LostReason, error: string) => void;
 }
 
@@ -82,7 +84,10 @@ export class QueryThread {
     });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#lose(reasonOf(error), error));
-    this.#worker.on("exit", () => this.#lose("fault", new Error("the worker ended")));
+    this.#worker.on("exit", () => {
+      this.#lose("fault", new Error("the worker ended"));
+      options.onEnd();
+    });
     // Listeners and stores keep the process up, a worker does not. After the handlers, for they hold it again.
     this.#worker.unref();
   }

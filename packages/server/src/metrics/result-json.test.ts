@@ -8,7 +8,13 @@ import { LIMIT_WARNING, writeAnswer } from "./result-json.ts";
 const REPORT: QueryReport = {
   warnings: [],
   infos: [],
-  statistics: { series: 0, samples: 0, timeMs: { parse: 0, select: 0, evaluate: 0 } },
+  statistics: {
+    series: 0,
+    samples: 0,
+    samplesPeak: 0,
+    bytesPeak: 0,
+    timeMs: { parse: 0, select: 0, evaluate: 0 },
+  },
 };
 
 const HISTOGRAM: Histogram = {
