@@ -26,7 +26,7 @@ export function parseDuration(text: string): number {
   if (text === "0") return 0;
   if (text === "") throw badDuration("empty duration string");
   const match = PROMETHEUS_DURATION.exec(text);
-  if (match === null) throw badDuration(`not a valid duration string: ${JSON.stringify(text)}`);
+  if (match === null) throw badDuration(whatIsWrong(text));
   let ms = 0;
   for (const [index, [, factor]] of PROMETHEUS_UNITS.entries()) {
     const digits = match[index + 1];
@@ -34,6 +34,19 @@ export function parseDuration(text: string): number {
   }
   if (ms > DURATION_MS_MAX) throw badDuration("duration out of range");
   return ms;
+}
+
+/** Of several faults the first from the left, as Prometheus reports them. */
+function whatIsWrong(text: string): string {
+  let order = -1;
+  for (const [, unit] of text.matchAll(/[0-9]+([^0-9]+)/gy)) {
+    const place = PROMETHEUS_UNITS.findIndex(([known]) => known === unit);
+    if (place < 0)
+      return `unknown unit ${JSON.stringify(unit)} in duration ${JSON.stringify(text)}`;
+    if (place <= order) break;
+    order = place;
+  }
+  return `not a valid duration string: ${JSON.stringify(text)}`;
 }
 
 /** Whole milliseconds in Prometheus' notation; years and weeks are used only when nothing is left over: `90d`, not `12w6d`. */

@@ -1,5 +1,5 @@
 /** Type checks after the grammar, in the order and the words of Prometheus; the first fault is thrown. */
-import type { Aggregate, Binary, Call, Expr, Position, ValueType } from "./ast.ts";
+import type { Aggregate, Binary, Call, Expr, Position, ValueType, VectorSelector } from "./ast.ts";
 import { COMPARISON_OPERATORS, SET_OPERATORS } from "./ast.ts";
 import { PromqlParseError } from "./errors.ts";
 import { FUNCTIONS } from "./functions.ts";
@@ -77,9 +77,7 @@ function check(expr: Expr, fail: Fail): ValueType {
       check(expr.selector, fail);
       break;
     case "selector":
-      if (expr.name === undefined && !expr.matchers.some((matcher) => !matcher.matches(""))) {
-        fail(expr.position, "vector selector must contain at least one non-empty matcher");
-      }
+      checkSelector(expr, fail);
       break;
     case "aggregate":
       checkAggregate(expr, fail);
@@ -101,6 +99,18 @@ function expectType(expr: Expr, wanted: ValueType, context: string, fail: Fail):
       expr.position,
       `expected type ${TYPE_NAMES[wanted]} in ${context}, got ${TYPE_NAMES[type]}`,
     );
+}
+
+function checkSelector({ name, matchers, position }: VectorSelector, fail: Fail): void {
+  if (name !== undefined) {
+    // The matcher of the name in front stands last.
+    const named = matchers.slice(0, -1).find((matcher) => matcher.name === "__name__");
+    if (named === undefined) return;
+    const names = `${quoteString(name)} or ${quoteString(named.value)}`;
+    fail(position, `metric name must not be set twice: ${names}`);
+  }
+  if (!matchers.some((matcher) => !matcher.matches("")))
+    fail(position, "vector selector must contain at least one non-empty matcher");
 }
 
 function checkAggregate(expr: Aggregate, fail: Fail): void {

@@ -1,12 +1,14 @@
 /**
- * Cuts query text into tokens. Words inside braces are plain names; inside square brackets `:` separates range and step. A fault in the
- * text becomes the last token, of kind `error`, so that the parser reports whatever is wrong before it first.
+ * Cuts query text into tokens. Words inside braces are plain names; inside square brackets stand durations, `:` between range and step, and a
+ * few words that stand for durations. A fault in the text becomes the last token, of kind `error`, so that the parser reports whatever is
+ * wrong before it first.
  */
 import type { Position } from "./errors.ts";
 import { quoteString } from "./quote.ts";
 
 export type TokenKind =
   | "word"
+  | "name"
   | "number"
   | "duration"
   | "string"
@@ -28,7 +30,7 @@ export type TokenKind =
 
 export interface Token {
   readonly kind: TokenKind;
-  /** As written; for `string` with its quotes, for `error` the message. */
+  /** As written; for `string` with its quotes, for `error` the message. A `name` is a word inside braces, where none is a keyword. */
   readonly text: string;
   readonly position: Position;
 }
@@ -37,10 +39,7 @@ const SPACE = /[ \t\r\n]/;
 const WORD_START = /[A-Za-z_]/;
 const WORD = /[A-Za-z0-9_]/;
 const DIGIT = /[0-9]/;
-const NUMBER =
-  /(?:0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?)(?![A-Za-z0-9_.])/y;
-const DURATION = /(?:[0-9]+(?:ms|[smhdwy]))+(?![A-Za-z0-9_])/y;
-const BAD_NUMBER = /[0-9A-Za-z_.]*/y;
+const DURATION_WORDS: ReadonlySet<string> = new Set(["max_of", "min_of", "range", "step"]);
 const SIMPLE = new Map<string, TokenKind>([
   [",", ","],
   ["@", "@"],
@@ -52,7 +51,15 @@ const SIMPLE = new Map<string, TokenKind>([
   ["^", "operator"],
 ]);
 
-class LexError extends Error {}
+class LexError extends Error {
+  /** Where the fault is, if not at the start of the token. */
+  readonly at: number | undefined;
+
+  constructor(message: string, at?: number) {
+    super(message);
+    this.at = at;
+  }
+}
 
 interface State {
   readonly text: string;
@@ -61,6 +68,8 @@ interface State {
   parens: number;
   inBraces: boolean;
   inBrackets: boolean;
+  /** In brackets and before the first number: operators and parentheses of a duration may come. */
+  beforeNumber: boolean;
   colonSeen: boolean;
 }
 
@@ -73,6 +82,7 @@ export function tokenize(text: string): readonly Token[] {
     parens: 0,
     inBraces: false,
     inBrackets: false,
+    beforeNumber: false,
     colonSeen: false,
   };
   let start = 0;
@@ -85,6 +95,7 @@ export function tokenize(text: string): readonly Token[] {
       else readToken(state);
     }
     if (state.inBraces) throw new LexError("unexpected end of input inside braces");
+    if (state.beforeNumber) throw new LexError("unexpected end of input in duration expression");
     if (state.parens !== 0) throw new LexError("unclosed left parenthesis");
     if (state.inBrackets) throw new LexError("unclosed left bracket");
     state.tokens.push({
@@ -97,7 +108,7 @@ export function tokenize(text: string): readonly Token[] {
     state.tokens.push({
       kind: "error",
       text: error.message,
-      position: { start, end: text.length },
+      position: { start: error.at ?? start, end: text.length },
     });
   }
   return state.tokens;
@@ -108,7 +119,7 @@ function skipBlanks(state: State): void {
   for (;;) {
     const c = text[state.at];
     if (c === undefined) return;
-    if (c === "#") {
+    if (c === "#" && !state.beforeNumber) {
       const end = text.indexOf("\n", state.at);
       state.at = end < 0 ? text.length : end + 1;
     } else if (SPACE.test(c)) state.at++;
@@ -133,14 +144,37 @@ function readToken(state: State): void {
   const simple = SIMPLE.get(c);
   if (simple !== undefined) emit(state, simple, 1);
   else if (DIGIT.test(c) || (c === "." && DIGIT.test(next))) readNumber(state);
+  else if (state.beforeNumber) readBeforeNumber(state, c);
   else if (c === '"' || c === "'" || c === "`") readString(state);
   else if (c === ":" && state.inBrackets) {
     if (state.colonSeen) throw new LexError("unexpected colon ':'");
     state.colonSeen = true;
     emit(state, ":", 1);
+  } else if (WORD_START.test(c) && state.inBrackets) {
+    if (!readDurationWord(state))
+      throw new LexError(`unexpected character: ${quoteCharacter(c)}, expected ':'`);
   } else if (WORD_START.test(c) || c === ":") readWord(state);
   else if ("=!<>".includes(c)) readComparison(state, c, next);
   else readBracket(state, c);
+}
+
+/** Between `[` and the first number. */
+function readBeforeNumber(state: State, c: string): void {
+  const { text, at } = state;
+  if (c === ":")
+    throw new LexError("unexpected colon before duration in duration expression", at + 1);
+  if (c === "(" || c === ")" || c === "]") return readBracket(state, c);
+  if (WORD_START.test(c) && readDurationWord(state)) return;
+  const character = String.fromCodePoint(text.codePointAt(at)!);
+  throw new LexError(`unexpected character in duration expression: ${quoteCharacter(character)}`);
+}
+
+/** Takes a word that stands for a duration; false for any other. */
+function readDurationWord(state: State): boolean {
+  const [word] = /^[A-Za-z_]+/.exec(state.text.slice(state.at, state.at + 8))!;
+  if (!DURATION_WORDS.has(word.toLowerCase())) return false;
+  emit(state, "word", word.length);
+  return true;
 }
 
 function readComparison(state: State, c: string, next: string): void {
@@ -159,7 +193,7 @@ function readBracket(state: State, c: string): void {
       state.parens++;
       return emit(state, "(", 1);
     case ")":
-      if (--state.parens < 0) throw new LexError("unexpected right parenthesis ')'");
+      if (--state.parens < 0) throw new LexError("unexpected right parenthesis ')'", state.at + 1);
       return emit(state, ")", 1);
     case "{":
       state.inBraces = true;
@@ -167,11 +201,13 @@ function readBracket(state: State, c: string): void {
     case "[":
       if (state.inBrackets) throw new LexError("unexpected left bracket '['");
       state.inBrackets = true;
+      state.beforeNumber = true;
       state.colonSeen = false;
       return emit(state, "[", 1);
     case "]":
       if (!state.inBrackets) throw new LexError("unexpected right bracket ']'");
       state.inBrackets = false;
+      state.beforeNumber = false;
       return emit(state, "]", 1);
     default:
       throw new LexError(
@@ -209,21 +245,73 @@ function readWord(state: State): void {
   let end = at + 1;
   while (end < text.length && (WORD.test(text[end]!) || (colons && text[end] === ":"))) end++;
   const word = text.slice(at, end);
-  const isNumber = !state.inBraces && /^(?:inf|nan)$/i.test(word);
-  emit(state, isNumber ? "number" : "word", end - at);
+  const kind = state.inBraces ? "name" : /^(?:inf|nan)$/i.test(word) ? "number" : "word";
+  emit(state, kind, end - at);
 }
 
 function readNumber(state: State): void {
   const { text, at } = state;
-  NUMBER.lastIndex = at;
-  const number = NUMBER.exec(text);
-  if (number !== null && !/__|_$|_[.eE]|[.eE]_/.test(number[0]))
-    return emit(state, "number", number[0].length);
-  DURATION.lastIndex = at;
-  const duration = DURATION.exec(text);
-  if (duration !== null) return emit(state, "duration", duration[0].length);
-  BAD_NUMBER.lastIndex = at;
-  throw new LexError(`bad number or duration syntax: ${quoteString(BAD_NUMBER.exec(text)![0])}`);
+  state.beforeNumber = false;
+  const number = scanNumber(text, at);
+  if (number.isWhole) return emit(state, "number", number.end - at);
+  const duration = scanDuration(text, number.end);
+  if (duration.isWhole) return emit(state, "duration", duration.end - at);
+  throw new LexError(`bad number or duration syntax: ${quoteString(text.slice(at, duration.end))}`);
+}
+
+/** How far a literal goes, or how far it went until it could be none. */
+interface Scan {
+  readonly end: number;
+  readonly isWhole: boolean;
+}
+
+/** A decimal or hexadecimal number with single underscores between its digits; nothing that could go on may follow. */
+function scanNumber(text: string, start: number): Scan {
+  const isHex = /^0[xX]/.test(text.slice(start, start + 2));
+  const digit = isHex ? /[0-9a-fA-F]/ : DIGIT;
+  const charAt = (index: number) => text[index] ?? "";
+  let at = isHex ? start + 2 : start;
+  if (isHex && charAt(at) === "_") at++;
+  let hasDot = false;
+  let hasExponent = false;
+  for (;;) {
+    const c = charAt(at);
+    if (c !== "" && digit.test(c)) {
+      at++;
+      continue;
+    }
+    if (c === "." || c === "_" || (!isHex && /^[eE]$/.test(c))) {
+      const isExponent = c !== "." && c !== "_";
+      if ((c === "." && hasDot) || (isExponent && hasExponent))
+        return { end: at + 1, isWhole: false };
+      at++;
+      hasDot ||= c === ".";
+      hasExponent ||= isExponent;
+      if (isExponent && /^[+-]$/.test(charAt(at))) at++;
+      const after = charAt(at);
+      if (c === "." ? /^[_.]$/.test(after) : /^[._eE]$/.test(after))
+        return { end: at + 1, isWhole: false };
+      if ((c === "." && isHex) || (c !== "." && after === "")) return { end: at, isWhole: false };
+      continue;
+    }
+    return { end: at, isWhole: !WORD.test(c) };
+  }
+}
+
+/** The rest of a duration whose first digits end at `start`. */
+function scanDuration(text: string, start: number): Scan {
+  const charAt = (index: number) => text[index] ?? "";
+  let at = start;
+  for (let units = /^[smhdwy]$/; ; units = /^[smhdw]$/) {
+    if (!units.test(charAt(at))) return { end: at, isWhole: false };
+    at++;
+    // `ms`; other pairs are found out when the duration is read.
+    if (charAt(at) === "s") at++;
+    if (!DIGIT.test(charAt(at))) break;
+    while (DIGIT.test(charAt(at))) at++;
+  }
+  const isWhole = !WORD.test(charAt(at));
+  return { end: isWhole ? at : at + 1, isWhole };
 }
 
 function readString(state: State): void {
@@ -273,7 +361,8 @@ function describeCharacter(c: string): string {
 }
 
 function quoteCharacter(c: string): string {
-  return c === "" ? "'\\ufffd'" : c === "'" ? "'\\''" : `'${c === "\n" ? "\\n" : c}'`;
+  if (c === "") return "'\ufffd'";
+  return c === "'" ? "'\\''" : c === '"' ? `'"'` : `'${quoteString(c).slice(1, -1)}'`;
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -112,25 +112,25 @@ function parseOperand(stream: TokenStream, wanted: Wanted): DurationExpression {
       throw fail(stream, token.position, "duration expression is nested too deeply");
     stream.next();
     const operand = parseSum(stream, 0, wanted);
-    stream.expect(")", "", "");
+    stream.expect(")", wanted.context, wanted.expected);
     stream.depth--;
     return { kind: "paren", operand };
   }
   for (const kind of ["step", "range"] as const) {
-    if (!isWord(token, kind) || stream.peek(1).kind !== "(") continue;
+    if (!isWord(token, kind)) continue;
     stream.next();
-    stream.next();
-    stream.expect(")", "", "");
+    stream.expect("(", wanted.context, wanted.expected);
+    stream.expect(")", wanted.context, wanted.expected);
     return { kind };
   }
   for (const kind of ["min_of", "max_of"] as const) {
-    if (!isWord(token, kind) || stream.peek(1).kind !== "(") continue;
+    if (!isWord(token, kind)) continue;
     stream.next();
-    stream.next();
+    stream.expect("(", wanted.context, wanted.expected);
     const left = parseSum(stream, 0, wanted);
-    stream.expect(",", "", "");
+    stream.expect(",", wanted.context, wanted.expected);
     const right = parseSum(stream, 0, wanted);
-    stream.expect(")", "", "");
+    stream.expect(")", wanted.context, wanted.expected);
     return { kind, left, right };
   }
   throw unexpected(stream, wanted.context, wanted.expected);

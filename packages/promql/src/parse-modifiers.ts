@@ -98,9 +98,9 @@ function parseAt(stream: TokenStream, expr: Expr): Expr {
 
 function parseAtTime(stream: TokenStream, expr: Expr): AtModifier {
   const word = stream.peek();
-  if ((isWord(word, "start") || isWord(word, "end")) && stream.peek(1).kind === "(") {
+  if (isWord(word, "start") || isWord(word, "end")) {
     stream.next();
-    stream.next();
+    stream.expect("(", "@", "timestamp");
     stream.expect(")", "@", "timestamp");
     return { kind: isWord(word, "start") ? "start" : "end" };
   }

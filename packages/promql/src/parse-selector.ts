@@ -7,10 +7,9 @@ import { unquoteString } from "./lexer.ts";
 import type { Token } from "./lexer.ts";
 import { fail, unexpected } from "./token-stream.ts";
 import type { TokenStream } from "./token-stream.ts";
-import { quoteString } from "./quote.ts";
 
 /** Words that cannot stand for a metric in front of braces; `{__name__="on"}` selects such a one. */
-const RESERVED: ReadonlySet<string> = new Set([
+export const RESERVED: ReadonlySet<string> = new Set([
   "on",
   "ignoring",
   "group_left",
@@ -34,14 +33,6 @@ export function parseSelector(stream: TokenStream): VectorSelector {
     end = stream.previousEnd;
   }
   const position = { start: first.position.start, end };
-  const named = matchers.find((matcher) => matcher.name === "__name__");
-  if (name !== undefined && named !== undefined) {
-    throw fail(
-      stream,
-      position,
-      `metric name must not be set twice: ${quoteString(name)} or ${quoteString(named.value)}`,
-    );
-  }
   if (name !== undefined) matchers.push(createMatcher("__name__", "=", name));
   return {
     kind: "selector",
@@ -57,7 +48,7 @@ export function parseSelector(stream: TokenStream): VectorSelector {
 function parseMatchers(stream: TokenStream, matchers: Matcher[]): void {
   while (stream.peek().kind !== "}") {
     const token = stream.next();
-    if (token.kind !== "word" && token.kind !== "string")
+    if (token.kind !== "name" && token.kind !== "string")
       throw unexpected(stream, "label matching", 'identifier or "}"', token);
     matchers.push(parseMatcher(stream, token));
     if (stream.peek().kind === ",") stream.next();

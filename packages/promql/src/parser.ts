@@ -16,9 +16,10 @@ import { childrenOf } from "./check-features.ts";
 import { checkTypes } from "./check-types.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { parsePostfix } from "./parse-modifiers.ts";
-import { parseSelector } from "./parse-selector.ts";
+import { parseSelector, RESERVED } from "./parse-selector.ts";
 import { unquoteString } from "./lexer.ts";
-import { fail, isWord, TokenStream, unexpected } from "./token-stream.ts";
+import type { Token } from "./lexer.ts";
+import { fail, isWord, KEYWORDS, QUERY_WORDS, TokenStream, unexpected } from "./token-stream.ts";
 import { quoteString } from "./quote.ts";
 
 /** Query text a user may send. Without it a parse of megabytes would hold the thread. */
@@ -172,30 +173,23 @@ function parseWord(stream: TokenStream): Expr {
   if (AGGREGATE_OPERATORS.has(word)) {
     if (next.kind === "(" || isWord(next, "by") || isWord(next, "without"))
       return parseAggregate(stream, word as AggregateOperator);
-    if (
-      ["word", "number", "duration", "string"].includes(next.kind) &&
-      !isContinuation(next.text)
-    ) {
-      stream.next();
-      throw unexpected(stream, "aggregation", "");
-    }
-  } else if (next.kind === "(" && !token.text.includes(":")) return parseCall(stream);
+  } else if (next.kind === "(" && isFunctionName(token.text)) return parseCall(stream);
   return parseSelector(stream);
 }
 
-/** Words that may follow a metric name. */
-function isContinuation(text: string): boolean {
+/** Keywords are no names of functions, but for those that stand for times of the query; with colons a name is a metric's. */
+function isFunctionName(text: string): boolean {
+  if (text.includes(":")) return false;
   const word = text.toLowerCase();
-  return WORD_OPERATORS.has(word) || ["offset", "anchored", "smoothed"].includes(word);
+  return QUERY_WORDS.has(word) || !(KEYWORDS.has(word) || WORD_OPERATORS.has(word));
 }
 
 function parseCall(stream: TokenStream): Expr {
   const token = stream.next();
   const { args, end } = parseArguments(stream);
   // Keywords that double as functions (`start()`) are written in any case; other names are case-sensitive.
-  const name = /^(?:start|end|step|range|max_of|min_of)$/i.test(token.text)
-    ? token.text.toLowerCase()
-    : token.text;
+  const word = token.text.toLowerCase();
+  const name = QUERY_WORDS.has(word) ? word : token.text;
   if (!FUNCTIONS.has(name))
     throw fail(stream, token.position, `unknown function with name ${quoteString(token.text)}`);
   return { kind: "call", position: { start: token.position.start, end }, name, args };
@@ -205,13 +199,13 @@ function parseArguments(stream: TokenStream): {
   readonly args: readonly Expr[];
   readonly end: number;
 } {
-  stream.expect("(", "aggregation", "");
+  stream.expect("(", "", "");
   const args: Expr[] = [];
   if (stream.peek().kind !== ")") {
     args.push(parseExpr(stream, 0));
     while (stream.peek().kind === ",") {
       const comma = stream.next();
-      if (stream.peek().kind === ")")
+      if (!canBegin(stream.peek()))
         throw fail(stream, comma.position, "trailing commas not allowed in function call args");
       args.push(parseExpr(stream, 0));
     }
@@ -219,8 +213,16 @@ function parseArguments(stream: TokenStream): {
   return { args, end: stream.expect(")", "", "").position.end };
 }
 
+/** Whether an expression can begin with the token. */
+function canBegin({ kind, text }: Token): boolean {
+  if (kind === "operator") return text === "+" || text === "-";
+  if (kind === "word") return !RESERVED.has(text.toLowerCase());
+  return ["number", "duration", "string", "(", "{"].includes(kind);
+}
+
 function parseAggregate(stream: TokenStream, operator: AggregateOperator): Expr {
   const start = stream.next().position.start;
+  stream.aggregations++;
   let grouping = parseGrouping(stream);
   const { args, end: argumentsEnd } = parseArguments(stream);
   let end = argumentsEnd;
@@ -228,6 +230,7 @@ function parseAggregate(stream: TokenStream, operator: AggregateOperator): Expr 
     grouping = parseGrouping(stream);
     if (grouping !== undefined) end = stream.previousEnd;
   }
+  stream.aggregations--;
   const position: Position = { start, end };
   if (args.length === 0)
     throw fail(stream, position, "no arguments for aggregate expression provided");
@@ -265,16 +268,10 @@ function parseLabelList(stream: TokenStream): readonly string[] {
   const labels: string[] = [];
   while (stream.peek().kind !== ")") {
     const token = stream.next();
-    if (token.kind === "word" && !token.text.includes(":")) labels.push(token.text);
+    if (token.kind === "word") labels.push(token.text);
     else if (token.kind === "number" && /^[a-z]+$/i.test(token.text)) labels.push(token.text);
     else if (token.kind === "string")
       labels.push(checkGroupingLabel(stream, token.position, unquoteString(token.text)));
-    else if (token.kind === "word")
-      throw fail(
-        stream,
-        token.position,
-        `invalid label name for grouping: ${quoteString(token.text)}`,
-      );
     else throw unexpected(stream, "grouping opts", "label", token);
     if (stream.peek().kind === ",") stream.next();
     else if (stream.peek().kind !== ")") throw unexpected(stream, "grouping opts", '"," or ")"');
@@ -298,8 +295,7 @@ function parseBinaryModifiers(stream: TokenStream): {
   const labels = explicit ? parseLabelList(stream) : [];
   const groupLeft = explicit && stream.takeWord("group_left");
   const groupRight = explicit && !groupLeft && stream.takeWord("group_right");
-  const include =
-    (groupLeft || groupRight) && stream.peek().kind === "(" ? parseLabelList(stream) : [];
+  const include = groupLeft || groupRight ? parseIncluded(stream) : [];
   let fillLeft: number | undefined;
   let fillRight: number | undefined;
   for (let name = peekFill(stream); name !== undefined; name = peekFill(stream)) {
@@ -313,6 +309,12 @@ function parseBinaryModifiers(stream: TokenStream): {
   }
   const cardinality = groupLeft ? "many-to-one" : groupRight ? "one-to-many" : "one-to-one";
   return { matching: { cardinality, on, labels, include, fillLeft, fillRight }, returnBool };
+}
+
+/** The labels behind `group_left` or `group_right`, which may be left out. */
+function parseIncluded(stream: TokenStream): readonly string[] {
+  const next = stream.peek();
+  return next.kind === "(" || !canBegin(next) ? parseLabelList(stream) : [];
 }
 
 function peekFill(stream: TokenStream): "fill" | "fill_left" | "fill_right" | undefined {

@@ -9,7 +9,8 @@ import type { Token, TokenKind } from "./lexer.ts";
 import { quoteString } from "./quote.ts";
 
 const OPERATOR_WORDS: ReadonlySet<string> = new Set(["and", "or", "unless", "atan2"]);
-const KEYWORDS: ReadonlySet<string> = new Set([
+/** Words that mean something by themselves; most may still be names. */
+export const KEYWORDS: ReadonlySet<string> = new Set([
   "offset",
   "smoothed",
   "anchored",
@@ -19,20 +20,32 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   "ignoring",
   "group_left",
   "group_right",
+  "fill",
+  "fill_left",
+  "fill_right",
   "bool",
-  "start",
+]);
+/** Words that stand for times of the query; they are told as they are. */
+export const QUERY_WORDS: ReadonlySet<string> = new Set([
   "end",
-  "step",
-  "range",
   "max_of",
   "min_of",
+  "range",
+  "start",
+  "step",
 ]);
+/** Whole numbers that Go reads with a prefix, and its decimals: underscores stand between digits. */
+const GO_NUMBER =
+  /^(?:0[xX]_?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|(?=\.?[0-9])(?:[0-9]+(?:_[0-9]+)*)?(?:\.(?:[0-9]+(?:_[0-9]+)*)?)?(?:[eE][+-]?[0-9]+(?:_[0-9]+)*)?)$/;
+const INT64_MAX = 2 ** 63;
 
 /** Tokens of one query, taken from left to right. A token of kind `error` is thrown when it is looked at. */
 export class TokenStream {
   readonly text: string;
   /** Nesting of the expression being parsed. */
   depth = 0;
+  /** How many aggregations are being parsed. */
+  aggregations = 0;
   readonly #tokens: readonly Token[];
   #at = 0;
 
@@ -87,9 +100,13 @@ export class TokenStream {
     // As in Go, a leading zero means octal where the digits allow it.
     if (/^0[0-7]+$/.test(plain)) return parseInt(plain, 8);
     if (/^inf$/i.test(plain)) return Infinity;
-    const value = /^nan$/i.test(plain) ? NaN : Number(plain);
-    if (Math.abs(value) !== Infinity) return value;
-    const reason = `strconv.ParseFloat: parsing ${quoteString(token.text)}: value out of range`;
+    if (/^nan$/i.test(plain)) return NaN;
+    const value = Number(plain);
+    const isHex = /^0x/i.test(plain);
+    const isNumber = GO_NUMBER.test(token.text) && !(isHex && value >= INT64_MAX);
+    if (isNumber && value !== Infinity) return value;
+    const fault = isNumber ? "value out of range" : "invalid syntax";
+    const reason = `strconv.ParseFloat: parsing ${quoteString(token.text)}: ${fault}`;
     throw new PromqlParseError(this.text, token.position, `error parsing number: ${reason}`);
   }
 
@@ -111,14 +128,15 @@ export function fail(stream: TokenStream, position: Position, detail: string): P
   return new PromqlParseError(stream.text, position, detail);
 }
 
-/** The fault of meeting `token` (the next one unless given) here. */
+/** The fault of meeting `token` (the next one unless given) here. Without a context it is the aggregation around, if there is one. */
 export function unexpected(
   stream: TokenStream,
   context: string,
   expected: string,
   token: Token = stream.peek(),
 ): PromqlParseError {
-  const where = context === "" ? "" : ` in ${context}`;
+  const around = stream.aggregations > 0 ? "aggregation" : "";
+  const where = context === "" && around === "" ? "" : ` in ${context === "" ? around : context}`;
   const wanted = expected === "" ? "" : `, expected ${expected}`;
   return fail(stream, token.position, `unexpected ${describeToken(token)}${where}${wanted}`);
 }
@@ -138,8 +156,12 @@ function describeToken(token: Token): string {
     case "!~":
     case "=":
       return token.kind === "=" ? '"="' : `<op:${token.text}>`;
+    case "@":
+      return "<op:@>";
     case "word":
       return describeWord(token.text);
+    case "name":
+      return `identifier ${quoted}`;
     default:
       return quoted;
   }
@@ -150,5 +172,6 @@ function describeWord(text: string): string {
   if (OPERATOR_WORDS.has(word)) return `<op:${text}>`;
   if (AGGREGATE_OPERATORS.has(word)) return `<aggr:${text}>`;
   if (KEYWORDS.has(word)) return `<${text}>`;
+  if (QUERY_WORDS.has(word)) return quoteString(text);
   return `${text.includes(":") ? "metric identifier" : "identifier"} ${quoteString(text)}`;
 }
