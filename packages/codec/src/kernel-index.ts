@@ -1,5 +1,15 @@
 /** What needs WebAssembly and Node: `@finch/codec/kernels`. */
 export { KernelMemory, loadKernel } from "./kernels.ts";
+export {
+  APPEND_ROWS_MAX,
+  CHUNK_VALUES_MAX,
+  FATE_ACCEPTED,
+  FATE_REPEATED,
+  SampleArena,
+  SampleStore,
+  STORE_SERIES_MAX,
+} from "./sample-store.ts";
+export type { AppendColumns } from "./sample-store.ts";
 export { SnappyDecoder } from "./snappy-kernel.ts";
 export { KeyHasher, WriteRequestReader } from "./write-request-kernel.ts";
 export type { OddField, WriteRequestColumns, WriteRequestLimits } from "./write-request-kernel.ts";

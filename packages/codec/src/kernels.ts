@@ -9,21 +9,22 @@ const PAGE_BYTES = 65_536;
 
 const modules = new Map<string, WebAssembly.Module>();
 
-/** Bytes that kernels work on. Addresses are offsets in it; `bytes` must be taken anew after `reserve`. */
+/** Bytes that kernels work on. Addresses are offsets in it; `bytes` must be taken anew after `reserve` and after kernels that allocate. */
 export class KernelMemory {
   readonly memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1 });
   #bytes = new Uint8Array(this.memory.buffer);
 
   get bytes(): Uint8Array {
+    // A kernel may have grown the memory, which empties views of it.
+    if (this.#bytes.length === 0) this.#bytes = new Uint8Array(this.memory.buffer);
     return this.#bytes;
   }
 
   /** Makes it at least `size` bytes long; what it holds stays. Views of it that were taken before are empty if it had to grow. */
   reserve(size: number): void {
-    const missing = size - this.#bytes.length;
+    const missing = size - this.bytes.length;
     if (missing <= 0) return;
     this.memory.grow(Math.ceil(missing / PAGE_BYTES));
-    this.#bytes = new Uint8Array(this.memory.buffer);
   }
 }
 

@@ -3,6 +3,7 @@
  * `append` resolves when the records are on disk (fsynced); what it resolved for is never lost. One process opens a directory at a time.
  */
 import type {
+  Exemplar,
   Labels,
   LogBatch,
   LogColumns,
@@ -45,26 +46,52 @@ export interface Retention {
   readonly maxDiskShare: number;
 }
 
-/** Why one sample or entry of an otherwise accepted batch was not taken. */
+export type RejectionReason =
+  | "out-of-order"
+  | "too-old"
+  | "too-far-in-future"
+  | "duplicate-timestamp"
+  /** The head has no room for another series or stream; said once for all samples or entries of it. */
+  | "too-many-series";
+
+/** Why one entry of an otherwise accepted batch was not taken. */
 export interface Rejection {
-  /** Index of the series or stream in the batch. */
+  /** Index of the stream in the batch. */
   readonly index: number;
-  readonly reason:
-    | "out-of-order"
-    | "too-old"
-    | "too-far-in-future"
-    | "duplicate-timestamp"
-    /** The head has no room for another series or stream; said once for all samples or entries of it. */
-    | "too-many-series";
+  readonly reason: RejectionReason;
   /** Of the first one, when said for several. */
   readonly timestampMs: number;
 }
 
 export interface AppendResult {
   readonly accepted: number;
-  /** Already in the head with the same value or line; counts as accepted for the sender. What repeats a block is dropped when read. */
+  /** Already in the head with the same line; counts as accepted for the sender. What repeats a block is dropped when read. */
   readonly duplicates: number;
   readonly rejections: readonly Rejection[];
+}
+
+/** Why one sample or exemplar of an otherwise accepted batch was not taken. */
+export interface MetricRejection {
+  /** Index of the series in the batch. */
+  readonly index: number;
+  readonly kind: "sample" | "histogram" | "exemplar";
+  readonly reason:
+    | RejectionReason
+    /** An exemplar of a series that the head does not have and that came without a sample. */
+    | "unknown-series";
+  /** Of the first one, when said for several. */
+  readonly timestampMs: number;
+}
+
+export interface MetricAppendResult {
+  /** Samples, histograms included. */
+  readonly accepted: number;
+  readonly acceptedHistograms: number;
+  /** Those that repeat the newest of their series included. */
+  readonly acceptedExemplars: number;
+  /** Samples already in the head with the same value; counts as accepted for the sender. What repeats a block is dropped when read. */
+  readonly duplicates: number;
+  readonly rejections: readonly MetricRejection[];
 }
 
 /**
@@ -117,14 +144,28 @@ export interface Store extends LabelQueries, AsyncDisposable {
   expire(): Promise<void>;
 }
 
+export interface ExemplarRequest {
+  readonly matchers: readonly Matcher[];
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly signal?: AbortSignal;
+}
+
 export interface MetricStore extends Store {
-  append(batch: SampleBatch): Promise<AppendResult>;
+  append(batch: SampleBatch): Promise<MetricAppendResult>;
   select(request: {
     readonly matchers: readonly Matcher[];
     readonly startMs: number;
     readonly endMs: number;
     readonly signal: AbortSignal;
   }): AsyncIterable<readonly Series[]>;
+  /**
+   * Exemplars with `startMs <= time <= endMs` of series that match, in order of labels and of time. A bounded number of the newest is kept, across a
+   * restart at least those that came since the last seal.
+   */
+  exemplars(
+    request: ExemplarRequest,
+  ): Promise<readonly { readonly labels: Labels; readonly exemplars: readonly Exemplar[] }[]>;
   /** Newest metadata by family. */
   metadata(): ReadonlyMap<string, MetricMetadata>;
 }

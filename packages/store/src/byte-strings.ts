@@ -1,4 +1,4 @@
-/** Strings and byte runs with a varint length before them, as our records and indexes hold them. */
+/** Strings and byte runs with a varint length before them, and doubles, as our records and indexes hold them. */
 import { CodecError } from "@finch/codec";
 import type { ByteReader, ByteWriter } from "@finch/codec";
 import { Labels } from "@finch/model";
@@ -36,4 +36,20 @@ export function readLabels(reader: ByteReader): Labels {
   const pairs: string[] = [];
   for (let i = 0; i < 2 * size; i++) pairs.push(readString(reader));
   return Labels.raw(pairs);
+}
+
+const double = new Float64Array(1);
+const doubleWords = new Uint32Array(double.buffer);
+
+/** Which NaN it is may be lost; columns of values are copied as bytes instead. */
+export function writeDouble(writer: ByteWriter, value: number): void {
+  double[0] = value;
+  writer.writeUint32(doubleWords[0]!);
+  writer.writeUint32(doubleWords[1]!);
+}
+
+export function readDouble(reader: ByteReader): number {
+  doubleWords[0] = reader.readUint32();
+  doubleWords[1] = reader.readUint32();
+  return double[0]!;
 }

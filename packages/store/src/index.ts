@@ -1,9 +1,12 @@
 export type {
   AppendResult,
+  ExemplarRequest,
   LabelQueries,
   LabelScope,
   LogSelect,
   LogStore,
+  MetricAppendResult,
+  MetricRejection,
   MetricStore,
   OpenLogStore,
   OpenMetricStore,

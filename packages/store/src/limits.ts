@@ -77,7 +77,7 @@ export const CHUNK_PAGE_BYTES = 16 * 1024;
  */
 export const TIME_ROWS_BYTES_MAX = 64 * MIB;
 
-/** Samples a series keeps raw before they are encoded; more would cost memory at many series, fewer would compress worse. */
+/** Samples a series keeps raw before they are encoded, 32 at most; more would cost memory at many series, fewer would compress worse. */
 export const OPEN_CHUNK_SAMPLES = 32;
 
 /** Late samples of one series before the head is sealed; each insertion moves what stands after it. */
@@ -99,6 +99,9 @@ export const READ_GAP_BYTES = 8 * 1024;
 export const SELECT_BATCH_SERIES = 256;
 /** Samples in one batch of `select`. */
 export const SELECT_BATCH_SAMPLES = 262_144;
+
+/** Exemplars kept in memory, the newest of all series; each takes some hundred bytes. */
+export const EXEMPLARS_MAX = 16_384;
 
 /** Families whose metadata is kept. */
 export const METADATA_FAMILIES_MAX = 100_000;

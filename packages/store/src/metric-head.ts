@@ -1,20 +1,34 @@
 /** The newest metrics, in memory: what the WAL holds and no block yet. Frozen once its sealing begins; then a new head takes over. */
+import { FATE_ACCEPTED, FATE_REPEATED, SampleStore, STORE_SERIES_MAX } from "@finch/codec/kernels";
+import type { SampleArena } from "@finch/codec/kernels";
 import type { Labels, MetricMetadata } from "@finch/model";
+import { wordsOf } from "@finch/model";
+import type { ExemplarRing } from "./exemplar-ring.ts";
+import { HeadHistograms } from "./head-histograms.ts";
+import { HeadStartTimes } from "./head-start-times.ts";
 import { LabelIndex } from "./label-index.ts";
-import { LATE_SAMPLES_MAX } from "./limits.ts";
-import { MetricChunks } from "./metric-chunks.ts";
+import { LATE_SAMPLES_MAX, OPEN_CHUNK_SAMPLES } from "./limits.ts";
 import { LateSamples } from "./metric-late.ts";
-import { readMetricRecord } from "./metric-record.ts";
-import { growFloat64, growUint32 } from "./number-columns.ts";
+import { MetricRecordReader } from "./metric-record.ts";
+import { growUint32 } from "./number-columns.ts";
 import { clipSamples, mergeSamples } from "./sample-columns.ts";
 import type { SampleColumns } from "./sample-columns.ts";
 import { SeriesKeys } from "./series-keys.ts";
 
-/** What became of the samples of one record. */
+/** Memory of a series besides its chunks: its state, and open values in segments. */
+const SERIES_BYTES = 40 + 9 * OPEN_CHUNK_SAMPLES;
+
+/** What became of one record. Rows and exemplars are numbered as in it. */
 export interface ApplyOutcome {
+  /** Histograms included. */
   accepted: number;
+  acceptedHistograms: number;
   duplicates: number;
-  readonly conflicts: { readonly run: number; readonly timestampMs: number }[];
+  /** Rows whose time another value has already. */
+  readonly conflicts: { readonly row: number; readonly timestampMs: number }[];
+  acceptedExemplars: number;
+  /** Exemplars that are older than the newest of their series. */
+  readonly lateExemplars: number[];
 }
 
 /** What a reader sees of a head, whatever is appended later. */
@@ -28,6 +42,12 @@ export interface MetricHeadView {
   readonly late: ReadonlyMap<number, SampleColumns>;
 }
 
+/** Record numbers to those of a head that is recovered. */
+export interface ReplayNumbers {
+  get(number: number): number | undefined;
+  set(number: number, series: number): void;
+}
+
 export class MetricHead {
   readonly index = new LabelIndex();
   readonly keys = new SeriesKeys();
@@ -37,24 +57,43 @@ export class MetricHead {
   maxMs = -Infinity;
   /** A series has so many late samples that the head should be sealed. */
   isCrowded = false;
+  readonly #arena: SampleArena;
+  readonly #store: SampleStore;
+  readonly #exemplars: ExemplarRing;
+  readonly #histograms = new HeadHistograms();
+  readonly #starts = new HeadStartTimes();
+  readonly #late = new Map<number, LateSamples>();
+  #lateCount = 0;
   /** By series: the WAL's count of refusals + 1 when its definition was last written. */
   #definedAt = new Uint32Array(16) as Uint32Array;
-  readonly #chunks = new MetricChunks();
-  readonly #late = new Map<number, LateSamples>();
-  #minMs = new Float64Array(0) as Float64Array;
-  #maxMs = new Float64Array(0) as Float64Array;
-  #lateCount = 0;
+
+  /** Samples lie in `arena` until `close`; exemplars outlive the head. */
+  constructor(arena: SampleArena, exemplars: ExemplarRing) {
+    this.#arena = arena;
+    this.#store = new SampleStore(arena, OPEN_CHUNK_SAMPLES);
+    this.#exemplars = exemplars;
+  }
 
   get bytes(): number {
-    return this.index.bytes + this.keys.bytes + this.#chunks.slotBytes + this.rowBytes;
+    return this.index.bytes + this.keys.bytes + this.#store.bytes + this.#sideBytes;
   }
 
   get rowBytes(): number {
-    return this.#chunks.chunkBytes + 16 * this.#lateCount;
+    const seriesBytes = SERIES_BYTES * this.index.seriesCount;
+    return Math.max(0, this.#store.bytes - seriesBytes) + this.#sideBytes;
+  }
+
+  get #sideBytes(): number {
+    return 16 * this.#lateCount + this.#histograms.bytes + this.#starts.bytes;
   }
 
   get rows(): number {
     return this.samples;
+  }
+
+  /** Gives the memory of the samples back: nobody reads this head any more. */
+  close(): void {
+    this.#store.close();
   }
 
   /** Whether the series must be defined in a record written now; says yes once per count of refusals. */
@@ -69,28 +108,37 @@ export class MetricHead {
    * Takes a durable record in. `numbers` maps the record's series numbers to those of this head, and learns its definitions;
    * undefined when the record was made for this very head.
    */
-  apply(payload: Uint8Array, numbers: Map<number, number> | undefined): ApplyOutcome {
-    const outcome: ApplyOutcome = { accepted: 0, duplicates: 0, conflicts: [] };
-    let series = 0;
-    let run = 0;
-    readMetricRecord(payload, {
-      define: (number, labels) => numbers?.set(number, this.index.intern(labels)),
-      metadata: (metadata) => this.metadata.set(metadata.family, metadata),
-      run: (index, number) => {
-        run = index;
-        series = numbers === undefined ? number : mustFind(numbers, number);
-      },
-      sample: (timestampMs, low, high) => {
-        const found = this.#append(series, timestampMs, low, high);
-        if (found === "absent") outcome.accepted++;
-        else if (found === "equal") outcome.duplicates++;
-        else outcome.conflicts.push({ run, timestampMs });
-      },
-    });
+  apply(payload: Uint8Array, numbers: ReplayNumbers | undefined): ApplyOutcome {
+    const outcome: ApplyOutcome = {
+      accepted: 0,
+      acceptedHistograms: 0,
+      duplicates: 0,
+      conflicts: [],
+      acceptedExemplars: 0,
+      lateExemplars: [],
+    };
+    const record = new MetricRecordReader(payload);
+    for (const { series, labels } of record.definitions)
+      numbers?.set(series, this.index.intern(labels));
+    for (const metadata of record.metadata) this.metadata.set(metadata.family, metadata);
+    this.#store.reserve(Math.min(this.index.seriesCount, STORE_SERIES_MAX));
+    const isPlain = record.histograms.length === 0 && record.starts.length === 0;
+    for (let first = 0; first < record.rowCount;) {
+      const { runs, rows } = record.fill(this.#arena.columns, numbers);
+      const accepted = this.#store.append(runs);
+      if (accepted < rows || !isPlain || this.#starts.count > 0)
+        this.#settle(record, { runs, first }, outcome);
+      else outcome.accepted += accepted;
+      first += rows;
+    }
+    this.samples += outcome.accepted;
+    this.minMs = Math.min(this.minMs, record.minMs);
+    this.maxMs = Math.max(this.maxMs, record.maxMs);
+    this.#applyExemplars(record, numbers, outcome);
     return outcome;
   }
 
-  /** Labels and time range of each series with samples in the range. */
+  /** Those of `series` with a sample in the range, or at least samples on both sides of it. */
   seriesInRange(series: Uint32Array, startMs: number, endMs: number): Uint32Array {
     return series.filter((number) => this.#overlaps(number, startMs, endMs));
   }
@@ -107,7 +155,7 @@ export class MetricHead {
     return {
       head: this,
       series: wanted,
-      totals: wanted.map((number) => this.#chunks.totals[number]!),
+      totals: wanted.map((number) => this.#store.total(number)),
       late,
     };
   }
@@ -115,84 +163,153 @@ export class MetricHead {
   /** The samples of one series of a view in a range. */
   read(view: MetricHeadView, at: number, startMs: number, endMs: number): SampleColumns {
     const series = view.series[at]!;
-    const inOrder = this.#chunks.read(series, { startMs, endMs, total: view.totals[at]! });
+    const want = { startMs, endMs, total: view.totals[at]! };
     const late = view.late.get(series);
-    return clipSamples(
-      late === undefined ? inOrder : mergeSamples([inOrder, late]),
-      startMs,
-      endMs,
-    );
+    const inOrder = this.#store.read(series, want);
+    const columns = late === undefined ? inOrder : mergeSamples([inOrder, late]);
+    return this.#enrich(series, clipSamples(columns, startMs, endMs));
   }
 
   /** All samples of a series of a frozen head. */
   readAll(series: number): SampleColumns {
-    const inOrder = this.#chunks.read(series, {
+    const inOrder = this.#store.read(series, {
       startMs: -Infinity,
       endMs: Infinity,
       total: Infinity,
     });
     const late = this.#late.get(series);
-    return late === undefined ? inOrder : mergeSamples([inOrder, late.columns()]);
+    return this.#enrich(
+      series,
+      late === undefined ? inOrder : mergeSamples([inOrder, late.columns()]),
+    );
   }
 
   hasSamples(series: number): boolean {
-    return series < this.#minMs.length && this.#minMs[series]! < Infinity;
+    return this.#store.total(series) > 0;
   }
 
   labelsOf(series: number): Labels {
     return this.index.labelsOf(series);
   }
 
+  #enrich(series: number, columns: SampleColumns): SampleColumns {
+    const { timestampsMs, values } = columns;
+    const histograms = this.#histograms.among(series, timestampsMs, values);
+    const startTimestampsMs = this.#starts.among(series, timestampsMs);
+    if (histograms === undefined && startTimestampsMs === undefined) return columns;
+    return { timestampsMs, values, histograms, startTimestampsMs };
+  }
+
   #overlaps(series: number, startMs: number, endMs: number): boolean {
-    if (series >= this.#minMs.length) return false;
-    return this.#minMs[series]! <= endMs && this.#maxMs[series]! >= startMs;
+    if (this.#store.newestMs(series) < startMs) return false;
+    if (this.#store.oldestMs(series) <= endMs) return true;
+    const late = this.#late.get(series);
+    return late !== undefined && late.oldestMs <= endMs;
   }
 
-  #append(
-    series: number,
-    timestampMs: number,
-    low: number,
-    high: number,
-  ): "absent" | "equal" | "different" {
-    const chunks = this.#chunks;
-    if (timestampMs > chunks.newestMs(series)) {
-      chunks.push(series, timestampMs, low, high);
-    } else {
-      const found = chunks.look(series, timestampMs, low, high);
-      if (found !== "absent") return found;
-      const late = this.#lateOf(series);
-      const foundLate = late.look(timestampMs, low, high);
-      if (foundLate !== "absent") return foundLate;
-      late.insert(timestampMs, low, high);
-      this.#lateCount++;
-      if (late.count >= LATE_SAMPLES_MAX) this.isCrowded = true;
+  /** Decides row by row what the kernel left open or does not know of: late samples, repetitions, histograms, start times. */
+  #settle(
+    record: MetricRecordReader,
+    part: { readonly runs: number; readonly first: number },
+    outcome: ApplyOutcome,
+  ): void {
+    const { series, counts, timestampsMs, valueBytes, fates } = this.#arena.columns;
+    const words = new Uint32Array(valueBytes.buffer, valueBytes.byteOffset, valueBytes.length / 4);
+    const { histograms, starts } = record;
+    let next = histograms.findIndex(({ row }) => row >= part.first);
+    if (next < 0) next = histograms.length;
+    for (let run = 0, at = 0; run < part.runs; run++) {
+      const number = series[run]!;
+      for (const end = at + counts[run]!; at < end; at++) {
+        const row = part.first + at;
+        const histogram = histograms[next]?.row === row ? histograms[next++]!.bytes : undefined;
+        const sample = {
+          timestampMs: timestampsMs[at]!,
+          low: words[2 * at]!,
+          high: words[2 * at + 1]!,
+          histogram,
+        };
+        const found =
+          fates[at] === FATE_ACCEPTED ? "absent" : this.#look(number, sample, fates[at]!);
+        if (found === "different") outcome.conflicts.push({ row, timestampMs: sample.timestampMs });
+        else if (found === "equal") outcome.duplicates++;
+        else {
+          if (fates[at] !== FATE_ACCEPTED) this.#insertLate(number, sample);
+          outcome.accepted++;
+          if (histogram !== undefined) {
+            outcome.acceptedHistograms++;
+            this.#histograms.add(number, sample.timestampMs, histogram);
+            this.#store.markRich(number);
+          }
+          const startMs = starts.length === 0 ? 0 : starts[row]!;
+          if (startMs !== 0 || this.#starts.has(number))
+            this.#starts.set(number, {
+              timestampMs: sample.timestampMs,
+              startMs,
+              isLate: fates[at] !== FATE_ACCEPTED,
+            });
+        }
+      }
     }
-    this.samples++;
-    this.#note(series, timestampMs);
-    return "absent";
   }
 
-  #lateOf(series: number): LateSamples {
+  #look(
+    series: number,
+    sample: {
+      readonly timestampMs: number;
+      readonly low: number;
+      readonly high: number;
+      readonly histogram: Uint8Array | undefined;
+    },
+    fate: number,
+  ): "absent" | "equal" | "different" {
+    const { timestampMs, low, high, histogram } = sample;
+    let found: "absent" | "equal" | "different" = "equal";
+    if (fate !== FATE_REPEATED) {
+      const known = this.#store.read(series, {
+        startMs: timestampMs,
+        endMs: timestampMs,
+        total: Infinity,
+      });
+      const at = known.timestampsMs.indexOf(timestampMs);
+      if (at >= 0) {
+        const words = wordsOf(known.values);
+        found = words[2 * at] === low && words[2 * at + 1] === high ? "equal" : "different";
+      } else found = this.#late.get(series)?.look(timestampMs, low, high) ?? "absent";
+    }
+    if (found !== "equal") return found;
+    return areSameBytes(this.#histograms.find(series, timestampMs), histogram)
+      ? "equal"
+      : "different";
+  }
+
+  #insertLate(
+    series: number,
+    sample: { readonly timestampMs: number; readonly low: number; readonly high: number },
+  ): void {
     let late = this.#late.get(series);
     if (late === undefined) this.#late.set(series, (late = new LateSamples()));
-    return late;
+    late.insert(sample.timestampMs, sample.low, sample.high);
+    this.#lateCount++;
+    if (late.count >= LATE_SAMPLES_MAX) this.isCrowded = true;
   }
 
-  #note(series: number, timestampMs: number): void {
-    if (series >= this.#minMs.length) {
-      const known = this.#minMs.length;
-      this.#minMs = growFloat64(this.#minMs, series + 1).fill(Infinity, known);
-      this.#maxMs = growFloat64(this.#maxMs, series + 1).fill(-Infinity, known);
+  #applyExemplars(
+    record: MetricRecordReader,
+    numbers: ReplayNumbers | undefined,
+    outcome: ApplyOutcome,
+  ): void {
+    for (const [index, { series, exemplar }] of record.exemplars.entries()) {
+      const number = numbers === undefined ? series : numbers.get(series);
+      if (number === undefined)
+        throw new RangeError(`series ${series} is used before it is defined`);
+      if (this.#exemplars.add(this.labelsOf(number), exemplar)) outcome.acceptedExemplars++;
+      else outcome.lateExemplars.push(index);
     }
-    if (timestampMs < this.#minMs[series]!) this.#minMs[series] = timestampMs;
-    if (timestampMs > this.#maxMs[series]!) this.#maxMs[series] = timestampMs;
-    if (timestampMs < this.minMs) this.minMs = timestampMs;
-    if (timestampMs > this.maxMs) this.maxMs = timestampMs;
   }
 }
 
-function mustFind(numbers: ReadonlyMap<number, number>, number: number): number {
-  const series = numbers.get(number);
-  if (series === undefined) throw new RangeError(`series ${number} is used before it is defined`);
-  return series;
+function areSameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && Buffer.compare(a, b) === 0;
 }

@@ -9,6 +9,10 @@ export class LateSamples {
   #timestampsMs = new Float64Array(8) as Float64Array;
   #values = new Float64Array(8) as Float64Array;
 
+  get oldestMs(): number {
+    return this.count > 0 ? this.#timestampsMs[0]! : Infinity;
+  }
+
   /** Index of the first sample at or after `timestampMs`. */
   indexOf(timestampMs: number): number {
     return lowerBound(this.#timestampsMs, this.count, timestampMs);

@@ -1,12 +1,24 @@
 /**
  * WAL records of the metric store, drawn in `docs/format/metric-records.md`: series definitions, metadata, then samples by series number in
- * columns. Numbers are those of the head at the time; a definition stands in the same or an earlier record than the first use.
+ * columns that name what repeats once. Numbers are those of the head at the time; a definition stands in the same or an earlier record than the
+ * first use.
  */
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
-import type { Labels, MetricMetadata, MetricType } from "@finch/model";
-import { readLabels, readString, writeLabels, writeString } from "./byte-strings.ts";
+import { APPEND_ROWS_MAX } from "@finch/codec/kernels";
+import type { AppendColumns } from "@finch/codec/kernels";
+import type { Exemplar, Histogram, Labels, MetricMetadata, MetricType } from "@finch/model";
+import {
+  readBytes,
+  readDouble,
+  readLabels,
+  readString,
+  writeDouble,
+  writeLabels,
+  writeString,
+} from "./byte-strings.ts";
+import { writeHistogram } from "./histogram-bytes.ts";
 
-const SAMPLES_RECORD = 1;
+const SAMPLES_RECORD = 2;
 
 const METRIC_TYPES: readonly MetricType[] = [
   "unknown",
@@ -19,135 +31,363 @@ const METRIC_TYPES: readonly MetricType[] = [
   "stateset",
 ];
 
+/** A section of a record: so many entries, in these bytes. */
+class Section {
+  readonly writer = new ByteWriter();
+  count = 0;
+
+  clear(): void {
+    this.writer.clear();
+    this.count = 0;
+  }
+}
+
 /** Gathers one record. Reusable after `clear`. */
 export class MetricRecordWriter {
-  readonly #definitions = new ByteWriter();
-  readonly #metadata = new ByteWriter();
-  readonly #runs = new ByteWriter();
-  readonly #times = new ByteWriter();
+  rowCount = 0;
+  exemplarCount = 0;
+  readonly #definitions = new Section();
+  readonly #metadata = new Section();
+  readonly #runs = new Section();
+  readonly #times = new Section();
   readonly #values = new ByteWriter();
-  #definitionCount = 0;
-  #metadataCount = 0;
-  #runCount = 0;
-  #sampleCount = 0;
-  #lastSeries = 0;
-  #lastMs = 0;
-
-  get sampleCount(): number {
-    return this.#sampleCount;
-  }
+  readonly #histograms = new Section();
+  readonly #starts = new Section();
+  readonly #exemplars = new Section();
+  readonly #scratch = new ByteWriter();
+  /** Neighbouring series with the same number of samples, not written yet. */
+  #group = { first: 0, count: 0, samples: 0 };
+  /** The series that a group would begin with if nothing were left out. */
+  #nextSeries = 0;
+  #time = { ms: 0, count: 0, lastMs: 0 };
+  #start = { ms: 0, count: 0, lastMs: 0 };
+  #lastHistogramRow = 0;
 
   get isEmpty(): boolean {
-    return this.#sampleCount === 0 && this.#metadataCount === 0;
+    return this.rowCount === 0 && this.#metadata.count === 0 && this.exemplarCount === 0;
   }
 
   clear(): void {
-    for (const writer of [this.#definitions, this.#metadata, this.#runs, this.#times, this.#values])
-      writer.clear();
-    this.#definitionCount = this.#metadataCount = this.#runCount = this.#sampleCount = 0;
-    this.#lastSeries = this.#lastMs = 0;
+    for (const section of [
+      this.#definitions,
+      this.#metadata,
+      this.#runs,
+      this.#times,
+      this.#histograms,
+      this.#starts,
+      this.#exemplars,
+    ])
+      section.clear();
+    this.#values.clear();
+    this.rowCount = this.exemplarCount = this.#nextSeries = this.#lastHistogramRow = 0;
+    this.#group = { first: 0, count: 0, samples: 0 };
+    this.#time = { ms: 0, count: 0, lastMs: 0 };
+    this.#start = { ms: 0, count: 0, lastMs: 0 };
   }
 
   define(series: number, labels: Labels): void {
-    this.#definitions.writeVarint(series);
-    writeLabels(this.#definitions, labels);
-    this.#definitionCount++;
+    const { writer } = this.#definitions;
+    writer.writeVarint(series);
+    writeLabels(writer, labels);
+    this.#definitions.count++;
   }
 
   addMetadata(metadata: MetricMetadata): void {
-    const writer = this.#metadata;
+    const { writer } = this.#metadata;
     writer.writeByte(METRIC_TYPES.indexOf(metadata.type));
     for (const text of [metadata.family, metadata.help, metadata.unit]) writeString(writer, text);
-    this.#metadataCount++;
+    this.#metadata.count++;
   }
 
-  /** The `count` samples written next belong to `series`. */
-  beginRun(series: number, count: number): void {
-    this.#runs.writeZigzag(series - this.#lastSeries);
-    this.#runs.writeVarint(count);
-    this.#lastSeries = series;
-    this.#runCount++;
+  /** The next `samples` rows belong to `series`. */
+  addRun(series: number, samples: number): void {
+    const group = this.#group;
+    if (group.count > 0 && series === group.first + group.count && samples === group.samples) {
+      group.count++;
+      return;
+    }
+    this.#endGroup();
+    group.first = series;
+    group.count = 1;
+    group.samples = samples;
   }
 
-  /** `low` and `high` are the words of the value. */
-  addSample(timestampMs: number, low: number, high: number): void {
-    this.#times.writeZigzag(timestampMs - this.#lastMs);
-    this.#lastMs = timestampMs;
-    this.#values.writeUint32(low);
-    this.#values.writeUint32(high);
-    this.#sampleCount++;
+  addTime(timestampMs: number): void {
+    const time = this.#time;
+    if (time.count > 0 && timestampMs === time.ms) time.count++;
+    else {
+      endRepeats(this.#times, time);
+      time.ms = timestampMs;
+      time.count = 1;
+    }
+  }
+
+  /** The values of the next rows, bit for bit. */
+  addValues(values: Float64Array): void {
+    this.#values.writeBytes(new Uint8Array(values.buffer, values.byteOffset, 8 * values.length));
+    this.rowCount += values.length;
+  }
+
+  /** Row `row` of the record is a histogram; rows ascend. */
+  addHistogram(row: number, histogram: Histogram): void {
+    const { writer } = this.#histograms;
+    this.#scratch.clear();
+    writeHistogram(this.#scratch, histogram);
+    writer.writeVarint(row - this.#lastHistogramRow);
+    writer.writeVarint(this.#scratch.length);
+    writer.writeBytes(this.#scratch.bytes.subarray(0, this.#scratch.length));
+    this.#lastHistogramRow = row;
+    this.#histograms.count++;
+  }
+
+  /** When the next row's counter began; either all rows have one or none. */
+  addStart(startMs: number): void {
+    const start = this.#start;
+    if (start.count > 0 && startMs === start.ms) start.count++;
+    else {
+      endRepeats(this.#starts, start);
+      start.ms = startMs;
+      start.count = 1;
+    }
+  }
+
+  addExemplar(series: number, exemplar: Exemplar): void {
+    const { writer } = this.#exemplars;
+    writer.writeVarint(series);
+    writeLabels(writer, exemplar.labels);
+    writeDouble(writer, exemplar.value);
+    writer.writeZigzag(exemplar.timestampMs);
+    this.#exemplars.count++;
+    this.exemplarCount++;
   }
 
   finish(): Uint8Array {
-    const writer = new ByteWriter(
-      64 +
-        this.#definitions.length +
-        this.#metadata.length +
-        this.#runs.length +
-        this.#times.length +
-        this.#values.length,
-    );
-    writer.writeByte(SAMPLES_RECORD);
-    writer.writeVarint(this.#definitionCount);
-    writer.writeBytes(this.#definitions.bytes.subarray(0, this.#definitions.length));
-    writer.writeVarint(this.#metadataCount);
-    writer.writeBytes(this.#metadata.bytes.subarray(0, this.#metadata.length));
-    writer.writeVarint(this.#runCount);
-    writer.writeVarint(this.#sampleCount);
-    writer.writeVarint(this.#runs.length);
-    writer.writeBytes(this.#runs.bytes.subarray(0, this.#runs.length));
-    writer.writeVarint(this.#times.length);
-    writer.writeBytes(this.#times.bytes.subarray(0, this.#times.length));
-    writer.writeBytes(this.#values.bytes.subarray(0, this.#values.length));
-    return writer.bytes.subarray(0, writer.length);
+    this.#endGroup();
+    endRepeats(this.#times, this.#time);
+    endRepeats(this.#starts, this.#start);
+    const sections = [
+      this.#definitions,
+      this.#metadata,
+      this.#runs,
+      this.#times,
+      this.#histograms,
+      this.#starts,
+      this.#exemplars,
+    ];
+    let size = 16 + this.#values.length;
+    for (const { writer } of sections) size += writer.length + 16;
+    const record = new ByteWriter(size);
+    record.writeByte(SAMPLES_RECORD);
+    record.writeVarint(this.rowCount);
+    for (const { writer, count } of sections) {
+      record.writeVarint(count);
+      record.writeVarint(writer.length);
+      record.writeBytes(writer.bytes.subarray(0, writer.length));
+    }
+    record.writeBytes(this.#values.bytes.subarray(0, this.#values.length));
+    return record.bytes.subarray(0, record.length);
+  }
+
+  #endGroup(): void {
+    const { first, count, samples } = this.#group;
+    if (count === 0) return;
+    const { writer } = this.#runs;
+    writer.writeZigzag(first - this.#nextSeries);
+    writer.writeVarint(count);
+    writer.writeVarint(samples);
+    this.#runs.count++;
+    this.#nextSeries = first + count;
+    this.#group.count = 0;
   }
 }
 
-export interface MetricRecordVisitor {
-  define(series: number, labels: Labels): void;
-  metadata(metadata: MetricMetadata): void;
-  /** Run `run` of the record: all samples until the next call belong to `series`. */
-  run(run: number, series: number): void;
-  sample(timestampMs: number, low: number, high: number): void;
+/** Writes the time that was gathered: its difference to the one before, and how often it stands. */
+function endRepeats(
+  section: Section,
+  repeats: { readonly ms: number; count: number; lastMs: number },
+): void {
+  if (repeats.count === 0) return;
+  section.writer.writeZigzag(repeats.ms - repeats.lastMs);
+  section.writer.writeVarint(repeats.count);
+  section.count++;
+  repeats.lastMs = repeats.ms;
+  repeats.count = 0;
 }
 
-/** Walks a record; a malformed one is a CodecError. */
-export function readMetricRecord(payload: Uint8Array, visitor: MetricRecordVisitor): void {
-  const reader = new ByteReader(payload);
-  const type = reader.readByte();
-  if (type !== SAMPLES_RECORD) throw new CodecError("malformed", 0, `unknown record type ${type}`);
-  for (let left = reader.readVarint(); left > 0; left--)
-    visitor.define(reader.readVarint(), readLabels(reader));
-  for (let left = reader.readVarint(); left > 0; left--) {
-    const metricType = METRIC_TYPES[reader.readByte()] ?? "unknown";
-    visitor.metadata({
-      type: metricType,
-      family: readString(reader),
-      help: readString(reader),
-      unit: readString(reader),
+/** A row that is a histogram, as bytes that {@link readHistogram} reads. */
+export interface HistogramRow {
+  readonly row: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface ExemplarEntry {
+  readonly series: number;
+  readonly exemplar: Exemplar;
+}
+
+/** Series numbers of a record to those of a head. */
+export interface SeriesNumbers {
+  get(number: number): number | undefined;
+}
+
+/** Reads a record: what is not columns at once, rows with `fill`. A malformed one is a CodecError. */
+export class MetricRecordReader {
+  readonly rowCount: number;
+  readonly definitions: readonly { readonly series: number; readonly labels: Labels }[];
+  readonly metadata: readonly MetricMetadata[];
+  /** Ascending by row. */
+  readonly histograms: readonly HistogramRow[];
+  readonly exemplars: readonly ExemplarEntry[];
+  /** When each row's counter began; empty when no row says. */
+  readonly starts: Float64Array;
+  minMs = Infinity;
+  maxMs = -Infinity;
+  readonly #runs: ByteReader;
+  readonly #times: ByteReader;
+  readonly #values: Uint8Array;
+  #row = 0;
+  #group = { next: 0, count: 0, samples: 0, left: 0 };
+  #time = { ms: 0, left: 0 };
+
+  constructor(payload: Uint8Array) {
+    const reader = new ByteReader(payload);
+    const type = reader.readByte();
+    if (type !== SAMPLES_RECORD)
+      throw new CodecError("malformed", 0, `unknown record type ${type}`);
+    this.rowCount = reader.readVarint();
+    if (8 * this.rowCount > payload.length)
+      throw new CodecError("truncated", 1, `${this.rowCount} values are cut off`);
+    this.definitions = readSection(reader, (from) => ({
+      series: from.readVarint(),
+      labels: readLabels(from),
+    }));
+    this.metadata = readSection(reader, readMetadata);
+    this.#runs = openSection(reader).body;
+    this.#times = openSection(reader).body;
+    let row = 0;
+    this.histograms = readSection(reader, (from) => {
+      row += from.readVarint();
+      return { row, bytes: readBytes(from, from.readVarint()) };
     });
+    this.starts = readRepeats(openSection(reader), this.rowCount);
+    this.exemplars = readSection(reader, (from) => ({
+      series: from.readVarint(),
+      exemplar: {
+        labels: readLabels(from),
+        value: readDouble(from),
+        timestampMs: from.readZigzag(),
+      },
+    }));
+    this.#values = readBytes(reader, 8 * this.rowCount);
   }
-  const runCount = reader.readVarint();
-  const sampleCount = reader.readVarint();
-  const runs = subReader(reader, reader.readVarint());
-  const times = subReader(reader, reader.readVarint());
-  const values = reader.take(8 * sampleCount);
-  const view = new DataView(payload.buffer, payload.byteOffset + values, 8 * sampleCount);
-  let series = 0;
-  let timestampMs = 0;
-  let at = 0;
-  for (let run = 0; run < runCount; run++) {
-    series += runs.readZigzag();
-    visitor.run(run, series);
-    for (let left = runs.readVarint(); left > 0; left--) {
-      timestampMs += times.readZigzag();
-      visitor.sample(timestampMs, view.getUint32(at, true), view.getUint32(at + 4, true));
-      at += 8;
+
+  /** Puts the next rows, as many as there is room for, into `columns`; returns how many runs and rows they are, 0 at the end. */
+  fill(
+    columns: AppendColumns,
+    numbers: SeriesNumbers | undefined,
+  ): { readonly runs: number; readonly rows: number } {
+    const rows = Math.min(APPEND_ROWS_MAX, this.rowCount - this.#row);
+    const runs = this.#fillRuns(columns, rows, numbers);
+    this.#fillTimes(columns.timestampsMs, rows);
+    columns.valueBytes.set(this.#values.subarray(8 * this.#row, 8 * (this.#row + rows)));
+    this.#row += rows;
+    return { runs, rows };
+  }
+
+  #fillRuns(columns: AppendColumns, rows: number, numbers: SeriesNumbers | undefined): number {
+    const group = this.#group;
+    const { series, counts } = columns;
+    let run = 0;
+    for (let filled = 0; filled < rows; run++) {
+      if (group.left === 0) {
+        if (group.count === 0) {
+          group.next += this.#runs.readZigzag();
+          group.count = this.#runs.readVarint();
+          group.samples = this.#runs.readVarint();
+          if (group.count === 0 || group.samples === 0)
+            throw new CodecError("malformed", this.#runs.position, "a run of no samples");
+        }
+        group.count--;
+        group.left = group.samples;
+        group.next++;
+      }
+      const count = Math.min(group.left, rows - filled);
+      const number = group.next - 1;
+      series[run] = numbers === undefined ? number : mustFind(numbers, number);
+      counts[run] = count;
+      group.left -= count;
+      filled += count;
+    }
+    return run;
+  }
+
+  #fillTimes(timestampsMs: Float64Array, rows: number): void {
+    const time = this.#time;
+    for (let filled = 0; filled < rows;) {
+      if (time.left === 0) {
+        time.ms += this.#times.readZigzag();
+        time.left = this.#times.readVarint();
+        if (time.left === 0)
+          throw new CodecError("malformed", this.#times.position, "a time of no samples");
+        if (time.ms < this.minMs) this.minMs = time.ms;
+        if (time.ms > this.maxMs) this.maxMs = time.ms;
+      }
+      const count = Math.min(time.left, rows - filled);
+      timestampsMs.fill(time.ms, filled, filled + count);
+      time.left -= count;
+      filled += count;
     }
   }
 }
 
-function subReader(reader: ByteReader, length: number): ByteReader {
+function mustFind(numbers: SeriesNumbers, number: number): number {
+  const series = numbers.get(number);
+  if (series === undefined) throw new RangeError(`series ${number} is used before it is defined`);
+  return series;
+}
+
+function openSection(reader: ByteReader): { readonly count: number; readonly body: ByteReader } {
+  const count = reader.readVarint();
+  const length = reader.readVarint();
   const start = reader.take(length);
-  return new ByteReader(reader.bytes, start, start + length);
+  if (count > length)
+    throw new CodecError("malformed", start, `${count} entries in ${length} bytes`);
+  return { count, body: new ByteReader(reader.bytes, start, start + length) };
+}
+
+function readSection<Entry>(reader: ByteReader, read: (body: ByteReader) => Entry): Entry[] {
+  const { count, body } = openSection(reader);
+  const entries: Entry[] = [];
+  for (let left = count; left > 0; left--) entries.push(read(body));
+  return entries;
+}
+
+function readMetadata(reader: ByteReader): MetricMetadata {
+  const type = METRIC_TYPES[reader.readByte()] ?? "unknown";
+  return {
+    type,
+    family: readString(reader),
+    help: readString(reader),
+    unit: readString(reader),
+  };
+}
+
+function readRepeats(
+  section: { readonly count: number; readonly body: ByteReader },
+  rows: number,
+): Float64Array {
+  const { count, body } = section;
+  if (count === 0) return new Float64Array(0);
+  const column = new Float64Array(rows);
+  let at = 0;
+  let ms = 0;
+  for (let left = count; left > 0; left--) {
+    ms += body.readZigzag();
+    const repeats = body.readVarint();
+    column.fill(ms, at, at + repeats);
+    at += repeats;
+  }
+  if (at !== rows)
+    throw new CodecError("malformed", body.position, `${at} start times of ${rows} rows`);
+  return column;
 }

@@ -45,6 +45,8 @@ export interface Head {
   /** It should be sealed for a reason of its own. */
   readonly isCrowded: boolean;
   readonly index: LabelIndex;
+  /** Called once nobody reads the head any more, for memory that is not left to the collector. */
+  close?(): void;
 }
 
 /** What makes a store one of metrics or of logs. */
@@ -69,6 +71,16 @@ interface Generation<H> {
   /** Records on their way to the WAL that will be applied to the head. */
   pending: number;
   onIdle: (() => void) | undefined;
+  /** Views that hold the head, and the store itself as long as it is not in a block. */
+  holders: number;
+}
+
+function createGeneration<H>(head: H, createdMs: number, logBytes: number): Generation<H> {
+  return { head, createdMs, logBytes, pending: 0, onIdle: undefined, holders: 1 };
+}
+
+function letGo<H extends Head>(generation: Generation<H>): void {
+  if (--generation.holders === 0) generation.head.close?.();
 }
 
 /** Heads and blocks as they were at one moment, oldest first. */
@@ -111,13 +123,11 @@ export class StoreCore<H extends Head> {
     this.blockSet = parts.blockSet;
     this.recovery = parts.recovery;
     const nowMs = options.clock.nowMs();
-    this.#current = {
-      head: parts.head,
-      createdMs: Math.min(nowMs, parts.head.minMs),
-      logBytes: parts.wal.statistics().bytes,
-      pending: 0,
-      onIdle: undefined,
-    };
+    this.#current = createGeneration(
+      parts.head,
+      Math.min(nowMs, parts.head.minMs),
+      parts.wal.statistics().bytes,
+    );
   }
 
   static async open<H extends Head>(
@@ -228,17 +238,17 @@ export class StoreCore<H extends Head> {
       ({ meta }) => meta.minMs <= endMs && meta.maxMs >= startMs,
     );
     for (const block of blocks) block.acquire();
-    const heads =
-      this.#frozen === undefined
-        ? [this.#current.head]
-        : [this.#frozen.generation.head, this.#current.head];
+    const generations =
+      this.#frozen === undefined ? [this.#current] : [this.#frozen.generation, this.#current];
+    for (const generation of generations) generation.holders++;
     let isHeld = true;
     return {
       blocks,
-      heads,
+      heads: generations.map(({ head }) => head),
       release: async () => {
         if (!isHeld) return;
         isHeld = false;
+        for (const generation of generations) letGo(generation);
         for (const block of blocks) await block.release();
       },
     };
@@ -327,6 +337,7 @@ export class StoreCore<H extends Head> {
       }
     }
     this.#frozen = undefined;
+    letGo(generation);
     await this.#cutWal(boundary);
   }
 
@@ -334,13 +345,7 @@ export class StoreCore<H extends Head> {
   async #freeze(): Promise<{ readonly generation: Generation<H>; readonly boundary: number }> {
     const generation = this.#current;
     const boundaryKnown = this.wal.rotate();
-    this.#current = {
-      head: this.#signal.createHead(),
-      createdMs: this.clock.nowMs(),
-      logBytes: 0,
-      pending: 0,
-      onIdle: undefined,
-    };
+    this.#current = createGeneration(this.#signal.createHead(), this.clock.nowMs(), 0);
     // Visible as frozen at once, so that no reader misses it.
     const frozen = { generation, boundary: 0 };
     this.#frozen = frozen;

@@ -1,5 +1,5 @@
 /** What a store counts since it was opened, and its statistics. */
-import type { AppendResult, StoreStatistics } from "./api.ts";
+import type { AppendResult, MetricAppendResult, StoreStatistics } from "./api.ts";
 import type { Head, StoreCore } from "./store-core.ts";
 
 export class StoreCounters {
@@ -7,7 +7,7 @@ export class StoreCounters {
   #rejectedTotal = 0;
 
   /** Notes the outcome of an append and returns it. */
-  count(result: AppendResult): AppendResult {
+  count<Result extends AppendResult | MetricAppendResult>(result: Result): Result {
     this.#appendedTotal += result.accepted;
     this.#rejectedTotal += result.rejections.length;
     return result;

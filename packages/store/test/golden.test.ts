@@ -4,14 +4,19 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { ByteReader } from "@finch/codec";
+import { SampleArena } from "@finch/codec/kernels";
+import { Labels } from "@finch/model";
+import type { Histogram } from "@finch/model";
 import { nodeFileSystem, systemClock } from "@finch/runtime";
 import { openBlock } from "../src/block.ts";
 import type { Block } from "../src/block.ts";
+import { readHistogram } from "../src/histogram-bytes.ts";
 import { readLogPage, readLogPageList } from "../src/log-block.ts";
 import { LogRecordWriter, readLogRecord } from "../src/log-record.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { readChunks, readPlace } from "../src/metric-block.ts";
-import { MetricRecordWriter, readMetricRecord } from "../src/metric-record.ts";
+import { MetricRecordReader, MetricRecordWriter } from "../src/metric-record.ts";
 import { openMetricStore } from "../src/metric-store.ts";
 import { createPacer } from "../src/pacer.ts";
 import { PageCache } from "../src/page-cache.ts";
@@ -55,32 +60,63 @@ async function compareBlock(name: string, fileSystem: FaultyFileSystem): Promise
   return openBlock({ fileSystem: nodeFileSystem, cache: new PageCache(1e6) }, join(TESTDATA, name));
 }
 
+const HISTOGRAM: Histogram = {
+  schema: 3,
+  resetHint: "not-reset",
+  zeroThreshold: 0.001,
+  zeroCount: 1,
+  count: 9,
+  sum: 2.5,
+  positive: { spans: Int32Array.of(-2, 2, 3, 1), counts: Float64Array.of(3, 1, 2) },
+  negative: { spans: Int32Array.of(0, 1), counts: Float64Array.of(2) },
+  customBounds: new Float64Array(0),
+};
+
 test("metric-record.bin", () => {
+  const values = new Float64Array(
+    new BigUint64Array([0x3ff0000000000000n, 0x7ff0000000000002n]).buffer,
+  );
+  const exemplar = {
+    labels: Labels.fromObject({ trace_id: "abc" }),
+    value: 0.25,
+    timestampMs: NOW_MS - 5,
+  };
   const writer = new MetricRecordWriter();
   writer.define(7, labelsOfSeries("up"));
   writer.addMetadata(METADATA);
-  writer.beginRun(7, 2);
-  writer.addSample(NOW_MS, 0, 0x3ff00000);
-  writer.addSample(NOW_MS + 15_000, 2, 0x7ff00000);
-  writer.beginRun(3, 1);
-  writer.addSample(NOW_MS - 1, 0, 0x40000000);
+  for (const [series, count] of [
+    [7, 2],
+    [3, 1],
+    [4, 1],
+  ] as const)
+    writer.addRun(series, count);
+  for (const ms of [NOW_MS, NOW_MS + 15_000, NOW_MS - 1, NOW_MS - 1]) writer.addTime(ms);
+  for (const ms of [NOW_MS - 99, NOW_MS - 99, 0, 0]) writer.addStart(ms);
+  writer.addValues(values);
+  writer.addHistogram(3, HISTOGRAM);
+  writer.addValues(Float64Array.of(2, 2.5));
+  writer.addExemplar(3, exemplar);
   compare("metric-record.bin", writer.finish());
-  const seen: unknown[] = [];
-  readMetricRecord(readFileSync(join(TESTDATA, "metric-record.bin")), {
-    define: (series, labels) => seen.push(["define", series, String(labels)]),
-    metadata: (metadata) => seen.push(["metadata", { ...metadata }]),
-    run: (run, series) => seen.push(["run", run, series]),
-    sample: (timestampMs, low, high) => seen.push([timestampMs, low, high]),
-  });
-  assert.deepEqual(seen, [
-    ["define", 7, String(labelsOfSeries("up"))],
-    ["metadata", METADATA],
-    ["run", 0, 7],
-    [NOW_MS, 0, 0x3ff00000],
-    [NOW_MS + 15_000, 2, 0x7ff00000],
-    ["run", 1, 3],
-    [NOW_MS - 1, 0, 0x40000000],
-  ]);
+  const record = new MetricRecordReader(readFileSync(join(TESTDATA, "metric-record.bin")));
+  const { columns } = new SampleArena();
+  assert.deepEqual(record.fill(columns, undefined), { runs: 3, rows: 4 });
+  assert.deepEqual([...columns.series.subarray(0, 3)], [7, 3, 4]);
+  assert.deepEqual([...columns.counts.subarray(0, 3)], [2, 1, 1]);
+  assert.deepEqual(
+    [...columns.timestampsMs.subarray(0, 4)],
+    [NOW_MS, NOW_MS + 15_000, NOW_MS - 1, NOW_MS - 1],
+  );
+  assert.deepEqual(columns.valueBytes.slice(0, 16), new Uint8Array(values.buffer));
+  assert.deepEqual([record.minMs, record.maxMs], [NOW_MS - 1, NOW_MS + 15_000]);
+  assert.deepEqual(record.fill(columns, undefined), { runs: 0, rows: 0 });
+  assert.deepEqual(record.definitions, [{ series: 7, labels: labelsOfSeries("up") }]);
+  assert.deepEqual(record.metadata, [METADATA]);
+  assert.deepEqual([...record.starts], [NOW_MS - 99, NOW_MS - 99, 0, 0]);
+  assert.deepEqual(record.exemplars, [{ series: 3, exemplar }]);
+  assert.deepEqual(
+    record.histograms.map(({ row, bytes }) => [row, readHistogram(new ByteReader(bytes), 2.5)]),
+    [[3, HISTOGRAM]],
+  );
 });
 
 test("log-record.bin", () => {

@@ -1,6 +1,13 @@
 /** What the tests of the stores share: options over a file system in memory, batches from plain objects, answers as plain objects. */
 import { createMatcher, Labels } from "@finch/model";
-import type { LogBatch, LogColumns, Matcher, MetricMetadata, SampleBatch } from "@finch/model";
+import type {
+  Histogram,
+  LogBatch,
+  LogColumns,
+  Matcher,
+  MetricMetadata,
+  SampleBatch,
+} from "@finch/model";
 import { silentLogger } from "@finch/runtime";
 import type { Clock, FileSystem } from "@finch/runtime";
 import type { LogSelect, LogStore, MetricStore, StoreLimits, StoreOptions } from "../src/api.ts";
@@ -45,17 +52,40 @@ export function storeOptions(
 export interface PlainSample {
   readonly series: string;
   readonly t: number;
+  /** With a histogram, its sum. */
   readonly v: number;
+  readonly histogram?: Histogram | undefined;
+  /** When the counter began. */
+  readonly start?: number | undefined;
+}
+
+/** A histogram of so many observations, each with a bucket of its own. */
+export function histogramOf(count: number, sum: number): Histogram {
+  return {
+    schema: 0,
+    resetHint: "unknown",
+    zeroThreshold: 0.5,
+    zeroCount: 0,
+    count,
+    sum,
+    positive: { spans: Int32Array.of(1, count), counts: new Float64Array(count).fill(1) },
+    negative: { spans: new Int32Array(0), counts: new Float64Array(0) },
+    customBounds: new Float64Array(0),
+  };
 }
 
 /** One batch; series `name` is `{__name__="name", parity="even|odd"}`. */
 export function sampleBatch(
   samples: readonly PlainSample[],
   metadata: readonly MetricMetadata[] = [],
+  exemplars?: SampleBatch["exemplars"],
 ): SampleBatch {
   const encoder = new TextEncoder();
   const keys = samples.map(({ series }) => encoder.encode(series));
   const keyBounds = new Uint32Array(2 * keys.length);
+  const histograms = new Map<number, Histogram>();
+  for (const [index, { histogram }] of samples.entries())
+    if (histogram !== undefined) histograms.set(index, histogram);
   let at = 0;
   for (const [index, key] of keys.entries()) {
     keyBounds[2 * index] = at;
@@ -66,6 +96,11 @@ export function sampleBatch(
     sampleStarts: Uint32Array.from({ length: samples.length + 1 }, (_, index) => index),
     timestampsMs: Float64Array.from(samples, ({ t }) => t),
     values: Float64Array.from(samples, ({ v }) => v),
+    ...(histograms.size > 0 ? { histograms } : {}),
+    ...(samples.some(({ start }) => start !== undefined)
+      ? { startTimestampsMs: Float64Array.from(samples, ({ start }) => start ?? 0) }
+      : {}),
+    ...(exemplars === undefined ? {} : { exemplars }),
     keyBytes: new Uint8Array(Buffer.concat(keys)),
     keyBounds,
     labelsOf: (s) => labelsOfSeries(samples[s]!.series),

@@ -43,15 +43,20 @@ describe("what is refused", () => {
         { series: "a", t: NOW_MS + 500, v: 2 },
       ]),
     );
-    assert.deepEqual(result, {
-      accepted: 2,
-      duplicates: 0,
-      rejections: [
-        { index: 0, reason: "too-old", timestampMs: NOW_MS - 1001 },
-        { index: 2, reason: "too-far-in-future", timestampMs: NOW_MS + 501 },
-        { index: 3, reason: "duplicate-timestamp", timestampMs: NOW_MS },
+    assert.deepEqual([result.accepted, result.duplicates], [2, 0]);
+    assert.deepEqual(
+      result.rejections.map(({ index, kind, reason, timestampMs }) => [
+        index,
+        kind,
+        reason,
+        timestampMs,
+      ]),
+      [
+        [0, "sample", "too-old", NOW_MS - 1001],
+        [2, "sample", "too-far-in-future", NOW_MS + 501],
+        [3, "sample", "duplicate-timestamp", NOW_MS],
       ],
-    });
+    );
     assert.equal(store.statistics().rejectedTotal, 3);
   });
 
@@ -82,11 +87,11 @@ describe("what is refused", () => {
     {
       await using store = await openMetricStore(options);
       const batch = ["a", "b", "c", "a"].map((series, i) => ({ series, t: NOW_MS + i, v: 1 }));
-      assert.deepEqual(await store.append(sampleBatch(batch)), {
-        accepted: 3,
-        duplicates: 0,
-        rejections: [{ index: 2, reason: "too-many-series", timestampMs: NOW_MS + 2 }],
-      });
+      const result = await store.append(sampleBatch(batch));
+      assert.deepEqual([result.accepted, result.duplicates], [3, 0]);
+      assert.deepEqual(result.rejections, [
+        { index: 2, kind: "sample", reason: "too-many-series", timestampMs: NOW_MS + 2 },
+      ]);
       await store.append(sampleBatch([{ series: "b", t: NOW_MS + 9, v: 1 }]));
     }
     await using store = await openMetricStore(options);

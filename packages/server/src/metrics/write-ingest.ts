@@ -4,7 +4,7 @@
  */
 import type { SampleBatch } from "@finch/model";
 import type { Clock, MetricFamily } from "@finch/runtime";
-import type { AppendResult, MetricStore, Rejection } from "@finch/store";
+import type { MetricAppendResult, MetricRejection, MetricStore } from "@finch/store";
 import type { MetricsLimits } from "./limits.ts";
 import { RateLimiter } from "./write-rate.ts";
 
@@ -47,13 +47,14 @@ export interface IngestContext {
 }
 
 /** Prometheus' words where it has some. */
-const REASONS: Readonly<Record<Rejection["reason"], string>> = {
+const REASONS: Readonly<Record<MetricRejection["reason"], string>> = {
   "out-of-order": "out of order sample",
   "too-old": "too old sample",
   "too-far-in-future": "out of bounds: timestamp is too far in the future",
   "duplicate-timestamp": "duplicate sample for timestamp",
   "too-many-series":
     "too many series at once; drop labels with many values (what was stored before goes on)",
+  "unknown-series": "exemplar of a series without samples",
 };
 
 const TOLD_LABELS_LENGTH_MAX = 1000;
@@ -72,11 +73,12 @@ export function createMetricIngest(context: IngestContext): MetricIngest {
       const floats = batch.timestampsMs.length - histograms;
       counters.received += batch.timestampsMs.length;
       counters.rejected += refused.samples + refused.histograms;
+      counters.exemplars += exemplars - appended.acceptedExemplars;
       return {
         written: {
           samples: floats - refused.samples,
           histograms: histograms - refused.histograms,
-          exemplars,
+          exemplars: appended.acceptedExemplars,
         },
         refused: refused.samples + refused.histograms,
         told: describeRejections(batch, appended, limits.rejectionsToldMax),
@@ -94,32 +96,34 @@ export function createMetricIngest(context: IngestContext): MetricIngest {
 /** A rejection stands for one sample, or for all of a series that there was no room for. */
 function countRefused(
   batch: SampleBatch,
-  rejections: readonly Rejection[],
+  rejections: readonly MetricRejection[],
 ): { readonly samples: number; readonly histograms: number } {
   let samples = 0;
   let histograms = 0;
-  for (const { index, reason, timestampMs } of rejections) {
+  for (const { index, kind, reason } of rejections) {
+    if (kind === "exemplar") continue;
+    if (reason !== "too-many-series") {
+      if (kind === "histogram") histograms++;
+      else samples++;
+      continue;
+    }
     const from = batch.sampleStarts[index]!;
     const to = batch.sampleStarts[index + 1]!;
     let ofSeries = 0;
-    if (reason === "too-many-series") {
-      for (let row = from; row < to; row++) if (batch.histograms?.has(row) === true) ofSeries++;
-      histograms += ofSeries;
-      samples += to - from - ofSeries;
-    } else {
-      const row = batch.timestampsMs.subarray(from, to).indexOf(timestampMs) + from;
-      if (batch.histograms?.has(row) === true) histograms++;
-      else samples++;
-    }
+    for (let row = from; row < to; row++) if (batch.histograms?.has(row) === true) ofSeries++;
+    histograms += ofSeries;
+    samples += to - from - ofSeries;
   }
   return { samples, histograms };
 }
 
+/** Of exemplars nothing is said: Prometheus takes a request whose exemplars it cannot keep. */
 function describeRejections(
   batch: SampleBatch,
-  { rejections }: AppendResult,
+  appended: MetricAppendResult,
   toldMax: number,
 ): readonly string[] {
+  const rejections = appended.rejections.filter(({ kind }) => kind !== "exemplar");
   const told = rejections.slice(0, toldMax).map(({ index, reason, timestampMs }) => {
     const labels = clipText(batch.labelsOf(index).toString());
     return `${REASONS[reason]} for series ${labels}, timestamp ${timestampMs}`;

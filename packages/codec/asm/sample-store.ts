@@ -1,0 +1,317 @@
+/**
+ * Samples of numbered series, appended in order of time: each series has an open run of values in segments of eight and, behind it, closed chunks
+ * of `value-chunk.ts`. Times are kept once for all series that have the same ones, as those of one scrape have. Everything lies in pages of
+ * 64 KiB that belong to one store and are given back together. Caller: `src/sample-store.ts`, which also reads states.
+ *
+ * Page        next page of its store (4), unused (4), then content.
+ * Store       PAGES (4): its pages, linked · SEGMENT (4): free segments, linked · BUMP, BUMP_END (4 each): room for the next rows and chunks ·
+ *             SERIES (4): series it has room for · COUNT (4): pages · CLOSE (4): values of a chunk · 4096: pages of states · 12288: rows by first time · 16384: rows and chunks
+ * State       open segment, newest (4) · open values (1) · exponent hint (1) · flags (2) · times of the open values (4) · newest chunk (4) ·
+ *             newest time (8) · oldest time (8) · samples (4) · unused (4)
+ * Segment     the one before (4), unused (4), eight values
+ * Row         times (4) · row that began as this one does (4) · up to where (4) · unused (4) · first time (8) · differences to it (4 each, 32)
+ * Chunk       the one before (4) · row (4) · values (1) · bytes of the values (3) · those bytes
+ */
+import { CHUNK_BYTES_MAX, decodeValues, encodeValues, lastExponent } from "./value-chunk";
+
+const PAGE_BYTES: usize = 65536;
+const PAGE_HEADER: usize = 8;
+/** Pages taken from the system at once. */
+const GROWTH_PAGES: i32 = 16;
+
+const SEGMENT: usize = 4;
+const BUMP: usize = 8;
+const BUMP_END: usize = 12;
+const SERIES: usize = 16;
+const COUNT: usize = 20;
+const CLOSE: usize = 24;
+const STATE_PAGES: usize = 4096;
+const ROWS: usize = 12288;
+const ROW_SLOTS: u64 = 1024;
+
+const STATE_BYTES: usize = 40;
+const STATES_PER_PAGE: u32 = 1638;
+const SEGMENT_VALUES: u32 = 8;
+const SEGMENT_BYTES: usize = 72;
+const ROW_BYTES: usize = 24 + 4 * 32;
+const CHUNK_HEADER: usize = 12;
+
+/** The series has samples that are more than their value: the caller decides about repetitions. */
+const FLAG_RICH: u16 = 1;
+
+const ACCEPTED: u8 = 0;
+const REPEATED: u8 = 1;
+/** Not after the newest sample: for the caller. */
+const LATE: u8 = 2;
+
+/** Free pages, linked. */
+let freePage: usize = 0;
+/** Where encoding works: 512 bytes of integers, 256 of gathered values, a chunk and what may be written behind it. */
+let work: usize = 0;
+
+/** Everything from `from` to the end of the memory is pages. */
+export function init(from: usize): void {
+  work = from;
+  freePage = 0;
+}
+
+export const WORK_BYTES: usize = 768 + CHUNK_BYTES_MAX + 8;
+
+function takePage(): usize {
+  if (freePage == 0) {
+    const first = memory.grow(GROWTH_PAGES);
+    if (first < 0) unreachable();
+    for (let i = GROWTH_PAGES - 1; i >= 0; i--) {
+      const page = <usize>(first + i) * PAGE_BYTES;
+      store<usize>(page, freePage);
+      freePage = page;
+    }
+  }
+  const page = freePage;
+  freePage = load<usize>(page);
+  return page;
+}
+
+/** A new store; chunks are closed at `closeAt` values. */
+export function open(closeAt: u32): usize {
+  const target = takePage();
+  memory.fill(target, 0, PAGE_BYTES);
+  store<u32>(target + COUNT, 1);
+  store<usize>(target + BUMP, target + ROWS + 4 * <usize>ROW_SLOTS);
+  store<usize>(target + BUMP_END, target + PAGE_BYTES);
+  store<u32>(target + CLOSE, closeAt);
+  return target;
+}
+
+/** Gives all pages of a store back. */
+export function close(target: usize): void {
+  let page = target;
+  while (page != 0) {
+    const next = load<usize>(page);
+    store<usize>(page, freePage);
+    freePage = page;
+    page = next;
+  }
+}
+
+function addPage(target: usize): usize {
+  const page = takePage();
+  store<usize>(page, load<usize>(target));
+  store<usize>(target, page);
+  store<u32>(target + COUNT, load<u32>(target + COUNT) + 1);
+  return page + PAGE_HEADER;
+}
+
+function allocate(target: usize, bytes: usize): usize {
+  const size = (bytes + 7) & ~7;
+  let at = load<usize>(target + BUMP);
+  if (at + size > load<usize>(target + BUMP_END)) {
+    at = addPage(target);
+    store<usize>(target + BUMP_END, at - PAGE_HEADER + PAGE_BYTES);
+  }
+  store<usize>(target + BUMP, at + size);
+  return at;
+}
+
+/** Makes room for series `0 … count - 1`. */
+export function reserve(target: usize, count: u32): void {
+  let series = load<u32>(target + SERIES);
+  while (series < count) {
+    const page = addPage(target);
+    memory.fill(page, 0, STATE_BYTES * STATES_PER_PAGE);
+    store<usize>(target + STATE_PAGES + <usize>(series / STATES_PER_PAGE) * 4, page);
+    series += STATES_PER_PAGE;
+  }
+  store<u32>(target + SERIES, series);
+}
+
+/** The state of a series below what was reserved. */
+export function stateOf(target: usize, series: u32): usize {
+  const page = load<usize>(target + STATE_PAGES + <usize>(series / STATES_PER_PAGE) * 4);
+  return page + <usize>(series % STATES_PER_PAGE) * STATE_BYTES;
+}
+
+/**
+ * Appends samples: run `r` gives the next `counts[r]` of `times` and `values` to series `series[r]`. Writes what became of each to `fates`, and
+ * returns how many were accepted.
+ */
+export function append(
+  target: usize,
+  runs: u32,
+  series: usize,
+  counts: usize,
+  times: usize,
+  values: usize,
+  fates: usize,
+): u32 {
+  let row: usize = 0;
+  let accepted: u32 = 0;
+  const runsEnd = (<usize>runs) << 2;
+  for (let run: usize = 0; run < runsEnd; run += 4) {
+    const state = stateOf(target, load<u32>(series + run));
+    for (let left = load<u32>(counts + run); left > 0; left--, row++) {
+      const timeMs = load<f64>(times + (row << 3));
+      const value = load<u64>(values + (row << 3));
+      let fate = ACCEPTED;
+      if (load<u32>(state, 32) == 0 || timeMs > load<f64>(state, 16)) {
+        push(target, state, timeMs, value);
+        accepted++;
+      } else fate = isNewestAgain(state, timeMs, value) ? REPEATED : LATE;
+      store<u8>(fates + row, fate);
+    }
+  }
+  return accepted;
+}
+
+function isNewestAgain(state: usize, timeMs: f64, value: u64): bool {
+  const open = <u32>load<u8>(state, 4);
+  if (open == 0 || timeMs != load<f64>(state, 16) || load<u16>(state, 6) & FLAG_RICH) return false;
+  const place = <usize>((open - 1) & (SEGMENT_VALUES - 1));
+  return load<u64>(load<usize>(state) + 8 + (place << 3)) == value;
+}
+
+function push(target: usize, state: usize, timeMs: f64, value: u64): void {
+  let open = <u32>load<u8>(state, 4);
+  if (!placeTime(target, state, open, timeMs)) {
+    // A time that no row can hold behind its first: the run ends early.
+    closeChunk(target, state);
+    open = 0;
+    placeTime(target, state, 0, timeMs);
+  }
+  const place = <usize>(open & (SEGMENT_VALUES - 1));
+  if (place == 0) addSegment(target, state, open > 0);
+  store<u64>(load<usize>(state) + 8 + (place << 3), value);
+  store<u8>(state, <u8>(open + 1), 4);
+  const total = load<u32>(state, 32);
+  if (total == 0) store<f64>(state, timeMs, 24);
+  store<u32>(state, total + 1, 32);
+  store<f64>(state, timeMs, 16);
+  if (open + 1 == load<u32>(target + CLOSE)) closeChunk(target, state);
+}
+
+function addSegment(target: usize, state: usize, isLinked: bool): void {
+  let segment = load<usize>(target + SEGMENT);
+  if (segment != 0) store<usize>(target + SEGMENT, load<usize>(segment));
+  else segment = allocate(target, SEGMENT_BYTES);
+  store<usize>(segment, isLinked ? load<usize>(state) : 0);
+  store<usize>(state, segment);
+}
+
+/** Finds or makes the row whose times are those of the open values and then `timeMs`. False when the difference is too large. */
+function placeTime(target: usize, state: usize, open: u32, timeMs: f64): bool {
+  if (open == 0) {
+    store<usize>(state, rowBeginningAt(target, timeMs), 8);
+    return true;
+  }
+  const row = load<usize>(state, 8);
+  const difference = timeMs - load<f64>(row, 16);
+  if (difference > 4294967295.0) return false;
+  const step = <u32>difference;
+  const count = load<u32>(row);
+  if (open < count) {
+    if (load<u32>(row + 24 + ((<usize>open) << 2)) != step)
+      store<usize>(state, branch(target, row, open, step), 8);
+  } else {
+    store<u32>(row + 24 + ((<usize>open) << 2), step);
+    store<u32>(row, open + 1);
+  }
+  return true;
+}
+
+function rowBeginningAt(target: usize, timeMs: f64): usize {
+  const hash = (reinterpret<u64>(timeMs) * 0x9e3779b97f4a7c15) >> 54;
+  const slot = target + ROWS + ((<usize>(hash & (ROW_SLOTS - 1))) << 2);
+  let row = load<usize>(slot);
+  if (row != 0 && load<f64>(row, 16) == timeMs) return row;
+  row = allocate(target, ROW_BYTES);
+  store<u32>(row, 1);
+  store<usize>(row, 0, 4);
+  store<f64>(row, timeMs, 16);
+  store<u32>(row, 0, 24);
+  store<usize>(slot, row);
+  return row;
+}
+
+/** A row that is as `row` up to `count` and goes on with `step`: the one that was branched off last, or a new one. */
+function branch(target: usize, row: usize, count: u32, step: u32): usize {
+  const known = load<usize>(row, 4);
+  if (
+    known != 0 &&
+    load<u32>(known, 8) == count &&
+    load<u32>(known + 24 + ((<usize>count) << 2)) == step
+  )
+    return known;
+  const fresh = allocate(target, ROW_BYTES);
+  store<u32>(fresh, count + 1);
+  store<usize>(fresh, 0, 4);
+  store<u32>(fresh, count, 8);
+  memory.copy(fresh + 16, row + 16, 8 + ((<usize>count) << 2));
+  store<u32>(fresh + 24 + ((<usize>count) << 2), step);
+  store<usize>(row, fresh, 4);
+  return fresh;
+}
+
+function closeChunk(target: usize, state: usize): void {
+  const open = <u32>load<u8>(state, 4);
+  const gathered = work + 512;
+  const encoded = gathered + 256;
+  gather(state, open, gathered);
+  const length = encodeValues(gathered, <i32>open, encoded, load<u8>(state, 5), work);
+  const chunk = allocate(target, CHUNK_HEADER + length + 8);
+  store<usize>(chunk, load<usize>(state, 12));
+  store<usize>(chunk, load<usize>(state, 8), 4);
+  store<u32>(chunk, open | ((<u32>length) << 8), 8);
+  memory.copy(chunk + CHUNK_HEADER, encoded, length);
+  // The room behind, which reading may touch, is used again.
+  store<usize>(target + BUMP, (chunk + CHUNK_HEADER + length + 7) & ~7);
+  store<usize>(state, chunk, 12);
+  store<u8>(state, lastExponent, 5);
+  store<u8>(state, 0, 4);
+  freeSegments(target, state);
+}
+
+function freeSegments(target: usize, state: usize): void {
+  let segment = load<usize>(state);
+  while (segment != 0) {
+    const before = load<usize>(segment);
+    store<usize>(segment, load<usize>(target + SEGMENT));
+    store<usize>(target + SEGMENT, segment);
+    segment = before;
+  }
+  store<usize>(state, 0);
+}
+
+/** Copies the first `count` open values; a newest segment that holds none of them is passed over. */
+function gather(state: usize, count: u32, target: usize): void {
+  const open = <u32>load<u8>(state, 4);
+  if (open == 0) return;
+  let segment = load<usize>(state);
+  let first = (open - 1) & ~(SEGMENT_VALUES - 1);
+  for (;;) {
+    if (first < count) {
+      const values = min(count - first, SEGMENT_VALUES);
+      memory.copy(target + ((<usize>first) << 3), segment + 8, (<usize>values) << 3);
+    }
+    if (first == 0) break;
+    segment = load<usize>(segment);
+    first -= SEGMENT_VALUES;
+  }
+}
+
+function writeTimes(row: usize, count: u32, target: usize): void {
+  const first = load<f64>(row, 16);
+  for (let i: usize = 0; i < count; i++)
+    store<f64>(target + (i << 3), first + <f64>load<u32>(row + 24 + (i << 2)));
+}
+
+/** Decodes `count` values of the chunk at `chunk`, with their times. */
+export function readChunk(chunk: usize, count: u32, times: usize, values: usize): void {
+  writeTimes(load<usize>(chunk, 4), count, times);
+  decodeValues(chunk + CHUNK_HEADER, <i32>count, values);
+}
+
+/** Copies the first `count` open values of a series, with their times. */
+export function readOpen(state: usize, count: u32, times: usize, values: usize): void {
+  writeTimes(load<usize>(state, 8), count, times);
+  gather(state, count, values);
+}
