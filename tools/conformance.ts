@@ -14,6 +14,8 @@ const KINDS: Readonly<Record<string, () => Promise<Runner>>> = {
   promql: async () => (await import("./conformance/promql.ts")).runPromqlFiles,
   logql: async () => (await import("./conformance/logql.ts")).runLogqlFiles,
   alloy: async () => (await import("./conformance/alloy.ts")).runAlloyFiles,
+  otlp: async () => (await import("./conformance/otlp.ts")).runOtlpFiles,
+  "remote-write": async () => (await import("./conformance/remote-write.ts")).runRemoteWriteFiles,
   relabel: async () => (await import("./conformance/relabel.ts")).runRelabelFiles,
 };
 

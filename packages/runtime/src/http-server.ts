@@ -4,7 +4,6 @@ import { AssertionFailure } from "./assert.ts";
 import type { Clock } from "./clock.ts";
 import { FinchError } from "./errors.ts";
 import { faultReply, toFault } from "./http-faults.ts";
-import type { HttpFaultStyle } from "./http-faults.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { writeReply } from "./http-reply.ts";
 import { BodyBudget, drainBody, wrapRequest } from "./http-request.ts";
@@ -81,15 +80,13 @@ export class HttpServer {
     });
     const signal = AbortSignal.any([canceled.signal, this.#teardown.signal]);
     let release = () => {};
-    let style: HttpFaultStyle = "text";
-    let faultHeaders: HttpRoute["faultHeaders"];
+    let style: HttpRoute["faults"] = "text";
     try {
       let reply: HttpReply;
       try {
         const plan = this.#plan(message);
         route = plan.route;
         style = plan.style;
-        faultHeaders = plan.faultHeaders;
         const { url, params } = plan;
         const request = wrapRequest(message, {
           ...this.options,
@@ -102,7 +99,6 @@ export class HttpServer {
         reply = await plan.handle(request);
       } catch (thrown) {
         reply = this.#faultReply(thrown, style, message);
-        reply = { ...reply, headers: { ...reply.headers, ...faultHeaders?.(message) } };
       }
       await this.#send(message, response, reply);
     } catch (thrown) {
@@ -117,8 +113,7 @@ export class HttpServer {
 
   #plan(message: IncomingMessage): {
     readonly route: string;
-    readonly style: HttpFaultStyle;
-    readonly faultHeaders?: HttpRoute["faultHeaders"];
+    readonly style: HttpRoute["faults"];
     readonly url: URL;
     readonly params: Readonly<Record<string, string>>;
     readonly handle: (request: HttpRequest) => Promise<HttpReply>;
@@ -137,8 +132,7 @@ export class HttpServer {
     switch (routed.kind) {
       case "found": {
         const { route, params } = routed.match;
-        const { path, faults: style, faultHeaders, handle } = route;
-        return { route: path, style, faultHeaders, url, params, handle };
+        return { route: route.path, style: route.faults, url, params, handle: route.handle };
       }
       case "bad-path": {
         const { route, fault } = routed;
@@ -162,7 +156,7 @@ export class HttpServer {
     }
   }
 
-  #faultReply(thrown: unknown, style: HttpFaultStyle, message: IncomingMessage): HttpReply {
+  #faultReply(thrown: unknown, style: HttpRoute["faults"], message: IncomingMessage): HttpReply {
     if (thrown instanceof AssertionFailure) throw thrown;
     const fault = toFault(thrown);
     const isOurs = fault.kind === "internal" || fault.kind === "corrupt";
@@ -175,7 +169,7 @@ export class HttpServer {
         error: fault.message,
       });
     }
-    return faultReply(fault, style);
+    return typeof style === "function" ? style(fault, message) : faultReply(fault, style);
   }
 
   async #send(message: IncomingMessage, response: ServerResponse, reply: HttpReply): Promise<void> {

@@ -1,5 +1,6 @@
 /** What handlers see of HTTP: plain requests in, plain replies out. The kit (see `http-server.ts`) does the rest. */
-import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
+import type { FinchError } from "./errors.ts";
 import type { HttpFaultStyle } from "./http-faults.ts";
 
 export interface HttpRequest {
@@ -36,17 +37,19 @@ export interface HttpReply {
 
 export type HttpHandler = (request: HttpRequest) => Promise<HttpReply>;
 
+/** Tells a fault to the sender of `request`. */
+export type HttpFaultWriter = (
+  fault: FinchError,
+  request: { readonly headers: IncomingHttpHeaders },
+) => HttpReply;
+
 export interface HttpRoute {
   readonly kind: "http";
   readonly methods: readonly HttpMethod[];
   /** Such as `/api/v1/label/:name/values`, or `/assets/*`. */
   readonly path: string;
-  /** In which shape faults are told: the protocol's own. */
-  readonly faults: HttpFaultStyle;
-  /** Headers of the replies that tell faults, for protocols that ask for some on every reply. Must not throw. */
-  readonly faultHeaders?: (
-    request: Pick<IncomingMessage, "headers">,
-  ) => Readonly<Record<string, string>>;
+  /** In which shape faults are told: the protocol's own. A function where the shape depends on the request; it must not throw. */
+  readonly faults: HttpFaultStyle | HttpFaultWriter;
   readonly handle: HttpHandler;
 }
 

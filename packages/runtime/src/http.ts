@@ -12,6 +12,7 @@ export { acceptedCoding } from "./http-reply.ts";
 export { jsonReply, textReply, underPrefix } from "./http-types.ts";
 export type {
   HttpBody,
+  HttpFaultWriter,
   HttpHandler,
   HttpMethod,
   HttpReply,

@@ -8,6 +8,8 @@ export type { ServerStatus } from "./metrics/status-routes.ts";
 export type { ScrapedTarget, ScrapePool } from "./metrics/target-routes.ts";
 export { DEFAULT_METRICS_LIMITS } from "./metrics/limits.ts";
 export type { MetricsLimits } from "./metrics/limits.ts";
+export { DEFAULT_OTLP_OPTIONS } from "./metrics/write-otlp.ts";
+export type { OtlpMetrics, OtlpOptions } from "./metrics/write-otlp.ts";
 export { createLogsApi } from "./logs/api.ts";
 export type { LogsApi, LogsApiOptions } from "./logs/api.ts";
 export { columnsOfLines } from "./logs/entry-columns.ts";

@@ -1,16 +1,17 @@
 /** Undoes the content encoding of a request body, never into more bytes than allowed. */
-import { gunzipSync, inflateRawSync, inflateSync } from "node:zlib";
+import { gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
 import { badBody, tooLarge } from "./errors.ts";
 
-/** `gzip`, or `deflate` with or without the zlib header (senders differ). More than `sizeMax` decoded bytes is a FinchError `too-large`. */
+/** `gzip`, `zstd`, or `deflate` with or without the zlib header (senders differ). More than `sizeMax` decoded bytes is a FinchError `too-large`. */
 export function decompressBody(
   body: Uint8Array,
-  encoding: "gzip" | "deflate",
+  encoding: "gzip" | "deflate" | "zstd",
   sizeMax: number,
 ): Uint8Array {
   const options = { maxOutputLength: sizeMax };
   try {
     if (encoding === "gzip") return gunzipSync(body, options);
+    if (encoding === "zstd") return zstdDecompressSync(body, options);
     return hasZlibHeader(body) ? inflateSync(body, options) : inflateRawSync(body, options);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

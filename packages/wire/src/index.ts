@@ -12,6 +12,7 @@ export {
   negotiateFederation,
 } from "./federation-format.ts";
 export type { FederatedSample, FederationFormat, FederationOptions } from "./federation-format.ts";
+export { decompressBody } from "./content-encoding.ts";
 export { isLabelName, parseLabelString } from "./label-string.ts";
 export {
   DEFAULT_EXPOSITION_LIMITS,
@@ -26,6 +27,24 @@ export { checkHistogram } from "./native-histogram-check.ts";
 export type { RawBuckets, RawHistogram } from "./native-histogram-check.ts";
 export { decodeHistogram, readHistogram, writeHistogram } from "./native-histogram-protobuf.ts";
 export type { HistogramMessage, HistogramSample } from "./native-histogram-protobuf.ts";
+export { decodeOtlpMetricsJson } from "./otlp-metrics-json.ts";
+export { decodeOtlpMetrics } from "./otlp-metrics-protobuf.ts";
+export { DEFAULT_OTLP_LIMITS } from "./otlp-limits.ts";
+export type { OtlpLimits } from "./otlp-limits.ts";
+export type {
+  OtlpBuckets,
+  OtlpExponentialPoint,
+  OtlpHistogramPoint,
+  OtlpNumberPoint,
+  OtlpPoint,
+  OtlpResourceMetrics,
+} from "./otlp-model.ts";
+export { OTLP_STRATEGIES } from "./otlp-names.ts";
+export type { OtlpStrategy } from "./otlp-names.ts";
+export { encodeOtlpResponse, encodeRpcStatus } from "./otlp-reply.ts";
+export type { OtlpEncoding, OtlpPartialSuccess, RpcStatus } from "./otlp-reply.ts";
+export { hasDeltas, translateOtlpMetrics } from "./otlp-translator.ts";
+export type { OtlpDeltas, OtlpTranslated, OtlpTranslation } from "./otlp-translator.ts";
 export { decodeRemoteWrite2 } from "./remote-write-2-decoder.ts";
 export type { RemoteWrite2Result } from "./remote-write-2-decoder.ts";
 export { encodeRemoteWrite2 } from "./remote-write-2-encoder.ts";

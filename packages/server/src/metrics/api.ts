@@ -19,6 +19,8 @@ import { ruleRoutes } from "./rule-routes.ts";
 import { searchRoutes } from "./search-routes.ts";
 import { createSeriesSource } from "./source.ts";
 import { createMetricIngest } from "./write-ingest.ts";
+import { createOtlpMetrics, DEFAULT_OTLP_OPTIONS } from "./write-otlp.ts";
+import type { OtlpMetrics, OtlpOptions } from "./write-otlp.ts";
 import { createRemoteWriteRoutes } from "./write-routes.ts";
 import { statusRoutes } from "./status-routes.ts";
 import type { ServerStatus } from "./status-routes.ts";
@@ -36,6 +38,8 @@ export interface MetricsApiOptions {
   readonly notifications: Notifications;
   /** What the agent in this process scrapes; nothing when there is none. */
   readonly scrapePools: () => readonly ScrapePool[];
+  /** How OTLP metrics are named; Prometheus' defaults when missing. */
+  readonly otlp?: OtlpOptions;
 }
 
 export interface MetricsApi extends AsyncDisposable {
@@ -45,6 +49,8 @@ export interface MetricsApi extends AsyncDisposable {
   readonly mimirRoutes: readonly Route[];
   /** Queries below `/prometheus` alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
+  /** For the listeners that take nothing but OTLP. */
+  readonly otlp: OtlpMetrics;
   families(): readonly MetricFamily[];
 }
 
@@ -53,7 +59,13 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
   const { clock, limits, log, store } = options;
   const ingest = createMetricIngest({ store, clock, limits });
-  const writes = createRemoteWriteRoutes({ ingest, limits, log });
+  const otlp = createOtlpMetrics({
+    ingest,
+    clock,
+    limits,
+    options: options.otlp ?? DEFAULT_OTLP_OPTIONS,
+  });
+  const writes = [...createRemoteWriteRoutes({ ingest, limits, log }), ...otlp.routes];
   const pool = new QueryPool({
     source: createSeriesSource(store),
     limits,
@@ -79,7 +91,8 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     routes: [...common, ...prometheus],
     mimirRoutes: [...common, ...mimir],
     queryRoutes: prefixed,
-    families: () => [...ingest.families(), ...pool.families()],
+    otlp,
+    families: () => [...ingest.families(), ...otlp.families(), ...pool.families()],
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
 }

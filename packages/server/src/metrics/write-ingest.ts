@@ -23,6 +23,8 @@ export interface IngestOutcome {
   readonly refused: number;
   /** The first of the refusals in words, with a last line that counts the others. */
   readonly told: readonly string[];
+  /** Numbers of the series of which anything was refused. */
+  readonly refusedSeries: readonly number[];
 }
 
 /** What decoders left out, for the counters. */
@@ -82,6 +84,7 @@ export function createMetricIngest(context: IngestContext): MetricIngest {
         },
         refused: refused.samples + refused.histograms,
         told: describeRejections(batch, appended, limits.rejectionsToldMax),
+        refusedSeries: appended.rejections.map(({ index }) => index),
       };
     },
     countLeftOut({ series, samples, exemplars }) {

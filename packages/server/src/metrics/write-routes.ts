@@ -5,7 +5,8 @@
  */
 import { FinchError } from "@finch/runtime";
 import type { Logger } from "@finch/runtime";
-import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import { faultReply } from "@finch/runtime/http";
+import type { HttpFaultWriter, HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import {
   decodeRemoteWrite,
   decodeRemoteWrite2,
@@ -56,9 +57,7 @@ export function createRemoteWriteRoutes(context: RemoteWriteContext): readonly H
     kind: "http",
     methods: ["POST"],
     path: dialect.path,
-    faults: "text",
-    faultHeaders: (request) =>
-      isVersion2(request.headers["content-type"]) ? writtenHeaders(NOTHING_WRITTEN) : {},
+    faults: tellFault,
     handle: (request) => write(dialect, request),
   }));
 }
@@ -143,6 +142,16 @@ function writtenHeaders({ samples, histograms, exemplars }: Written): Record<str
 /** Whether the decoder left a series out for a limit, and not because its labels are invalid. */
 function isOverLimit(fault: string): boolean {
   return / has more than \d+ labels$| is longer than \d+ bytes$/.test(fault);
+}
+
+/** Nothing is stored when a fault is thrown, which 2.0 asks to be told. */
+function tellFault(
+  fault: FinchError,
+  request: Parameters<HttpFaultWriter>[1],
+): ReturnType<HttpFaultWriter> {
+  const reply = faultReply(fault, "text");
+  if (!isVersion2(request.headers["content-type"])) return reply;
+  return { ...reply, headers: { ...reply.headers, ...writtenHeaders(NOTHING_WRITTEN) } };
 }
 
 function isVersion2(contentType: string | undefined): boolean {
