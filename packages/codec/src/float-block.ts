@@ -42,6 +42,11 @@ export interface Doubles {
   readonly words: Uint32Array;
 }
 
+/** Divisors by scale, for the kernel. */
+export function scaleFactors(): Float64Array {
+  return FACTORS.slice();
+}
+
 /** Appends the block of rows `from … from + count`; `count` is from 1 to {@link BLOCK_ROWS}. */
 export function writeFloatBlock(
   writer: ByteWriter,

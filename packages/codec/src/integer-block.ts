@@ -40,11 +40,11 @@ const histogram = new Uint32Array(WIDTH_MAX + 2);
 /** The smaller way to write `values[0 … count)`, whole numbers of at most {@link INTEGER_MAX} in magnitude; undefined when there is none. */
 export function planIntegers(values: Float64Array, count: number): IntegerPlan | undefined {
   const plain = measure(values, 0, count, values[0]!);
-  if (count < 2) return plain;
+  // Without it the sum of some differences could lose a bit.
+  if (plain === undefined || count < 2) return plain;
   for (let i = count - 1; i > 0; i--) differences[i] = values[i]! - values[i - 1]!;
   const steps = measure(differences, 1, count, values[0]!);
-  if (plain === undefined || steps === undefined) return plain ?? steps;
-  return steps.bytes < plain.bytes ? steps : plain;
+  return steps !== undefined && steps.bytes < plain.bytes ? steps : plain;
 }
 
 function measure(

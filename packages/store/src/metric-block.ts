@@ -6,8 +6,8 @@ import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { INDEX_FILE, METADATA_FILE, PAGES_FILE } from "./file-names.ts";
 import { READ_BYTES_MAX, READ_GAP_BYTES } from "./limits.ts";
-import { readChunk } from "./metric-chunk.ts";
-import type { ChunkExtras } from "./metric-chunk.ts";
+import { ChunkPageReader, NO_EXTRAS } from "./metric-chunk.ts";
+import type { ChunkExtras, ChunkTarget } from "./metric-chunk.ts";
 import { MetricBlockWriter } from "./metric-block-writer.ts";
 import type { MetricHead } from "./metric-head.ts";
 import { ascending } from "./number-columns.ts";
@@ -65,10 +65,9 @@ export function readPlace(payload: Uint8Array): MetricPlace {
   };
 }
 
-/** A chunk to be read: its number in the block, where its values go, and who wants it. */
-export interface ChunkWish {
+/** A chunk to be read: its number in the block, where its values go, and what is done with the rest of it. */
+export interface ChunkWish extends ChunkTarget {
   readonly chunk: number;
-  readonly values: Float64Array;
   accept(extras: ChunkExtras): void;
 }
 
@@ -125,17 +124,17 @@ async function readPages(
     const first = table.firstChunks[page]!;
     const end = table.firstChunks[page + 1]!;
     try {
-      const reader = new ByteReader(body);
-      const starts = readStarts(reader, end - first);
+      const starts = readStarts(new ByteReader(body), end - first);
+      const reader = new ChunkPageReader(body);
       for (; at < wishes.length && wishes[at]!.chunk < end; at++) {
         const wish = wishes[at]!;
-        reader.position = starts[wish.chunk - first]!;
-        wish.accept(readChunk(reader, wish.values));
-        if (pacer.isDue()) await pacer.rest();
+        const extras = reader.read(starts[wish.chunk - first]!, wish);
+        if (extras !== NO_EXTRAS) wish.accept(extras);
       }
     } catch (error) {
       throw block.nonsense(error, PAGES_FILE, offset);
     }
+    if (pacer.isDue()) await pacer.rest();
   }
 }
 

@@ -2,8 +2,9 @@
  * One chunk of a series in a block: its values as a column block, and where there are any its start times and native histograms. The times
  * stand elsewhere, shared with other series (`time-rows.ts`). Layout: `docs/format/blocks.md`.
  */
-import { readFloatBlock, writeFloatBlock } from "@finch/codec";
-import type { ByteReader, ByteWriter } from "@finch/codec";
+import { ByteReader, readFloatBlock, writeFloatBlock } from "@finch/codec";
+import type { ByteWriter } from "@finch/codec";
+import { FloatBlockDecoder } from "@finch/codec/kernels";
 import { wordsOf } from "@finch/model";
 import type { Histogram } from "@finch/model";
 import { readHistograms, writeHistograms } from "./metric-histograms.ts";
@@ -44,20 +45,52 @@ export interface ChunkExtras {
   readonly startTimestampsMs: Float64Array | undefined;
 }
 
-const NO_EXTRAS: ChunkExtras = { histograms: undefined, startTimestampsMs: undefined };
+export const NO_EXTRAS: ChunkExtras = { histograms: undefined, startTimestampsMs: undefined };
 
-/** Reads a chunk of as many rows as `values` has into it, and returns what else the chunk has. */
-export function readChunk(reader: ByteReader, values: Float64Array): ChunkExtras {
-  const hasMore = (reader.bytes[reader.position] ?? 0) >= FLAG_MORE;
-  readFloatBlock(reader, { values, words: wordsOf(values) }, 0, values.length);
-  if (!hasMore) return NO_EXTRAS;
+/** Rows `at … at + count` of a column that many chunks share. */
+export interface ChunkTarget {
+  readonly values: Float64Array;
+  readonly at: number;
+  readonly count: number;
+}
+
+let decoder: FloatBlockDecoder | undefined;
+
+/** Reads chunks out of one page; makes no sense once another page was opened, so nothing may be awaited in between. */
+export class ChunkPageReader {
+  readonly #page: Uint8Array;
+  readonly #decoder: FloatBlockDecoder;
+
+  constructor(page: Uint8Array) {
+    this.#page = page;
+    this.#decoder = decoder ??= new FloatBlockDecoder();
+    this.#decoder.load(page);
+  }
+
+  /** Decodes the values of the chunk that begins at byte `from`, and returns what else the chunk has. */
+  read(from: number, target: ChunkTarget): ChunkExtras {
+    const { values, at, count } = target;
+    const end = this.#decoder.decode(from, values, at, count);
+    if (this.#page[from]! < FLAG_MORE) return NO_EXTRAS;
+    return readExtras(new ByteReader(this.#page, end), values.subarray(at, at + count));
+  }
+
+  /** Decodes column blocks that stand one behind the other from byte `from` on into all of `values`, `step` rows each. */
+  readColumn(from: number, values: Float64Array, step: number): void {
+    let position = from;
+    for (let at = 0; at < values.length; at += step)
+      position = this.#decoder.decode(position, values, at, Math.min(step, values.length - at));
+  }
+}
+
+function readExtras(reader: ByteReader, sums: Float64Array): ChunkExtras {
   const kinds = reader.readByte();
   let startTimestampsMs: Float64Array | undefined;
   if ((kinds & HAS_START_TIMES) !== 0) {
-    startTimestampsMs = new Float64Array(values.length);
+    startTimestampsMs = new Float64Array(sums.length);
     const words = wordsOf(startTimestampsMs);
-    readFloatBlock(reader, { values: startTimestampsMs, words }, 0, values.length);
+    readFloatBlock(reader, { values: startTimestampsMs, words }, 0, sums.length);
   }
-  const histograms = (kinds & HAS_HISTOGRAMS) === 0 ? undefined : readHistograms(reader, values);
+  const histograms = (kinds & HAS_HISTOGRAMS) === 0 ? undefined : readHistograms(reader, sums);
   return { histograms, startTimestampsMs };
 }

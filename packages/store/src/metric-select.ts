@@ -218,7 +218,7 @@ async function readValues(
       startTimestampsMs: undefined as Float64Array | undefined,
     };
     read.push(columns);
-    addWishes(wishes, run, pool.subarray(at, at + count), columns);
+    addWishes(wishes, run, { values: pool, at }, columns);
     at += count;
   }
   // Batches come in the order of the first place of each series, which in other blocks may differ.
@@ -238,7 +238,7 @@ function decodedRows(run: BlockRun): { readonly first: number; readonly count: n
 function addWishes(
   wishes: ChunkWish[],
   run: BlockRun,
-  values: Float64Array,
+  target: { readonly values: Float64Array; readonly at: number },
   columns: { histograms: SampleColumns["histograms"]; startTimestampsMs: Float64Array | undefined },
 ): void {
   const step = chunkRows(run.rowCount);
@@ -250,7 +250,9 @@ function addWishes(
     const from = at;
     wishes.push({
       chunk: run.place.chunk + chunkOfRow - firstOfSeries,
-      values: values.subarray(from, to),
+      values: target.values,
+      at: target.at + from,
+      count: to - from,
       accept({ histograms, startTimestampsMs }) {
         const { lo, hi } = run;
         if (histograms !== undefined) {

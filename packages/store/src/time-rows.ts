@@ -2,13 +2,14 @@
  * The times of a block's samples, as rows that many series share: what a scrape brings has one time for all series, so a row is written once
  * and series name it, or a stretch of it. In `times.bin`; layout in `docs/format/blocks.md`.
  */
-import { ByteReader, ByteWriter, readFloatBlock, writeFloatBlock } from "@finch/codec";
+import { ByteReader, ByteWriter, writeFloatBlock } from "@finch/codec";
 import { wordsOf } from "@finch/model";
 import type { BlockFiles } from "./block.ts";
 import type { PageRef } from "./block-format.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { TIMES_FILE } from "./file-names.ts";
 import { CHUNK_PAGE_BYTES, CHUNK_SAMPLES_MAX, TIME_ROWS_BYTES_MAX } from "./limits.ts";
+import { ChunkPageReader } from "./metric-chunk.ts";
 
 /** A row, or `count` of its times from `from` on. */
 export interface TimeStretch {
@@ -233,11 +234,7 @@ export class TimeRows {
 }
 
 function decodeTimes(bytes: Uint8Array, count: number): Float64Array {
-  const reader = new ByteReader(bytes);
-  const values = new Float64Array(count);
-  const column = { values, words: wordsOf(values) };
-  const step = chunkRows(count);
-  for (let from = 0; from < count; from += step)
-    readFloatBlock(reader, column, from, Math.min(step, count - from));
-  return values;
+  const times = new Float64Array(count);
+  new ChunkPageReader(bytes).readColumn(0, times, chunkRows(count));
+  return times;
 }

@@ -168,7 +168,8 @@ test("metrics-block", async () => {
       const { row, chunk } = readPlace(payload);
       const timestampsMs = await new TimeRows(block).times(row);
       const values = new Float64Array(timestampsMs.length);
-      await readChunks(block, [{ chunk, values, accept() {} }], createPacer(systemClock));
+      const wish = { chunk, values, at: 0, count: values.length, accept() {} };
+      await readChunks(block, [wish], createPacer(systemClock));
       found.push([
         labels.get("__name__"),
         timestampsMs.map((t) => t - NOW_MS).join(),

@@ -1,0 +1,73 @@
+/** Column blocks of doubles by the kernel `asm/float-block.ts`: a page of bytes is loaded once, then any block in it is decoded. */
+import { ByteReader } from "./byte-reader.ts";
+import { CodecError } from "./errors.ts";
+import { readFloatBlock, scaleFactors } from "./float-block.ts";
+import { BLOCK_ROWS } from "./integer-block.ts";
+import { KernelMemory, loadKernel } from "./kernels.ts";
+
+interface FloatBlockExports {
+  decodeFloatBlock(
+    source: number,
+    limit: number,
+    target: number,
+    count: number,
+    factors: number,
+    scratch: number,
+  ): number;
+}
+
+/** Memory: factors, scratch, rows, then the page. Behind each is the room that the kernel may touch. */
+const FACTORS = 64;
+const SCRATCH = FACTORS + 8 * 256;
+const ROWS = SCRATCH + 8 * (BLOCK_ROWS + 8);
+const PAGE = ROWS + 8 * (BLOCK_ROWS + 8);
+const PAGE_SLACK = 64;
+
+/** Not to be shared by calls that overlap: it holds one page. */
+export class FloatBlockDecoder {
+  readonly #memory = new KernelMemory();
+  readonly #kernel = loadKernel<FloatBlockExports>("float-block", this.#memory);
+  #page: Uint8Array = new Uint8Array(0);
+  #rows: Float64Array;
+
+  constructor() {
+    this.#memory.reserve(PAGE);
+    new Float64Array(this.#memory.memory.buffer).set(scaleFactors(), FACTORS / 8);
+    this.#rows = new Float64Array(this.#memory.memory.buffer, ROWS, BLOCK_ROWS);
+  }
+
+  /** The page that blocks are decoded of; held until the next. */
+  load(page: Uint8Array): void {
+    const before = this.#memory.bytes;
+    this.#memory.reserve(PAGE + page.length + PAGE_SLACK);
+    if (this.#memory.bytes !== before)
+      this.#rows = new Float64Array(this.#memory.memory.buffer, ROWS, BLOCK_ROWS);
+    this.#memory.bytes.set(page, PAGE);
+    this.#page = page;
+  }
+
+  /** Decodes the block of `count` rows at byte `from` of the page to `values[at … at + count)`; returns where it ends. Nonsense is a CodecError. */
+  decode(from: number, values: Float64Array, at: number, count: number): number {
+    const end = this.#kernel.decodeFloatBlock(
+      PAGE + from,
+      PAGE + this.#page.length,
+      ROWS,
+      count,
+      FACTORS,
+      SCRATCH,
+    );
+    if (end === 0) return this.#refuse(from, values.subarray(at, at + count));
+    // Blocks of one length follow each other: a new view for each would cost as much as the rows.
+    if (this.#rows.length !== count)
+      this.#rows = new Float64Array(this.#memory.memory.buffer, ROWS, count);
+    values.set(this.#rows, at);
+    return end - PAGE;
+  }
+
+  #refuse(from: number, values: Float64Array): never {
+    const reader = new ByteReader(this.#page, from);
+    const words = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
+    readFloatBlock(reader, { values, words }, 0, values.length);
+    throw new CodecError("malformed", from, "a column block that only the slow reader takes");
+  }
+}
