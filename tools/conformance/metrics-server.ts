@@ -62,6 +62,7 @@ export async function startMetricsServer(otlp?: OtlpOptions): Promise<MetricsSer
       },
       notifications: new Notifications(systemClock),
       scrapePools: () => [],
+      multitenancy: false,
       ...(otlp !== undefined && { otlp }),
     }),
   );

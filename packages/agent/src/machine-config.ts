@@ -7,6 +7,8 @@ export interface MachineConfigOptions {
   readonly hostname?: string;
   /** Where metrics go, such as `http://127.0.0.1:9090/api/v1/write`. */
   readonly metricsUrl: string;
+  /** Whose the metrics are, where they go to a server with tenants. */
+  readonly metricsTenant?: string;
   /** Where log lines go, such as `http://127.0.0.1:3100/loki/api/v1/push`. */
   readonly logsUrl: string;
   /** Go notation; `5s` when absent. */
@@ -96,8 +98,13 @@ logging {
 function metricsSection({
   hostname,
   metricsUrl,
+  metricsTenant,
   scrapeInterval = "5s",
 }: MachineConfigOptions): string {
+  const tenant =
+    metricsTenant === undefined
+      ? ""
+      : `\n\t\theaders = { "X-Scope-OrgID" = ${quote(metricsTenant)} }`;
   return `// METRICS: processor, memory, disks, file systems, network.
 
 // Reads the numbers the kernel keeps, under the names of node_exporter.
@@ -129,7 +136,7 @@ prometheus.scrape "machine" {
 // Sends them. What cannot be sent now waits on disk.
 prometheus.remote_write "finch" {
 	endpoint {
-		url = ${quote(metricsUrl)}
+		url = ${quote(metricsUrl)}${tenant}
 
 		// Send each scrape at once instead of waiting for a full request: charts move sooner.
 		queue_config {

@@ -23,6 +23,8 @@ export interface FinchConfig {
     readonly logsMs: number;
     readonly diskShare: number;
   };
+  /** Whether requests for metrics belong to the tenant they name. */
+  readonly multitenancy: boolean;
   /** Undefined: decided from the cgroup or the machine. */
   readonly memoryLimitBytes: number | undefined;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
@@ -94,6 +96,13 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     parse: parseShare,
   },
   {
+    key: "multitenancy",
+    placeholder: "SWITCH",
+    doc: "on or off: whether metrics belong to the tenant that X-Scope-OrgID names, and requests without are refused",
+    default: "off",
+    parse: parseSwitch,
+  },
+  {
     key: "memory_limit",
     placeholder: "SIZE",
     doc: 'memory that heads, queues and requests are sized for, such as 512MiB; "auto" takes the cgroup\'s limit or half of RAM',
@@ -159,6 +168,12 @@ function parseShare(text: string): number {
     throw bad(`"${text}" is no share: give a number from 0.01 to 0.9`);
   }
   return share;
+}
+
+function parseSwitch(text: string): boolean {
+  if (["on", "true", "yes"].includes(text)) return true;
+  if (["off", "false", "no"].includes(text)) return false;
+  throw bad(`"${text}" is neither on nor off`);
 }
 
 /** Below this the heads would be sealed all the time. */

@@ -63,6 +63,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
       logsMs: value("retention.logs") as number,
       diskShare: value("retention.disk_share") as number,
     },
+    multitenancy: value("multitenancy") as boolean,
     memoryLimitBytes: value("memory_limit") as number | undefined,
     log: {
       level: value("log.level") as FinchConfig["log"]["level"],

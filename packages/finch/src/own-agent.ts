@@ -22,6 +22,8 @@ import type { ComponentReport } from "./machine-api.ts";
 export interface OwnAgentOptions {
   readonly paths: ReturnType<typeof dataPaths>;
   readonly listeners: Listeners;
+  /** Whose its metrics are; undefined when there are no tenants. */
+  readonly tenant: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly logSink: LogSink;
@@ -57,6 +59,7 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
     path,
     generateMachineConfig({
       ...targets,
+      ...(options.tenant === undefined ? {} : { metricsTenant: options.tenant }),
       hasJournal: await detectJournal(),
       ...(timeZone === undefined ? {} : { timeZone }),
     }),

@@ -10,6 +10,7 @@ import { createAgentRoutes } from "@finch/agent";
 import type { Agent, ScrapePool } from "@finch/agent";
 import type { Route } from "@finch/runtime/http";
 import {
+  ANONYMOUS_TENANT,
   columnsOfLines,
   createLogsApi,
   createMetricsApi,
@@ -115,6 +116,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   agent = await startOwnAgent({
     paths,
     listeners,
+    tenant: config.multitenancy ? ANONYMOUS_TENANT : undefined,
     clock,
     log: log.child("agent"),
     logSink: options.logSink,
@@ -208,6 +210,7 @@ function createApis(
       status,
       notifications,
       scrapePools,
+      multitenancy: config.multitenancy,
     }),
     logs: createLogsApi({ store: stores.logs, clock, limits: DEFAULT_LOGS_LIMITS, build }),
     notifications,

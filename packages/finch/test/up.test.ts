@@ -218,3 +218,25 @@ test(
     assert.equal(pages.status, 503);
   },
 );
+
+test(
+  "with tenants on, this machine belongs to anonymous, and the web application shows it",
+  { timeout: 60_000 },
+  async () => {
+    await using directory = await temporaryDirectory();
+    const args = ["up", "--data-dir", directory.path, "--multitenancy", "on", ...FREE_PORTS];
+    await using finch = startFinch(args);
+    const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
+    const { listeners } = await machineOf(url!);
+    const path = `/prometheus/api/v1/query?query=${encodeURIComponent("count(node_load1)")}`;
+    await waitFor(async () => {
+      const reply = await fetch(url! + path);
+      const { data } = (await reply.json()) as { data: { result: readonly unknown[] } };
+      return data.result[0];
+    });
+    const mimir = `http://${listeners["mimir"]!}${path}`;
+    assert.equal((await fetch(mimir)).status, 401);
+    const other = await fetch(mimir, { headers: { "x-scope-orgid": "team-a" } });
+    assert.match(await other.text(), /"result":\[\]/);
+  },
+);

@@ -38,6 +38,7 @@ export const surroundings = () => ({
   status: STATUS,
   notifications: new Notifications(fixedClock),
   scrapePools: () => [],
+  multitenancy: false,
 });
 
 export interface Served extends AsyncDisposable {

@@ -14,16 +14,18 @@ import { notificationRoutes } from "./notification-routes.ts";
 import type { Notifications } from "./notifications.ts";
 import { QueryPool } from "./query-pool.ts";
 import { queryRoutes } from "./query-routes.ts";
-import { remoteReadRoute } from "./remote-read-route.ts";
+import { REMOTE_READ_GATE_LIMITS, remoteReadRoute } from "./remote-read-route.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { searchRoutes } from "./search-routes.ts";
 import { createSeriesSource } from "./source.ts";
-import { createMetricIngest } from "./write-ingest.ts";
-import { createOtlpMetrics, DEFAULT_OTLP_OPTIONS } from "./write-otlp.ts";
+import { ANONYMOUS } from "./tenant-id.ts";
+import { mountTenantRoutes } from "./tenant-routes.ts";
+import { scopeStore } from "./tenant-store.ts";
+import { TenantWrites } from "./tenant-writes.ts";
+import type { SeriesSpace } from "./tenant-writes.ts";
 import type { OtlpMetrics, OtlpOptions } from "./write-otlp.ts";
-import { createRemoteWriteRoutes } from "./write-routes.ts";
 import { statusRoutes } from "./status-routes.ts";
-import type { ServerStatus } from "./status-routes.ts";
+import type { Dialect, ServerStatus } from "./status-routes.ts";
 import { syntaxRoutes } from "./syntax-routes.ts";
 import { targetRoutes } from "./target-routes.ts";
 import type { ScrapePool } from "./target-routes.ts";
@@ -36,6 +38,8 @@ export interface MetricsApiOptions {
   readonly build: BuildInfo;
   readonly status: ServerStatus;
   readonly notifications: Notifications;
+  /** Whether each request is one of the tenants that its `X-Scope-OrgID` names, and is refused without. */
+  readonly multitenancy: boolean;
   /** What the agent in this process scrapes; nothing when there is none. */
   readonly scrapePools: () => readonly ScrapePool[];
   /** How OTLP metrics are named; Prometheus' defaults when missing. */
@@ -50,51 +54,90 @@ export interface MetricsApi extends AsyncDisposable {
   /** Queries below `/prometheus` alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
   /** For the listeners that take nothing but OTLP. */
-  readonly otlp: OtlpMetrics;
+  readonly otlp: Pick<OtlpMetrics, "receiverRoutes" | "exportMetrics">;
   families(): readonly MetricFamily[];
 }
 
 /** Makes the API. Dispose it to end its query workers; the store is the caller's and must outlive it. */
 export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
-  const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
-  const { clock, limits, log, store } = options;
-  const ingest = createMetricIngest({ store, clock, limits });
-  const otlp = createOtlpMetrics({
-    ingest,
-    clock,
-    limits,
-    options: options.otlp ?? DEFAULT_OTLP_OPTIONS,
-  });
-  const writes = [...createRemoteWriteRoutes({ ingest, limits, log }), ...otlp.routes];
+  const { log, limits, store } = options;
+  const writes = new TenantWrites(options);
   const pool = new QueryPool({
     source: createSeriesSource(store),
     limits,
     log: log.child("server:queries"),
   });
-  const context: ReadContext = { store, gate, limits, clock };
-  const shared = [
-    ...queryRoutes({ pool, clock, limits }),
+  const shared: Shared = {
+    ...options,
+    pool,
+    gate: new QueryGate(DEFAULT_QUERY_GATE_LIMITS),
+    readGate: new QueryGate(REMOTE_READ_GATE_LIMITS),
+  };
+  const reads = mount(options, (space) => readRoutes(shared, space));
+  const federation = mount(options, (space) => [federateRoute({ ...shared, ...space })]);
+  const mimir = [...reads, ...serverRoutes(options, "mimir")];
+  const prometheus = [...reads, ...federation, ...serverRoutes(options, "prometheus")];
+  const common = [
+    ...mount(options, (space) => writes.of(space).routes),
+    ...underPrefix("/prometheus", mimir),
+    ...flushRoutes(options),
+    ...healthRoutes(),
+  ];
+  const own = mount(options, (space) => readRoutes(shared, space), ANONYMOUS);
+  return {
+    routes: [...common, ...prometheus],
+    mimirRoutes: [...common, ...mimir],
+    queryRoutes: underPrefix("/prometheus", [...own, ...serverRoutes(options, "mimir")]),
+    otlp: {
+      receiverRoutes: mount(options, (space) => writes.of(space).otlp.receiverRoutes),
+      exportMetrics: (body) => writes.exportMetrics(body),
+    },
+    families: () => [...writes.families(), ...pool.families()],
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
+  };
+}
+
+/** What the routes of all tenants have in common. */
+interface Shared extends Omit<MetricsApiOptions, "store"> {
+  readonly pool: QueryPool;
+  readonly gate: QueryGate;
+  readonly readGate: QueryGate;
+}
+
+/** Routes for the tenants of each request, or for one space of series when tenants are off. */
+function mount(
+  { multitenancy, store }: MetricsApiOptions,
+  make: (space: SeriesSpace) => readonly HttpRoute[],
+  otherwise?: string,
+): readonly HttpRoute[] {
+  if (!multitenancy) return make({ store, tenants: [ANONYMOUS] });
+  return mountTenantRoutes((tenants) => make({ store: scopeStore(store, tenants), tenants }), {
+    otherwise,
+  });
+}
+
+function readRoutes(shared: Shared, { store, tenants }: SeriesSpace): readonly HttpRoute[] {
+  const { pool, clock, limits, status, readGate } = shared;
+  const context: ReadContext = { ...shared, store };
+  // The agent in this process is nobody's tenant: what it scrapes is told to those who read what it wrote.
+  const scrapePools = tenants.includes(ANONYMOUS) ? shared.scrapePools : () => [];
+  return [
+    ...queryRoutes({ pool, source: createSeriesSource(store), clock, limits }),
     ...labelRoutes(context),
     ...syntaxRoutes(),
     ...ruleRoutes(),
     ...searchRoutes(context),
-    ...notificationRoutes(options.notifications),
-    ...targetRoutes(options),
-    remoteReadRoute(context),
+    ...targetRoutes({ scrapePools, status }),
+    remoteReadRoute({ store, limits, gate: readGate }),
   ];
-  const status = { ...options, adminEnabled: false };
-  const mimir = [...shared, ...statusRoutes(status, "mimir")];
-  const prometheus = [...shared, ...statusRoutes(status, "prometheus"), federateRoute(context)];
-  const prefixed = underPrefix("/prometheus", mimir);
-  const common = [...writes, ...prefixed, ...flushRoutes(options), ...healthRoutes()];
-  return {
-    routes: [...common, ...prometheus],
-    mimirRoutes: [...common, ...mimir],
-    queryRoutes: prefixed,
-    otlp,
-    families: () => [...ingest.families(), ...otlp.families(), ...pool.families()],
-    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
-  };
+}
+
+/** What is told of the server itself, whoever asks. */
+function serverRoutes(options: MetricsApiOptions, dialect: Dialect): readonly HttpRoute[] {
+  return [
+    ...statusRoutes({ ...options, adminEnabled: false }, dialect),
+    ...notificationRoutes(options.notifications),
+  ];
 }
 
 function healthRoutes(): readonly HttpRoute[] {

@@ -66,9 +66,15 @@ export class QueryPool implements AsyncDisposable {
   /** Rejects with the fault to answer. `signal` is the caller's: when it aborts, so does the query, its answer included. */
   async run(
     job: QueryJob,
-    { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+    options: {
+      readonly signal: AbortSignal;
+      readonly timeoutMs: number;
+      /** What the query reads; the pool's own source when absent. */
+      readonly source?: SeriesSource;
+    },
   ): Promise<ThreadAnswer> {
-    const run = new Run(job, signal, timeoutMs);
+    const { signal, timeoutMs, source = this.#options.source } = options;
+    const run = new Run({ job, source, signal, timeoutMs });
     const startedMs = performance.now();
     try {
       const answer = await this.#runInLanes(run);
@@ -180,7 +186,8 @@ export class QueryPool implements AsyncDisposable {
     for (let isSecond = false; ; isSecond = true) {
       run.isEvaluating = false;
       try {
-        return await lane.run(expectedMs, { job: run.job, signal, onStart, onSamples });
+        const { job, source } = run;
+        return await lane.run(expectedMs, { job, source, signal, onStart, onSamples });
       } catch (thrown) {
         const isLost = thrown instanceof FinchError && thrown.code === WORKER_LOST;
         if (!isLost || isSecond || signal.aborted) throw thrown;
@@ -199,7 +206,7 @@ export class QueryPool implements AsyncDisposable {
   }
 
   #lane(of: { threads: number; places: number; isLarge: boolean }): QueryLane {
-    const { source, limits, log } = this.#options;
+    const { limits, log } = this.#options;
     const { query } = limits;
     const turns = new FeedTurns(of.isLarge ? LARGE_FEEDS : Infinity);
     return new QueryLane({
@@ -214,7 +221,6 @@ export class QueryPool implements AsyncDisposable {
         const thread: QueryThread = new QueryThread({
           setup: { limits: query.engine, niceness, memory, slot },
           heapBytesMax: query.workerHeapBytesMax,
-          source,
           turns,
           onFree: events.free,
           onEnd: () => this.#memory.free(slot),
@@ -233,14 +239,22 @@ export class QueryPool implements AsyncDisposable {
 /** One query on its way, through whichever lanes: what stops it. */
 class Run {
   readonly job: QueryJob;
+  readonly source: SeriesSource;
   isEvaluating = false;
   readonly #stop = new AbortController();
   readonly #caller: AbortSignal;
   readonly #timer: NodeJS.Timeout;
   readonly #onGone: () => void;
 
-  constructor(job: QueryJob, caller: AbortSignal, timeoutMs: number) {
+  constructor(options: {
+    readonly job: QueryJob;
+    readonly source: SeriesSource;
+    readonly signal: AbortSignal;
+    readonly timeoutMs: number;
+  }) {
+    const { job, source, signal: caller, timeoutMs } = options;
     this.job = job;
+    this.source = source;
     this.#caller = caller;
     this.#onGone = () => this.#stop.abort(caller.reason);
     if (caller.aborted) this.#onGone();

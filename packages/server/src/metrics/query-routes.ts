@@ -1,5 +1,6 @@
 /** `query`, `query_range` and `format_query` of Prometheus' HTTP API. */
 import { formatQueryLines, parseQuery } from "@finch/promql";
+import type { SeriesSource } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
@@ -18,6 +19,7 @@ import type { QueryJob } from "./query-protocol.ts";
 
 export interface QueryContext {
   readonly pool: QueryPool;
+  readonly source: SeriesSource;
   readonly clock: Clock;
   readonly limits: MetricsLimits;
 }
@@ -97,7 +99,7 @@ async function answerRange(context: QueryContext, request: HttpRequest): Promise
 
 /** Has a worker evaluate the query within the time allowed, and sends on what it answers. */
 async function evaluate(
-  { limits, pool }: QueryContext,
+  { limits, pool, source }: QueryContext,
   { signal }: HttpRequest,
   parameters: URLSearchParams,
   job: QueryJob,
@@ -106,7 +108,7 @@ async function evaluate(
   if (asked <= 0) throw badParameter("timeout", "give a positive duration");
   const timeoutMs = Math.min(asked, limits.queryTimeoutMs);
   try {
-    const { body } = await pool.run(job, { signal, timeoutMs });
+    const { body } = await pool.run(job, { signal, timeoutMs, source });
     return { status: 200, headers: { "content-type": "application/json" }, body };
   } catch (error) {
     throw namePlace(error);

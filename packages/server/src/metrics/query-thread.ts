@@ -27,7 +27,6 @@ export interface QueryThreadOptions {
   readonly setup: WorkerSetup;
   /** For JavaScript objects of the worker; columns of samples are counted apart. */
   readonly heapBytesMax: number;
-  readonly source: SeriesSource;
   /** Who reads the store at a time. */
   readonly turns: FeedTurns;
   /** A place became free. */
@@ -42,6 +41,8 @@ export type LostReason = "memory" | "stuck" | "fault";
 
 export interface ThreadRequest {
   readonly job: QueryJob;
+  /** What the query reads. */
+  readonly source: SeriesSource;
   /** Aborts with the fault to answer. */
   readonly signal: AbortSignal;
   readonly onStart: () => void;
@@ -186,7 +187,7 @@ export class QueryThread {
     const { id, selection } = message;
     const stop = new AbortController();
     const feed = feedSelection({
-      source: this.#options.source,
+      source: query.request.source,
       request: message,
       signal: stop.signal,
       turns: this.#options.turns,

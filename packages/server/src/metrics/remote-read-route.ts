@@ -16,7 +16,8 @@ import {
   ReadResponseWriter,
 } from "@finch/wire";
 import type { ReadQuery } from "@finch/wire";
-import { QueryGate, withTimeout } from "../query-gate.ts";
+import { withTimeout } from "../query-gate.ts";
+import type { QueryGate, QueryGateLimits } from "../query-gate.ts";
 import type { ReadContext } from "./api-route.ts";
 
 /** Of a request, once decompressed: selectors are short. */
@@ -29,22 +30,20 @@ const HELD_BYTES_MAX = 64 << 20;
 /** Chunks of one frame, as in Prometheus. */
 const FRAME_BYTES_MAX = 1 << 20;
 /** Requests at once: each may hold {@link HELD_BYTES_MAX}, and a slow client holds it long. */
-const GATE_LIMITS = { runningMax: 2, waitingMax: 32 };
+export const REMOTE_READ_GATE_LIMITS: QueryGateLimits = { runningMax: 2, waitingMax: 32 };
 
-export function remoteReadRoute(context: Pick<ReadContext, "store" | "limits">): HttpRoute {
-  const gate = new QueryGate(GATE_LIMITS);
+export function remoteReadRoute(context: Omit<ReadContext, "clock">): HttpRoute {
   return {
     kind: "http",
     methods: ["POST"],
     path: "/api/v1/read",
     faults: "text",
-    handle: (request) => answerRead(context, gate, request),
+    handle: (request) => answerRead(context, request),
   };
 }
 
 async function answerRead(
-  { store, limits }: Pick<ReadContext, "store" | "limits">,
-  gate: QueryGate,
+  { store, limits, gate }: Omit<ReadContext, "clock">,
   request: HttpRequest,
 ): Promise<HttpReply> {
   const body = await request.readBody(REQUEST_BYTES_MAX);

@@ -46,6 +46,20 @@ export interface IngestContext {
   readonly store: MetricStore;
   readonly clock: Clock;
   readonly limits: MetricsLimits;
+  /** Shared by the ways into the series of several tenants; its own when absent. */
+  readonly counters?: IngestCounters;
+}
+
+export interface IngestCounters {
+  received: number;
+  rejected: number;
+  skippedSeries: number;
+  skippedSamples: number;
+  exemplars: number;
+}
+
+export function createIngestCounters(): IngestCounters {
+  return { received: 0, rejected: 0, skippedSeries: 0, skippedSamples: 0, exemplars: 0 };
 }
 
 /** Prometheus' words where it has some. */
@@ -62,9 +76,8 @@ const REASONS: Readonly<Record<MetricRejection["reason"], string>> = {
 const TOLD_LABELS_LENGTH_MAX = 1000;
 
 export function createMetricIngest(context: IngestContext): MetricIngest {
-  const { store, clock, limits } = context;
+  const { store, clock, limits, counters = createIngestCounters() } = context;
   const rate = new RateLimiter(limits.ingestionRate);
-  const counters = { received: 0, rejected: 0, skippedSeries: 0, skippedSamples: 0, exemplars: 0 };
   return {
     async ingest(batch) {
       const exemplars = batch.exemplars?.length ?? 0;
@@ -92,7 +105,7 @@ export function createMetricIngest(context: IngestContext): MetricIngest {
       counters.skippedSamples += samples;
       counters.exemplars += exemplars;
     },
-    families: () => familiesOf(counters),
+    families: () => ingestFamilies(counters),
   };
 }
 
@@ -140,13 +153,8 @@ function clipText(text: string): string {
   return text.length <= TOLD_LABELS_LENGTH_MAX ? text : `${text.slice(0, TOLD_LABELS_LENGTH_MAX)}…`;
 }
 
-function familiesOf(counters: {
-  readonly received: number;
-  readonly rejected: number;
-  readonly skippedSeries: number;
-  readonly skippedSamples: number;
-  readonly exemplars: number;
-}): readonly MetricFamily[] {
+/** What was counted, as metrics. */
+export function ingestFamilies(counters: IngestCounters): readonly MetricFamily[] {
   const counter = (name: string, help: string, value: number): MetricFamily => ({
     name: `finch_metrics_${name}_total`,
     type: "counter",
