@@ -2,11 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatMatcher, Labels } from "@finch/model";
-import { DEFAULT_METRICS_LIMITS } from "../src/index.ts";
-import { exemplarRoutes } from "../src/metrics/exemplar-routes.ts";
-import type { ExemplarSource } from "../src/metrics/exemplar-routes.ts";
-import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../src/query-gate.ts";
-import { serve } from "./serve.ts";
+import { openApi } from "./metrics-harness.ts";
 
 const SERIES = ["b", "a"].map((job) => ({
   labels: Labels.fromObject({ __name__: "up", job }),
@@ -16,21 +12,14 @@ const SERIES = ["b", "a"].map((job) => ({
   ],
 }));
 
-async function open(asked: string[]) {
-  const source: ExemplarSource = {
+/** The API on a store that keeps what it is asked. */
+const open = (asked: string[]) =>
+  openApi({
     exemplars: async ({ matchers, startMs, endMs }) => {
       asked.push(`${matchers.map(formatMatcher).join()} ${startMs} ${endMs}`);
       return SERIES;
     },
-  };
-  return await serve(
-    exemplarRoutes({
-      gate: new QueryGate(DEFAULT_QUERY_GATE_LIMITS),
-      limits: DEFAULT_METRICS_LIMITS,
-      sourceOf: () => source,
-    }),
-  );
-}
+  });
 
 test("every selector of the query is asked once, series come once and in order", async () => {
   const asked: string[] = [];

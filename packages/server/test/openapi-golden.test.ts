@@ -92,6 +92,7 @@ const ANSWERS: readonly (readonly [schema: string, request: string])[] = [
   ["QueryRangeOutputBody", `/query_range?query=up&${RANGE}`],
   ["FormatQueryOutputBody", "/format_query?query=up"],
   ["ParseQueryOutputBody", "/parse_query?query=up"],
+  ["QueryExemplarsOutputBody", "/query_exemplars?query=up"],
   ["SeriesOutputBody", "/series?match[]=up"],
   ["LabelsOutputBody", "/labels?limit=1"],
   ["LabelValuesOutputBody", "/label/job/values"],

@@ -1,7 +1,7 @@
 /** Tenants over real HTTP: each reads and writes its own series, whatever it asks. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createMatcher } from "@finch/model";
+import { createMatcher, formatMatcher, Labels } from "@finch/model";
 import { decodeReadFrames, encodeReadRequest } from "@finch/wire";
 import { parseTenants } from "../src/metrics/tenant-id.ts";
 import { encode, openApi, WRITE_HEADERS } from "./metrics-harness.ts";
@@ -188,6 +188,26 @@ test("metadata is each tenant's own", async () => {
   assert.deepEqual(Object.keys(told), ["up"]);
   assert.deepEqual(dataOf((await ask(api, "team-b", "/api/v1/metadata")).text), {});
   assert.deepEqual(dataOf((await ask(api, "anonymous", "/api/v1/metadata")).text), {});
+});
+
+test("exemplars come from the tenant's own series", async () => {
+  const asked: string[] = [];
+  await using api = await openApi(
+    {
+      exemplars: async ({ matchers }) => {
+        asked.push(matchers.map(formatMatcher).join());
+        const labels = Labels.fromObject({ __name__: "up", __tenant_id__: "team-a" });
+        return [{ labels, exemplars: [{ labels: Labels.EMPTY, value: 1, timestampMs: 1000 }] }];
+      },
+    },
+    NOW_MS,
+    { multitenancy: true },
+  );
+  const answer = await ask(api, "team-a", "/api/v1/query_exemplars?query=up");
+  assert.deepEqual(asked, ['__name__="up",__tenant_id__="team-a"']);
+  assert.deepEqual(dataOf(answer.text), [
+    { seriesLabels: { __name__: "up" }, exemplars: [{ labels: {}, value: "1", timestamp: 1 }] },
+  ]);
 });
 
 test("samples of one tenant repeat, and grow, without touching another's", async () => {

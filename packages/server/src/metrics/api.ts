@@ -6,6 +6,7 @@ import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
 import type { ReadContext } from "./api-route.ts";
+import { exemplarRoutes } from "./exemplar-routes.ts";
 import { federateRoute } from "./federate-route.ts";
 import { flushRoutes } from "./flush-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
@@ -125,6 +126,7 @@ function readRoutes(shared: Shared, { store, tenants }: SeriesSpace): readonly H
     ...queryRoutes({ pool, source: createSeriesSource(store), clock, limits }),
     ...labelRoutes(context),
     ...syntaxRoutes(),
+    ...exemplarRoutes(context),
     ...ruleRoutes(),
     ...searchRoutes(context),
     ...targetRoutes({ scrapePools, status }),

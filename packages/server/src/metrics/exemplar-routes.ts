@@ -1,9 +1,10 @@
 /** `query_exemplars` of Prometheus' HTTP API: the exemplars kept with the series that a query selects. */
 import { compareLabels, formatMatcher, formatSampleValue } from "@finch/model";
-import type { Exemplar, Labels, Matcher } from "@finch/model";
+import type { Matcher } from "@finch/model";
 import { extractSelectors, parseQuery } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import type { MetricStore } from "@finch/store";
 import { distinctSelectors, readLists } from "../label-lists.ts";
 import { apiRoute, GET_OR_POST } from "./api-route.ts";
 import type { ReadContext } from "./api-route.ts";
@@ -12,26 +13,9 @@ import { formatTimestamp, writeLabels, writeListAnswer } from "./result-json.ts"
 import { toAsync } from "./query-routes.ts";
 
 /** Exemplars of one series, by time. */
-export interface SeriesExemplars {
-  readonly labels: Labels;
-  readonly exemplars: readonly Exemplar[];
-}
+type SeriesExemplars = Awaited<ReturnType<MetricStore["exemplars"]>>[number];
 
-/** Where exemplars are kept; the store. */
-export interface ExemplarSource {
-  exemplars(request: {
-    readonly matchers: readonly Matcher[];
-    readonly startMs: number;
-    readonly endMs: number;
-    readonly signal: AbortSignal;
-  }): Promise<readonly SeriesExemplars[]>;
-}
-
-export interface ExemplarContext extends Pick<ReadContext, "gate" | "limits"> {
-  readonly sourceOf: (request: HttpRequest) => ExemplarSource;
-}
-
-export function exemplarRoutes(context: ExemplarContext): readonly HttpRoute[] {
+export function exemplarRoutes(context: ReadContext): readonly HttpRoute[] {
   return [
     apiRoute(GET_OR_POST, "/api/v1/query_exemplars", (request) =>
       answerExemplars(context, request),
@@ -39,7 +23,7 @@ export function exemplarRoutes(context: ExemplarContext): readonly HttpRoute[] {
   ];
 }
 
-async function answerExemplars(context: ExemplarContext, request: HttpRequest): Promise<HttpReply> {
+async function answerExemplars(context: ReadContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
   const range = readTimeRange(parameters);
   if (range.endMs < range.startMs) {
@@ -51,12 +35,12 @@ async function answerExemplars(context: ExemplarContext, request: HttpRequest): 
   }
   const selectors = selectorsOf(parameters.get("query") ?? "");
   const { signal } = request;
-  const source = context.sourceOf(request);
-  const reads = { gate: context.gate, timeoutMs: context.limits.queryTimeoutMs, signal };
+  const { store, gate, limits } = context;
+  const reads = { gate, timeoutMs: limits.queryTimeoutMs, signal };
   const bySeries = new Map<string, SeriesExemplars>();
   // A query without selectors (`1 + 1`) has no series to ask about.
   const scopes = selectors.length === 0 ? [] : scopesOf(selectors, range);
-  const lists = readLists(reads, scopes, (scope) => source.exemplars({ ...scope, signal }));
+  const lists = readLists(reads, scopes, (scope) => store.exemplars({ ...scope, signal }));
   for await (const list of lists) for (const one of list) bySeries.set(one.labels.key, one);
   const series = [...bySeries.values()].toSorted((a, b) => compareLabels(a.labels, b.labels));
   return {

@@ -43,7 +43,7 @@ export function describeFeatures(options: {
       [...FUNCTIONS.values()].map(({ name, experimental }) => [name, !experimental]),
     ),
     promql_operators: { ...allOf(OPERATORS), ...allOf(EXPERIMENTAL_OPERATORS, false) },
-    tsdb: { isolation: true },
+    tsdb: { exemplar_storage: true, isolation: true, native_histograms: true },
   };
 }
 

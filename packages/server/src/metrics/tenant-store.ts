@@ -6,7 +6,7 @@
 import { ProtobufWriter } from "@finch/codec";
 import type { Matcher, MetricMetadata, SampleBatch, Series } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import type { LabelScope, MetricAppendResult, MetricStore } from "@finch/store";
+import type { MetricAppendResult, LabelScope, MetricStore } from "@finch/store";
 import { storedTenant, TENANT_LABEL, TenantScope } from "./tenant-matchers.ts";
 
 /** Between the tenant and the family in the name that metadata is kept under; no family has it. */
@@ -15,21 +15,9 @@ const LABEL_BYTES = Buffer.from(TENANT_LABEL);
 
 type SelectRequest = Parameters<MetricStore["select"]>[0];
 
-/** `store` as these tenants see it; only one tenant can be written to. */
+/** `store` as these tenants see it; only one tenant can be written to. Every function is named here: one that is new must be thought about. */
 export function scopeStore(store: MetricStore, tenants: readonly string[]): MetricStore {
   const scope = new TenantScope(tenants);
-  const replaced = scopedFunctions(store, scope);
-  return new Proxy(store, {
-    get(target, name) {
-      if (Object.hasOwn(replaced, name)) return Reflect.get(replaced, name) as unknown;
-      const member = Reflect.get(target, name, target) as unknown;
-      return typeof member === "function" ? (member.bind(target) as unknown) : member;
-    },
-  });
-}
-
-/** Every function of the store that takes a selection, answers labels, or takes samples. */
-function scopedFunctions(store: MetricStore, scope: TenantScope): Partial<MetricStore> {
   return {
     append: (batch) => appendTo(store, scope, batch),
     select: (request) => select(store, scope, request),
@@ -52,7 +40,18 @@ function scopedFunctions(store: MetricStore, scope: TenantScope): Partial<Metric
       if (narrowed === undefined) return [];
       return (await store.series(narrowed)).map((labels) => scope.reveal(labels));
     },
+    exemplars: async (request) => {
+      const matchers = scope.narrow(request.matchers);
+      if (matchers === undefined) return [];
+      const found = await store.exemplars({ ...request, matchers });
+      return found.map((one) => ({ ...one, labels: scope.reveal(one.labels) }));
+    },
     metadata: () => metadataOf(store, scope),
+    // These concern the store as a whole.
+    statistics: () => store.statistics(),
+    flush: () => store.flush(),
+    expire: () => store.expire(),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }
 
