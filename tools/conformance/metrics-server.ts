@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { nodeFileSystem, silentLogger, systemClock } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import { createMetricsApi, DEFAULT_METRICS_LIMITS, Notifications } from "@finch/server";
-import type { OtlpOptions } from "@finch/server";
+import type { OtlpOptions, ServerStatus } from "@finch/server";
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, openMetricStore } from "@finch/store";
 
 export interface MetricsServer extends AsyncDisposable {
@@ -26,6 +26,21 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
+}
+
+/** What the status pages tell; no case asks them. */
+function statusOf(directory: string): ServerStatus {
+  return {
+    configYaml: "",
+    flags: {},
+    startedMs: systemClock.nowMs(),
+    workingDirectory: directory,
+    hostname: "localhost",
+    cpus: 1,
+    memoryLimitBytes: 0,
+    retention: "",
+    activeResources: () => 0,
+  };
 }
 
 export async function startMetricsServer(otlp?: OtlpOptions): Promise<MetricsServer> {
@@ -49,17 +64,7 @@ export async function startMetricsServer(otlp?: OtlpOptions): Promise<MetricsSer
       log: silentLogger,
       limits: DEFAULT_METRICS_LIMITS,
       build: { version: "0", revision: "", nodeVersion: process.version },
-      status: {
-        configYaml: "",
-        flags: {},
-        startedMs: systemClock.nowMs(),
-        workingDirectory: directory,
-        hostname: "localhost",
-        cpus: 1,
-        memoryLimitBytes: 0,
-        retention: "",
-        activeResources: () => 0,
-      },
+      status: statusOf(directory),
       notifications: new Notifications(systemClock),
       scrapePools: () => [],
       multitenancy: false,

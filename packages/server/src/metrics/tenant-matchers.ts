@@ -2,8 +2,8 @@
  * How a selection becomes one of some tenants. Every series of a tenant carries its name in the label {@link TENANT_LABEL}, that of `anonymous`
  * nothing: it owns what was written while tenants were off. One tenant never sees the label; several read together do.
  */
-import { createMatcher, Labels } from "@finch/model";
-import type { Matcher } from "@finch/model";
+import { createMatcher } from "@finch/model";
+import type { Labels, Matcher } from "@finch/model";
 import { ANONYMOUS } from "./tenant-id.ts";
 
 export const TENANT_LABEL = "__tenant_id__";
