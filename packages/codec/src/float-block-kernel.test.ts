@@ -25,8 +25,12 @@ function check(values: Float64Array): void {
   const bytes = encode(values);
   decoder.load(bytes);
   const found = new Float64Array(values.length);
-  assert.equal(decoder.decode(3, found, 0, found.length), bytes.length);
+  assert.equal(decoder.decode(3, found.length, found, 0), bytes.length);
   assert.deepEqual(wordsOf(found), wordsOf(values));
+  const part = new Float64Array(2);
+  const skip = values.length >> 1;
+  decoder.decode(3, values.length, part, 1, skip, 1);
+  assert.deepEqual(wordsOf(part).subarray(2), wordsOf(values).subarray(2 * skip, 2 * skip + 2));
 }
 
 /** Columns as they come from counters and gauges of every width, in whole numbers, decimals and sums. */
@@ -74,7 +78,7 @@ test("what the kernel refuses the twin names", () => {
     for (let cut = 3; cut < bytes.length; cut++) {
       decoder.load(bytes.subarray(0, cut));
       assert.throws(
-        () => decoder.decode(3, new Float64Array(rows), 0, rows),
+        () => decoder.decode(3, rows, new Float64Array(rows), 0),
         CodecError,
         `cut ${cut}`,
       );
@@ -86,7 +90,7 @@ test("what the kernel refuses the twin names", () => {
       decoder.load(flipped);
       let end: number;
       try {
-        end = decoder.decode(3, found, 0, rows);
+        end = decoder.decode(3, rows, found, 0);
       } catch (error) {
         assert.ok(error instanceof CodecError, String(error));
         continue;

@@ -28,7 +28,9 @@ export class FloatBlockDecoder {
   readonly #memory = new KernelMemory();
   readonly #kernel = loadKernel<FloatBlockExports>("float-block", this.#memory);
   #page: Uint8Array = new Uint8Array(0);
+  /** Decoded rows from `#skipped` on. */
   #rows: Float64Array;
+  #skipped = 0;
 
   constructor() {
     this.#memory.reserve(PAGE);
@@ -40,14 +42,26 @@ export class FloatBlockDecoder {
   load(page: Uint8Array): void {
     const before = this.#memory.bytes;
     this.#memory.reserve(PAGE + page.length + PAGE_SLACK);
-    if (this.#memory.bytes !== before)
+    if (this.#memory.bytes !== before) {
       this.#rows = new Float64Array(this.#memory.memory.buffer, ROWS, BLOCK_ROWS);
+      this.#skipped = 0;
+    }
     this.#memory.bytes.set(page, PAGE);
     this.#page = page;
   }
 
-  /** Decodes the block of `count` rows at byte `from` of the page to `values[at … at + count)`; returns where it ends. Nonsense is a CodecError. */
-  decode(from: number, values: Float64Array, at: number, count: number): number {
+  /**
+   * Decodes the block of `count` rows at byte `from` of the page, and copies rows `skip … skip + take` of them to `values[at …)`; returns where the
+   * block ends. Nonsense is a CodecError.
+   */
+  decode(
+    from: number,
+    count: number,
+    values: Float64Array,
+    at: number,
+    skip = 0,
+    take = count,
+  ): number {
     const end = this.#kernel.decodeFloatBlock(
       PAGE + from,
       PAGE + this.#page.length,
@@ -56,15 +70,18 @@ export class FloatBlockDecoder {
       FACTORS,
       SCRATCH,
     );
-    if (end === 0) return this.#refuse(from, values.subarray(at, at + count));
+    if (end === 0) this.#refuse(from, count);
     // Blocks of one length follow each other: a new view for each would cost as much as the rows.
-    if (this.#rows.length !== count)
-      this.#rows = new Float64Array(this.#memory.memory.buffer, ROWS, count);
+    if (this.#rows.length !== take || this.#skipped !== skip) {
+      this.#rows = new Float64Array(this.#memory.memory.buffer, ROWS + 8 * skip, take);
+      this.#skipped = skip;
+    }
     values.set(this.#rows, at);
     return end - PAGE;
   }
 
-  #refuse(from: number, values: Float64Array): never {
+  #refuse(from: number, count: number): never {
+    const values = new Float64Array(count);
     const reader = new ByteReader(this.#page, from);
     const words = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
     readFloatBlock(reader, { values, words }, 0, values.length);

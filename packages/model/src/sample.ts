@@ -87,7 +87,7 @@ export interface SampleBatch {
 /** The samples of one series in a time range: ascending, one per timestamp, stale markers included. */
 export interface Series {
   readonly labels: Labels;
-  /** Unix milliseconds. */
+  /** Unix milliseconds. Series of one batch with the same times have the very same array; nobody changes it. */
   readonly timestampsMs: Float64Array;
   /** Same length as `timestampsMs`. Means nothing where `histograms` has one. */
   readonly values: Float64Array;

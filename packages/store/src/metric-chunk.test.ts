@@ -47,7 +47,7 @@ test("chunks come back with histograms and start times", () => {
       const writer = new ByteWriter();
       writeChunk(writer, samples, 0, samples.values.length);
       const values = new Float64Array(samples.values.length);
-      const target = { values, at: 0, count: values.length };
+      const target = { rows: values.length, skip: 0, take: values.length, values, at: 0 };
       const { histograms, startTimestampsMs } = new ChunkPageReader(writer.finish()).read(
         0,
         target,
@@ -84,7 +84,13 @@ test("a cut or flipped chunk is a CodecError or other samples", () => {
   const read = (damaged: Uint8Array) => {
     try {
       const values = new Float64Array(sample.values.length);
-      new ChunkPageReader(damaged).read(0, { values, at: 0, count: values.length });
+      new ChunkPageReader(damaged).read(0, {
+        rows: values.length,
+        skip: 0,
+        take: values.length,
+        values,
+        at: 0,
+      });
       return "read";
     } catch (error) {
       assert.ok(error instanceof CodecError, String(error));

@@ -47,11 +47,13 @@ export interface ChunkExtras {
 
 export const NO_EXTRAS: ChunkExtras = { histograms: undefined, startTimestampsMs: undefined };
 
-/** Rows `at … at + count` of a column that many chunks share. */
+/** Of a chunk of `rows` rows those wanted, `skip … skip + take`, and where they go: `values[at …)`. */
 export interface ChunkTarget {
+  readonly rows: number;
+  readonly skip: number;
+  readonly take: number;
   readonly values: Float64Array;
   readonly at: number;
-  readonly count: number;
 }
 
 let decoder: FloatBlockDecoder | undefined;
@@ -67,19 +69,21 @@ export class ChunkPageReader {
     this.#decoder.load(page);
   }
 
-  /** Decodes the values of the chunk that begins at byte `from`, and returns what else the chunk has. */
+  /** Decodes the wanted values of the chunk that begins at byte `from`, and returns what else the chunk has, of all its rows. */
   read(from: number, target: ChunkTarget): ChunkExtras {
-    const { values, at, count } = target;
-    const end = this.#decoder.decode(from, values, at, count);
+    const { rows, skip, take, values, at } = target;
+    const end = this.#decoder.decode(from, rows, values, at, skip, take);
     if (this.#page[from]! < FLAG_MORE) return NO_EXTRAS;
-    return readExtras(new ByteReader(this.#page, end), values.subarray(at, at + count));
+    const sums = new Float64Array(rows);
+    this.#decoder.decode(from, rows, sums, 0);
+    return readExtras(new ByteReader(this.#page, end), sums);
   }
 
   /** Decodes column blocks that stand one behind the other from byte `from` on into all of `values`, `step` rows each. */
   readColumn(from: number, values: Float64Array, step: number): void {
     let position = from;
     for (let at = 0; at < values.length; at += step)
-      position = this.#decoder.decode(position, values, at, Math.min(step, values.length - at));
+      position = this.#decoder.decode(position, Math.min(step, values.length - at), values, at);
   }
 }
 

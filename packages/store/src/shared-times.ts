@@ -3,7 +3,6 @@
  * whether the array is the very same. The runs of a series come from blocks, where times are shared on disk, and from heads.
  */
 import type { SampleColumns } from "./sample-columns.ts";
-import { wordsOf } from "@finch/model";
 
 /** Joined times by the times they are made of. */
 interface Joint {
@@ -33,39 +32,30 @@ export class SharedTimes {
     return columns;
   }
 
-  /** Runs one behind the other as one; undefined when they overlap, or more than floats are in them. */
-  concatenate(runs: readonly SampleColumns[]): SampleColumns | undefined {
+  /** Times one behind the other as one array; the same one for the same arrays. */
+  join(parts: readonly Float64Array[]): Float64Array {
+    if (parts.length === 1) return parts[0]!;
     let total = 0;
     let joint = this.#joints;
-    for (const [at, run] of runs.entries()) {
-      if (run.histograms !== undefined || run.startTimestampsMs !== undefined) return undefined;
-      if (at > 0 && run.timestampsMs[0]! <= runs[at - 1]!.timestampsMs.at(-1)!) return undefined;
-      total += run.timestampsMs.length;
-      let next = joint.next.get(run.timestampsMs);
+    for (const part of parts) {
+      total += part.length;
+      let next = joint.next.get(part);
       if (next === undefined) {
         next = { next: new Map(), timestampsMs: undefined };
-        joint.next.set(run.timestampsMs, next);
+        joint.next.set(part, next);
       }
       joint = next;
     }
-    const values = new Float64Array(total);
-    const words = wordsOf(values);
-    let at = 0;
-    for (const run of runs) {
-      words.set(wordsOf(run.values), 2 * at);
-      at += run.values.length;
-    }
-    joint.timestampsMs ??= join(runs, total);
-    return { timestampsMs: joint.timestampsMs, values };
+    return (joint.timestampsMs ??= concatenate(parts, total));
   }
 }
 
-function join(runs: readonly SampleColumns[], total: number): Float64Array {
+function concatenate(parts: readonly Float64Array[], total: number): Float64Array {
   const timestampsMs = new Float64Array(total);
   let at = 0;
-  for (const run of runs) {
-    timestampsMs.set(run.timestampsMs, at);
-    at += run.timestampsMs.length;
+  for (const part of parts) {
+    timestampsMs.set(part, at);
+    at += part.length;
   }
   return timestampsMs;
 }

@@ -169,6 +169,11 @@ export class TimeRows {
     this.#files = files;
   }
 
+  /** What `row` gives, if it is of the page that was read last. */
+  held(row: number): TimeRow | undefined {
+    return this.#page?.rows[row - this.#page.first];
+  }
+
   async row(row: number): Promise<TimeRow> {
     const page = await this.#pageOf(row);
     return page.rows[row - page.first]!;

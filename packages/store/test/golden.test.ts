@@ -168,7 +168,8 @@ test("metrics-block", async () => {
       const { row, chunk } = readPlace(payload);
       const timestampsMs = await new TimeRows(block).times(row);
       const values = new Float64Array(timestampsMs.length);
-      const wish = { chunk, values, at: 0, count: values.length, accept() {} };
+      const { length } = values;
+      const wish = { chunk, rows: length, skip: 0, take: length, values, at: 0, accept() {} };
       await readChunks(block, [wish], createPacer(systemClock));
       found.push([
         labels.get("__name__"),
