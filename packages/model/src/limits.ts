@@ -3,8 +3,17 @@
 /** UTF-16 units of a regular expression; a longer one costs seconds to compile. Lists of literals made by dashboards stay below it. */
 export const REGEXP_LENGTH_MAX = 128 * 1024;
 
+/** The same of a pattern that needs an engine, which lists of literals do not. A longer one takes seconds to compile, or for one value. */
+export const REGEXP_ENGINE_LENGTH_MAX = 4096;
+
 /** Alternatives a pattern may expand to on the path without an engine; beyond it nested groups would multiply without end. */
 export const REGEXP_ALTERNATIVES_MAX = 20_000;
+
+/** Gaps of one alternative there: joining chains of many takes a time that grows with the square. */
+export const REGEXP_GAPS_MAX = 64;
+
+/** Chains joined there before the engine is asked instead. Without it alternatives times groups take minutes. */
+export const REGEXP_JOINS_MAX = 200_000;
 
 /** Depth of groups on the path without an engine, which is parsed by recursion. */
 export const REGEXP_DEPTH_MAX = 50;

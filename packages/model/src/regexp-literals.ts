@@ -2,7 +2,12 @@
  * The part of RE2 that needs no engine: literals, `.*`, `.+`, alternation and groups. Such a pattern expands to a list of chains
  * `literal gap literal gap … literal`, which string search decides. Anything else makes {@link parseChains} give up, and the engine takes over.
  */
-import { REGEXP_ALTERNATIVES_MAX, REGEXP_DEPTH_MAX } from "./limits.ts";
+import {
+  REGEXP_ALTERNATIVES_MAX,
+  REGEXP_DEPTH_MAX,
+  REGEXP_GAPS_MAX,
+  REGEXP_JOINS_MAX,
+} from "./limits.ts";
 
 /** Literals with gaps between them: `a.*b.+c` is `{ literals: ["a", "b", "c"], gaps: [0, 1] }`; a gap is the least number of characters. */
 export interface Chain {
@@ -16,11 +21,13 @@ const SPECIAL = new Set("\\.+*?()|[]{}^$");
 interface Cursor {
   readonly pattern: string;
   position: number;
+  /** Chains joined so far. */
+  joins: number;
 }
 
 /** The chains of which one must match, or undefined when the pattern needs an engine (or may be malformed). */
 export function parseChains(pattern: string): readonly Chain[] | undefined {
-  const cursor: Cursor = { pattern, position: 0 };
+  const cursor: Cursor = { pattern, position: 0, joins: 0 };
   const chains = parseAlternation(cursor, 0);
   return cursor.position === pattern.length ? chains : undefined;
 }
@@ -44,7 +51,7 @@ function parseConcatenation(cursor: Cursor, depth: number): Chain[] | undefined 
     if (character === undefined || character === "|" || character === ")") return chains;
     const piece = parsePiece(cursor, character, depth);
     if (piece === undefined || isQuantifier(cursor.pattern[cursor.position])) return undefined;
-    const product = multiply(chains, piece);
+    const product = multiply(cursor, chains, piece);
     if (product === undefined) return undefined;
     chains = product;
   }
@@ -101,11 +108,22 @@ function isQuantifier(character: string | undefined): boolean {
   return character === "*" || character === "+" || character === "?" || character === "{";
 }
 
-function multiply(left: readonly Chain[], right: readonly Chain[]): Chain[] | undefined {
+function multiply(
+  cursor: Cursor,
+  left: readonly Chain[],
+  right: readonly Chain[],
+): Chain[] | undefined {
   if (left.length * right.length > REGEXP_ALTERNATIVES_MAX) return undefined;
   if (left.length === 1 && left[0] === EMPTY) return right.slice();
+  cursor.joins += left.length * right.length;
+  if (cursor.joins > REGEXP_JOINS_MAX) return undefined;
   const product: Chain[] = [];
-  for (const a of left) for (const b of right) product.push(join(a, b));
+  for (const a of left) {
+    for (const b of right) {
+      if (a.gaps.length + b.gaps.length > REGEXP_GAPS_MAX) return undefined;
+      product.push(join(a, b));
+    }
+  }
   return product;
 }
 

@@ -32,6 +32,10 @@ const ANCHORED: readonly [
   ["quantified group", "(ab)+", ["abab"], ["aba", ""]],
   ["last letter optional", "https?", ["http", "https"], ["httpss"]],
   ["own anchors", "^ab$", ["ab"], ["xab"]],
+  ["own anchors of two alternatives", "^a|b$", ["a", "b"], ["ab", "xa"]],
+  ["an escaped dollar is none", "ab\\$", ["ab$"], ["ab"]],
+  ["a dollar after an escaped backslash is one", "ab\\\\$", ["ab\\"], ["ab\\$"]],
+  ["nothing but anchors", "^$", [""], ["^$", "a"]],
   ["unicode", "é.*", ["écu"], ["ecu"]],
 ];
 
@@ -42,6 +46,14 @@ for (const [name, pattern, yes, no] of ANCHORED) {
     for (const text of no) assert.equal(regexp.test(text), false, JSON.stringify(text));
   });
 }
+
+void test("a long list of texts is taken, anchors or not; another long pattern is refused", () => {
+  const texts = Array.from({ length: 2000 }, (_, index) => `10\\.0\\.0\\.${index}`);
+  const regexp = compileRegexp(`^(${texts.join("|")})$`, { anchored: true });
+  assert.equal(regexp.literals?.length, 2000);
+  for (const pattern of [".*".repeat(30_000) + "x?", "a?".repeat(3000)])
+    assert.throws(() => compileRegexp(pattern, { anchored: true }), /longer than 4096 characters/);
+});
 
 const SEARCH: readonly [pattern: string, text: string, expected: boolean][] = [
   ["b", "abc", true],

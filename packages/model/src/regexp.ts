@@ -4,7 +4,7 @@
  */
 import { FinchError } from "@finch/runtime";
 import { RE2JS } from "re2js";
-import { REGEXP_LENGTH_MAX, REPLACED_LENGTH_MAX } from "./limits.ts";
+import { REGEXP_ENGINE_LENGTH_MAX, REGEXP_LENGTH_MAX, REPLACED_LENGTH_MAX } from "./limits.ts";
 import { type Chain, matchesSomewhere, matchesWhole, parseChains } from "./regexp-literals.ts";
 
 export interface CompiledRegexp {
@@ -31,7 +31,13 @@ export function compileRegexp(
   if (pattern.length > REGEXP_LENGTH_MAX) {
     throw badRegexp(pattern, `it is longer than ${REGEXP_LENGTH_MAX} characters`);
   }
-  const chains = parseChains(pattern);
+  const chains = parseChains(anchored ? withoutAnchors(pattern) : pattern);
+  if (chains === undefined && pattern.length > REGEXP_ENGINE_LENGTH_MAX) {
+    throw badRegexp(
+      pattern,
+      `it is longer than ${REGEXP_ENGINE_LENGTH_MAX} characters, and no list of texts`,
+    );
+  }
   // A chain is well-formed by construction, so its engine can wait until groups or a replacement are asked for.
   const engine = new Engine(pattern, { anchored, dotAll });
   if (chains === undefined) engine.compile();
@@ -49,6 +55,13 @@ export function compileRegexp(
     },
     literals,
   };
+}
+
+/** `^` and `$` at the ends say again what anchoring says. */
+function withoutAnchors(pattern: string): string {
+  const isEscaped = (/\\*\$$/.exec(pattern)?.[0].length ?? 1) % 2 === 0;
+  const end = pattern.endsWith("$") && !isEscaped ? -1 : pattern.length;
+  return pattern.slice(pattern.startsWith("^") ? 1 : 0, end);
 }
 
 function isLiteral(chain: Chain): boolean {

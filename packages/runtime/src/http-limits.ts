@@ -9,8 +9,10 @@ export interface HttpLimits {
   readonly requestsMax: number;
   /** Bytes of request bodies held at once by one listener; one more gets 503. Many middling bodies add up. */
   readonly bodyBytesHeldMax: number;
-  /** Bytes of a form body (queries); write paths name their own limit. */
+  /** Bytes of a form body (queries); write paths name their own limit. Reading a form takes a time that grows with its square. */
   readonly formBytesMax: number;
+  /** Parameters of a form body, for the same reason. */
+  readonly formParametersMax: number;
   /** Bytes of a refused body that are read and forgotten before the answer; a sender of more may see a broken pipe instead. */
   readonly drainBytesMax: number;
   /** Time for that. */
@@ -34,7 +36,8 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   socketsMax: 1024,
   requestsMax: 512,
   bodyBytesHeldMax: 256 * 1024 * 1024,
-  formBytesMax: 10 * 1024 * 1024,
+  formBytesMax: 512 * 1024,
+  formParametersMax: 2000,
   drainBytesMax: 64 * 1024 * 1024,
   drainMsMax: 2000,
   headersTimeoutMs: 15_000,

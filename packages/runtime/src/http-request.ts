@@ -88,6 +88,7 @@ export function wrapRequest(
     readParameters: async () => {
       if (!isForm(message)) return url.searchParams;
       const body = await readBody(limits.formBytesMax);
+      refuseManyParameters(body, limits.formParametersMax);
       const merged = new URLSearchParams(body.toString("utf8"));
       for (const [name, value] of url.searchParams) merged.append(name, value);
       return merged;
@@ -97,6 +98,17 @@ export function wrapRequest(
       held = 0;
     },
   };
+}
+
+function refuseManyParameters(body: Buffer, parametersMax: number): void {
+  let parameters = 1;
+  for (let at = body.indexOf("&"); at >= 0; at = body.indexOf("&", at + 1)) parameters++;
+  if (parameters <= parametersMax) return;
+  throw new FinchError(
+    "invalid",
+    "runtime/too-many-parameters",
+    `the form has ${parameters} parameters, more than ${parametersMax}`,
+  );
 }
 
 /**
