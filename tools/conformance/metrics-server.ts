@@ -39,6 +39,9 @@ function statusOf(directory: string): ServerStatus {
     cpus: 1,
     memoryLimitBytes: 0,
     retention: "",
+    retentionMs: 0,
+    seriesMax: 0,
+    services: () => [],
     activeResources: () => 0,
   };
 }

@@ -24,6 +24,8 @@ export interface Listeners {
   addressOf(name: ListenerName): { readonly host: string; readonly port: number } | undefined;
   /** `HOST:PORT` of each one that is on. */
   addresses(): Readonly<Record<string, string>>;
+  /** Of each one that is on, whether it accepts connections. */
+  states(): readonly { readonly name: ListenerName; readonly isServing: boolean }[];
   families(): readonly MetricFamily[];
   /** Stops accepting everywhere at once; requests in flight have up to `deadlineMs`. */
   close(deadlineMs: number): Promise<void>;
@@ -51,6 +53,7 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     addressOf: (name) => open.get(name),
     addresses: () =>
       Object.fromEntries([...open].map(([name, { host, port }]) => [name, `${host}:${port}`])),
+    states: () => [...open].map(([name, listener]) => ({ name, isServing: listener.isServing() })),
     families: () => [...open.values()].flatMap((listener) => listener.families()),
     close,
   };

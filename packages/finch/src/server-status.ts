@@ -8,7 +8,7 @@ import { flagOf } from "./config-options.ts";
 
 export function describeServer(
   config: FinchConfig,
-  about: { readonly startedMs: number; readonly memoryLimitBytes: number },
+  about: Pick<ServerStatus, "startedMs" | "memoryLimitBytes" | "seriesMax" | "services">,
 ): ServerStatus {
   const { metricsMs, diskShare } = config.retention;
   const kept = formatDuration(metricsMs);
@@ -24,6 +24,7 @@ export function describeServer(
     workingDirectory: process.cwd(),
     hostname: hostname(),
     cpus: availableParallelism(),
+    retentionMs: metricsMs,
     retention: `${kept} or ${Math.round(diskShare * 100)}% of the disk`,
     activeResources: () => process.getActiveResourcesInfo().length,
   };

@@ -18,7 +18,7 @@ import {
   DEFAULT_METRICS_LIMITS,
   Notifications,
 } from "@finch/server";
-import type { BuildInfo, LogsApi, MetricsApi } from "@finch/server";
+import type { BuildInfo, LogsApi, MetricsApi, ServerStatus } from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
 import type { LogStore, MetricStore, StoreOptions } from "@finch/store";
 import { Labels } from "@finch/model";
@@ -81,6 +81,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   const apis = createApis(options, budget, {
     stores: { metrics, logs },
     scrapePools: () => agent?.scrapePools() ?? [],
+    services: () => describeServices(agent, listeners),
   });
   opening.use(apis.metrics);
   ownLogs.connect(ownLogWriter(apis.logs));
@@ -191,6 +192,7 @@ function createApis(
   parts: {
     readonly stores: Stack["stores"];
     readonly scrapePools: () => readonly ScrapePool[];
+    readonly services: ServerStatus["services"];
   },
 ): Apis {
   const { stores, scrapePools } = parts;
@@ -199,6 +201,8 @@ function createApis(
   const status = describeServer(config, {
     startedMs: clock.nowMs(),
     memoryLimitBytes: budget.totalBytes,
+    seriesMax: DEFAULT_LIMITS.headSeriesMax,
+    services: parts.services,
   });
   return {
     metrics: createMetricsApi({
@@ -244,6 +248,24 @@ async function makeRoutes(
     mimir: [...apis.metrics.mimirRoutes, figures],
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
+}
+
+/** The parts, in the words of Mimir's page of services. */
+function describeServices(
+  agent: OwnAgent | undefined,
+  listeners: Listeners | undefined,
+): ReturnType<ServerStatus["services"]> {
+  const stateOf = (isRunning: boolean) => (isRunning ? "Running" : "Failed");
+  return [
+    // Both are open as long as anybody can ask.
+    { name: "metrics-store", state: "Running" },
+    { name: "logs-store", state: "Running" },
+    ...(listeners?.states() ?? []).map(({ name, isServing }) => ({
+      name: `listener-${name}`,
+      state: stateOf(isServing),
+    })),
+    { name: "agent", state: agent === undefined ? "Terminated" : "Running" },
+  ];
 }
 
 /** The agent starts after the listeners, for it pushes to them. */

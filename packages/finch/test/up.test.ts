@@ -62,6 +62,7 @@ test(
       ["prometheus", "/-/ready"],
       ["mimir", "/ready"],
       ["mimir", "/prometheus/api/v1/status/buildinfo"],
+      ["mimir", "/config"],
       ["agent", "/-/ready"],
       ["ui", "/metrics"],
       ["ui", "/prometheus/api/v1/labels"],
@@ -95,6 +96,9 @@ test(
     for (const [, name] of figures.matchAll(/^# TYPE (\S+) /gm)) {
       assert.ok(documented.includes(`\`${name!}`), `${name!} is not in docs/reference/metrics.md`);
     }
+
+    const services = await (await fetch(`http://${listeners["mimir"]!}/services`)).text();
+    assert.match(services, /^metrics-store => Running\n[^]*listener-loki => Running\n/);
 
     const pools = await waitFor(async () => {
       const reply = await fetch(`http://${listeners["prometheus"]!}/api/v1/targets?state=active`);

@@ -103,6 +103,7 @@ const ANSWERS: readonly (readonly [schema: string, request: string])[] = [
   ["TargetsOutputBody", "/targets"],
   ["TargetMetadataOutputBody", "/targets/metadata"],
   ["ScrapePoolsOutputBody", "/scrape_pools"],
+  ["StatusTSDBOutputBody", "/status/tsdb"],
   ["StatusConfigOutputBody", "/status/config"],
   ["StatusFlagsOutputBody", "/status/flags"],
   ["StatusRuntimeInfoOutputBody", "/status/runtimeinfo"],

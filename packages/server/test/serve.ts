@@ -29,6 +29,9 @@ export const STATUS: ServerStatus = {
   cpus: 2,
   memoryLimitBytes: 1 << 30,
   retention: "3d or 40% of the disk",
+  retentionMs: 259_200_000,
+  seriesMax: 1000,
+  services: () => [{ name: "store", state: "Running" }],
   activeResources: () => 5,
 };
 

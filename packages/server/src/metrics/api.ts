@@ -6,11 +6,13 @@ import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
 import type { ReadContext } from "./api-route.ts";
+import { cardinalityRoutes } from "./cardinality-routes.ts";
 import { exemplarRoutes } from "./exemplar-routes.ts";
 import { federateRoute } from "./federate-route.ts";
 import { flushRoutes } from "./flush-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
 import type { MetricsLimits } from "./limits.ts";
+import { mimirPageRoutes, tenantFigureRoutes } from "./mimir-routes.ts";
 import { notificationRoutes } from "./notification-routes.ts";
 import type { Notifications } from "./notifications.ts";
 import { QueryPool } from "./query-pool.ts";
@@ -24,6 +26,7 @@ import { mountTenantRoutes } from "./tenant-routes.ts";
 import { scopeStore } from "./tenant-store.ts";
 import { TenantWrites } from "./tenant-writes.ts";
 import type { SeriesSpace } from "./tenant-writes.ts";
+import { tsdbRoutes } from "./tsdb-routes.ts";
 import type { OtlpMetrics, OtlpOptions } from "./write-otlp.ts";
 import { statusRoutes } from "./status-routes.ts";
 import type { Dialect, ServerStatus } from "./status-routes.ts";
@@ -76,7 +79,14 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   };
   const reads = mount(options, (space) => readRoutes(shared, space));
   const federation = mount(options, (space) => [federateRoute({ ...shared, ...space })]);
-  const mimir = [...reads, ...serverRoutes(options, "mimir")];
+  const figures = mount(options, (space) => {
+    const { meter } = writes.of(space);
+    return [
+      ...cardinalityRoutes({ ...shared, ...space }),
+      ...tenantFigureRoutes({ ...shared, ...space, meter }),
+    ];
+  });
+  const mimir = [...reads, ...figures, ...serverRoutes(options, "mimir")];
   const prometheus = [...reads, ...federation, ...serverRoutes(options, "prometheus")];
   const common = [
     ...mount(options, (space) => writes.of(space).routes),
@@ -87,7 +97,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   const own = mount(options, (space) => readRoutes(shared, space), ANONYMOUS);
   return {
     routes: [...common, ...prometheus],
-    mimirRoutes: [...common, ...mimir],
+    mimirRoutes: [...common, ...mimir, ...mimirPageRoutes(options.status)],
     queryRoutes: underPrefix("/prometheus", [...own, ...serverRoutes(options, "mimir")]),
     otlp: {
       receiverRoutes: mount(options, (space) => writes.of(space).otlp.receiverRoutes),
@@ -130,6 +140,7 @@ function readRoutes(shared: Shared, { store, tenants }: SeriesSpace): readonly H
     ...ruleRoutes(),
     ...searchRoutes(context),
     ...targetRoutes({ scrapePools, status }),
+    ...tsdbRoutes(context),
     remoteReadRoute({ store, limits, gate: readGate }),
   ];
 }

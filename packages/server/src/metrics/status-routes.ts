@@ -19,6 +19,11 @@ export interface ServerStatus {
   readonly memoryLimitBytes: number;
   /** Such as `72h or 40% of the disk`. */
   readonly retention: string;
+  readonly retentionMs: number;
+  /** Series that may have samples at once. */
+  readonly seriesMax: number;
+  /** The parts of the process, each with a state such as `Running`. */
+  services(): readonly { readonly name: string; readonly state: string }[];
   /** Things in flight that keep the process running: sockets, files, timers. */
   activeResources(): number;
 }

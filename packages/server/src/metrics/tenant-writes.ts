@@ -10,6 +10,7 @@ import type { MetricsLimits } from "./limits.ts";
 import { ANONYMOUS } from "./tenant-id.ts";
 import { TENANTS_KEPT_MAX } from "./tenant-routes.ts";
 import { createIngestCounters, createMetricIngest, ingestFamilies } from "./write-ingest.ts";
+import { WriteMeter } from "./write-meter.ts";
 import { createOtlpMetrics, DEFAULT_OTLP_OPTIONS } from "./write-otlp.ts";
 import type { OtlpMetrics, OtlpOptions } from "./write-otlp.ts";
 import { createRemoteWriteRoutes } from "./write-routes.ts";
@@ -26,6 +27,7 @@ export interface SeriesSpace {
 export interface SpaceWrites {
   readonly routes: readonly HttpRoute[];
   readonly otlp: OtlpMetrics;
+  readonly meter: WriteMeter;
 }
 
 export interface TenantWritesOptions {
@@ -82,9 +84,12 @@ export class TenantWrites {
 
   #make(store: MetricStore): SpaceWrites {
     const { clock, limits, log, otlp: options = DEFAULT_OTLP_OPTIONS } = this.#options;
-    const ingest = createMetricIngest({ store, clock, limits, counters: this.#counters });
+    const meter = new WriteMeter(clock);
+    const counters = this.#counters;
+    const ingest = createMetricIngest({ store: meter.meter(store), clock, limits, counters });
     const otlp = createOtlpMetrics({ ingest, clock, limits, options });
-    return { routes: [...createRemoteWriteRoutes({ ingest, limits, log }), ...otlp.routes], otlp };
+    const routes = [...createRemoteWriteRoutes({ ingest, limits, log }), ...otlp.routes];
+    return { routes, otlp, meter };
   }
 }
 

@@ -43,7 +43,7 @@ export interface MetricIngest {
 }
 
 export interface IngestContext {
-  readonly store: MetricStore;
+  readonly store: Pick<MetricStore, "append">;
   readonly clock: Clock;
   readonly limits: MetricsLimits;
   /** Shared by the ways into the series of several tenants; its own when absent. */
