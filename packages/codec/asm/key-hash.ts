@@ -8,8 +8,8 @@ const BLOCK_BYTES: usize = 1024;
 /** Random bytes of one level: a block's and, for the shifted pass, 16 more. */
 const LEVEL_BYTES: usize = BLOCK_BYTES + 16;
 
-/** Set by the last {@link hashKey}: whether a byte above 127 was among the bytes. */
-export let sawHighByte: bool = false;
+/** Set by the last {@link hashKey}: how many of the bytes are above 127. */
+export let highBytes: i32 = 0;
 
 /**
  * Writes the hash of the `length` bytes at `source` to `target` (16 bytes). `words` points to the random bytes of three levels. Up to 16 bytes
@@ -25,36 +25,35 @@ export function hashKey(
   let from = source;
   let rest = length;
   let key = words;
-  let seen = i8x16.splat(0);
+  let high = 0;
   while (rest > BLOCK_BYTES) {
     const hashes = scratch;
     for (let at: usize = 0; at < rest; at += BLOCK_BYTES) {
-      const bits = hashBlock(from + at, min(BLOCK_BYTES, rest - at), scratch, key);
-      if (key == words) seen = v128.or(seen, bits);
+      const count = hashBlock(from + at, min(BLOCK_BYTES, rest - at), scratch, key);
+      if (key == words) high += count;
       scratch += 16;
     }
     from = hashes;
     rest = scratch - hashes;
     key += LEVEL_BYTES;
   }
-  const bits = hashBlock(from, rest, target, key);
-  if (key == words) seen = v128.or(seen, bits);
-  sawHighByte = i8x16.bitmask(seen) != 0;
+  const count = hashBlock(from, rest, target, key);
+  highBytes = key == words ? count : high;
   store<u64>(target, mix(load<u64>(target) + <u64>length));
   store<u64>(target, mix(load<u64>(target, 8) + <u64>length), 8);
 }
 
-/** NH of one block, with the words at `key` and with those 16 bytes on; returns the bits that any byte has. */
-function hashBlock(source: usize, length: usize, target: usize, key: usize): v128 {
+/** NH of one block, with the words at `key` and with those 16 bytes on; returns how many bytes are above 127. */
+function hashBlock(source: usize, length: usize, target: usize, key: usize): i32 {
   let first = i64x2.splat(0);
   let second = i64x2.splat(0);
-  let seen = i8x16.splat(0);
+  let high = 0;
   let words = v128.load(key);
   const whole = length & ~(<usize>15);
   for (let at: usize = 0; at < length; at += 16) {
     let bytes = v128.load(source + at);
     if (at == whole) bytes = v128.and(bytes, maskOf(length - whole));
-    seen = v128.or(seen, bytes);
+    high += popcnt(i8x16.bitmask(bytes));
     const next = v128.load(key + at, 16);
     const a = i32x4.add(bytes, words);
     const b = i32x4.add(bytes, next);
@@ -64,7 +63,7 @@ function hashBlock(source: usize, length: usize, target: usize, key: usize): v12
   }
   store<u64>(target, i64x2.extract_lane(first, 0) + i64x2.extract_lane(first, 1));
   store<u64>(target, i64x2.extract_lane(second, 0) + i64x2.extract_lane(second, 1), 8);
-  return seen;
+  return high;
 }
 
 /** The first `count` bytes set. */

@@ -4,7 +4,7 @@
  * the one way all senders do (labels first, in order, ASCII; nothing but labels and samples) is only noted, for the caller to read in
  * TypeScript. Twin: wire's `remote-write-decoder.ts`.
  */
-import { hashKey, sawHighByte } from "./key-hash";
+import { hashKey, highBytes } from "./key-hash";
 import { decodeSnappy } from "./snappy";
 
 const TAG_SERIES: u8 = 0x0a;
@@ -17,6 +17,9 @@ const TAG_SAMPLE_TIME: u8 = 0x10;
 /** `__name__` as a number. */
 const METRIC_NAME: u64 = 0x5f5f656d616e5f5f;
 const SAFE_INTEGER_MAX: i64 = 9007199254740991;
+
+/** Set by {@link scanLabels}: lengths that take two bytes, whose first is above 127. Any other such byte is no ASCII. */
+let longLengths: i32 = 0;
 
 /** Where the columns are, and how much fits; written by the caller. */
 @unmanaged
@@ -120,7 +123,7 @@ function readSeries(request: Request, start: usize, end: usize): bool {
     request.words,
     request.scratch,
   );
-  if (sawHighByte) return false;
+  if (highBytes != longLengths) return false;
   if (request.sampleCount == first) return true;
   store<u32>(request.keyBounds + ((<usize>series) << 3), <u32>(start - request.text));
   store<u32>(request.keyBounds + ((<usize>series) << 3), <u32>(keyEnd - request.text), 4);
@@ -175,6 +178,7 @@ function scanLabels(request: Request, start: usize, end: usize): usize {
   let previous: usize = 0;
   let previousLength: usize = 0;
   let at = start;
+  longLengths = 0;
   while (at < end && load<u8>(at) == TAG_LABEL) {
     // Tag, length (2 at most), tag, length (2 at most): loads stay in the slack behind the text.
     let size = <usize>load<u8>(at, 1);
@@ -183,6 +187,7 @@ function scanLabels(request: Request, start: usize, end: usize): usize {
       const high = <usize>load<u8>(at++);
       if (high >= 128) return 0;
       size = (size & 127) | (high << 7);
+      longLengths++;
     }
     const labelEnd = at + size;
     if (labelEnd > end || load<u8>(at) != TAG_NAME) return 0;
@@ -192,6 +197,7 @@ function scanLabels(request: Request, start: usize, end: usize): usize {
       const high = <usize>load<u8>(name++);
       if (high >= 128) return 0;
       nameLength = (nameLength & 127) | (high << 7);
+      longLengths++;
     }
     const nameEnd = name + nameLength;
     if (nameLength == 0 || nameEnd + 2 > labelEnd || load<u8>(nameEnd) != TAG_LABEL_VALUE) return 0;
@@ -201,6 +207,7 @@ function scanLabels(request: Request, start: usize, end: usize): usize {
       const high = <usize>load<u8>(value++);
       if (high >= 128) return 0;
       valueLength = (valueLength & 127) | (high << 7);
+      longLengths++;
     }
     if (value + valueLength != labelEnd) return 0;
     if (nameLength > nameBytesMax || valueLength > valueBytesMax || left-- == 0) return 0;
