@@ -25,15 +25,10 @@ export async function orderSeries(
   wanted: Uint32Array,
   pacer: Pacer,
 ): Promise<BlockOrder> {
-  const texts = index.strings;
-  const strings = ascending(texts.length);
-  await sortPaced(
-    strings,
-    (a, b) => (texts[a]! < texts[b]! ? -1 : texts[a]! > texts[b]! ? 1 : 0),
-    pacer,
-  );
+  const strings = await orderStrings(index, pacer);
   const ranks = new Uint32Array(strings.length);
   for (let rank = 0; rank < strings.length; rank++) ranks[strings[rank]!] = rank;
+  const pairRanks = await rankPairs(index, ranks, pacer);
   const series = wanted.slice();
   await sortPaced(
     series,
@@ -42,12 +37,47 @@ export async function orderSeries(
       const right = index.pairsOf(b);
       const shared = Math.min(left.length, right.length);
       for (let i = 0; i < shared; i++)
-        if (left[i] !== right[i]) return ranks[left[i]!]! - ranks[right[i]!]!;
+        if (left[i] !== right[i]) return pairRanks[left[i]!]! - pairRanks[right[i]!]!;
       return left.length - right.length;
     },
     pacer,
   );
   return { series, strings, ranks };
+}
+
+async function orderStrings(index: LabelIndex, pacer: Pacer): Promise<Uint32Array> {
+  const texts: string[] = [];
+  for (let number = 0; number < index.stringCount; number++) {
+    texts.push(index.textOf(number));
+    if ((number & 1023) === 0 && pacer.isDue()) await pacer.rest();
+  }
+  const strings = ascending(texts.length);
+  await sortPaced(
+    strings,
+    (a, b) => (texts[a]! < texts[b]! ? -1 : texts[a]! > texts[b]! ? 1 : 0),
+    pacer,
+  );
+  return strings;
+}
+
+/** The place of each pair among all, by name, then value. */
+async function rankPairs(
+  index: LabelIndex,
+  ranks: Uint32Array,
+  pacer: Pacer,
+): Promise<Uint32Array> {
+  const { pairNames, pairValues } = index;
+  const pairs = ascending(index.pairCount);
+  await sortPaced(
+    pairs,
+    (a, b) =>
+      ranks[pairNames[a]!]! - ranks[pairNames[b]!]! ||
+      ranks[pairValues[a]!]! - ranks[pairValues[b]!]!,
+    pacer,
+  );
+  const pairRanks = new Uint32Array(pairs.length);
+  for (let rank = 0; rank < pairs.length; rank++) pairRanks[pairs[rank]!] = rank;
+  return pairRanks;
 }
 
 /** Writes the index of a head's series: `payloads[i]` is what it keeps with the series at place `i` of the order. */
@@ -59,10 +89,16 @@ export async function writeIndex(
   pacer: Pacer,
 ): Promise<void> {
   const writer = new BlockIndexWriter(file, pacer);
-  for (const number of order.strings) await writer.addString(index.strings[number]!);
+  for (const number of order.strings) await writer.addString(index.textOf(number));
   await writer.endStrings();
+  const { pairNames, pairValues } = index;
   for (const [at, series] of order.series.entries()) {
-    const ranks = index.pairsOf(series).map((number) => order.ranks[number]!);
+    const pairs = index.pairsOf(series);
+    const ranks = new Uint32Array(2 * pairs.length);
+    for (let i = 0; i < pairs.length; i++) {
+      ranks[2 * i] = order.ranks[pairNames[pairs[i]!]!]!;
+      ranks[2 * i + 1] = order.ranks[pairValues[pairs[i]!]!]!;
+    }
     await writer.addSeries(ranks, payloads[at]!);
   }
   await writer.finish();

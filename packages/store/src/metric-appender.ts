@@ -84,7 +84,13 @@ export class MetricAppender {
       const isWanted = isWhole ? from < to : hasWithin(timestampsMs, { from, to, moment });
       let series = keys.find(hashes, s);
       if (series < 0 && isWanted) {
-        series = index.intern(batch.labelsOf(s), moment.indexLimits);
+        const start = batch.keyBounds[2 * s]!;
+        const end = batch.keyBounds[2 * s + 1]!;
+        series = index.internKey(
+          { bytes: batch.keyBytes, start, end },
+          () => batch.labelsOf(s),
+          moment.indexLimits,
+        );
         if (series >= 0) keys.add(hashes, s, { series, bytesMax: moment.keyBytesMax });
       }
       this.#series[s] = series >= 0 ? series : isWanted ? NO_ROOM : NOT_WANTED;
@@ -133,11 +139,15 @@ export class MetricAppender {
         skip(i, i + 1);
       }
       if (taken === 0) continue;
-      if (head.needsDefinition(series, refusals)) record.define(series, head.labelsOf(series));
+      if (head.needsDefinition(series, refusals)) this.#define(head, series);
       record.addRun(series, taken);
     }
     record.addValues(values.subarray(waiting, sampleStarts[batch.seriesCount]));
     return map;
+  }
+
+  #define(head: MetricHead, series: number): void {
+    this.#record.define(series, (writer) => head.index.writeLabelsOf(series, writer));
   }
 
   /** `ahead` is how many samples wait to be copied before this one. */
@@ -161,8 +171,7 @@ export class MetricAppender {
         to.rejections.push({ index, kind: "exemplar", reason: "unknown-series", timestampMs });
         continue;
       }
-      if (head.needsDefinition(series, to.moment.refusals))
-        this.#record.define(series, head.labelsOf(series));
+      if (head.needsDefinition(series, to.moment.refusals)) this.#define(head, series);
       this.#record.addExemplar(series, exemplar);
       added.push({ index, timestampMs });
     }

@@ -118,8 +118,10 @@ export class MetricHead {
       lateExemplars: [],
     };
     const record = new MetricRecordReader(payload);
-    for (const { series, labels } of record.definitions)
-      numbers?.set(series, this.index.intern(labels));
+    if (numbers !== undefined)
+      record.readDefinitions((series, labels) =>
+        numbers.set(series, this.index.internRecord(labels)),
+      );
     for (const metadata of record.metadata) this.metadata.set(metadata.family, metadata);
     this.#store.reserve(Math.min(this.index.seriesCount, STORE_SERIES_MAX));
     const isPlain = record.histograms.length === 0 && record.starts.length === 0;

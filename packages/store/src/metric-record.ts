@@ -6,7 +6,7 @@
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { APPEND_ROWS_MAX } from "@finch/codec/kernels";
 import type { AppendColumns } from "@finch/codec/kernels";
-import type { Exemplar, Histogram, Labels, MetricMetadata, MetricType } from "@finch/model";
+import type { Exemplar, Histogram, MetricMetadata, MetricType } from "@finch/model";
 import {
   readBytes,
   readDouble,
@@ -85,10 +85,11 @@ export class MetricRecordWriter {
     this.#start = { ms: 0, count: 0, lastMs: 0 };
   }
 
-  define(series: number, labels: Labels): void {
+  /** `writeLabelsTo` writes the labels of the series, as `writeLabels` does. */
+  define(series: number, writeLabelsTo: (writer: ByteWriter) => void): void {
     const { writer } = this.#definitions;
     writer.writeVarint(series);
-    writeLabels(writer, labels);
+    writeLabelsTo(writer);
     this.#definitions.count++;
   }
 
@@ -233,7 +234,6 @@ export interface SeriesNumbers {
 /** Reads a record: what is not columns at once, rows with `fill`. A malformed one is a CodecError. */
 export class MetricRecordReader {
   readonly rowCount: number;
-  readonly definitions: readonly { readonly series: number; readonly labels: Labels }[];
   readonly metadata: readonly MetricMetadata[];
   /** Ascending by row. */
   readonly histograms: readonly HistogramRow[];
@@ -242,6 +242,7 @@ export class MetricRecordReader {
   readonly starts: Float64Array;
   minMs = Infinity;
   maxMs = -Infinity;
+  readonly #definitions: OpenSection;
   readonly #runs: ByteReader;
   readonly #times: ByteReader;
   readonly #values: Uint8Array;
@@ -257,10 +258,7 @@ export class MetricRecordReader {
     this.rowCount = reader.readVarint();
     if (8 * this.rowCount > payload.length)
       throw new CodecError("truncated", 1, `${this.rowCount} values are cut off`);
-    this.definitions = readSection(reader, (from) => ({
-      series: from.readVarint(),
-      labels: readLabels(from),
-    }));
+    this.#definitions = openSection(reader);
     this.metadata = readSection(reader, readMetadata);
     this.#runs = openSection(reader).body;
     this.#times = openSection(reader).body;
@@ -279,6 +277,12 @@ export class MetricRecordReader {
       },
     }));
     this.#values = readBytes(reader, 8 * this.rowCount);
+  }
+
+  /** Calls `take` for each definition, with the reader before its labels, which `take` reads. To be called once at most. */
+  readDefinitions(take: (series: number, labels: ByteReader) => void): void {
+    const { count, body } = this.#definitions;
+    for (let left = count; left > 0; left--) take(body.readVarint(), body);
   }
 
   /** Puts the next rows, as many as there is room for, into `columns`; returns how many runs and rows they are, 0 at the end. */
@@ -346,7 +350,12 @@ function mustFind(numbers: SeriesNumbers, number: number): number {
   return series;
 }
 
-function openSection(reader: ByteReader): { readonly count: number; readonly body: ByteReader } {
+interface OpenSection {
+  readonly count: number;
+  readonly body: ByteReader;
+}
+
+function openSection(reader: ByteReader): OpenSection {
   const count = reader.readVarint();
   const length = reader.readVarint();
   const start = reader.take(length);
@@ -372,10 +381,7 @@ function readMetadata(reader: ByteReader): MetricMetadata {
   };
 }
 
-function readRepeats(
-  section: { readonly count: number; readonly body: ByteReader },
-  rows: number,
-): Float64Array {
+function readRepeats(section: OpenSection, rows: number): Float64Array {
   const { count, body } = section;
   if (count === 0) return new Float64Array(0);
   const column = new Float64Array(rows);

@@ -9,6 +9,7 @@ import { SampleArena } from "@finch/codec/kernels";
 import { Labels } from "@finch/model";
 import type { Histogram } from "@finch/model";
 import { nodeFileSystem, systemClock } from "@finch/runtime";
+import { readLabels, writeLabels } from "../src/byte-strings.ts";
 import { openBlock } from "../src/block.ts";
 import type { Block } from "../src/block.ts";
 import { readHistogram } from "../src/histogram-bytes.ts";
@@ -82,7 +83,7 @@ test("metric-record.bin", () => {
     timestampMs: NOW_MS - 5,
   };
   const writer = new MetricRecordWriter();
-  writer.define(7, labelsOfSeries("up"));
+  writer.define(7, (to) => writeLabels(to, labelsOfSeries("up")));
   writer.addMetadata(METADATA);
   for (const [series, count] of [
     [7, 2],
@@ -109,7 +110,9 @@ test("metric-record.bin", () => {
   assert.deepEqual(columns.valueBytes.slice(0, 16), new Uint8Array(values.buffer));
   assert.deepEqual([record.minMs, record.maxMs], [NOW_MS - 1, NOW_MS + 15_000]);
   assert.deepEqual(record.fill(columns, undefined), { runs: 0, rows: 0 });
-  assert.deepEqual(record.definitions, [{ series: 7, labels: labelsOfSeries("up") }]);
+  const defined: unknown[] = [];
+  record.readDefinitions((series, labels) => defined.push([series, readLabels(labels)]));
+  assert.deepEqual(defined, [[7, labelsOfSeries("up")]]);
   assert.deepEqual(record.metadata, [METADATA]);
   assert.deepEqual([...record.starts], [NOW_MS - 99, NOW_MS - 99, 0, 0]);
   assert.deepEqual(record.exemplars, [{ series: 3, exemplar }]);

@@ -1,4 +1,5 @@
 /** What the tests of the stores share: options over a file system in memory, batches from plain objects, answers as plain objects. */
+import { ProtobufWriter } from "@finch/codec";
 import { createMatcher, Labels } from "@finch/model";
 import type {
   Histogram,
@@ -80,8 +81,7 @@ export function sampleBatch(
   metadata: readonly MetricMetadata[] = [],
   exemplars?: SampleBatch["exemplars"],
 ): SampleBatch {
-  const encoder = new TextEncoder();
-  const keys = samples.map(({ series }) => encoder.encode(series));
+  const keys = samples.map(({ series }) => keyOf(labelsOfSeries(series)));
   const keyBounds = new Uint32Array(2 * keys.length);
   const histograms = new Map<number, Histogram>();
   for (const [index, { histogram }] of samples.entries())
@@ -106,6 +106,18 @@ export function sampleBatch(
     labelsOf: (s) => labelsOfSeries(samples[s]!.series),
     metadata,
   };
+}
+
+/** Labels as the messages of remote write. */
+function keyOf(labels: Labels): Uint8Array {
+  const writer = new ProtobufWriter();
+  for (const [name, value] of labels) {
+    const label = writer.begin(1);
+    writer.writeString(1, name);
+    writer.writeString(2, value);
+    writer.end(label);
+  }
+  return writer.finish();
 }
 
 export function labelsOfSeries(name: string): Labels {

@@ -312,7 +312,7 @@ test("many pages of a stream with late, repeated and simultaneous entries come s
 });
 
 test("many series alone do not seal a head, samples do", async () => {
-  const options = storeOptions(new FaultyFileSystem(), { limits: { headBytesMax: 600_000 } });
+  const options = storeOptions(new FaultyFileSystem(), { limits: { headBytesMax: 400_000 } });
   await using store = await openMetricStore(options);
   const scrape = (n: number) =>
     sampleBatch(
@@ -320,7 +320,7 @@ test("many series alone do not seal a head, samples do", async () => {
     );
   for (let n = 0; n < 3; n++) await store.append(scrape(n));
   await store.expire();
-  assert.ok(store.statistics().headBytes > 600_000);
+  assert.ok(store.statistics().headBytes > 400_000);
   assert.equal(store.statistics().blocks, 0);
   for (let n = 3; n < 100; n++) await store.append(scrape(n));
   await store.flush();
