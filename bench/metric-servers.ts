@@ -55,7 +55,9 @@ export async function startFinch(options: ServerOptions): Promise<MetricServer> 
   const [port, health] = [await freePort(), await freePort()];
   mkdirSync(join(directory, "agent"), { recursive: true });
   writeFileSync(join(directory, "agent", "config.alloy"), "// nothing is collected\n");
-  const off = ["loki", "ui", "mimir", "agent"].map((name) => `--listen-${name}=off`);
+  const off = ["loki", "ui", "mimir", "agent", "otlp-grpc", "otlp-http"].map(
+    (name) => `--listen-${name}=off`,
+  );
   const args = [
     ...nodeFlags,
     join(ROOT, "packages/finch/src/main.ts"),

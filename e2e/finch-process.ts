@@ -71,6 +71,8 @@ export async function startFinch(
       `--listen-ui=${ports.ui === undefined ? "off" : `127.0.0.1:${ports.ui}`}`,
       "--listen-mimir=off",
       "--listen-agent=off",
+      "--listen-otlp-grpc=off",
+      "--listen-otlp-http=off",
       ...flags,
     ],
     { stdio: ["ignore", "pipe", "pipe"] },

@@ -3,8 +3,10 @@
  * `--help`. The configuration, the command line and the reference are made from this table.
  */
 import { parseBytes, parseDuration } from "@finch/model";
-import { FinchError } from "@finch/runtime";
 import type { LogLevel } from "@finch/runtime";
+import { METRIC_OPTIONS } from "./config-metric-options.ts";
+import type { MetricOptions } from "./config-metric-options.ts";
+import { badValue, oneOf, parseSwitch } from "./config-values.ts";
 
 /** Where a listener listens; undefined when it is off. */
 export interface ListenAddress {
@@ -12,7 +14,15 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-export type ListenerName = "ui" | "health" | "loki" | "prometheus" | "mimir" | "agent";
+export type ListenerName =
+  | "ui"
+  | "health"
+  | "loki"
+  | "prometheus"
+  | "mimir"
+  | "otlp_grpc"
+  | "otlp_http"
+  | "agent";
 export type LogFormat = "auto" | "logfmt" | "pretty";
 
 export interface FinchConfig {
@@ -28,6 +38,7 @@ export interface FinchConfig {
   /** Undefined: decided from the cgroup or the machine. */
   readonly memoryLimitBytes: number | undefined;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  readonly metrics: MetricOptions;
   /** All of the above by option key, as the text it was given in or its default. */
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -51,6 +62,8 @@ export const LISTENERS: Readonly<
   loki: { port: 3100, purpose: "the Loki API" },
   prometheus: { port: 9090, purpose: "the Prometheus API" },
   mimir: { port: 8080, purpose: "the Mimir API" },
+  otlp_grpc: { port: 4317, purpose: "the OTLP receiver over gRPC" },
+  otlp_http: { port: 4318, purpose: "the OTLP receiver over HTTP" },
   agent: { port: 12345, purpose: "the agent's pages" },
 };
 
@@ -109,6 +122,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     default: "auto",
     parse: parseMemoryLimit,
   },
+  ...METRIC_OPTIONS,
   {
     key: "log.level",
     placeholder: "LEVEL",
@@ -141,13 +155,13 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535) {
-    throw bad(`"${text}" is no address: give HOST:PORT such as 127.0.0.1:3000, or off`);
+    throw badValue(`"${text}" is no address: give HOST:PORT such as 127.0.0.1:3000, or off`);
   }
   return { host: (match[1] ?? match[2]) || "0.0.0.0", port };
 }
 
 function parsePath(text: string): string {
-  if (text.trim() === "") throw bad("a directory is needed");
+  if (text.trim() === "") throw badValue("a directory is needed");
   return text;
 }
 
@@ -156,24 +170,18 @@ function parseRetention(text: string): number {
   try {
     ms = parseDuration(text);
   } catch (error) {
-    throw bad(`"${text}" is no duration: write it such as 72h, 30d or 1w`, error);
+    throw badValue(`"${text}" is no duration: write it such as 72h, 30d or 1w`, error);
   }
-  if (ms < 3_600_000) throw bad(`${text} is too short: the least is 1h`);
+  if (ms < 3_600_000) throw badValue(`${text} is too short: the least is 1h`);
   return ms;
 }
 
 function parseShare(text: string): number {
   const share = Number(text);
   if (text.trim() === "" || !(share >= 0.01 && share <= 0.9)) {
-    throw bad(`"${text}" is no share: give a number from 0.01 to 0.9`);
+    throw badValue(`"${text}" is no share: give a number from 0.01 to 0.9`);
   }
   return share;
-}
-
-function parseSwitch(text: string): boolean {
-  if (["on", "true", "yes"].includes(text)) return true;
-  if (["off", "false", "no"].includes(text)) return false;
-  throw bad(`"${text}" is neither on nor off`);
 }
 
 /** Below this the heads would be sealed all the time. */
@@ -185,18 +193,8 @@ function parseMemoryLimit(text: string): number | undefined {
   try {
     bytes = parseBytes(text);
   } catch (error) {
-    throw bad(`"${text}" is no size: write it such as 512MiB or 2GB, or auto`, error);
+    throw badValue(`"${text}" is no size: write it such as 512MiB or 2GB, or auto`, error);
   }
-  if (bytes < MEMORY_BYTES_MIN) throw bad(`${text} is too little: the least is 128MiB`);
+  if (bytes < MEMORY_BYTES_MIN) throw badValue(`${text} is too little: the least is 128MiB`);
   return bytes;
-}
-
-function oneOf<Value extends string>(text: string, values: readonly Value[]): Value {
-  const found = values.find((value) => value === text);
-  if (found === undefined) throw bad(`"${text}" is not one of ${values.join(", ")}`);
-  return found;
-}
-
-function bad(message: string, cause?: unknown): FinchError {
-  return new FinchError("invalid", "finch/bad-config", message, { cause });
 }

@@ -53,7 +53,7 @@ const FAULTS: readonly [rule: string, text: string, messages: readonly string[]]
     "a value where keys belong",
     "listen: 3000\n",
     [
-      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, agent), each on its own line below it',
+      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent), each on its own line below it',
     ],
   ],
   [

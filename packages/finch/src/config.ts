@@ -5,6 +5,7 @@
 import { closestName, FinchError } from "@finch/runtime";
 import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import type { Node, Pair, YAMLMap } from "yaml";
+import { assembleMetricOptions } from "./config-metric-options.ts";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import type { ConfigOption, FinchConfig, ListenerName } from "./config-options.ts";
 import { LISTENER_NAMES } from "./config-options.ts";
@@ -69,6 +70,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
       level: value("log.level") as FinchConfig["log"]["level"],
       format: value("log.format") as FinchConfig["log"]["format"],
     },
+    metrics: assembleMetricOptions(value),
     settings,
   };
 }

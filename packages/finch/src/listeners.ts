@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { EXPOSITION_CONTENT_TYPE, formatMetricFamilies } from "@finch/runtime";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener, textReply } from "@finch/runtime/http";
-import type { HttpLimits, HttpRoute, Listener, Route } from "@finch/runtime/http";
+import type { GrpcMethod, HttpLimits, HttpRoute, Listener, Route } from "@finch/runtime/http";
 import type { BuildInfo } from "@finch/server";
 import { envOf, flagOf, LISTENER_NAMES, LISTENERS } from "./config-options.ts";
 import type { FinchConfig, ListenerName } from "./config-options.ts";
@@ -13,6 +13,8 @@ export interface ListenersOptions {
   readonly addresses: FinchConfig["listen"];
   /** Routes of each listener; `health` has its own. */
   readonly routes: Readonly<Record<Exclude<ListenerName, "health">, readonly Route[]>>;
+  /** Calls of gRPC on the same port. */
+  readonly grpc: Partial<Readonly<Record<ListenerName, readonly GrpcMethod[]>>>;
   readonly bodyBytesHeldMax: number;
   readonly build: BuildInfo;
   readonly clock: Clock;
@@ -66,6 +68,7 @@ async function openOne(
   options: ListenersOptions,
 ): Promise<Listener> {
   const { build, clock } = options;
+  const grpc = options.grpc[name];
   const key = `listen.${name}`;
   const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, bodyBytesHeldMax: options.bodyBytesHeldMax };
   const admit = createHostCheck({ names: name === "ui" ? [hostname()] : undefined });
@@ -84,6 +87,7 @@ async function openOne(
     log: options.log.child(`http:${name}`),
     headers,
     admit,
+    ...(grpc !== undefined && { grpc }),
   });
 }
 

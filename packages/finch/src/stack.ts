@@ -8,7 +8,6 @@ import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
 import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
 import { createAgentRoutes } from "@finch/agent";
 import type { Agent, ScrapePool } from "@finch/agent";
-import type { Route } from "@finch/runtime/http";
 import {
   ANONYMOUS_TENANT,
   columnsOfLines,
@@ -25,7 +24,7 @@ import { Labels } from "@finch/model";
 import type { FinchConfig } from "./config-options.ts";
 import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
 import { metricsRoute, openListeners } from "./listeners.ts";
-import type { Listeners } from "./listeners.ts";
+import type { Listeners, ListenersOptions } from "./listeners.ts";
 import type { OwnLogs, OwnLogWriter } from "./log-output.ts";
 import { machineRoutes } from "./machine-api.ts";
 import { detectMemoryLimit, divideMemory } from "./memory-budget.ts";
@@ -107,6 +106,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   listeners = await openListeners({
     addresses: config.listen,
     routes,
+    grpc: { otlp_grpc: apis.metrics.otlp.grpcMethods },
     bodyBytesHeldMax: budget.bodyBytesHeldMax,
     build: options.build,
     clock,
@@ -209,7 +209,8 @@ function createApis(
       store: stores.metrics,
       clock,
       log: log.child("server:metrics"),
-      limits: DEFAULT_METRICS_LIMITS,
+      limits: { ...DEFAULT_METRICS_LIMITS, ...config.metrics.limits },
+      otlp: config.metrics.otlp,
       build,
       status,
       notifications,
@@ -230,7 +231,7 @@ async function makeRoutes(
     readonly agent: () => OwnAgent | undefined;
     readonly listeners: () => Listeners | undefined;
   },
-): Promise<Readonly<Record<"ui" | "loki" | "prometheus" | "mimir" | "agent", readonly Route[]>>> {
+): Promise<ListenersOptions["routes"]> {
   const { apis, collect, directory, agent } = parts;
   const figures = metricsRoute(collect);
   const machine = machineRoutes({
@@ -246,6 +247,9 @@ async function makeRoutes(
     loki: [...apis.logs.routes, figures],
     prometheus: [...apis.metrics.routes, figures],
     mimir: [...apis.metrics.mimirRoutes, figures],
+    // A sender that takes one port for the other is served all the same.
+    otlp_grpc: apis.metrics.otlp.receiverRoutes,
+    otlp_http: apis.metrics.otlp.receiverRoutes,
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
 }

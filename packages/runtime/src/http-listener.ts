@@ -1,12 +1,16 @@
 /** Opens a TCP port for an HttpServer, says clearly when it cannot, and closes it gracefully. */
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { assert } from "./assert.ts";
 import { FinchError } from "./errors.ts";
+import { GrpcServer } from "./grpc-server.ts";
+import type { GrpcMethod } from "./grpc-types.ts";
 import { HttpServer } from "./http-server.ts";
 import type { HttpServerOptions } from "./http-server.ts";
 import { WebSocketGate } from "./http-websocket.ts";
 import type { MetricFamily } from "./metric-family.ts";
 import { createServer } from "./node-http.ts";
+import { sniffProtocol } from "./protocol-sniffer.ts";
 
 /** Where a person changes the address, named in messages. */
 export interface ListenerSetting {
@@ -22,6 +26,8 @@ export interface ListenerOptions extends HttpServerOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly setting?: ListenerSetting;
+  /** Calls of gRPC without TLS that are served on the same port. */
+  readonly grpc?: readonly GrpcMethod[];
 }
 
 export interface Listener {
@@ -53,6 +59,9 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   server.maxConnections = limits.socketsMax;
   server.on("request", (message, response) => void http.serve(message, response));
   server.on("upgrade", (message, socket, head) => void gate.serve(message, socket, head));
+  const grpc = options.grpc === undefined ? undefined : new GrpcServer(http, options.grpc);
+  if (grpc !== undefined)
+    shareWithGrpc(server, grpc, { timeoutMs: limits.headersTimeoutMs, signal: http.teardown });
   await listen(server, options);
   server.on("error", (error) => options.log.error("listener failed", { error: error.message }));
   const address = server.address() as AddressInfo;
@@ -71,7 +80,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
         samples: [{ labels: { listener: options.name }, value: gate.openCount }],
       },
     ],
-    close: (deadlineMs) => (closing ??= closeGracefully(server, http, gate, deadlineMs)),
+    close: (deadlineMs) => (closing ??= closeGracefully(server, { http, gate, grpc }, deadlineMs)),
   };
 }
 
@@ -86,21 +95,44 @@ function listen(server: Server, options: ListenerOptions): Promise<void> {
   });
 }
 
+/** Connections that begin as HTTP/2 go to `grpc`, all others to the server's own listener. */
+function shareWithGrpc(
+  server: Server,
+  grpc: GrpcServer,
+  wait: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): void {
+  const [serveHttp1] = server.listeners("connection");
+  assert(serveHttp1 !== undefined, "an HTTP server listens to its connections");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket) => {
+    sniffProtocol(socket, wait, {
+      http1: (known) => serveHttp1.call(server, known),
+      http2: (known) => grpc.accept(known),
+    });
+  });
+}
+
 async function closeGracefully(
   server: Server,
-  http: HttpServer,
-  gate: WebSocketGate,
+  parts: {
+    readonly http: HttpServer;
+    readonly gate: WebSocketGate;
+    readonly grpc: GrpcServer | undefined;
+  },
   deadlineMs: number,
 ): Promise<void> {
+  const { http, gate, grpc } = parts;
   http.beginClosing();
   const ended = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
   server.closeIdleConnections();
   gate.closeAll();
+  grpc?.beginClosing();
   const cut = setTimeout(() => {
     http.abortRequests();
     gate.terminateAll();
+    grpc?.terminateAll();
     server.closeAllConnections();
   }, deadlineMs);
   await ended;

@@ -3,6 +3,7 @@
  * fetch and WebSocket (15 MB of memory); asking for the module itself does not. node:https brings TLS (8 MB), so it is loaded on first use.
  */
 
+import type http2 from "node:http2";
 import type https from "node:https";
 
 export const { Agent, createServer, request, STATUS_CODES } = process.getBuiltinModule("node:http");
@@ -10,4 +11,9 @@ export const { Agent, createServer, request, STATUS_CODES } = process.getBuiltin
 /** node:https, loaded at the first call. */
 export function loadHttps(): typeof https {
   return process.getBuiltinModule("node:https");
+}
+
+/** node:http2, loaded at the first call. */
+export function loadHttp2(): typeof http2 {
+  return process.getBuiltinModule("node:http2");
 }

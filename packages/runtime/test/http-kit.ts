@@ -2,12 +2,13 @@
 import { request as httpRequest } from "node:http";
 import type { IncomingHttpHeaders } from "node:http";
 import { DEFAULT_HTTP_LIMITS, openListener } from "../src/http.ts";
-import type { HttpLimits, Listener, Route } from "../src/http.ts";
+import type { GrpcMethod, HttpLimits, Listener, Route } from "../src/http.ts";
 import { silentLogger, systemClock } from "../src/index.ts";
 
 export async function listenOn(
   routes: readonly Route[],
   limits: Partial<HttpLimits> = {},
+  grpc?: readonly GrpcMethod[],
 ): Promise<Listener & AsyncDisposable> {
   const listener = await openListener({
     name: "test",
@@ -18,6 +19,7 @@ export async function listenOn(
     limits: { ...DEFAULT_HTTP_LIMITS, ...limits },
     clock: systemClock,
     log: silentLogger,
+    ...(grpc !== undefined && { grpc }),
   });
   return { ...listener, [Symbol.asyncDispose]: () => listener.close(0) };
 }

@@ -1,10 +1,13 @@
 /** OTLP metrics over real HTTP into a real store: both encodings, compression, partial success, faults, delta temporality. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:http2";
+import type { ClientHttp2Session, IncomingHttpHeaders } from "node:http2";
 import { join } from "node:path";
 import { test } from "node:test";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { FinchError } from "@finch/runtime";
+import { FinchError, silentLogger, systemClock } from "@finch/runtime";
+import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import { encodeOtlpJson } from "../../../tools/otlp-encode.ts";
 import { serveMetrics } from "./metrics-api.ts";
 import type { ServedMetrics } from "./metrics-api.ts";
@@ -192,6 +195,73 @@ test("delta points are summed up; one sent again after a fault is not added twic
     ["5", "12", "13", "15"],
   );
 });
+
+test("gRPC: a call is answered like a request, a fault says when to try again", async () => {
+  let fails = false;
+  await using metrics = await serveMetrics();
+  await using api = await serveMetrics({
+    append: (batch) =>
+      fails
+        ? Promise.reject(new FinchError("internal", "test/bug", "no", {}))
+        : metrics.store.append(batch),
+  });
+  const listener = await openListener({
+    name: "test",
+    purpose: "the test",
+    host: "127.0.0.1",
+    port: 0,
+    routes: api.api.otlp.receiverRoutes,
+    grpc: api.api.otlp.grpcMethods,
+    limits: DEFAULT_HTTP_LIMITS,
+    clock: systemClock,
+    log: silentLogger,
+  });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => listener.close(0));
+  const session = connect(`http://127.0.0.1:${listener.port}`);
+  stack.defer(() => session.destroy());
+  const late = gauge("late", 1, NOW_MS + 3_600_000);
+  const [status, reply] = await call(session, requestOf(gauge("by_grpc", 5), late));
+  assert.equal(status, "0");
+  assert.match(reply, /too far in the future/);
+  assert.deepEqual(await metrics.query("by_grpc"), { '{__name__="by_grpc", job="cart"}': "5" });
+  fails = true;
+  assert.equal((await call(session, requestOf(gauge("by_grpc", 6))))[0], "14");
+  fails = false;
+  const http = await fetch(`http://127.0.0.1:${listener.port}/v1/metrics`, {
+    method: "POST",
+    headers: JSON_TYPE,
+    body: JSON.stringify(requestOf(gauge("by_http", 7))),
+  });
+  assert.equal(await http.text(), "{}");
+});
+
+/** The status of an Export call, and the bytes of its reply as text. */
+function call(
+  session: ClientHttp2Session,
+  request: object,
+): Promise<[status: string, reply: string]> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    let status = "";
+    let reply = "";
+    const note = (headers: IncomingHttpHeaders) => {
+      status = [headers["grpc-status"]].flat()[0] ?? status;
+    };
+    stream.on("response", note).on("trailers", note).on("error", reject);
+    stream.on("data", (chunk: Buffer) => (reply += chunk.toString("latin1")));
+    stream.on("end", () => resolve([status, reply]));
+    const message = encodeOtlpJson(request);
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(message.length, 1);
+    stream.end(Buffer.concat([head, message]));
+  });
+}
 
 const SHARED = process.env["FINCH_SHARED"] ?? join(import.meta.dirname, "../../../../shared");
 const CAPTURES = join(SHARED, "captures");

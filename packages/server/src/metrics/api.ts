@@ -27,7 +27,8 @@ import { scopeStore } from "./tenant-store.ts";
 import { TenantWrites } from "./tenant-writes.ts";
 import type { SeriesSpace } from "./tenant-writes.ts";
 import { tsdbRoutes } from "./tsdb-routes.ts";
-import type { OtlpMetrics, OtlpOptions } from "./write-otlp.ts";
+import type { OtlpOptions } from "./otlp-options.ts";
+import type { OtlpMetrics } from "./write-otlp.ts";
 import { statusRoutes } from "./status-routes.ts";
 import type { Dialect, ServerStatus } from "./status-routes.ts";
 import { syntaxRoutes } from "./syntax-routes.ts";
@@ -58,7 +59,7 @@ export interface MetricsApi extends AsyncDisposable {
   /** Queries below `/prometheus` alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
   /** For the listeners that take nothing but OTLP. */
-  readonly otlp: Pick<OtlpMetrics, "receiverRoutes" | "exportMetrics">;
+  readonly otlp: Pick<OtlpMetrics, "receiverRoutes" | "grpcMethods">;
   families(): readonly MetricFamily[];
 }
 
@@ -101,7 +102,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     queryRoutes: underPrefix("/prometheus", [...own, ...serverRoutes(options, "mimir")]),
     otlp: {
       receiverRoutes: mount(options, (space) => writes.of(space).otlp.receiverRoutes),
-      exportMetrics: (body) => writes.exportMetrics(body),
+      grpcMethods: writes.grpcMethods(),
     },
     families: () => [...writes.families(), ...pool.families()],
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),

@@ -4,15 +4,18 @@
  */
 import { FinchError } from "@finch/runtime";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
-import type { HttpRoute } from "@finch/runtime/http";
+import type { GrpcMethod, HttpRoute } from "@finch/runtime/http";
 import type { MetricStore } from "@finch/store";
 import type { MetricsLimits } from "./limits.ts";
-import { ANONYMOUS } from "./tenant-id.ts";
+import { DEFAULT_OTLP_OPTIONS } from "./otlp-options.ts";
+import type { OtlpOptions } from "./otlp-options.ts";
+import { ANONYMOUS, parseTenants } from "./tenant-id.ts";
 import { TENANTS_KEPT_MAX } from "./tenant-routes.ts";
+import { scopeStore } from "./tenant-store.ts";
 import { createIngestCounters, createMetricIngest, ingestFamilies } from "./write-ingest.ts";
 import { WriteMeter } from "./write-meter.ts";
-import { createOtlpMetrics, DEFAULT_OTLP_OPTIONS } from "./write-otlp.ts";
-import type { OtlpMetrics, OtlpOptions } from "./write-otlp.ts";
+import { createOtlpMetrics } from "./write-otlp.ts";
+import type { OtlpMetrics } from "./write-otlp.ts";
 import { createRemoteWriteRoutes } from "./write-routes.ts";
 
 /** Whose series routes work on. */
@@ -63,17 +66,21 @@ export class TenantWrites {
     return writes;
   }
 
-  /** An OTLP request that came without headers, such as over gRPC. */
-  async exportMetrics(body: Uint8Array): Promise<Uint8Array> {
+  /** Calls of gRPC, each for the tenant that its metadata names. */
+  grpcMethods(): readonly GrpcMethod[] {
     const { multitenancy, store } = this.#options;
-    if (multitenancy) {
-      throw new FinchError(
-        "invalid",
-        "server/no-tenant",
-        "no org id: not supported yet: tenants over gRPC; send OTLP over HTTP, with X-Scope-OrgID",
-      );
-    }
-    return await this.of({ store, tenants: [ANONYMOUS] }).otlp.exportMetrics(body);
+    const template = this.of({ store, tenants: [ANONYMOUS] }).otlp.grpcMethods;
+    if (!multitenancy) return template;
+    return template.map((method, index) => ({
+      ...method,
+      handle: async (request) => {
+        const header = [request.headers["x-scope-orgid"]].flat()[0] ?? "";
+        const tenants = parseTenants(header);
+        if (tenants === undefined) throw new FinchError("invalid", "server/no-tenant", "no org id");
+        const { otlp } = this.of({ store: scopeStore(store, tenants), tenants });
+        return await otlp.grpcMethods[index]!.handle(request);
+      },
+    }));
   }
 
   /** Of all tenants together. */

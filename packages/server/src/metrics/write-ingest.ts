@@ -23,7 +23,9 @@ export interface IngestOutcome {
   readonly refused: number;
   /** The first of the refusals in words, with a last line that counts the others. */
   readonly told: readonly string[];
-  /** Numbers of the series of which anything was refused. */
+  /** Exemplars out of order, which are an error in remote write 2.0 alone; any other exemplar that cannot be kept is dropped silently. */
+  readonly toldExemplars: readonly string[];
+  /** Numbers of the series of which anything but an exemplar was refused. */
   readonly refusedSeries: readonly number[];
 }
 
@@ -97,7 +99,10 @@ export function createMetricIngest(context: IngestContext): MetricIngest {
         },
         refused: refused.samples + refused.histograms,
         told: describeRejections(batch, appended, limits.rejectionsToldMax),
-        refusedSeries: appended.rejections.map(({ index }) => index),
+        toldExemplars: describeExemplars(batch, appended, limits.rejectionsToldMax),
+        refusedSeries: appended.rejections
+          .filter(({ kind }) => kind !== "exemplar")
+          .map(({ index }) => index),
       };
     },
     countLeftOut({ series, samples, exemplars }) {
@@ -146,6 +151,19 @@ function describeRejections(
   });
   const untold = rejections.length - told.length;
   return untold > 0 ? [...told, `and ${untold} more samples`] : told;
+}
+
+function describeExemplars(
+  batch: SampleBatch,
+  { rejections }: MetricAppendResult,
+  toldMax: number,
+): readonly string[] {
+  return rejections
+    .filter(({ kind, reason }) => kind === "exemplar" && reason === "out-of-order")
+    .slice(0, toldMax)
+    .map(({ index }) => {
+      return `out of order exemplar for series ${clipText(batch.labelsOf(index).toString())}`;
+    });
 }
 
 /** Labels may take a megabyte; an answer names the series, it does not send it back. */

@@ -1,11 +1,18 @@
 /**
  * OTLP metrics: decodes, translates, stores, and answers as the OTLP specification asks. What can never be stored is a partial success that names it;
- * what may be stored later is 429 or 503 with Retry-After, which are the statuses that senders try again after. `exportMetrics` is the same over gRPC.
+ * what may be stored later is 429 or 503 with Retry-After, which are the statuses that senders try again after. Over gRPC the
+ * same, with UNAVAILABLE and RESOURCE_EXHAUSTED.
  */
 import { FinchError, singleMetric } from "@finch/runtime";
 import type { Clock, MetricFamily } from "@finch/runtime";
-import { faultReply } from "@finch/runtime/http";
-import type { HttpFaultWriter, HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import { faultReply, GRPC_CODES } from "@finch/runtime/http";
+import type {
+  GrpcMethod,
+  HttpFaultWriter,
+  HttpReply,
+  HttpRequest,
+  HttpRoute,
+} from "@finch/runtime/http";
 import {
   decodeOtlpMetrics,
   decodeOtlpMetricsJson,
@@ -25,25 +32,9 @@ import type {
   OtlpTranslation,
 } from "@finch/wire";
 import type { MetricsLimits } from "./limits.ts";
+import type { OtlpOptions } from "./otlp-options.ts";
 import { DEFAULT_DELTA_LIMITS, DeltaSums } from "./write-deltas.ts";
 import type { MetricIngest } from "./write-ingest.ts";
-
-/** How OTLP metrics become Prometheus' series; the defaults are Prometheus' own. */
-export interface OtlpOptions {
-  readonly strategy: OtlpTranslation["strategy"];
-  readonly promoteResourceAttributes: readonly string[];
-  readonly promoteScope: boolean;
-  readonly keepIdentifyingAttributes: boolean;
-  readonly convertHistograms: boolean;
-}
-
-export const DEFAULT_OTLP_OPTIONS: OtlpOptions = {
-  strategy: "UnderscoreEscapingWithSuffixes",
-  promoteResourceAttributes: [],
-  promoteScope: false,
-  keepIdentifyingAttributes: false,
-  convertHistograms: false,
-};
 
 export interface OtlpContext {
   readonly ingest: MetricIngest;
@@ -57,8 +48,8 @@ export interface OtlpMetrics {
   readonly routes: readonly HttpRoute[];
   /** `/v1/metrics`, for a listener of its own. */
   readonly receiverRoutes: readonly HttpRoute[];
-  /** A request in protobuf, uncompressed; resolves with the response in protobuf. */
-  exportMetrics(body: Uint8Array): Promise<Uint8Array>;
+  /** `MetricsService/Export`. */
+  readonly grpcMethods: readonly GrpcMethod[];
   families(): readonly MetricFamily[];
 }
 
@@ -127,10 +118,12 @@ export function createOtlpMetrics(context: OtlpContext): OtlpMetrics {
   return {
     routes: [route("/otlp/v1/metrics"), route("/api/v1/otlp/v1/metrics")],
     receiverRoutes: [route("/v1/metrics")],
-    exportMetrics: async (body) => {
-      const partial = await take(decodeOtlpMetrics(body, decoding));
-      return encodeOtlpResponse("protobuf", partial) as Uint8Array;
-    },
+    grpcMethods: [
+      exportMethod(limits, async (message) => {
+        const partial = await take(decodeOtlpMetrics(message, decoding));
+        return encodeOtlpResponse("protobuf", partial) as Uint8Array;
+      }),
+    ],
     families: () => [
       singleMetric(
         "finch_metrics_delta_series",
@@ -139,6 +132,23 @@ export function createOtlpMetrics(context: OtlpContext): OtlpMetrics {
         deltas.series,
       ),
     ],
+  };
+}
+
+/** `Export` of the metrics service; `take` gets a request and returns the response, both in protobuf. */
+function exportMethod(
+  limits: MetricsLimits,
+  take: (message: Uint8Array) => Promise<Uint8Array>,
+): GrpcMethod {
+  return {
+    path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    messageBytesMax: limits.writeBytesMax,
+    messageBytesDecodedMax: limits.writeDecodedBytesMax,
+    handle: ({ message }) => take(message),
+    // Senders give up on an internal error, and try again on these.
+    codes: { internal: GRPC_CODES.unavailable, corrupt: GRPC_CODES.unavailable },
+    details: ({ message, retryAfterSeconds }, code) =>
+      encodeRpcStatus("protobuf", { code, message, retryAfterSeconds }) as Uint8Array,
   };
 }
 

@@ -107,7 +107,7 @@ async function write2(
   dialect: Dialect,
   decoded: ReturnType<typeof decodeRemoteWrite2>,
 ): Promise<HttpReply> {
-  const { written, told } = await ingest.ingest(decoded.batch);
+  const { written, told, toldExemplars } = await ingest.ingest(decoded.batch);
   ingest.countLeftOut({
     series: decoded.skippedSeries,
     samples: decoded.skippedSamples + decoded.skippedHistograms,
@@ -117,7 +117,7 @@ async function write2(
   const lines = [...decoded.faults];
   if (decoded.faultCount > lines.length)
     lines.push(`and ${decoded.faultCount - lines.length} more`);
-  lines.push(...told);
+  lines.push(...told, ...toldExemplars);
   if (lines.length === 0) return { status: dialect.successStatus, headers };
   return {
     status: 400,
