@@ -1,14 +1,20 @@
 /** Aggregations that reduce a group to one column. Each takes the members one after the other and runs over their columns. */
-import type { AggregateOperator } from "./ast.ts";
 import type { Breather } from "./pace.ts";
 import { quantileOfSorted } from "./quantile.ts";
-import type { OutputSeries } from "./values.ts";
+
+/** Operators that need of each member but one look. */
+export type ReduceOperator =
+  | "sum"
+  | "avg"
+  | "min"
+  | "max"
+  | "count"
+  | "group"
+  | "stddev"
+  | "stdvar";
 
 export interface Reduction {
-  readonly operator: Exclude<
-    AggregateOperator,
-    "topk" | "bottomk" | "limitk" | "limit_ratio" | "count_values"
-  >;
+  readonly operator: ReduceOperator | "quantile";
   /** φ of `quantile`, one a step. */
   readonly param: Float64Array | undefined;
 }
@@ -18,42 +24,47 @@ export interface Columns {
   readonly present: Uint8Array;
 }
 
-/** The column of a group of floats; a step is present where any member is. */
-export function reduceGroup(
-  members: readonly OutputSeries[],
-  { operator, param }: Reduction,
-): Columns {
-  const steps = members[0]!.values.length;
+/** A group under way: members are looked at one after the other and need not be kept. */
+export interface Reducer {
+  add(member: Columns): void;
+  /** The column of the group; a step is present where any member was. Nothing may be added afterwards. */
+  finish(): Columns;
+}
+
+export function createReducer(operator: ReduceOperator, steps: number): Reducer {
   const out = { values: new Float64Array(steps), present: new Uint8Array(steps) };
+  const simple = (add: (member: Columns) => void): Reducer => ({ add, finish: () => out });
   switch (operator) {
     case "sum":
-      sumGroup(members, out);
-      break;
+      return sumReducer(out);
     case "avg":
-      averageGroup(members, out);
-      break;
+      return averageReducer(out);
     case "min":
-      for (const member of members) keepMin(member, out);
-      break;
+      return simple((member) => keepMin(member, out));
     case "max":
-      for (const member of members) keepMax(member, out);
-      break;
+      return simple((member) => keepMax(member, out));
     case "count":
-      for (const member of members) addCount(member.present, out);
-      break;
+      return simple(({ present }) => addCount(present, out));
     case "group":
-      for (const { present } of members) orInto(present, out.present);
       out.values.fill(1);
-      break;
+      return simple(({ present }) => orInto(present, out.present));
     case "stddev":
     case "stdvar":
-      spreadGroup(members, out, operator === "stddev");
-      break;
-    case "quantile":
-      for (let step = 0; step < steps; step++) quantileStep(members, param!, step, out);
-      break;
+      return spreadReducer(out, operator === "stddev");
   }
-  return out;
+}
+
+/** The column of a group of floats. */
+export function reduceGroup(members: readonly Columns[], { operator, param }: Reduction): Columns {
+  const steps = members[0]!.values.length;
+  if (operator === "quantile") {
+    const out = { values: new Float64Array(steps), present: new Uint8Array(steps) };
+    for (let step = 0; step < steps; step++) quantileStep(members, param!, step, out);
+    return out;
+  }
+  const reducer = createReducer(operator, steps);
+  for (const member of members) reducer.add(member);
+  return reducer.finish();
 }
 
 function orInto(source: Uint8Array, target: Uint8Array): void {
@@ -66,17 +77,27 @@ function addCount(present: Uint8Array, out: Columns): void {
   orInto(present, out.present);
 }
 
-function sumGroup(members: readonly OutputSeries[], out: Columns): void {
+function sumReducer(out: Columns): Reducer {
   const compensation = new Float64Array(out.values.length);
-  for (const member of members) addCompensated(member, out, compensation);
-  for (let step = 0; step < compensation.length; step++)
-    out.values[step] = out.values[step]! + compensation[step]!;
+  return {
+    add: (member) => addCompensated(member, out, compensation),
+    finish: () => {
+      for (let step = 0; step < compensation.length; step++)
+        out.values[step] = out.values[step]! + compensation[step]!;
+      return out;
+    },
+  };
 }
 
 /** Neumaier's summation, a step each. */
-function addCompensated(member: OutputSeries, out: Columns, compensation: Float64Array): void {
+function addCompensated(member: Columns, out: Columns, compensation: Float64Array): void {
   const { values, present } = member;
   const sums = out.values;
+  if (!present.includes(0)) {
+    addWholeColumn(values, sums, compensation);
+    out.present.fill(1);
+    return;
+  }
   for (let step = 0; step < sums.length; step++) {
     if (present[step] === 0) continue;
     const x = values[step]!;
@@ -91,16 +112,37 @@ function addCompensated(member: OutputSeries, out: Columns, compensation: Float6
   }
 }
 
-function averageGroup(members: readonly OutputSeries[], out: Columns): void {
+/** {@link addCompensated} of a member that is there at every step. */
+function addWholeColumn(values: Float64Array, sums: Float64Array, errors: Float64Array): void {
+  const { length } = sums;
+  for (let step = 0; step < length; step++) {
+    const x = values[step]!;
+    const sum = sums[step]!;
+    const t = sum + x;
+    if (t === Infinity || t === -Infinity) errors[step] = 0;
+    else errors[step] = errors[step]! + (Math.abs(sum) >= Math.abs(x) ? sum - t + x : x - t + sum);
+    sums[step] = t;
+  }
+}
+
+function averageReducer(out: Columns): Reducer {
   const steps = out.values.length;
   const state = {
     compensation: new Float64Array(steps),
     counts: new Float64Array(steps),
     incremental: new Uint8Array(steps),
   };
-  for (const member of members) addToAverage(member, out, state);
-  const { compensation, counts, incremental } = state;
-  for (let step = 0; step < steps; step++) {
+  return {
+    add: (member) => addToAverage(member, out, state),
+    finish: () => {
+      divideSums(out, state);
+      return out;
+    },
+  };
+}
+
+function divideSums(out: Columns, { compensation, counts, incremental }: AverageState): void {
+  for (let step = 0; step < counts.length; step++) {
     const count = counts[step]!;
     if (count === 0) continue;
     const sum = out.values[step]!;
@@ -119,7 +161,7 @@ interface AverageState {
 }
 
 function addToAverage(
-  member: OutputSeries,
+  member: Columns,
   out: Columns,
   { compensation, counts, incremental }: AverageState,
 ): void {
@@ -155,7 +197,7 @@ function addToAverage(
   }
 }
 
-function keepMin({ values, present }: OutputSeries, out: Columns): void {
+function keepMin({ values, present }: Columns, out: Columns): void {
   for (let step = 0; step < values.length; step++) {
     if (present[step] === 0) continue;
     const least = out.values[step]!;
@@ -165,7 +207,7 @@ function keepMin({ values, present }: OutputSeries, out: Columns): void {
   }
 }
 
-function keepMax({ values, present }: OutputSeries, out: Columns): void {
+function keepMax({ values, present }: Columns, out: Columns): void {
   for (let step = 0; step < values.length; step++) {
     if (present[step] === 0) continue;
     const most = out.values[step]!;
@@ -175,34 +217,44 @@ function keepMax({ values, present }: OutputSeries, out: Columns): void {
   }
 }
 
-/** Population variance by Welford's recurrence; a first value that is not finite makes it NaN. */
-function spreadGroup(members: readonly OutputSeries[], out: Columns, isDeviation: boolean): void {
-  const steps = out.values.length;
-  const means = new Float64Array(steps);
-  const counts = new Float64Array(steps);
-  for (const { values, present } of members) {
-    for (let step = 0; step < steps; step++) {
-      if (present[step] === 0) continue;
-      const x = values[step]!;
-      const count = counts[step]! + 1;
-      counts[step] = count;
-      const distance = x - means[step]!;
-      means[step] = means[step]! + distance / count;
-      const square = count === 1 ? (Number.isFinite(x) ? 0 : NaN) : distance * (x - means[step]!);
-      out.values[step] = out.values[step]! + square;
-      out.present[step] = 1;
-    }
-  }
-  for (let step = 0; step < steps; step++) {
-    const variance = out.values[step]! / counts[step]!;
-    out.values[step] = isDeviation ? Math.sqrt(variance) : variance;
+function spreadReducer(out: Columns, isDeviation: boolean): Reducer {
+  const counts = new Float64Array(out.values.length);
+  const means = new Float64Array(out.values.length);
+  return {
+    add: (member) => addToSpread(member, out, { counts, means }),
+    finish: () => {
+      for (let step = 0; step < counts.length; step++) {
+        const variance = out.values[step]! / counts[step]!;
+        out.values[step] = isDeviation ? Math.sqrt(variance) : variance;
+      }
+      return out;
+    },
+  };
+}
+
+/** Squares for a population variance by Welford's recurrence; a first value that is not finite makes them NaN. */
+function addToSpread(
+  { values, present }: Columns,
+  out: Columns,
+  { counts, means }: { readonly counts: Float64Array; readonly means: Float64Array },
+): void {
+  for (let step = 0; step < values.length; step++) {
+    if (present[step] === 0) continue;
+    const x = values[step]!;
+    const count = counts[step]! + 1;
+    counts[step] = count;
+    const distance = x - means[step]!;
+    means[step] = means[step]! + distance / count;
+    const square = count === 1 ? (Number.isFinite(x) ? 0 : NaN) : distance * (x - means[step]!);
+    out.values[step] = out.values[step]! + square;
+    out.present[step] = 1;
   }
 }
 
 /** {@link reduceGroup} for `quantile`, which sorts at every step, with breaths between them. */
 export async function reduceToQuantile(
   breather: Breather,
-  members: readonly OutputSeries[],
+  members: readonly Columns[],
   phi: Float64Array,
 ): Promise<Columns> {
   const steps = phi.length;
@@ -215,7 +267,7 @@ export async function reduceToQuantile(
 }
 
 function quantileStep(
-  members: readonly OutputSeries[],
+  members: readonly Columns[],
   phi: Float64Array,
   step: number,
   out: Columns,

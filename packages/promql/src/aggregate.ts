@@ -1,17 +1,18 @@
 /** Aggregations: groups of series, each reduced to one column (sum, avg, …) or filtered (topk, limitk, …). */
 import { assert } from "@finch/runtime";
-import type { Labels } from "@finch/model";
 import { countValues } from "./aggregate-count-values.ts";
 import { rankWithinGroups } from "./aggregate-rank.ts";
 import type { Group } from "./aggregate-rank.ts";
 import { reduceGroup, reduceToQuantile } from "./aggregate-reduce.ts";
 import type { Reduction } from "./aggregate-reduce.ts";
 import { reduceMixedGroup } from "./aggregate-histograms.ts";
+import { aggregateStream } from "./aggregate-stream.ts";
 import type { Aggregate, Position } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { formatGoFloat } from "@finch/model";
 import { executionError } from "./errors.ts";
+import { Grouping } from "./grouping.ts";
 import type { Breather } from "./pace.ts";
 import { floatsOfAll, HISTOGRAM, isAnywherePresent } from "./values.ts";
 import type { Grid, OutputSeries } from "./values.ts";
@@ -24,9 +25,11 @@ export async function evaluateAggregate(
 ): Promise<readonly OutputSeries[]> {
   const { operator } = expr;
   if (operator === "count_values") return await evaluateCountValues(evaluation, grid, expr);
+  const streamed = await aggregateStream(evaluation, grid, expr);
+  if (streamed !== undefined) return streamed;
   const param = expr.param === undefined ? undefined : await evaluation.scalar(grid, expr.param);
   const input = await evaluation.vector(grid, expr.expr);
-  const grouping = groupingOf(expr);
+  const grouping = new Grouping(expr);
   switch (operator) {
     case "topk":
     case "bottomk":
@@ -60,16 +63,6 @@ function hasHistogram({ histograms, present }: OutputSeries): boolean {
   return histograms !== undefined && present.includes(HISTOGRAM);
 }
 
-type Grouping = (labels: Labels) => Labels;
-
-/** The labels of the group a series belongs to. */
-function groupingOf({ grouping, without }: Pick<Aggregate, "grouping" | "without">): Grouping {
-  const names = new Set(grouping);
-  if (!without) return (labels) => labels.keep(names);
-  names.add("__name__");
-  return (labels) => labels.drop(names);
-}
-
 async function groupSeries(
   breather: Breather,
   input: readonly OutputSeries[],
@@ -77,9 +70,10 @@ async function groupSeries(
 ): Promise<readonly Group[]> {
   const groups = new Map<string, Group>();
   for (const series of input) {
-    const labels = grouping(series.labels);
-    const group = groups.get(labels.key);
-    if (group === undefined) groups.set(labels.key, { labels, members: [series] });
+    const key = grouping.keyOf(series.labels);
+    const group = groups.get(key);
+    if (group === undefined)
+      groups.set(key, { labels: grouping.labelsOf(series.labels), members: [series] });
     else group.members.push(series);
     if (breather.isBreathDue()) await breather.breathe();
   }
@@ -146,9 +140,10 @@ async function evaluateCountValues(
   if (name.value === "" || !name.value.isWellFormed())
     throw executionError(`invalid label name ${quoteString(name.value)}`);
   const input = await evaluation.vector(grid, expr.expr);
-  const grouping = expr.without ? expr.grouping : [...expr.grouping, name.value];
+  const names = expr.without ? expr.grouping : [...expr.grouping, name.value];
+  const grouping = new Grouping({ grouping: names, without: expr.without });
   return await countValues(evaluation, input, {
     label: name.value,
-    grouping: groupingOf({ grouping, without: expr.without }),
+    grouping: (labels) => grouping.labelsOf(labels),
   });
 }

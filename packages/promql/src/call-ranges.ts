@@ -1,5 +1,6 @@
 /** Functions of range vectors: gets the samples (from the source, or by evaluating a subquery), slides the windows, runs the function. */
-import type { Histogram, Labels } from "@finch/model";
+import { Labels } from "@finch/model";
+import type { Histogram } from "@finch/model";
 import { assert } from "@finch/runtime";
 import type { Call, Expr, MatrixSelector, Subquery } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
@@ -17,13 +18,16 @@ import { withResetHint } from "./histogram-arithmetic.ts";
 import { RangeNotes } from "./range-notes.ts";
 import * as rates from "./range-rate.ts";
 import * as statistics from "./range-statistics.ts";
-import { runInSlices, windowWork } from "./range-slices.ts";
+import { runInSlices, SLICE_SAMPLES } from "./range-slices.ts";
 import { pickPresent } from "./results.ts";
-import { loadRange, referenceTimes } from "./select.ts";
+import { loadRange, referenceTimes, withoutStale } from "./select.ts";
+import type { SeriesOrder } from "./select.ts";
 import { countPresent, emptySeries, FLOAT, makeGrid, withHistogramsOf } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
-import { isSameColumn, slideWindows, widestWindow } from "./window.ts";
-import type { RangeFunction } from "./window.ts";
+import { WindowCache } from "./window-cache.ts";
+import type { Windows } from "./window-cache.ts";
+import { slideWindows, widestWindow } from "./window.ts";
+import type { RangeFunction, WindowInput } from "./window.ts";
 
 const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
   avg_over_time: statistics.avgOverTime,
@@ -90,6 +94,7 @@ const COUNTER_NAME = /(?:_total|_sum|_count|_bucket)$/;
 
 /** A range vector ready to slide over. */
 export interface Ranges {
+  /** Stale markers included: see `withoutStale`. */
   readonly series: readonly RangeSeries[];
   readonly references: Float64Array;
   /** Right ends of the windows; later than `references` where samples behind the range are looked at. */
@@ -99,10 +104,148 @@ export interface Ranges {
 }
 
 export async function evaluateRangeCall(context: CallContext): Promise<readonly OutputSeries[]> {
-  const { evaluation, grid, expr } = context;
+  const { evaluation } = context;
+  const output: OutputSeries[] = [];
+  await streamRangeCall(context, await rangesOfCall(context), {
+    lends: false,
+    consume: (series, dropsName) => {
+      output.push(dropsName ? evaluation.withoutName(series) : series);
+      evaluation.spend(series.values.length);
+    },
+  });
+  return output;
+}
+
+/** Whether the call is of a function over a range of samples. */
+export function isRangeCall({ name, args }: Call): boolean {
+  return (
+    Object.hasOwn(RANGE_FUNCTIONS, name) && args.some((arg) => unwrapParens(arg).kind === "matrix")
+  );
+}
+
+export function takesNameAway({ name }: Call): boolean {
+  return !KEEPS_NAME.has(name);
+}
+
+/** The range vector that a call is about. */
+export async function rangesOfCall(
+  { evaluation, grid, expr }: CallContext,
+  order: SeriesOrder = "by-labels",
+): Promise<Ranges> {
+  return await evaluateRangeVector(evaluation, grid, rangeArgument(expr), order);
+}
+
+/** Whoever takes series one after the other. */
+export interface SeriesConsumer {
+  /** The columns handed over may be written to again for the next series; so no series may have histograms. */
+  readonly lends: boolean;
+  /** Gets a series under its full name, and whether the operation takes names away. */
+  readonly consume: (series: OutputSeries, dropsName: boolean) => void;
+}
+
+/** The answer of a call for series after series. */
+export async function streamRangeCall(
+  { evaluation, grid, expr }: CallContext,
+  ranges: Ranges,
+  { lends, consume }: SeriesConsumer,
+): Promise<void> {
   const run = rangeFunctionOf(expr);
-  const ranges = await evaluateRangeVector(evaluation, grid, rangeArgument(expr));
   const runMixed = mixedFunction(expr, run, ranges);
+  const params = await paramsOf(evaluation, grid, expr, ranges);
+  const { startMs, stepMs, steps } = grid;
+  const { references, rangeMs } = ranges;
+  const notes = new RangeNotes(evaluation.annotations, expr.args[0]!.position);
+  const cache = new WindowCache(ranges);
+  const sorts = SORTS.has(expr.name);
+  const looksAtStarts = LOOKS_AT_STARTS.has(expr.name);
+  const isGrowth = expr.name === "rate" || expr.name === "increase";
+  const dropsName = takesNameAway(expr);
+  let notedMetric = "";
+  const lent = emptySeries(Labels.EMPTY, false, lends ? steps : 0);
+  const input = { ...NO_INPUT, references, rangeMs, startMs, stepMs, steps, params, notes };
+  for (const loaded of ranges.series) {
+    const isSteady = isGrowth && loaded.histograms === undefined && rates.isRising(loaded.values);
+    const series = isSteady ? loaded : withoutStale(loaded);
+    const { labels, dropName, histograms } = series;
+    const windows = cache.windowsOf(series.timestampsMs);
+    const metric = metricOf(labels);
+    notes.metric = metric;
+    if (lends) lent.present.fill(0);
+    const out = lends
+      ? { labels, dropName, values: lent.values, present: lent.present }
+      : withHistogramsOf(emptySeries(labels, dropName, steps), series);
+    input.timestampsMs = series.timestampsMs;
+    input.values = series.values;
+    input.histograms = histograms;
+    input.isRising = isSteady;
+    input.startTimestampsMs = looksAtStarts ? series.startTimestampsMs : undefined;
+    input.first = windows.first;
+    input.last = windows.last;
+    input.shared = windows.shared;
+    if (sorts) input.scratch = scratchFor(windows, input.scratch);
+    const apply = histograms === undefined ? run : runMixed;
+    const found =
+      windows.work > SLICE_SAMPLES
+        ? await runInSlices(evaluation, apply, windows.work, { input, out })
+        : apply(input, out);
+    if (found > 0) {
+      consume(out, dropsName);
+      if (isGrowth && metric !== notedMetric && out.present.includes(FLOAT)) {
+        noteNonCounter(evaluation, labels, expr);
+        if (!evaluation.options.typeAndUnitLabels) notedMetric = metric;
+      }
+    }
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What is set anew for each series. */
+const NO_INPUT: Mutable<
+  Pick<
+    WindowInput,
+    | "timestampsMs"
+    | "values"
+    | "histograms"
+    | "startTimestampsMs"
+    | "isRising"
+    | "first"
+    | "last"
+    | "shared"
+    | "scratch"
+  >
+> = {
+  timestampsMs: new Float64Array(0),
+  values: new Float64Array(0),
+  histograms: undefined,
+  startTimestampsMs: undefined,
+  isRising: false,
+  first: new Int32Array(0),
+  last: new Int32Array(0),
+  shared: {},
+  scratch: new Float64Array(0),
+};
+
+/** Mostly the first label. */
+function metricOf({ pairs }: Labels): string {
+  for (let i = 0; i < pairs.length && pairs[i]! <= "__name__"; i += 2)
+    if (pairs[i] === "__name__") return pairs[i + 1]!;
+  return "";
+}
+
+function scratchFor({ first, last }: Windows, scratch: Float64Array): Float64Array {
+  const widest = widestWindow(first, last);
+  return scratch.length < widest ? new Float64Array(widest) : scratch;
+}
+
+/** The scalar arguments of a call, a column each. */
+async function paramsOf(
+  evaluation: Evaluation,
+  grid: Grid,
+  expr: Call,
+  ranges: Ranges,
+): Promise<readonly Float64Array[]> {
   const params: Float64Array[] = [];
   for (const arg of expr.args) if (!isRange(arg)) params.push(await evaluation.scalar(grid, arg));
   if (expr.name === "quantile_over_time" && ranges.series.length > 0) {
@@ -111,56 +254,7 @@ export async function evaluateRangeCall(context: CallContext): Promise<readonly 
         evaluation.annotations.invalidQuantile(phi, expr.args[0]!.position);
     }
   }
-  const bounds = { first: new Int32Array(grid.steps), last: new Int32Array(grid.steps) };
-  const { references, rangeMs } = ranges;
-  const notes = new RangeNotes(evaluation.annotations, expr.args[0]!.position);
-  const looksAtStarts = LOOKS_AT_STARTS.has(expr.name);
-  const output: OutputSeries[] = [];
-  const needsScratch = SORTS.has(expr.name);
-  let slidOver: Float64Array | undefined;
-  let work = 0;
-  let scratch = new Float64Array(0);
-  for (const series of ranges.series) {
-    const { timestampsMs, values, histograms } = series;
-    // Series of one scrape may share their column of times: then the windows are the same as well.
-    if (!isSameColumn(timestampsMs, slidOver)) {
-      slideWindows(timestampsMs, ranges.ends, ranges.windowMs, bounds);
-      work = windowWork(bounds);
-      if (needsScratch) {
-        const widest = widestWindow(bounds.first, bounds.last);
-        if (scratch.length < widest) scratch = new Float64Array(widest);
-      }
-      slidOver = timestampsMs;
-    }
-    const { startMs, stepMs, steps } = grid;
-    const out = withHistogramsOf(emptySeries(series.labels, series.dropName, steps), series);
-    notes.metric = series.labels.get("__name__");
-    const input = {
-      timestampsMs,
-      values,
-      histograms,
-      startTimestampsMs: looksAtStarts ? series.startTimestampsMs : undefined,
-      notes,
-      steps,
-      ...bounds,
-      references,
-      rangeMs,
-      startMs,
-      stepMs,
-      params,
-      scratch,
-    };
-    const apply = histograms === undefined ? run : runMixed;
-    const found = await runInSlices(evaluation, apply, work, { input, out });
-    if (found > 0) {
-      output.push(KEEPS_NAME.has(expr.name) ? out : evaluation.withoutName(out));
-      evaluation.spend(grid.steps);
-      if ((expr.name === "rate" || expr.name === "increase") && out.present.includes(FLOAT))
-        noteNonCounter(evaluation, series.labels, expr);
-    }
-    if (evaluation.isBreathDue()) await evaluation.breathe();
-  }
-  return output;
+  return params;
 }
 
 function rangeFunctionOf(expr: Call): RangeFunction {
@@ -197,15 +291,15 @@ function mixedFunction(expr: Call, run: RangeFunction, ends: WindowEnds): RangeF
     : eitherKind(run, ofHistograms, ends);
 }
 
-function noteNonCounter(evaluation: Evaluation, labels: Labels, expr: Call): void {
+function noteNonCounter({ options, annotations }: Evaluation, labels: Labels, expr: Call): void {
   const name = labels.get("__name__");
   if (name === "") return;
   const { position } = expr.args[0]!;
-  if (evaluation.options.typeAndUnitLabels) {
+  if (options.typeAndUnitLabels) {
     const type = labels.get("__type__");
     if (type !== "counter" && type !== "histogram")
-      evaluation.annotations.nonCounterType(name, type, position);
-  } else if (!COUNTER_NAME.test(name)) evaluation.annotations.possibleNonCounter(name, position);
+      annotations.nonCounterType(name, type, position);
+  } else if (!COUNTER_NAME.test(name)) annotations.possibleNonCounter(name, position);
 }
 
 /** 1 at the steps whose window holds no sample of any series. */
@@ -218,7 +312,8 @@ export async function evaluateAbsentOverTime(context: CallContext): Promise<Uint
   );
   const absent = new Uint8Array(grid.steps).fill(1);
   const bounds = { first: new Int32Array(grid.steps), last: new Int32Array(grid.steps) };
-  for (const { timestampsMs } of series) {
+  for (const one of series) {
+    const { timestampsMs } = withoutStale(one);
     slideWindows(timestampsMs, ends, windowMs, bounds);
     for (let step = 0; step < grid.steps; step++)
       if (bounds.last[step]! > bounds.first[step]!) absent[step] = 0;
@@ -246,6 +341,7 @@ export async function evaluateRangeVector(
   evaluation: Evaluation,
   grid: Grid,
   node: MatrixSelector | Subquery,
+  order: SeriesOrder = "by-labels",
 ): Promise<Ranges> {
   const { rangeMs } = node;
   if (node.kind === "subquery") {
@@ -254,7 +350,7 @@ export async function evaluateRangeVector(
     return { series, references, ends: references, windowMs: rangeMs, rangeMs };
   }
   const references = referenceTimes(evaluation, grid, node.selector);
-  const series = await loadRange(evaluation, node, references);
+  const series = await loadRange(evaluation, node, references, order);
   const { lookbackMs } = evaluation.options;
   const { extended } = node.selector;
   const before = extended === undefined ? 0 : lookbackMs;

@@ -24,6 +24,7 @@ import { statisticsSelectors } from "./plan.ts";
 import { resolveDurations } from "./resolve-durations.ts";
 import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
 import type { ElementsResult, InstantResult, MatrixResult, QueryReport } from "./results.ts";
+import { withoutStale } from "./select.ts";
 import type { SeriesSource } from "./source.ts";
 import { makeGrid } from "./values.ts";
 import type { Grid, Value } from "./values.ts";
@@ -266,7 +267,7 @@ async function evaluateInstant(
     const { series, references } = await evaluateRangeVector(evaluation, grid, node);
     return {
       type: "matrix",
-      series: await cutRange(evaluation, series, references[0]!, node.rangeMs),
+      series: await cutRange(evaluation, series.map(withoutStale), references[0]!, node.rangeMs),
     };
   }
   const value = await evaluation.evaluate(grid, expr);

@@ -64,12 +64,18 @@ const runLater: (callback: () => void) => void =
 /** Labels that go when an operation changes what a value means. */
 export const NAME_LABELS: ReadonlySet<string> = new Set(["__name__", "__type__", "__unit__"]);
 
+/** What a selector loaded: as it came, and by labels once that is asked for. */
+interface Selection {
+  readonly loaded: Promise<readonly RangeSeries[]>;
+  sorted: Promise<readonly RangeSeries[]> | undefined;
+}
+
 export class Evaluation implements Breather {
   readonly options: EvaluationOptions;
   readonly annotations: Annotations;
   readonly memory: QueryMemory;
   /** What selectors of this query loaded, by selector and time. */
-  readonly selections = new Map<string, Promise<readonly RangeSeries[]>>();
+  readonly selections = new Map<string, Selection>();
   seriesRead = 0;
   samplesRead = 0;
   selectMs = 0;

@@ -21,6 +21,21 @@ import type { WindowInput } from "./window.ts";
 /** Windows over samples that all are histograms. */
 export interface HistogramWindows extends WindowInput {
   readonly samples: readonly Histogram[];
+  /** Whether the counter was reset between sample `i - 1` and sample `i`. */
+  isReset(i: number): boolean;
+}
+
+/** Looks at each pair of neighbours once, however many windows it is in. */
+export function resetFinder(
+  samples: readonly Histogram[],
+  starts: Pick<WindowInput, "timestampsMs" | "startTimestampsMs">,
+): (i: number) => boolean {
+  const known = new Uint8Array(samples.length);
+  return (i) => {
+    if (known[i] === 0)
+      known[i] = isStartReset(starts, i) || detectReset(samples[i]!, samples[i - 1]!) ? 2 : 1;
+    return known[i] === 2;
+  };
 }
 
 /** The answer for the window of one step, which is not empty; undefined when there is none. */
@@ -86,36 +101,33 @@ function growthBetween(
   } else if (samples[a]!.resetHint !== "gauge" || last.resetHint !== "gauge") notes.notGauge();
   sum.add(start, -1);
   if (sum.isReconciled) notes.reconciled("subtraction");
-  if (isCounter) addResets(input, { a, b, start }, sum);
+  if (isCounter) addResets(input, { a, b, isFirstLeft: start !== samples[a] }, sum);
   return withResetHint(compactHistogram(sum.plain()), "gauge");
 }
 
 /** The first sample; an empty one where the counter was reset right behind it, so that its layout does not matter. */
 function startOfGrowth(input: HistogramWindows, a: number): Histogram {
   const first = input.samples[a]!;
-  const second = input.samples[a + 1]!;
-  if (!isStartReset(input, a + 1) && !detectReset(second, first)) return first;
-  const { schema, customBounds } = second;
+  if (!input.isReset(a + 1)) return first;
+  const { schema, customBounds } = input.samples[a + 1]!;
   return { ...EMPTY_HISTOGRAM, schema, customBounds };
 }
 
-/** Adds what the counter had reached at each reset within the window. */
+/** Adds what the counter had reached at each reset within the window; `isFirstLeft`: the first sample was left out. */
 function addResets(
   input: HistogramWindows,
-  { a, b, start }: { readonly a: number; readonly b: number; readonly start: Histogram },
+  { a, b, isFirstLeft }: { readonly a: number; readonly b: number; readonly isFirstLeft: boolean },
   sum: HistogramSum,
 ): void {
   const { samples, notes } = input;
-  let previous = start;
   let overlaps = false;
   for (let i = a + 1; i <= b; i++) {
     overlaps ||= isOverlapping(input, i);
-    if (isStartReset(input, i) || detectReset(samples[i]!, previous)) {
-      sum.isReconciled = false;
-      sum.add(previous);
-      if (sum.isReconciled) notes.reconciled("addition");
-    }
-    previous = samples[i]!;
+    // Growth that begins from nothing has not lost the first sample.
+    if ((i === a + 1 && isFirstLeft) || !input.isReset(i)) continue;
+    sum.isReconciled = false;
+    sum.add(samples[i - 1]!);
+    if (sum.isReconciled) notes.reconciled("addition");
   }
   if (overlaps) notes.overlappingStarts();
 }

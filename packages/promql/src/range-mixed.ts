@@ -3,6 +3,7 @@
  * windows of their own; where a window has both, that is noted.
  */
 import type { Histogram } from "@finch/model";
+import { resetFinder } from "./range-histograms.ts";
 import type { HistogramFunction } from "./range-histograms.ts";
 import { ABSENT, countPresent, HISTOGRAM } from "./values.ts";
 import type { RangeSeries } from "./values.ts";
@@ -60,8 +61,12 @@ function splitWindows(input: WindowInput, { ends, windowMs }: WindowEnds) {
     ...floats,
     ...slide(floats.timestampsMs),
     histograms: undefined,
+    isRising: false,
+    shared: {},
   };
-  const ofHistograms = { ...input, ...histograms, ...slide(histograms.timestampsMs) };
+  const windows = slide(histograms.timestampsMs);
+  const isReset = resetFinder(histograms.samples, histograms);
+  const ofHistograms = { ...input, ...histograms, ...windows, shared: {}, isReset };
   return { ofFloats, ofHistograms };
 }
 

@@ -4,20 +4,40 @@ import { detectReset } from "./histogram-resets.ts";
 import { lastHistogramDifference } from "./range-histograms.ts";
 import { extrapolateFromStarts, isStartReset } from "./range-starts.ts";
 import { FLOAT, HISTOGRAM } from "./values.ts";
-import type { RangeFunction, WindowInput, WindowOutput } from "./window.ts";
+import type { RangeFunction, WindowInput, WindowOutput, WindowStretch } from "./window.ts";
 
 const NO_RESETS = new Int32Array(0);
 
-/** Indices `i` where value `i` is below value `i - 1`: a counter started again. */
-export function findResets(values: Float64Array): Int32Array {
-  let count = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) count++;
-  if (count === 0) return NO_RESETS;
-  const resets = new Int32Array(count);
-  count = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) resets[count++] = i;
-  return resets;
+/** Whether no value is below the one before it, and none is NaN: a counter that was not reset, without stale markers. */
+export function isRising(values: Float64Array): boolean {
+  const { length } = values;
+  let previous = -Infinity;
+  let i = 0;
+  // Four at a time: this loop reads every sample of a query.
+  for (; i + 3 < length; i += 4) {
+    const a = values[i]!;
+    const b = values[i + 1]!;
+    const c = values[i + 2]!;
+    const d = values[i + 3]!;
+    if (!(a >= previous && b >= a && c >= b && d >= c)) return false;
+    previous = d;
+  }
+  for (; i < length; i++) {
+    if (!(values[i]! >= previous)) return false;
+    previous = values[i]!;
+  }
+  return true;
 }
+
+/** Indices `i` where value `i` is below value `i - 1`: a counter started again. */
+function findResets(values: Float64Array): Int32Array {
+  const resets: number[] = [];
+  for (let i = 1; i < values.length; i++) if (values[i]! < values[i - 1]!) resets.push(i);
+  return Int32Array.from(resets);
+}
+
+/** So much more than a limit a value may be and still have to be looked at exactly. */
+const ROUNDING_ROOM = 1.000001;
 
 /** Which of the three functions is asked for. */
 export interface GrowthOptions {
@@ -43,38 +63,133 @@ export const delta: RangeFunction = (input, output) => extrapolate(input, GROWTH
 function extrapolate(input: WindowInput, options: GrowthOptions, output: WindowOutput): number {
   if (options.isCounter && input.startTimestampsMs !== undefined)
     return extrapolateFromStarts(input, options, output);
-  const { timestampsMs, values, steps, first, last, references, rangeMs } = input;
-  const { isCounter } = options;
-  const resets = isCounter ? findResets(values) : NO_RESETS;
-  const divisor = options.perSecond ? rangeMs / 1000 : 1;
+  const stretch = (input.shared.stretch ??= stretchWindows(input));
+  if (!options.isCounter) return growGauge(input, stretch, output);
+  const resets = input.isRising ? NO_RESETS : findResets(input.values);
+  const { perSecond } = options;
+  if (resets.length === 0 && stretch.isFull)
+    return growSteadily(input, { stretch, perSecond }, output);
+  return growCounter(input, resets, { stretch, perSecond }, output);
+}
+
+function stretchWindows(input: WindowInput): WindowStretch {
+  const { timestampsMs, steps, first, last, references, rangeMs } = input;
+  const stretch = {
+    isFull: true,
+    sampled: new Float64Array(steps),
+    zeroLimit: new Float64Array(steps),
+    toStart: new Float64Array(steps),
+    toEnd: new Float64Array(steps),
+    factor: new Float64Array(steps),
+    factorPerSecond: new Float64Array(steps),
+  };
+  const seconds = rangeMs / 1000;
+  for (let step = 0; step < steps; step++) {
+    const a = first[step]!;
+    const b = last[step]! - 1;
+    if (b - a < 1) {
+      stretch.isFull = false;
+      continue;
+    }
+    const end = references[step]!;
+    const sampled = (timestampsMs[b]! - timestampsMs[a]!) / 1000;
+    const average = sampled / (b - a);
+    const threshold = average * 1.1;
+    let toStart = (timestampsMs[a]! - (end - rangeMs)) / 1000;
+    let toEnd = (end - timestampsMs[b]!) / 1000;
+    if (toStart >= threshold) toStart = average / 2;
+    if (toEnd >= threshold) toEnd = average / 2;
+    stretch.sampled[step] = sampled;
+    stretch.toStart[step] = toStart;
+    stretch.toEnd[step] = toEnd;
+    stretch.zeroLimit[step] = (toStart / sampled) * ROUNDING_ROOM;
+    stretch.factor[step] = (sampled + toStart + toEnd) / sampled;
+    stretch.factorPerSecond[step] = stretch.factor[step]! / seconds;
+  }
+  return stretch;
+}
+
+function growGauge(input: WindowInput, { factor }: WindowStretch, output: WindowOutput): number {
+  const { values, steps, first, last } = input;
+  let found = 0;
+  for (let step = 0; step < steps; step++) {
+    const a = first[step]!;
+    const b = last[step]! - 1;
+    if (b - a < 1) continue;
+    output.values[step] = (values[b]! - values[a]!) * factor[step]!;
+    output.present[step] = FLOAT;
+    found++;
+  }
+  return found;
+}
+
+/** {@link growCounter} without resets, where every window has two samples at least. */
+function growSteadily(
+  input: WindowInput,
+  { stretch, perSecond }: { readonly stretch: WindowStretch; readonly perSecond: boolean },
+  output: WindowOutput,
+): number {
+  const { values, first, last, steps } = input;
+  const { zeroLimit } = stretch;
+  const factor = perSecond ? stretch.factorPerSecond : stretch.factor;
+  const divisor = perSecond ? input.rangeMs / 1000 : 1;
+  const { values: out, present } = output;
+  for (let step = 0; step < steps; step++) {
+    const start = values[first[step]!]!;
+    const growth = values[last[step]! - 1]! - start;
+    out[step] = growth * factor[step]!;
+    if (growth > 0 && start <= zeroLimit[step]! * growth)
+      out[step] = growth * factorFromZero(stretch, step, { start, growth, divisor });
+  }
+  present.fill(FLOAT);
+  return steps;
+}
+
+function growCounter(
+  input: WindowInput,
+  resets: Int32Array,
+  { stretch, perSecond }: { readonly stretch: WindowStretch; readonly perSecond: boolean },
+  output: WindowOutput,
+): number {
+  const { values, steps, first, last } = input;
+  const factor = perSecond ? stretch.factorPerSecond : stretch.factor;
+  const divisor = perSecond ? input.rangeMs / 1000 : 1;
   let reset = 0;
   let found = 0;
   for (let step = 0; step < steps; step++) {
     const a = first[step]!;
     const b = last[step]! - 1;
     if (b - a < 1) continue;
-    const firstValue = values[a]!;
-    let growth = values[b]! - firstValue;
+    const start = values[a]!;
+    let growth = values[b]! - start;
     while (reset < resets.length && resets[reset]! <= a) reset++;
     for (let r = reset; r < resets.length && resets[r]! <= b; r++)
       growth += values[resets[r]! - 1]!;
-    const end = references[step]!;
-    let toStart = (timestampsMs[a]! - (end - rangeMs)) / 1000;
-    let toEnd = (end - timestampsMs[b]!) / 1000;
-    const sampled = (timestampsMs[b]! - timestampsMs[a]!) / 1000;
-    const average = sampled / (b - a);
-    const threshold = average * 1.1;
-    if (toStart >= threshold) toStart = average / 2;
-    if (isCounter && growth > 0 && firstValue >= 0) {
-      const toZero = sampled * (firstValue / growth);
-      if (toZero < toStart) toStart = toZero;
-    }
-    if (toEnd >= threshold) toEnd = average / 2;
-    output.values[step] = growth * ((sampled + toStart + toEnd) / sampled / divisor);
+    const mayMeetZero = growth > 0 && start <= stretch.zeroLimit[step]! * growth;
+    const times = mayMeetZero
+      ? factorFromZero(stretch, step, { start, growth, divisor })
+      : factor[step]!;
+    output.values[step] = growth * times;
     output.present[step] = FLOAT;
     found++;
   }
   return found;
+}
+
+/** The factor where the line through the samples may meet zero within the window: it is not stretched beyond. */
+function factorFromZero(
+  { sampled, toStart, toEnd }: WindowStretch,
+  step: number,
+  counter: { readonly start: number; readonly growth: number; readonly divisor: number },
+): number {
+  const { start, growth, divisor } = counter;
+  const length = sampled[step]!;
+  let left = toStart[step]!;
+  if (start >= 0) {
+    const toZero = length * (start / growth);
+    if (toZero < left) left = toZero;
+  }
+  return (length + left + toEnd[step]!) / length / divisor;
 }
 
 export const irate: RangeFunction = (input, output) => lastDifference(input, true, output);

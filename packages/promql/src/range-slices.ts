@@ -4,7 +4,7 @@ import type { OutputSeries } from "./values.ts";
 import type { RangeFunction, WindowInput } from "./window.ts";
 
 /** Samples in the windows of one slice. The slowest functions sort them: some 100 ms. */
-const SLICE_SAMPLES = 1_000_000;
+export const SLICE_SAMPLES = 1_000_000;
 
 /** Samples in all windows together; one counts in each window it is in. */
 export function windowWork({ first, last }: Pick<WindowInput, "first" | "last">): number {
@@ -52,6 +52,7 @@ function runSlice(
     references: input.references.subarray(from, to),
     startMs: input.startMs + from * input.stepMs,
     params: input.params.map((param) => param.subarray(from, to)),
+    shared: {},
   };
   const histograms = out.histograms?.slice(from, to);
   const values = out.values.subarray(from, to);

@@ -39,10 +39,12 @@ function runOn(
   const present = new Uint8Array(steps);
   const rest = {
     histograms: undefined,
+    isRising: false,
     startTimestampsMs: undefined,
     startMs: 0,
     stepMs: 0,
     params: [],
+    shared: {},
     scratch: new Float64Array(0),
     notes: new RangeNotes(new Annotations(""), { start: 0, end: 0 }),
   };

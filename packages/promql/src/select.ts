@@ -1,5 +1,5 @@
 /** Selectors: which samples to ask the source for, and which sample is current at each step. */
-import { compareLabels, formatMatcher, isStaleAt, wordsOf } from "@finch/model";
+import { compareLabels, formatMatcher, isStaleAt, Labels, wordsOf } from "@finch/model";
 import type { Histogram, Series } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { AtModifier, MatrixSelector, VectorSelector } from "./ast.ts";
@@ -11,6 +11,7 @@ import { sizeInSamples } from "./histogram-buckets.ts";
 import { detectReset } from "./histogram-resets.ts";
 import { RangeNotes } from "./range-notes.ts";
 import { scanSmoothed, scanSmoothedHistograms } from "./select-smoothed.ts";
+import { WindowCache } from "./window-cache.ts";
 import { emptySeries, FLOAT, HISTOGRAM, withHistogramsOf } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
 
@@ -50,67 +51,126 @@ export async function evaluateSelector(
   node: VectorSelector,
   what: SelectedColumn = "values",
 ): Promise<readonly OutputSeries[]> {
+  const output: OutputSeries[] = [];
+  await streamSelected(
+    evaluation,
+    await loadSelected(evaluation, grid, node),
+    {
+      lends: false,
+      consume: (series, found) => {
+        output.push(series);
+        evaluation.spend(grid.steps, found);
+      },
+    },
+    what,
+  );
+  return output;
+}
+
+/** What a selector has to look at. */
+export interface Selected {
+  readonly node: VectorSelector;
+  readonly series: readonly RangeSeries[];
+  readonly times: LookTimes;
+}
+
+export async function loadSelected(
+  evaluation: Evaluation,
+  grid: Grid,
+  node: VectorSelector,
+  order: SeriesOrder = "by-labels",
+): Promise<Selected> {
   const references = referenceTimes(evaluation, grid, node);
   const { lookbackMs } = evaluation.options;
-  const lookAheadMs = node.extended === "smoothed" ? lookbackMs : 0;
-  const bounds = {
+  const isSmoothed = node.extended === "smoothed";
+  const series = await loadSeries(evaluation, node, {
     startMs: references[0]! - lookbackMs + 1,
-    endMs: references[grid.steps - 1]! + lookAheadMs,
-  };
-  const selected = await loadSeries(evaluation, node, {
-    ...bounds,
-    keepStale: node.extended !== "smoothed",
+    endMs: references[grid.steps - 1]! + (isSmoothed ? lookbackMs : 0),
+    order,
   });
-  const output: OutputSeries[] = [];
+  const kept = isSmoothed ? series.map(withoutStale) : series;
+  const windows = new WindowCache({ ends: references, windowMs: lookbackMs });
+  return { node, series: kept, times: { references, lookbackMs, windows } };
+}
+
+/** Whoever takes series one after the other. */
+interface SelectedConsumer {
+  /** The columns handed over may be written to again for the next series; so no series may have histograms. */
+  readonly lends: boolean;
+  /** `found` is how many samples the series has. */
+  readonly consume: (series: OutputSeries, found: number) => void;
+}
+
+/** The answer of a selector for series after series. */
+export async function streamSelected(
+  evaluation: Evaluation,
+  { node, series: all, times }: Selected,
+  { lends, consume }: SelectedConsumer,
+  what: SelectedColumn = "values",
+): Promise<void> {
+  const steps = times.references.length;
   const notes = new RangeNotes(evaluation.annotations, node.position);
-  for (const series of selected) {
-    const times = { references, lookbackMs };
-    const empty = emptySeries(series.labels, false, grid.steps);
-    const out = what === "values" ? withHistogramsOf(empty, series) : empty;
+  const lent = emptySeries(Labels.EMPTY, false, lends ? steps : 0);
+  for (const series of all) {
+    const { labels } = series;
+    let out: OutputSeries;
+    if (lends) {
+      lent.present.fill(0);
+      out = { labels, dropName: false, values: lent.values, present: lent.present };
+    } else {
+      const empty = emptySeries(labels, false, steps);
+      out = what === "values" ? withHistogramsOf(empty, series) : empty;
+    }
     let found: number;
     if (what !== "values") found = scanTimes(series, times, what, out);
     else if (node.extended === "smoothed") {
-      notes.metric = series.labels.get("__name__");
-      found = (series.histograms ? scanSmoothedHistograms : scanSmoothed)(
-        series,
-        times,
-        out,
-        notes,
-      );
+      notes.metric = labels.get("__name__");
+      const scan = series.histograms ? scanSmoothedHistograms : scanSmoothed;
+      found = scan(series, times, out, notes);
     } else found = (series.histograms ? scanHistograms : scanLookback)(series, times, out);
-    if (found > 0) {
-      output.push(out);
-      evaluation.spend(grid.steps, found);
-    }
+    if (found > 0) consume(out, found);
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
-  return output;
 }
 
 /** The times a selector looks at, ascending, and how far it looks back from each. */
 export interface LookTimes {
   readonly references: Float64Array;
   readonly lookbackMs: number;
+  /** The samples young enough at each of them. */
+  readonly windows: WindowCache;
 }
 
-/** The newest sample not older than the lookback at each reference time, unless it is a stale marker. One pass. */
-function scanLookback(
-  series: RangeSeries,
-  { references, lookbackMs }: LookTimes,
-  out: OutputSeries,
-): number {
+/** The newest sample not older than the lookback at each reference time, unless it is a stale marker. */
+function scanLookback(series: RangeSeries, times: LookTimes, out: OutputSeries): number {
+  const { references } = times;
+  if (references.length > 1) return scanWindows(series, times.windows, out);
   const { timestampsMs, values } = series;
-  const words = wordsOf(values);
+  const reference = references[0]!;
+  let at = timestampsMs.length - 1;
+  while (at >= 0 && timestampsMs[at]! > reference) at--;
+  if (at < 0 || timestampsMs[at]! <= reference - times.lookbackMs) return 0;
+  if (Number.isNaN(values[at]!) && isStaleAt(wordsOf(values), at)) return 0;
+  out.values[0] = values[at]!;
+  out.present[0] = FLOAT;
+  return 1;
+}
+
+/** The last sample of each window. */
+function scanWindows(series: RangeSeries, cache: WindowCache, out: OutputSeries): number {
+  const { values } = series;
+  const { first, last } = cache.windowsOf(series.timestampsMs);
   const { values: outValues, present } = out;
-  const count = timestampsMs.length;
-  let next = 0;
+  const steps = present.length;
+  let words: Uint32Array | undefined;
   let found = 0;
-  for (let step = 0; step < references.length; step++) {
-    const reference = references[step]!;
-    while (next < count && timestampsMs[next]! <= reference) next++;
-    const at = next - 1;
-    if (at < 0 || timestampsMs[at]! <= reference - lookbackMs || isStaleAt(words, at)) continue;
-    outValues[step] = values[at]!;
+  for (let step = 0; step < steps; step++) {
+    const at = last[step]! - 1;
+    if (at < first[step]!) continue;
+    const value = values[at]!;
+    // Of numbers only a NaN can be a stale marker.
+    if (Number.isNaN(value) && isStaleAt((words ??= wordsOf(values)), at)) continue;
+    outValues[step] = value;
     present[step] = FLOAT;
     found++;
   }
@@ -170,11 +230,12 @@ function scanTimes(
   return found;
 }
 
-/** The samples a range vector selector may need for any of the reference times, stale markers removed. */
+/** The samples a range vector selector may need for any of the reference times, stale markers included. */
 export async function loadRange(
   evaluation: Evaluation,
   node: MatrixSelector,
   references: Float64Array,
+  order: SeriesOrder,
 ): Promise<readonly RangeSeries[]> {
   const { lookbackMs } = evaluation.options;
   const { extended } = node.selector;
@@ -183,31 +244,39 @@ export async function loadRange(
   const bounds = {
     startMs: references[0]! - before + 1,
     endMs: references[references.length - 1]! + after,
+    order,
   };
-  return await loadSeries(evaluation, node.selector, { ...bounds, keepStale: false });
+  return await loadSeries(evaluation, node.selector, bounds);
 }
+
+/** Sums depend on the order of series, so they are made in that of labels; who only counts or compares takes series as they come. */
+export type SeriesOrder = "by-labels" | "any";
 
 interface LoadBounds {
   readonly startMs: number;
   readonly endMs: number;
-  readonly keepStale: boolean;
+  readonly order: SeriesOrder;
 }
 
-/** Series of a selector sorted by labels; each combination of selector and time is read from the source once a query. */
+/** Series of a selector; each combination of selector and time is read from the source, and sorted, once a query. */
 async function loadSeries(
   evaluation: Evaluation,
   node: VectorSelector,
   bounds: LoadBounds,
 ): Promise<readonly RangeSeries[]> {
+  const { selections, options } = evaluation;
   const matchers = node.matchers.map(formatMatcher).join(",");
-  const statisticsOnly = evaluation.options.statisticsOnly.has(node);
-  const key = `${bounds.startMs} ${bounds.endMs} ${bounds.keepStale} ${statisticsOnly} ${matchers}`;
-  let loading = evaluation.selections.get(key);
-  if (loading === undefined) {
-    loading = readSource(evaluation, node, { ...bounds, statisticsOnly });
-    evaluation.selections.set(key, loading);
-  }
-  return await loading;
+  const statisticsOnly = options.statisticsOnly.has(node);
+  const key = `${bounds.startMs} ${bounds.endMs} ${statisticsOnly} ${matchers}`;
+  const known = selections.get(key) ?? {
+    loaded: readSource(evaluation, node, { ...bounds, statisticsOnly }),
+    sorted: undefined,
+  };
+  selections.set(key, known);
+  const loaded = await known.loaded;
+  if (bounds.order === "any") return loaded;
+  known.sorted ??= sortPaced(evaluation, loaded, (a, b) => compareLabels(a.labels, b.labels));
+  return await known.sorted;
 }
 
 async function readSource(
@@ -216,7 +285,7 @@ async function readSource(
   bounds: LoadBounds & { readonly statisticsOnly: boolean },
 ): Promise<readonly RangeSeries[]> {
   const { source, signal, clock, limits, startTimestamps } = evaluation.options;
-  const { startMs, endMs, keepStale } = bounds;
+  const { startMs, endMs } = bounds;
   const startedMs = clock.monotonicMs();
   const loaded: RangeSeries[] = [];
   for await (const batch of source.select({ matchers: node.matchers, startMs, endMs, signal })) {
@@ -229,14 +298,12 @@ async function readSource(
       for (const histogram of one.histograms ?? [])
         if (histogram !== undefined) samples += sizeInSamples(histogram);
       evaluation.memory.loadSeries(samples);
-      const all = bounds.statisticsOnly ? withStatisticsOnly(one) : one;
-      loaded.push(keepStale ? all : withoutStale(all));
+      loaded.push(bounds.statisticsOnly ? withStatisticsOnly(one) : one);
     }
     if (loaded.length > limits.seriesMax) throw tooManySeries(limits.seriesMax);
   }
-  const sorted = await sortPaced(evaluation, loaded, (a, b) => compareLabels(a.labels, b.labels));
   evaluation.selectMs += clock.monotonicMs() - startedMs;
-  return sorted;
+  return loaded;
 }
 
 function tooManySeries(limit: number): FinchError {
@@ -277,20 +344,21 @@ function withStatisticsOnly(series: RangeSeries): RangeSeries {
   return { ...series, histograms };
 }
 
-function withoutStale(series: RangeSeries): RangeSeries {
+/** The samples that are not stale markers. */
+export function withoutStale(series: RangeSeries): RangeSeries {
+  if (!holdsNaN(series.values)) return series;
   const { timestampsMs, values, histograms, startTimestampsMs } = series;
   const words = wordsOf(values);
-  let stale = 0;
-  // A stale marker is a NaN, and comparing a number with itself is cheaper than looking at its words.
-  for (let i = 0; i < values.length; i++)
-    if (Number.isNaN(values[i]!) && isStaleAt(words, i) && histograms?.[i] === undefined) stale++;
-  if (stale === 0) return series;
-  const keptTimes = new Float64Array(values.length - stale);
-  const keptValues = new Float64Array(values.length - stale);
-  const keptStarts = startTimestampsMs && new Float64Array(values.length - stale);
+  const isKept = (i: number) => histograms?.[i] !== undefined || !isStaleAt(words, i);
+  let kept = 0;
+  for (let i = 0; i < values.length; i++) if (isKept(i)) kept++;
+  if (kept === values.length) return series;
+  const keptTimes = new Float64Array(kept);
+  const keptValues = new Float64Array(kept);
+  const keptStarts = startTimestampsMs && new Float64Array(kept);
   let at = 0;
   for (let i = 0; i < values.length; i++) {
-    if (isStaleAt(words, i) && histograms?.[i] === undefined) continue;
+    if (!isKept(i)) continue;
     keptTimes[at] = timestampsMs[i]!;
     if (keptStarts !== undefined) keptStarts[at] = startTimestampsMs![i]!;
     keptValues[at++] = values[i]!;
@@ -299,9 +367,17 @@ function withoutStale(series: RangeSeries): RangeSeries {
     ...series,
     timestampsMs: keptTimes,
     values: keptValues,
-    histograms: histograms?.filter(
-      (histogram, i) => histogram !== undefined || !isStaleAt(words, i),
-    ),
+    histograms: histograms?.filter((_, i) => isKept(i)),
     startTimestampsMs: keptStarts,
   };
+}
+
+/** Stale markers are NaNs, which are told from numbers more cheaply than from other NaNs. */
+function holdsNaN(values: Float64Array): boolean {
+  const { length } = values;
+  for (let i = 0; i < length; i++) {
+    const value = values[i]!;
+    if (value !== value) return true;
+  }
+  return false;
 }

@@ -4,7 +4,10 @@ import type { Histogram } from "@finch/model";
 import type { RangeNotes } from "./range-notes.ts";
 import type { HistogramColumn } from "./values.ts";
 
-/** What a range function works on. All arrays by step have the length `steps`; nothing here may be changed by a function. */
+/**
+ * What a range function works on. All arrays by step have the length `steps`; nothing here may be changed by a function, and nothing kept:
+ * the next series comes in the same object.
+ */
 export interface WindowInput {
   readonly timestampsMs: Float64Array;
   /** Means nothing where `histograms` has one. */
@@ -13,6 +16,8 @@ export interface WindowInput {
   readonly histograms: readonly (Histogram | undefined)[] | undefined;
   /** Undefined when they are not known or not looked at. */
   readonly startTimestampsMs: Float64Array | undefined;
+  /** Known: no value is NaN or below the one before. */
+  readonly isRising: boolean;
   readonly steps: number;
   /** Samples `first[step] … last[step] - 1` are in the window of the step. */
   readonly first: Int32Array;
@@ -28,6 +33,28 @@ export interface WindowInput {
   /** Scratch for functions that sort; at least as long as the widest window. */
   readonly scratch: Float64Array;
   readonly notes: RangeNotes;
+  /** What functions worked out of the windows alone; series with the same windows share it. */
+  readonly shared: WindowShared;
+}
+
+export interface WindowShared {
+  stretch?: WindowStretch;
+}
+
+/** How far the samples of each window reach, in seconds; of windows with fewer than two samples it means nothing. */
+export interface WindowStretch {
+  readonly sampled: Float64Array;
+  /** Every window has two samples at least. */
+  readonly isFull: boolean;
+  /** A first sample above this many times the growth is certainly not stretched below zero. */
+  readonly zeroLimit: Float64Array;
+  /** How far to extrapolate to the left and to the right. */
+  readonly toStart: Float64Array;
+  readonly toEnd: Float64Array;
+  /** By what growth between first and last sample is multiplied. */
+  readonly factor: Float64Array;
+  /** The same over the length of the window. */
+  readonly factorPerSecond: Float64Array;
 }
 
 /** Where a range function writes: one value or histogram a step. */
@@ -68,14 +95,4 @@ export function widestWindow(first: Int32Array, last: Int32Array): number {
   for (let step = 0; step < first.length; step++)
     widest = Math.max(widest, last[step]! - first[step]!);
   return widest;
-}
-
-/** Whether two columns are the same stretch of the same memory. */
-export function isSameColumn(a: Float64Array, b: Float64Array | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.buffer === b.buffer &&
-    a.byteOffset === b.byteOffset &&
-    a.length === b.length
-  );
 }

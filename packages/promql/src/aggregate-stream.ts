@@ -1,0 +1,141 @@
+/**
+ * Aggregations over what a selector or a range function answers, series after series: no column is kept but those of the groups. The same
+ * numbers in the same order as the plain way; whatever needs more than floats under distinct names goes that way.
+ */
+import { createReducer } from "./aggregate-reduce.ts";
+import type { Reducer, ReduceOperator } from "./aggregate-reduce.ts";
+import type { Aggregate, Call, VectorSelector } from "./ast.ts";
+import { unwrapParens } from "./ast.ts";
+import { isRangeCall, rangesOfCall, streamRangeCall, takesNameAway } from "./call-ranges.ts";
+import { NAME_LABELS } from "./evaluation.ts";
+import type { Evaluation } from "./evaluation.ts";
+import { Grouping } from "./grouping.ts";
+import { isStepInvariant } from "./plan.ts";
+import { loadSelected, streamSelected } from "./select.ts";
+import type { SeriesOrder } from "./select.ts";
+import type { Labels } from "@finch/model";
+import { isAnywherePresent } from "./values.ts";
+import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
+
+const OPERATORS: ReadonlySet<string> = new Set<ReduceOperator>([
+  "sum",
+  "avg",
+  "min",
+  "max",
+  "count",
+  "group",
+  "stddev",
+  "stdvar",
+]);
+
+/** The aggregation, or undefined when it has to be done the plain way. */
+export async function aggregateStream(
+  evaluation: Evaluation,
+  grid: Grid,
+  expr: Aggregate,
+): Promise<readonly OutputSeries[] | undefined> {
+  if (!OPERATORS.has(expr.operator)) return undefined;
+  const inner = unwrapParens(expr.expr);
+  if (grid.steps > 1 && isStepInvariant(inner)) return undefined;
+  if (inner.kind === "selector") return await overSelector(evaluation, grid, expr, inner);
+  return inner.kind === "call" && isRangeCall(inner)
+    ? await overRangeCall(evaluation, grid, expr, inner)
+    : undefined;
+}
+
+async function overSelector(
+  evaluation: Evaluation,
+  grid: Grid,
+  expr: Aggregate,
+  selector: VectorSelector,
+): Promise<readonly OutputSeries[] | undefined> {
+  const selected = await loadSelected(evaluation, grid, selector, orderFor(expr));
+  if (selector.extended === "smoothed" || selected.series.some(hasHistograms)) return undefined;
+  const groups = new Groups(expr, grid.steps, new Grouping(expr));
+  await streamSelected(evaluation, selected, {
+    lends: true,
+    consume: (series) => groups.add(series),
+  });
+  return await groups.finish(evaluation, false);
+}
+
+async function overRangeCall(
+  evaluation: Evaluation,
+  grid: Grid,
+  expr: Aggregate,
+  call: Call,
+): Promise<readonly OutputSeries[] | undefined> {
+  const context = { evaluation, grid, expr: call };
+  const ranges = await rangesOfCall(context, orderFor(expr));
+  if (ranges.series.some(hasHistograms)) return undefined;
+  const loses = takesNameAway(call);
+  const isDelayed = evaluation.options.delayedNameRemoval;
+  // Series that differ in their names alone would become one.
+  if (loses && !isDelayed && !isOneMetric(ranges.series)) return undefined;
+  const grouping = new Grouping(expr, loses && !isDelayed ? NAME_LABELS : undefined);
+  const groups = new Groups(expr, grid.steps, grouping);
+  await streamRangeCall(context, ranges, {
+    lends: true,
+    consume: (series) => groups.add(series),
+  });
+  return await groups.finish(evaluation, loses && isDelayed);
+}
+
+/** Rounding makes sums depend on the order of their terms. */
+function orderFor({ operator }: Aggregate): SeriesOrder {
+  return ["count", "group", "max", "min"].includes(operator) ? "any" : "by-labels";
+}
+
+function hasHistograms({ histograms }: RangeSeries): boolean {
+  return histograms !== undefined;
+}
+
+/** Whether all series have one name, and no other labels that go with it. */
+function isOneMetric(series: readonly RangeSeries[]): boolean {
+  const name = series[0]?.labels.get("__name__");
+  return series.every(({ labels: { pairs } }) => {
+    let own = "";
+    // Sorted, so that what comes behind need not be looked at.
+    for (let i = 0; i < pairs.length && pairs[i]! <= "__unit__"; i += 2) {
+      if (pairs[i] === "__name__") own = pairs[i + 1]!;
+      else if (NAME_LABELS.has(pairs[i]!)) return false;
+    }
+    return own === name;
+  });
+}
+
+class Groups {
+  readonly #operator: ReduceOperator;
+  readonly #steps: number;
+  readonly #grouping: Grouping;
+  readonly #groups = new Map<string, { readonly labels: Labels; readonly reducer: Reducer }>();
+
+  constructor({ operator }: Aggregate, steps: number, grouping: Grouping) {
+    this.#operator = operator as ReduceOperator;
+    this.#steps = steps;
+    this.#grouping = grouping;
+  }
+
+  add(series: OutputSeries): void {
+    const key = this.#grouping.keyOf(series.labels);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      const labels = this.#grouping.labelsOf(series.labels);
+      group = { labels, reducer: createReducer(this.#operator, this.#steps) };
+      this.#groups.set(key, group);
+    }
+    group.reducer.add(series);
+  }
+
+  async finish(evaluation: Evaluation, dropName: boolean): Promise<readonly OutputSeries[]> {
+    const output: OutputSeries[] = [];
+    for (const { labels, reducer } of this.#groups.values()) {
+      const { values, present } = reducer.finish();
+      if (!isAnywherePresent(present)) continue;
+      output.push({ labels, dropName, values, present });
+      evaluation.spend(this.#steps);
+      if (evaluation.isBreathDue()) await evaluation.breathe();
+    }
+    return output;
+  }
+}
