@@ -3,51 +3,17 @@
  * needs root; elsewhere it is skipped.
  */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { closeSync, openSync, writeSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Labels } from "@finch/model";
 import { encodeRemoteWrite } from "@finch/wire";
 import { freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
 import type { FinchProcess } from "./finch-process.ts";
+import { fillDisk, mountSmallDisk } from "./small-disk.ts";
 
 const DISK_BYTES = 256 << 20;
 const RECOVERY_MS_MAX = 30_000;
-
-/** Mounts a tmpfs, or says why it cannot. */
-async function mountSmallDisk(): Promise<{ directory: string } | { skip: string }> {
-  if (process.getuid?.() !== 0) return { skip: "mounting a tmpfs needs root" };
-  const directory = await mkdtemp(join(tmpdir(), "finch-disk-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK_BYTES}`, "tmpfs", directory], {
-      stdio: "pipe",
-    });
-  } catch (error) {
-    await rm(directory, { recursive: true });
-    return { skip: `no tmpfs can be mounted here: ${(error as Error).message.split("\n")[0]!}` };
-  }
-  return { directory };
-}
-
-/** Writes until there is no room, down to the last byte that fits. */
-function fill(path: string): void {
-  const file = openSync(path, "w");
-  try {
-    for (let size = 1 << 20; size > 0;) {
-      try {
-        writeSync(file, Buffer.alloc(size, 1));
-      } catch (error) {
-        assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
-        size >>= 1;
-      }
-    }
-  } finally {
-    closeSync(file);
-  }
-}
 
 function send(finch: FinchProcess, n: number, nowMs: number): Promise<Response> {
   const labels = Labels.fromObject({ __name__: "disk_number" });
@@ -101,22 +67,17 @@ test(
   "a full disk answers 503 with Retry-After, keeps serving queries, and recovers",
   { timeout: 120_000 },
   async (t) => {
-    const disk = await mountSmallDisk();
-    if ("skip" in disk) return t.skip(disk.skip);
+    await using disk = await mountSmallDisk(DISK_BYTES);
     const { directory } = disk;
-    t.after(async () => {
-      execFileSync("umount", ["-l", directory]);
-      await rm(directory, { recursive: true });
-    });
+    if (directory === undefined) return t.skip(disk.skip);
     await writeIdleAgent(directory);
-    const finch = await startFinch(directory, await freePorts(), ["--log-level=error"]);
-    t.after(() => finch.kill());
+    await using finch = await startFinch(directory, await freePorts(), ["--log-level=error"]);
     const nowMs = Date.now();
     const ballast = join(directory, "ballast");
     assert.equal((await send(finch, 0, nowMs)).status, 204);
     assert.equal((await push(finch, 0, nowMs)).status, 204);
 
-    fill(ballast);
+    fillDisk(ballast);
     const acknowledged = [0, ...(await sendUntilRefused((n) => send(finch, n, nowMs)))];
     await sendUntilRefused((n) => push(finch, n, nowMs));
     assert.deepEqual(await storedNumbers(finch), acknowledged, "queries go on");
