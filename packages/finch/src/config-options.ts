@@ -7,6 +7,8 @@ import type { LogLevel } from "@finch/runtime";
 import { METRIC_OPTIONS } from "./config-metric-options.ts";
 import type { MetricOptions } from "./config-metric-options.ts";
 import { badValue, oneOf, parseSwitch } from "./config-values.ts";
+import { QUERY_OPTIONS } from "./query-options.ts";
+import type { QueryConfig } from "./query-options.ts";
 
 /** Where a listener listens; undefined when it is off. */
 export interface ListenAddress {
@@ -37,6 +39,7 @@ export interface FinchConfig {
   readonly multitenancy: boolean;
   /** Undefined: decided from the cgroup or the machine. */
   readonly memoryLimitBytes: number | undefined;
+  readonly query: QueryConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly metrics: MetricOptions;
   /** All of the above by option key, as the text it was given in or its default. */
@@ -123,6 +126,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     parse: parseMemoryLimit,
   },
   ...METRIC_OPTIONS,
+  ...QUERY_OPTIONS,
   {
     key: "log.level",
     placeholder: "LEVEL",

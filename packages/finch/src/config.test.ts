@@ -5,6 +5,8 @@ import { test } from "node:test";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import { parseConfig } from "./config.ts";
 import type { ConfigSources } from "./config.ts";
+import { divideMemory } from "./memory-budget.ts";
+import { queryLimits } from "./query-options.ts";
 
 const NOTHING: ConfigSources = { file: undefined, env: {}, flags: {} };
 const parseFile = (text: string) => parseConfig({ ...NOTHING, file: { name: "finch.yaml", text } });
@@ -21,6 +23,29 @@ test("no configuration at all is complete and loopback only", () => {
   });
   assert.equal(config.memoryLimitBytes, undefined);
   assert.deepEqual(config.log, { level: "info", format: "auto" });
+});
+
+test("queries are held to what is configured, and else to their share of the memory", () => {
+  const { query } = parseFile("query:\n  memory: 64MiB\n  timeout: 30s\n  workers: 3\n");
+  const budget = divideMemory(512 * 1024 * 1024);
+  const given = queryLimits(query, budget);
+  assert.equal(given.queryTimeoutMs, 30_000);
+  assert.equal(given.query.workersMax, 3);
+  assert.equal(given.query.engine.memoryTogetherBytesMax, 64 * 1024 * 1024);
+  assert.equal(given.query.engine.memoryBytesMax, 32 * 1024 * 1024);
+  const decided = queryLimits(parseConfig(NOTHING).query, budget);
+  assert.equal(decided.query.engine.memoryTogetherBytesMax, 128 * 1024 * 1024);
+  assert.ok(decided.query.workersMax >= 2);
+  const small = queryLimits(parseConfig(NOTHING).query, divideMemory(128 * 1024 * 1024));
+  assert.equal(small.query.workersMax, 1);
+  for (const text of [
+    "workers: 0",
+    "workers: 65",
+    "samples_max: auto",
+    "memory: 1KiB",
+    "timeout: 0s",
+  ])
+    assert.throws(() => parseFile(`query:\n  ${text}\n`), { code: "finch/bad-config" }, text);
 });
 
 test("flags win over the environment, the environment over the file", () => {

@@ -9,6 +9,7 @@ import { assembleMetricOptions } from "./config-metric-options.ts";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import type { ConfigOption, FinchConfig, ListenerName } from "./config-options.ts";
 import { LISTENER_NAMES } from "./config-options.ts";
+import { assembleQueryConfig } from "./query-options.ts";
 
 export interface ConfigSources {
   /** Text of finch.yaml with the name to show in messages. */
@@ -66,6 +67,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
     },
     multitenancy: value("multitenancy") as boolean,
     memoryLimitBytes: value("memory_limit") as number | undefined,
+    query: assembleQueryConfig(value),
     log: {
       level: value("log.level") as FinchConfig["log"]["level"],
       format: value("log.format") as FinchConfig["log"]["format"],

@@ -10,6 +10,10 @@ export interface MemoryBudget {
   readonly pendingBytesMax: number;
   /** Of request bodies held at once, for each listener. */
   readonly bodyBytesHeldMax: number;
+  /** Of samples and results of all PromQL queries. */
+  readonly queryBytesMax: number;
+  /** Of labels and other objects in all query workers. */
+  readonly queryHeapBytesMax: number;
 }
 
 const MIB = 1024 * 1024;
@@ -45,5 +49,7 @@ export function divideMemory(totalBytes: number): MemoryBudget {
     headBytesMax: within(1 / 8, 16, 256),
     pendingBytesMax: within(1 / 16, 8, 64),
     bodyBytesHeldMax: within(1 / 16, 16, 128),
+    queryBytesMax: within(1 / 4, 32, 4096),
+    queryHeapBytesMax: within(1 / 4, 64, 2048),
   };
 }

@@ -2,7 +2,6 @@
 import { availableParallelism, hostname } from "node:os";
 import { formatDuration } from "@finch/model";
 import type { ServerStatus } from "@finch/server";
-import { DEFAULT_METRICS_LIMITS } from "@finch/server";
 import type { FinchConfig } from "./config-options.ts";
 import { flagOf } from "./config-options.ts";
 
@@ -19,7 +18,7 @@ export function describeServer(
       ...Object.fromEntries(
         Object.entries(config.settings).map(([key, text]) => [flagOf(key).slice(2), text]),
       ),
-      ...prometheusFlags(kept),
+      ...prometheusFlags(config, kept),
     },
     workingDirectory: process.cwd(),
     hostname: hostname(),
@@ -31,11 +30,14 @@ export function describeServer(
 }
 
 /** Flags of Prometheus that clients look for, where Finch has the same. */
-function prometheusFlags(retention: string): Readonly<Record<string, string>> {
-  const { lookbackMs, queryTimeoutMs } = DEFAULT_METRICS_LIMITS;
+function prometheusFlags(
+  { query }: FinchConfig,
+  retention: string,
+): Readonly<Record<string, string>> {
   return {
-    "query.lookback-delta": formatDuration(lookbackMs),
-    "query.timeout": formatDuration(queryTimeoutMs),
+    "query.lookback-delta": formatDuration(query.lookbackMs),
+    "query.max-samples": String(query.samplesMax),
+    "query.timeout": formatDuration(query.timeoutMs),
     "storage.tsdb.retention.time": retention,
     "web.enable-remote-write-receiver": "true",
   };

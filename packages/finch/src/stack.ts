@@ -31,6 +31,7 @@ import { detectMemoryLimit, divideMemory } from "./memory-budget.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import { startOwnAgent } from "./own-agent.ts";
 import type { OwnAgent } from "./own-agent.ts";
+import { queryLimits } from "./query-options.ts";
 import { startProcessMetrics } from "./process-metrics.ts";
 import { describeServer } from "./server-status.ts";
 import { serveStaticFiles } from "./static-files.ts";
@@ -209,7 +210,11 @@ function createApis(
       store: stores.metrics,
       clock,
       log: log.child("server:metrics"),
-      limits: { ...DEFAULT_METRICS_LIMITS, ...config.metrics.limits },
+      limits: {
+        ...DEFAULT_METRICS_LIMITS,
+        ...config.metrics.limits,
+        ...queryLimits(config.query, budget),
+      },
       otlp: config.metrics.otlp,
       build,
       status,

@@ -37,7 +37,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   requestsMax: 512,
   bodyBytesHeldMax: 256 * 1024 * 1024,
   formBytesMax: 512 * 1024,
-  formParametersMax: 2000,
+  formParametersMax: 10_000,
   drainBytesMax: 64 * 1024 * 1024,
   drainMsMax: 2000,
   headersTimeoutMs: 15_000,

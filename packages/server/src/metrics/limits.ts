@@ -23,6 +23,10 @@ export interface QueryLimits {
   readonly workerHeapBytesMax: number;
   /** Queries that wait for a place, small and large ones apart; one more is 503. */
   readonly waitingMax: number;
+  /** UTF-16 units of a query's text; a longer one takes long to parse. */
+  readonly lengthMax: number;
+  /** Bytes of an answer, as estimated before it is sent; a client would choke on more. */
+  readonly resultBytesMax: number;
   readonly engine: EngineLimits;
 }
 
@@ -31,6 +35,8 @@ export const DEFAULT_QUERY_LIMITS: QueryLimits = {
   workerIdleMs: 300_000,
   workerHeapBytesMax: 256 * 1024 * 1024,
   waitingMax: 128,
+  lengthMax: 128 * 1024,
+  resultBytesMax: 256 * 1024 * 1024,
   engine: DEFAULT_ENGINE_LIMITS,
 };
 

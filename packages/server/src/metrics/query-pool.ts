@@ -219,7 +219,13 @@ export class QueryPool implements AsyncDisposable {
         const niceness = of.isLarge ? LARGE_NICENESS : 0;
         const { buffer: memory } = this.#memory;
         const thread: QueryThread = new QueryThread({
-          setup: { limits: query.engine, niceness, memory, slot },
+          setup: {
+            limits: query.engine,
+            resultBytesMax: query.resultBytesMax,
+            niceness,
+            memory,
+            slot,
+          },
           heapBytesMax: query.workerHeapBytesMax,
           turns,
           onFree: events.free,
@@ -277,7 +283,7 @@ class Run {
     return new FinchError(
       "timeout",
       "server/query-timeout",
-      `query timed out in ${place}: it may take ${seconds} s (--query-timeout, or the parameter timeout)`,
+      `query timed out in ${place} after ${seconds} s`,
     );
   }
 }

@@ -29,6 +29,8 @@ export interface QueryJob {
 /** What a worker is started with. */
 export interface WorkerSetup {
   readonly limits: EngineLimits;
+  /** As `QueryLimits` has it. */
+  readonly resultBytesMax: number;
   /** What queries of all workers hold, see `shared-memory.ts`, and the slot of this one. */
   readonly memory: SharedArrayBuffer;
   readonly slot: number;

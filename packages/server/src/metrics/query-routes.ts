@@ -16,6 +16,7 @@ import {
 } from "./parameters.ts";
 import type { QueryPool } from "./query-pool.ts";
 import type { QueryJob } from "./query-protocol.ts";
+import { withRemedy } from "./query-remedies.ts";
 
 export interface QueryContext {
   readonly pool: QueryPool;
@@ -104,6 +105,7 @@ async function evaluate(
   parameters: URLSearchParams,
   job: QueryJob,
 ): Promise<HttpReply> {
+  refuseLongQuery(job.query, limits.query.lengthMax);
   const asked = readDuration(parameters, "timeout") ?? limits.queryTimeoutMs;
   if (asked <= 0) throw badParameter("timeout", "give a positive duration");
   const timeoutMs = Math.min(asked, limits.queryTimeoutMs);
@@ -111,8 +113,16 @@ async function evaluate(
     const { body } = await pool.run(job, { signal, timeoutMs, source });
     return { status: 200, headers: { "content-type": "application/json" }, body };
   } catch (error) {
-    throw namePlace(error);
+    throw namePlace(withRemedy(error));
   }
+}
+
+function refuseLongQuery(query: string, lengthMax: number): void {
+  if (query.length <= lengthMax) return;
+  throw badParameter(
+    "query",
+    `it has ${query.length} characters, more than ${lengthMax}; the limit is set by query.length_max`,
+  );
 }
 
 /** Faults of the query text are faults of the parameter. */

@@ -11,6 +11,7 @@ import { CHUNKS_AHEAD, faultOf, plainFault } from "./query-protocol.ts";
 import type { FromWorker, QueryJob, ToWorker, WorkerSetup } from "./query-protocol.ts";
 import { RemoteSource } from "./remote-source.ts";
 import { writeAnswer } from "./result-json.ts";
+import { refuseLargeAnswer } from "./result-size.ts";
 import { openSlot } from "./shared-memory.ts";
 
 /** How the service speaks to the main thread. */
@@ -28,6 +29,7 @@ const UTF8 = new TextEncoder();
 
 export class QueryService {
   readonly #port: ServicePort;
+  readonly #setup: WorkerSetup;
   readonly #memory: SharedMemory;
   readonly #engine: Engine;
   readonly #symbols = new SymbolReceiver();
@@ -35,6 +37,7 @@ export class QueryService {
 
   constructor(port: ServicePort, clock: Clock, setup: WorkerSetup) {
     this.#port = port;
+    this.#setup = setup;
     this.#memory = openSlot(setup.memory, setup.slot);
     this.#engine = createEngine({
       clock,
@@ -81,6 +84,7 @@ export class QueryService {
       const result = await this.#evaluate(job, source, signal);
       // A slow reader keeps the result in memory.
       resultBytes = bytesOf(result);
+      refuseLargeAnswer(result, job.limit, this.#setup.resultBytesMax);
       this.#memory.add(resultBytes, 0);
       await this.#answer(id, result, { job, credit, signal });
     } catch (thrown) {

@@ -260,7 +260,7 @@ function lostFault(reason: LostReason, heapBytesMax: number): FinchError {
       return new FinchError(
         "unprocessable",
         "server/query-heap",
-        `the query needs more than the ${Math.round(heapBytesMax / 1048576)} MiB that a query worker has for labels and other objects: select fewer series, or raise --memory-limit`,
+        `the query needs more than the ${Math.round(heapBytesMax / 1048576)} MiB that a query worker has for labels and other objects: select fewer series`,
       );
     case "stuck":
       return new FinchError(
