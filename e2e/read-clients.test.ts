@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Labels } from "@finch/model";
-import { encodeRemoteWrite } from "@finch/wire";
+import { encodeRemoteWrite, encodeRemoteWrite2 } from "@finch/wire";
 import { freePort, freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
 import type { FinchProcess } from "./finch-process.ts";
 import { PROMETHEUS, PROMTOOL, runProgram, startPrometheus } from "./real-programs.ts";
@@ -94,6 +94,68 @@ void test("a real Prometheus evaluates over Finch by remote read", { skip }, asy
       assert.deepEqual(theirs, ours, query);
       const { result } = theirs.data as { readonly result: readonly object[] };
       assert.ok(result.length > 0, query);
+    }
+  });
+});
+
+/** Histograms that grow, a reset and a gauge among them. */
+async function writeHistograms(finch: FinchProcess): Promise<void> {
+  const list = Array.from({ length: 150 }, (_, i) => {
+    const n = i % 100;
+    return {
+      schema: 3,
+      resetHint: "unknown",
+      zeroThreshold: 0.001,
+      zeroCount: n,
+      count: 4 * n + 3,
+      sum: n / 3,
+      positive: { spans: Int32Array.of(-2, 2, 3, 1), counts: Float64Array.of(n, n + 1, n) },
+      negative: { spans: Int32Array.of(1, 1), counts: Float64Array.of(2) },
+      customBounds: new Float64Array(),
+    } as const;
+  });
+  const body = encodeRemoteWrite2([
+    {
+      labels: Labels.fromObject({ __name__: "latency", job: "web" }),
+      timestampsMs: Float64Array.from(list, (_, i) => END_MS - (149 - i) * STEP_MS),
+      values: Float64Array.from(list, ({ sum }) => sum),
+      histograms: new Map(list.entries()),
+    },
+  ]);
+  const reply = await fetch(`${finch.prometheusUrl}/api/v1/write`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+      "content-encoding": "snappy",
+    },
+    body: new Uint8Array(body),
+  });
+  assert.equal(reply.status, 204, await reply.text());
+}
+
+void test("native histograms come through remote read", { skip }, async (t) => {
+  await withFinch(async (finch, directory) => {
+    await writeHistograms(finch);
+    const port = await freePort();
+    const config = `remote_read: [{url: "${finch.prometheusUrl}/api/v1/read", read_recent: true}]\n`;
+    await using _ = await startPrometheus(directory, { config, port });
+    const base = `http://127.0.0.1:${port}`;
+    const build = await ask(base, "/api/v1/status/buildinfo", {});
+    if (Number.parseInt((build.data as { version: string }).version, 10) < 3) {
+      t.skip("Prometheus 2 computes histograms by other rules");
+      return;
+    }
+    for (const query of ["latency", "histogram_sum(latency)", "histogram_count(latency)"]) {
+      const parameters = {
+        query,
+        start: String((END_MS - 30 * 60_000) / 1000),
+        end: String(END_MS / 1000),
+        step: "15",
+      };
+      const theirs = await ask(base, "/api/v1/query_range", parameters);
+      assert.deepEqual(theirs, await ask(finch.prometheusUrl, "/api/v1/query_range", parameters));
+      const { result } = theirs.data as { readonly result: readonly object[] };
+      assert.equal(result.length, 1, query);
     }
   });
 });

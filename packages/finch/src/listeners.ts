@@ -1,10 +1,17 @@
 /** Which routes stand on which port of `finch up`, and how the ports are opened and closed together. */
 import { hostname } from "node:os";
-import { EXPOSITION_CONTENT_TYPE, formatMetricFamilies } from "@finch/runtime";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener, textReply } from "@finch/runtime/http";
-import type { GrpcMethod, HttpLimits, HttpRoute, Listener, Route } from "@finch/runtime/http";
+import type {
+  GrpcMethod,
+  HttpLimits,
+  HttpRequest,
+  HttpRoute,
+  Listener,
+  Route,
+} from "@finch/runtime/http";
 import type { BuildInfo } from "@finch/server";
+import { EXPOSITION_CONTENT_TYPES, formatExposition, negotiateExposition } from "@finch/wire";
 import { envOf, flagOf, LISTENER_NAMES, LISTENERS } from "./config-options.ts";
 import type { FinchConfig, ListenerName } from "./config-options.ts";
 import { createHostCheck } from "./host-check.ts";
@@ -101,12 +108,15 @@ function healthRoute(listeners: () => readonly Listener[]): HttpRoute {
   return { kind: "http", methods: ["GET"], path: "/healthz", faults: "text", handle };
 }
 
-/** `/metrics` in the text exposition format. */
+/** `/metrics` as text 0.0.4 or as OpenMetrics, by `Accept`. */
 export function metricsRoute(collect: () => Promise<readonly MetricFamily[]>): HttpRoute {
-  const handle = async () => ({
-    status: 200,
-    headers: { "content-type": EXPOSITION_CONTENT_TYPE },
-    body: formatMetricFamilies(await collect()),
-  });
+  const handle = async (request: HttpRequest) => {
+    const format = negotiateExposition(request.header("accept"));
+    return {
+      status: 200,
+      headers: { "content-type": EXPOSITION_CONTENT_TYPES[format] },
+      body: formatExposition(await collect(), format),
+    };
+  };
   return { kind: "http", methods: ["GET"], path: "/metrics", faults: "text", handle };
 }

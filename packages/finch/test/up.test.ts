@@ -89,6 +89,10 @@ test(
     await finch.until(/configuration was read again/);
 
     const figures = await (await fetch(`${url!}/metrics`)).text();
+    const accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
+    const open = await fetch(`${url!}/metrics`, { headers: { accept } });
+    assert.match(open.headers.get("content-type") ?? "", /^application\/openmetrics-text/);
+    assert.match(await open.text(), /\n# EOF\n$/);
     const documented = await readFile(
       join(import.meta.dirname, "../../../docs/reference/metrics.md"),
       "utf8",

@@ -7,7 +7,7 @@ export type { FileHandle, FileSystem } from "./file-system.ts";
 export { nodeFileSystem } from "./node-file-system.ts";
 export { createLogger, formatLogfmt, silentLogger } from "./log.ts";
 export type { LogEvent, LogFields, Logger, LogLevel, LogSink } from "./log.ts";
-export { EXPOSITION_CONTENT_TYPE, formatMetricFamilies, singleMetric } from "./metric-family.ts";
+export { singleMetric } from "./metric-family.ts";
 export type { MetricFamily, MetricSample } from "./metric-family.ts";
 export { runTasks, untilSignal } from "./task-group.ts";
 export type { SignalEmitter, Task } from "./task-group.ts";
