@@ -8,9 +8,16 @@ import { join } from "node:path";
 const MAIN = join(import.meta.dirname, "../src/main.ts");
 
 /** Every listener on a free port. */
-export const FREE_PORTS = ["ui", "health", "loki", "prometheus", "mimir", "agent"].flatMap(
-  (name) => [`--listen-${name}`, "127.0.0.1:0"],
-);
+export const FREE_PORTS = [
+  "ui",
+  "health",
+  "loki",
+  "prometheus",
+  "mimir",
+  "otlp-grpc",
+  "otlp-http",
+  "agent",
+].flatMap((name) => [`--listen-${name}`, "127.0.0.1:0"]);
 
 export interface Finished {
   readonly code: number | null;

@@ -45,6 +45,8 @@ test(
       "loki",
       "prometheus",
       "mimir",
+      "otlp_grpc",
+      "otlp_http",
       "agent",
     ]);
 
