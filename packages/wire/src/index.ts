@@ -13,6 +13,12 @@ export {
 } from "./federation-format.ts";
 export type { FederatedSample, FederationFormat, FederationOptions } from "./federation-format.ts";
 export { decompressBody } from "./content-encoding.ts";
+export { batchOfExposition } from "./exposition-batch.ts";
+export type { ExpositionBatchOptions } from "./exposition-batch.ts";
+export { decodeInfluxLines } from "./influx-line-decoder.ts";
+export type { InfluxOptions, InfluxResult } from "./influx-line-decoder.ts";
+export { SampleBatchBuilder } from "./sample-batch-builder.ts";
+export type { BatchLimits } from "./sample-batch-builder.ts";
 export { isLabelName, parseLabelString } from "./label-string.ts";
 export {
   DEFAULT_EXPOSITION_LIMITS,

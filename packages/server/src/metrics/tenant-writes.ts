@@ -13,10 +13,12 @@ import { ANONYMOUS, parseTenants } from "./tenant-id.ts";
 import { TENANTS_KEPT_MAX } from "./tenant-routes.ts";
 import { scopeStore } from "./tenant-store.ts";
 import { createIngestCounters, createMetricIngest, ingestFamilies } from "./write-ingest.ts";
+import { createInfluxRoutes } from "./write-influx.ts";
 import { WriteMeter } from "./write-meter.ts";
 import { createOtlpMetrics } from "./write-otlp.ts";
 import type { OtlpMetrics } from "./write-otlp.ts";
 import { createRemoteWriteRoutes } from "./write-routes.ts";
+import { createTextRoutes } from "./write-text.ts";
 
 /** Whose series routes work on. */
 export interface SeriesSpace {
@@ -95,7 +97,12 @@ export class TenantWrites {
     const counters = this.#counters;
     const ingest = createMetricIngest({ store: meter.meter(store), clock, limits, counters });
     const otlp = createOtlpMetrics({ ingest, clock, limits, options });
-    const routes = [...createRemoteWriteRoutes({ ingest, limits, log }), ...otlp.routes];
+    const routes = [
+      ...createRemoteWriteRoutes({ ingest, limits, log }),
+      ...otlp.routes,
+      ...createInfluxRoutes({ ingest, clock, limits }),
+      ...createTextRoutes({ ingest, clock, limits }),
+    ];
     return { routes, otlp, meter };
   }
 }

@@ -16,7 +16,6 @@ import type {
 import {
   decodeOtlpMetrics,
   decodeOtlpMetricsJson,
-  decompressBody,
   DEFAULT_OTLP_LIMITS,
   DEFAULT_REMOTE_WRITE_LIMITS,
   encodeOtlpResponse,
@@ -34,6 +33,7 @@ import type {
 import type { MetricsLimits } from "./limits.ts";
 import type { OtlpOptions } from "./otlp-options.ts";
 import { DEFAULT_DELTA_LIMITS, DeltaSums } from "./write-deltas.ts";
+import { readEncodedBody } from "./write-body.ts";
 import type { MetricIngest } from "./write-ingest.ts";
 
 export interface OtlpContext {
@@ -98,8 +98,7 @@ export function createOtlpMetrics(context: OtlpContext): OtlpMetrics {
         `unsupported content type: ${request.header("content-type")}, supported: [${JSON_TYPE}, ${PROTOBUF}]`,
       );
     }
-    const sent = await request.readBody(limits.writeBytesMax);
-    const body = decompress(sent, request.header("content-encoding"), decoding.decodedBytesMax);
+    const body = await readEncodedBody(request, limits);
     const decode = encoding === "json" ? decodeOtlpMetricsJson : decodeOtlpMetrics;
     const partial = await take(decode(body, decoding));
     return {
@@ -159,18 +158,6 @@ function translationOf({ limits, options }: OtlpContext): Omit<OtlpTranslation, 
     limits: DEFAULT_REMOTE_WRITE_LIMITS,
     lookbackMs: limits.lookbackMs,
   };
-}
-
-function decompress(body: Uint8Array, encoding: string, sizeMax: number): Uint8Array {
-  const name = encoding.trim().toLowerCase();
-  if (name === "" || name === "identity") return body;
-  if (name === "gzip" || name === "zstd" || name === "deflate")
-    return decompressBody(body, name, sizeMax);
-  throw new FinchError(
-    "unsupported-media",
-    "server/otlp-media",
-    `unsupported compression: ${name}. Only "gzip", "zstd", "deflate" or no compression supported`,
-  );
 }
 
 function encodingOf(contentType: string): OtlpEncoding | undefined {
