@@ -26,6 +26,7 @@ import { countPresent, emptySeries, FLOAT, makeGrid, withHistogramsOf } from "./
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
 import { WindowCache } from "./window-cache.ts";
 import type { Windows } from "./window-cache.ts";
+import { SampleCounter } from "./sample-counter.ts";
 import { slideWindows, widestWindow } from "./window.ts";
 import type { RangeFunction, WindowInput } from "./window.ts";
 
@@ -101,6 +102,8 @@ export interface Ranges {
   readonly ends: Float64Array;
   readonly windowMs: number;
   readonly rangeMs: number;
+  /** What a subquery looked at below its result, when samples are counted. */
+  readonly counted?: SampleCounter | undefined;
 }
 
 export async function evaluateRangeCall(context: CallContext): Promise<readonly OutputSeries[]> {
@@ -168,6 +171,7 @@ export async function streamRangeCall(
     const series = isSteady ? loaded : withoutStale(loaded);
     const { labels, dropName, histograms } = series;
     const windows = cache.windowsOf(series.timestampsMs);
+    evaluation.counter?.countWindows(windows, histograms);
     const metric = metricOf(labels);
     notes.metric = metric;
     if (lends) lent.present.fill(0);
@@ -315,6 +319,7 @@ export async function evaluateAbsentOverTime(context: CallContext): Promise<Uint
   for (const one of series) {
     const { timestampsMs } = withoutStale(one);
     slideWindows(timestampsMs, ends, windowMs, bounds);
+    evaluation.counter?.countWindows(bounds, undefined);
     for (let step = 0; step < grid.steps; step++)
       if (bounds.last[step]! > bounds.first[step]!) absent[step] = 0;
     if (evaluation.isBreathDue()) await evaluation.breathe();
@@ -346,8 +351,8 @@ export async function evaluateRangeVector(
   const { rangeMs } = node;
   if (node.kind === "subquery") {
     const references = referenceTimes(evaluation, grid, node);
-    const series = await evaluateSubquery(evaluation, node, references);
-    return { series, references, ends: references, windowMs: rangeMs, rangeMs };
+    const { series, counted } = await evaluateSubquery(evaluation, node, references);
+    return { series, counted, references, ends: references, windowMs: rangeMs, rangeMs };
   }
   const references = referenceTimes(evaluation, grid, node.selector);
   const series = await loadRange(evaluation, node, references, order);
@@ -364,7 +369,7 @@ async function evaluateSubquery(
   evaluation: Evaluation,
   node: Subquery,
   references: Float64Array,
-): Promise<readonly RangeSeries[]> {
+): Promise<Pick<Ranges, "series" | "counted">> {
   const { limits, subqueryStepMs } = evaluation.options;
   const stepMs = node.stepMs ?? subqueryStepMs;
   const startMs = (Math.floor((references[0]! - node.rangeMs) / stepMs) + 1) * stepMs;
@@ -374,11 +379,16 @@ async function evaluateSubquery(
       `subquery would be evaluated at ${inner.steps} steps, more than ${limits.stepsMax}: use a coarser step or a shorter range`,
     );
   }
-  if (inner.steps <= 0) return [];
+  if (inner.steps <= 0) return { series: [] };
   const output: RangeSeries[] = [];
   const times = new Float64Array(inner.steps);
   for (let step = 0; step < inner.steps; step++) times[step] = startMs + step * stepMs;
-  for (const series of await evaluation.vector(inner, node.expr)) {
+  const { counter } = evaluation;
+  const counted = counter && new SampleCounter(inner.steps);
+  evaluation.counter = counted;
+  const result = await evaluation.vector(inner, node.expr);
+  evaluation.counter = counter;
+  for (const series of result) {
     const { labels, dropName, values, present } = series;
     const histograms = series.histograms?.map(withoutHint);
     const count = countPresent(present);
@@ -388,7 +398,7 @@ async function evaluateSubquery(
       output.push({ labels, dropName, ...pickPresent(times, { ...series, histograms }, count) });
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
-  return output;
+  return { series: output, counted };
 }
 
 /** Hints are about a sample and the one before it, which a subquery may leave out or repeat. */

@@ -25,6 +25,7 @@ import { resolveDurations } from "./resolve-durations.ts";
 import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
 import type { ElementsResult, InstantResult, MatrixResult, QueryReport } from "./results.ts";
 import { withoutStale } from "./select.ts";
+import { SampleCounter } from "./sample-counter.ts";
 import type { SeriesSource } from "./source.ts";
 import { makeGrid } from "./values.ts";
 import type { Grid, Value } from "./values.ts";
@@ -54,6 +55,8 @@ export interface InstantQuery {
   readonly query: string;
   readonly timeMs: number;
   readonly lookbackMs?: number | undefined;
+  /** Count the samples each step looks at; costs a little for each of them. */
+  readonly countSamples?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -64,6 +67,8 @@ export interface RangeQuery {
   readonly endMs: number;
   readonly stepMs: number;
   readonly lookbackMs?: number | undefined;
+  /** Count the samples each step looks at; costs a little for each of them. */
+  readonly countSamples?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -207,6 +212,7 @@ async function run<T extends object>(
     endMs,
     signal,
   });
+  if (request.countSamples === true) evaluation.counter = new SampleCounter(grid.steps);
   try {
     signal.throwIfAborted();
     const result = await answer(evaluation, resolved, grid);
@@ -221,7 +227,7 @@ async function run<T extends object>(
       ...result,
       warnings: annotations.warnings,
       infos: annotations.infos,
-      statistics: { series, samples, samplesPeak, bytesPeak, timeMs },
+      statistics: { series, samples, samplesPeak, bytesPeak, counted: evaluation.counter, timeMs },
     };
   } catch (error) {
     throw signal.aborted ? abortError(signal.reason) : error;
@@ -264,11 +270,18 @@ async function evaluateInstant(
       node.kind === "matrix" || node.kind === "subquery",
       "range vectors come from selectors and subqueries",
     );
-    const { series, references } = await evaluateRangeVector(evaluation, grid, node);
-    return {
-      type: "matrix",
-      series: await cutRange(evaluation, series.map(withoutStale), references[0]!, node.rangeMs),
-    };
+    const ranges = await evaluateRangeVector(evaluation, grid, node);
+    const { series, references, counted } = ranges;
+    const matrix = series.map(withoutStale);
+    const cut = await cutRange(evaluation, matrix, references[0]!, node.rangeMs);
+    if (counted === undefined)
+      for (const { values, histograms } of cut)
+        evaluation.counter?.countWindows(
+          { first: Int32Array.of(0), last: Int32Array.of(values.length) },
+          histograms,
+        );
+    else evaluation.counter?.countAtFirst(counted);
+    return { type: "matrix", series: cut };
   }
   const value = await evaluation.evaluate(grid, expr);
   switch (value.kind) {

@@ -11,6 +11,7 @@ import type { Evaluation } from "./evaluation.ts";
 import { scaleHistogram } from "./histogram-arithmetic.ts";
 import { isStepInvariant } from "./plan.ts";
 import { evaluateSelector } from "./select.ts";
+import { SampleCounter } from "./sample-counter.ts";
 import { mergeSameLabels } from "./values.ts";
 import type { Grid, OutputSeries, ScalarValue, Value, VectorValue } from "./values.ts";
 
@@ -26,7 +27,11 @@ export async function evaluate(evaluation: Evaluation, grid: Grid, expr: Expr): 
 async function evaluateOnce(evaluation: Evaluation, grid: Grid, expr: Expr): Promise<Value> {
   const isWorthIt = expr.kind !== "number" && expr.kind !== "string" && expr.kind !== "paren";
   if (isWorthIt && grid.steps > 1 && isStepInvariant(expr)) {
+    const { counter } = evaluation;
+    evaluation.counter = counter && new SampleCounter(1);
     const once = await evaluateNode(evaluation, { ...grid, steps: 1 }, expr);
+    if (evaluation.counter !== undefined) counter?.countAtEvery(evaluation.counter);
+    evaluation.counter = counter;
     return await spread(evaluation, once, grid.steps);
   }
   return await evaluateNode(evaluation, grid, expr);

@@ -12,6 +12,7 @@ import type { EngineLimits } from "./limits.ts";
 import type { Breather } from "./pace.ts";
 import { QueryMemory } from "./query-memory.ts";
 import type { SharedMemory } from "./query-memory.ts";
+import type { SampleCounter } from "./sample-counter.ts";
 import type { SeriesSource } from "./source.ts";
 import type { Grid, OutputSeries, RangeSeries, Value } from "./values.ts";
 
@@ -24,6 +25,8 @@ export interface QueryStatistics {
   /** The most samples, and bytes of columns, held at a time. */
   readonly samplesPeak: number;
   readonly bytesPeak: number;
+  /** Samples looked at, by step; when asked for. */
+  readonly counted?: SampleCounter | undefined;
   /** Time by stage, in milliseconds; `evaluate` includes breaths taken for others. */
   readonly timeMs: { readonly parse: number; readonly select: number; readonly evaluate: number };
 }
@@ -76,6 +79,8 @@ export class Evaluation implements Breather {
   readonly memory: QueryMemory;
   /** What selectors of this query loaded, by selector and time. */
   readonly selections = new Map<string, Selection>();
+  /** Counts samples while it is there. */
+  counter: SampleCounter | undefined;
   seriesRead = 0;
   samplesRead = 0;
   selectMs = 0;

@@ -128,7 +128,10 @@ export async function streamSelected(
       const scan = series.histograms ? scanSmoothedHistograms : scanSmoothed;
       found = scan(series, times, out, notes);
     } else found = (series.histograms ? scanHistograms : scanLookback)(series, times, out);
-    if (found > 0) consume(out, found);
+    if (found > 0) {
+      evaluation.counter?.countInstants(out);
+      consume(out, found);
+    }
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
 }

@@ -35,7 +35,7 @@ export function describeFeatures(options: {
       fill: false,
       fill_left: false,
       fill_right: false,
-      per_step_stats: false,
+      per_step_stats: true,
       smoothed: false,
       type_and_unit_labels: false,
     },

@@ -13,6 +13,9 @@ export interface MetricsLimits extends WriteLimits {
   readonly query: QueryLimits;
 }
 
+/** Characters of a query that is only formatted or parsed, which the main thread does. */
+export const SYNTAX_LENGTH_MAX = 16 * 1024;
+
 /** Of the threads that evaluate queries, and of what runs in them. */
 export interface QueryLimits {
   /** Threads; half of them for small queries, which never wait for large ones. With one, both share it. */

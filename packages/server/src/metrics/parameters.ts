@@ -6,6 +6,9 @@ import { FinchError } from "@finch/runtime";
 import type { LabelScope } from "@finch/store";
 import { distinctSelectors } from "../label-lists.ts";
 
+/** Characters of all selectors of a request, which are parsed at once. Without it their patterns would take seconds. */
+const SELECTORS_LENGTH_MAX = 64 * 1024;
+
 /** Times that stand for "no bound" in label queries: the range of a JavaScript date. */
 const OPEN_START_MS = -8_640_000_000_000_000;
 const OPEN_END_MS = 8_640_000_000_000_000;
@@ -16,6 +19,13 @@ export function badParameter(name: string, message: string): FinchError {
     "server/bad-parameter",
     `invalid parameter "${name}": ${message}`,
   );
+}
+
+/** Refuses a text that takes too long to parse; `option` is what sets the limit, if anything does. */
+export function refuseLongQuery(query: string, lengthMax: number, option?: string): void {
+  if (query.length <= lengthMax) return;
+  const remedy = option === undefined ? "" : `; the limit is set by ${option}`;
+  throw badParameter("query", `it has ${query.length} characters, more than ${lengthMax}${remedy}`);
 }
 
 /** Runs `read`; an `invalid` fault of it becomes one of the parameter, any other fault stays what it is. */
@@ -91,7 +101,15 @@ export function readSignedLimit(parameters: URLSearchParams, name: string): numb
 
 /** Selections of `match[]`; each must be able to miss an unlabelled series, as in Prometheus. */
 export function readSelectors(parameters: URLSearchParams): readonly (readonly Matcher[])[] {
-  return distinctSelectors(parameters.getAll("match[]")).map((text) => {
+  const selectors = distinctSelectors(parameters.getAll("match[]"));
+  const length = selectors.reduce((sum, text) => sum + text.length, 0);
+  if (length > SELECTORS_LENGTH_MAX) {
+    throw badParameter(
+      "match[]",
+      `the selectors have ${length} characters together, more than ${SELECTORS_LENGTH_MAX}`,
+    );
+  }
+  return selectors.map((text) => {
     const matchers = parseMetricSelector(text);
     if (matchers.some((matcher) => !matcher.matches(""))) return matchers;
     throw new FinchError(

@@ -49,7 +49,15 @@ function openPool(source: SeriesSource, replace: Partial<QueryLimits> = {}): Que
 
 function job(query: string, replace: Partial<QueryJob> = {}): QueryJob {
   const range = { startMs: END_MS / 2, endMs: END_MS, stepMs: 15_000 };
-  return { kind: "range", query, ...range, lookbackMs: 300_000, limit: 0, ...replace };
+  return {
+    kind: "range",
+    query,
+    ...range,
+    lookbackMs: 300_000,
+    limit: 0,
+    statistics: "none",
+    ...replace,
+  };
 }
 
 async function ask(

@@ -186,8 +186,9 @@ export class QueryPool implements AsyncDisposable {
     for (let isSecond = false; ; isSecond = true) {
       run.isEvaluating = false;
       try {
-        const { job, source } = run;
-        return await lane.run(expectedMs, { job, source, signal, onStart, onSamples });
+        const { job, source, sinceMs: queuedSinceMs } = run;
+        const request = { job, source, queuedSinceMs, signal, onStart, onSamples };
+        return await lane.run(expectedMs, request);
       } catch (thrown) {
         const isLost = thrown instanceof FinchError && thrown.code === WORKER_LOST;
         if (!isLost || isSecond || signal.aborted) throw thrown;
@@ -247,6 +248,7 @@ class Run {
   readonly job: QueryJob;
   readonly source: SeriesSource;
   isEvaluating = false;
+  readonly sinceMs = performance.now();
   readonly #stop = new AbortController();
   readonly #caller: AbortSignal;
   readonly #timer: NodeJS.Timeout;

@@ -24,6 +24,8 @@ export interface QueryJob {
   readonly lookbackMs: number;
   /** Series or elements answered; 0: all. */
   readonly limit: number;
+  /** Whether the answer tells what the query did, and at each step. */
+  readonly statistics: "none" | "summary" | "each-step";
 }
 
 /** What a worker is started with. */
@@ -63,7 +65,13 @@ export interface PlainFault {
 
 /** `id` is the query's; `selection` counts those of one query. */
 export type ToWorker =
-  | { readonly kind: "run"; readonly id: number; readonly job: QueryJob }
+  | {
+      readonly kind: "run";
+      readonly id: number;
+      readonly job: QueryJob;
+      /** Time it waited for a place. */
+      readonly queuedMs: number;
+    }
   | { readonly kind: "cancel"; readonly id: number; readonly fault: PlainFault }
   | {
       readonly kind: "series";

@@ -5,6 +5,7 @@ import { FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import { SYNTAX_LENGTH_MAX } from "./limits.ts";
 import type { MetricsLimits } from "./limits.ts";
 import {
   badParameter,
@@ -13,6 +14,7 @@ import {
   readLimit,
   readRequiredTime,
   readTime,
+  refuseLongQuery,
 } from "./parameters.ts";
 import type { QueryPool } from "./query-pool.ts";
 import type { QueryJob } from "./query-protocol.ts";
@@ -41,7 +43,9 @@ export function queryRoutes(context: QueryContext): readonly HttpRoute[] {
     route("/api/v1/query_range", (request) => answerRange(context, request)),
     route("/api/v1/format_query", async (request) => {
       const parameters = await request.readParameters();
-      const expr = inParameter("query", () => parseQuery(parameters.get("query") ?? ""));
+      const query = parameters.get("query") ?? "";
+      refuseLongQuery(query, SYNTAX_LENGTH_MAX);
+      const expr = inParameter("query", () => parseQuery(query));
       return jsonReply(200, { status: "success", data: formatQueryLines(expr) });
     }),
   ];
@@ -60,6 +64,7 @@ async function answerInstant(context: QueryContext, request: HttpRequest): Promi
     ...range,
     lookbackMs,
     limit,
+    statistics: readStatistics(parameters),
   });
 }
 
@@ -95,6 +100,7 @@ async function answerRange(context: QueryContext, request: HttpRequest): Promise
     stepMs,
     lookbackMs,
     limit,
+    statistics: readStatistics(parameters),
   });
 }
 
@@ -105,7 +111,7 @@ async function evaluate(
   parameters: URLSearchParams,
   job: QueryJob,
 ): Promise<HttpReply> {
-  refuseLongQuery(job.query, limits.query.lengthMax);
+  refuseLongQuery(job.query, limits.query.lengthMax, "query.length_max");
   const asked = readDuration(parameters, "timeout") ?? limits.queryTimeoutMs;
   if (asked <= 0) throw badParameter("timeout", "give a positive duration");
   const timeoutMs = Math.min(asked, limits.queryTimeoutMs);
@@ -117,13 +123,6 @@ async function evaluate(
   }
 }
 
-function refuseLongQuery(query: string, lengthMax: number): void {
-  if (query.length <= lengthMax) return;
-  throw badParameter(
-    "query",
-    `it has ${query.length} characters, more than ${lengthMax}; the limit is set by query.length_max`,
-  );
-}
 
 /** Faults of the query text are faults of the parameter. */
 function namePlace(error: unknown): unknown {
@@ -132,6 +131,12 @@ function namePlace(error: unknown): unknown {
   return new FinchError(error.kind, error.code, `invalid parameter "query": ${error.message}`, {
     cause: error,
   });
+}
+
+/** Any text asks for a summary, `all` for the figures of each step as well. */
+function readStatistics(parameters: URLSearchParams): QueryJob["statistics"] {
+  const text = parameters.get("stats") ?? "";
+  return text === "" ? "none" : text === "all" ? "each-step" : "summary";
 }
 
 function readLookback(parameters: URLSearchParams, limits: MetricsLimits): number {

@@ -9,6 +9,7 @@ import type { Clock } from "@finch/runtime";
 import { SymbolReceiver } from "./label-symbols.ts";
 import { CHUNKS_AHEAD, faultOf, plainFault } from "./query-protocol.ts";
 import type { FromWorker, QueryJob, ToWorker, WorkerSetup } from "./query-protocol.ts";
+import { describeStatistics } from "./query-report.ts";
 import { RemoteSource } from "./remote-source.ts";
 import { writeAnswer } from "./result-json.ts";
 import { refuseLargeAnswer } from "./result-size.ts";
@@ -18,6 +19,8 @@ import { openSlot } from "./shared-memory.ts";
 export interface ServicePort {
   post(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
+
+type RunMessage = ToWorker & { readonly kind: "run" };
 
 interface Running {
   readonly source: RemoteSource;
@@ -51,7 +54,7 @@ export class QueryService {
     const running = this.#running.get(message.id);
     switch (message.kind) {
       case "run":
-        void this.#run(message.id, message.job);
+        void this.#run(message);
         break;
       case "cancel":
         running?.canceled.abort(faultOf(message.fault));
@@ -73,7 +76,7 @@ export class QueryService {
     }
   }
 
-  async #run(id: number, job: QueryJob): Promise<void> {
+  async #run({ id, job, queuedMs }: RunMessage): Promise<void> {
     const canceled = new AbortController();
     const source = new RemoteSource(id, this.#port);
     const credit = new Credit(CHUNKS_AHEAD);
@@ -86,7 +89,7 @@ export class QueryService {
       resultBytes = bytesOf(result);
       refuseLargeAnswer(result, job.limit, this.#setup.resultBytesMax);
       this.#memory.add(resultBytes, 0);
-      await this.#answer(id, result, { job, credit, signal });
+      await this.#answer(id, result, { job, queuedMs, credit, signal });
     } catch (thrown) {
       if (thrown instanceof AssertionFailure) {
         // A bug ends the thread, and with it this query; the main thread starts another.
@@ -105,7 +108,8 @@ export class QueryService {
 
   #evaluate(job: QueryJob, source: RemoteSource, signal: AbortSignal): Promise<InstantResult> {
     const { query, startMs, endMs, stepMs, lookbackMs } = job;
-    const shared = { source, query, lookbackMs, signal };
+    const countSamples = job.statistics !== "none";
+    const shared = { source, query, lookbackMs, signal, countSamples };
     return job.kind === "instant"
       ? this.#engine.instantQuery({ ...shared, timeMs: startMs })
       : this.#engine.rangeQuery({ ...shared, startMs, endMs, stepMs });
@@ -115,12 +119,18 @@ export class QueryService {
   async #answer(
     id: number,
     result: InstantResult,
-    to: { readonly job: QueryJob; readonly credit: Credit; readonly signal: AbortSignal },
+    to: {
+      readonly job: QueryJob;
+      readonly queuedMs: number;
+      readonly credit: Credit;
+      readonly signal: AbortSignal;
+    },
   ): Promise<void> {
     const { series, samples, bytesPeak, timeMs } = result.statistics;
     let answerBytes = 0;
     let held: Uint8Array<ArrayBuffer> | undefined;
-    for (const text of writeAnswer(result, to.job.limit)) {
+    const statistics = describeStatistics(result.statistics, to.job, to.queuedMs);
+    for (const text of writeAnswer(result, to.job.limit, statistics)) {
       if (held !== undefined) {
         this.#port.post({ kind: "answer", id, bytes: held }, [held.buffer]);
         await to.credit.take();

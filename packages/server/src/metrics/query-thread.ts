@@ -46,6 +46,7 @@ export interface ThreadRequest {
   /** Aborts with the fault to answer. */
   readonly signal: AbortSignal;
   readonly onStart: () => void;
+  readonly queuedSinceMs: number;
   /** Told of the samples of every batch that was read. */
   readonly onSamples: (samples: number) => void;
 }
@@ -122,7 +123,8 @@ export class QueryThread {
       };
       this.#queries.set(id, query);
       request.onStart();
-      this.#post({ kind: "run", id, job });
+      const queuedMs = performance.now() - request.queuedSinceMs;
+      this.#post({ kind: "run", id, job, queuedMs });
       if (signal.aborted) onAbort();
       else signal.addEventListener("abort", onAbort, { once: true });
     });

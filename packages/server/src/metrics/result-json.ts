@@ -17,8 +17,12 @@ const REMARKS_TOLD_MAX = 10;
 
 export const LIMIT_WARNING = "results truncated due to limit";
 
-/** The envelope around an engine's answer; more than `limit` elements (0: no limit) are cut with a warning. */
-export function* writeAnswer(answer: InstantResult, limit: number): Generator<string> {
+/** The envelope around an engine's answer, with `statistics` beside the result if there are any; more than `limit` elements (0: no limit) are cut with a warning. */
+export function* writeAnswer(
+  answer: InstantResult,
+  limit: number,
+  statistics?: object,
+): Generator<string> {
   let chunk = `{"status":"success","data":{"resultType":"${answer.type}","result":`;
   let isCut = false;
   switch (answer.type) {
@@ -55,7 +59,7 @@ export function* writeAnswer(answer: InstantResult, limit: number): Generator<st
   const told = tellRemarks(answer.warnings, "warning");
   const warnings = isCut ? [...told, LIMIT_WARNING] : told;
   const infos = tellRemarks(answer.infos, "info");
-  chunk += "}";
+  chunk += statistics === undefined ? "}" : `,"stats":${JSON.stringify(statistics)}}`;
   if (warnings.length > 0) chunk += `,"warnings":${JSON.stringify(warnings)}`;
   if (infos.length > 0) chunk += `,"infos":${JSON.stringify(infos)}`;
   yield `${chunk}}`;
