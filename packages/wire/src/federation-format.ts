@@ -54,7 +54,8 @@ export function* formatFederation(
   options: FederationOptions,
 ): Generator<string | Uint8Array> {
   for (const family of familiesOf(samples, format)) {
-    yield format === "text" ? formatFamily(family, options) : encodeFamily(family, options);
+    if (format === "text") yield* formatFamily(family, options);
+    else yield encodeFamily(family, options);
   }
 }
 
@@ -110,7 +111,10 @@ function escapeName(name: string, odd: RegExp): string {
   return /^[0-9]/.test(escaped) ? `_${escaped.slice(1)}` : escaped;
 }
 
-function formatFamily(family: Family, options: FederationOptions): string {
+/** Characters gathered before a chunk is handed on. */
+const CHUNK_LENGTH = 48 * 1024;
+
+function* formatFamily(family: Family, options: FederationOptions): Generator<string> {
   const name = options.allowUtf8 ? family.name : escapeName(family.name, PLAIN_METRIC);
   const isPlain = escapeName(name, PLAIN_METRIC) === name;
   const type = family.type === "gauge_histogram" ? "gaugehistogram" : family.type;
@@ -135,8 +139,11 @@ function formatFamily(family: Family, options: FederationOptions): string {
       line("_sum", histogram.sum);
       line("_count", histogram.count);
     }
+    if (text.length < CHUNK_LENGTH) continue;
+    yield text;
+    text = "";
   }
-  return text;
+  yield text;
 }
 
 function quoteName(name: string): string {

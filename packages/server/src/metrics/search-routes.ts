@@ -2,6 +2,7 @@
  * `search/metric_names`, `search/label_names` and `search/label_values` of Prometheus' HTTP API, for fields that complete while someone types.
  * Answers are lines of JSON: batches of results, then one line that closes the answer.
  */
+import { setImmediate } from "node:timers/promises";
 import { FinchError } from "@finch/runtime";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import type { LabelScope } from "@finch/store";
@@ -17,6 +18,8 @@ const TERMS_MAX = 32;
 /** Results of one request, and of one line. */
 const LIMIT_MAX = 10_000;
 const LIMIT_DEFAULT = 100;
+/** Texts scored before other work has its turn; some milliseconds. */
+const TEXTS_AT_ONCE = 2_000;
 /** How far back names are looked for when `start` is not given. */
 const WINDOW_MS = 3_600_000;
 
@@ -97,11 +100,7 @@ async function answerSearch(context: ReadContext, search: Search): Promise<HttpR
     signal: request.signal,
   };
   const all = await uniteLists(readLists(reads, scopes, search.list));
-  const found: Found[] = [];
-  for (const text of all) {
-    const score = scorer(text);
-    if (score !== undefined) found.push({ text, score });
-  }
+  const found = await findAll(all, scorer, request.signal);
   sortFound(found, order);
   const told = found
     .slice(0, limit)
@@ -111,6 +110,23 @@ async function answerSearch(context: ReadContext, search: Search): Promise<HttpR
     headers: { "content-type": "application/x-ndjson; charset=utf-8" },
     body: writeLines(told, { batchSize, hasMore: found.length > limit }),
   };
+}
+
+/** Those that fit, in turns with other work: a label may have a million values. */
+async function findAll(
+  texts: readonly string[],
+  scorer: ReturnType<typeof createScorer>,
+  signal: AbortSignal,
+): Promise<Found[]> {
+  const found: Found[] = [];
+  for (const [index, text] of texts.entries()) {
+    const score = scorer(text);
+    if (score !== undefined) found.push({ text, score });
+    if (index % TEXTS_AT_ONCE !== TEXTS_AT_ONCE - 1) continue;
+    await setImmediate();
+    signal.throwIfAborted();
+  }
+  return found;
 }
 
 async function* writeLines(

@@ -2,6 +2,7 @@
  * Counts series by metric name and by label, for those who look for what makes a store large. Series are read one metric at a time, so that no more
  * labels are in memory than the largest metric has.
  */
+import { setImmediate } from "node:timers/promises";
 import { createMatcher } from "@finch/model";
 import type { Labels } from "@finch/model";
 import type { LabelScope, MetricStore } from "@finch/store";
@@ -10,6 +11,9 @@ import type { LabelReads } from "../label-lists.ts";
 
 /** Different texts counted at once; when there are more, those seen least are forgotten, and the largest counts stay right within the smallest. */
 const COUNTED_MAX = 200_000;
+
+/** Series visited before other work has its turn; some milliseconds. */
+const SERIES_AT_ONCE = 5_000;
 
 export interface Count {
   readonly name: string;
@@ -56,7 +60,10 @@ export function topCounts(
     .slice(0, limit);
 }
 
-/** Calls `visit` with the series of each metric in the scope, one metric after the other. Series without a name come first. */
+/**
+ * Calls `visit` with the series of each metric in the scope, one metric after the other and of a large one some at a time, in turns with other
+ * work. Series without a name come first.
+ */
 export async function visitSeries(
   store: MetricStore,
   scope: LabelScope,
@@ -73,5 +80,11 @@ export async function visitSeries(
     metric: one.metric,
     series: await store.series(one),
   }));
-  for await (const { metric, series } of lists) if (series.length > 0) visit(metric, series);
+  for await (const { metric, series } of lists) {
+    for (let from = 0; from < series.length; from += SERIES_AT_ONCE) {
+      visit(metric, series.slice(from, from + SERIES_AT_ONCE));
+      await setImmediate();
+      reads.signal.throwIfAborted();
+    }
+  }
 }

@@ -40,7 +40,7 @@ async function answerStatus(context: ReadContext, request: HttpRequest): Promise
   const metrics = new Map<string, number>();
   const pairs = new TextCounter();
   await visitSeries(store, scope, reads, (metric, series) => {
-    metrics.set(metric, series.length);
+    metrics.set(metric, (metrics.get(metric) ?? 0) + series.length);
     for (const labels of series) for (const [name, value] of labels) pairs.add(`${name}=${value}`);
   });
   const sum = (counts: Iterable<number>) => Array.from(counts).reduce((a, b) => a + b, 0);
