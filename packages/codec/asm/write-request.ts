@@ -39,6 +39,15 @@ class Request {
   /** For each field left to the caller: its number among all series fields, start and end of its content, its tag. */
   odd: usize;
   oddMax: u32;
+  /** Hashes of keys whose labels were found good, in the order they came. */
+  checked: usize;
+  checkedMax: u32;
+  checkedCount: u32;
+  /** Where they stand: number + 1 by the low bits of the hash, or 0; open addressing. */
+  slots: usize;
+  slotMask: u32;
+  /** The one after the last that was found: senders repeat their order. */
+  expected: u32;
   labelsMax: u32;
   nameBytesMax: u32;
   valueBytesMax: u32;
@@ -106,24 +115,21 @@ export function read(request: Request, length: usize): bool {
 
 /** False when the series is for the caller: then no column but those of samples was changed. */
 function readSeries(request: Request, start: usize, end: usize): bool {
-  const keyEnd = scanLabels(request, start, end);
-  if (keyEnd == 0) return false;
+  const series = request.seriesCount;
+  const keyEnd = skipLabels(start, end);
+  if (keyEnd == 0 || keyEnd == start || series >= request.seriesMax) return false;
   const first = request.sampleCount;
   let at = keyEnd;
   while (at < end) {
     at = readSample(request, at, end);
     if (at == 0) return false;
   }
-  const series = request.seriesCount;
-  if (series >= request.seriesMax) return false;
-  hashKey(
-    start,
-    keyEnd - start,
-    request.keyHashes + ((<usize>series) << 4),
-    request.words,
-    request.scratch,
-  );
-  if (highBytes != longLengths) return false;
+  const hash = request.keyHashes + ((<usize>series) << 4);
+  hashKey(start, keyEnd - start, hash, request.words, request.scratch);
+  if (!isChecked(request, hash)) {
+    if (scanLabels(request, start, keyEnd) != keyEnd || highBytes != longLengths) return false;
+    noteChecked(request, hash);
+  }
   if (request.sampleCount == first) return true;
   store<u32>(request.keyBounds + ((<usize>series) << 3), <u32>(start - request.text));
   store<u32>(request.keyBounds + ((<usize>series) << 3), <u32>(keyEnd - request.text), 4);
@@ -131,6 +137,63 @@ function readSeries(request: Request, start: usize, end: usize): bool {
   store<u32>(request.sampleStarts + ((<usize>series) << 2), request.sampleCount, 4);
   request.seriesCount = series + 1;
   return true;
+}
+
+/** Whether the labels that have this hash were looked at before: what was good then is good. */
+function isChecked(request: Request, hash: usize): bool {
+  const wanted = v128.load(hash);
+  const expected = request.expected;
+  if (expected < request.checkedCount && isAt(request, expected, wanted)) {
+    request.expected = expected + 1;
+    return true;
+  }
+  let slot = load<u32>(hash) & request.slotMask;
+  let number = load<u32>(request.slots + (<usize>slot << 2));
+  while (number != 0) {
+    if (isAt(request, number - 1, wanted)) {
+      request.expected = number;
+      return true;
+    }
+    slot = (slot + 1) & request.slotMask;
+    number = load<u32>(request.slots + (<usize>slot << 2));
+  }
+  return false;
+}
+
+function isAt(request: Request, number: u32, wanted: v128): bool {
+  const known = v128.load(request.checked + ((<usize>number) << 4));
+  return !v128.any_true(v128.xor(known, wanted));
+}
+
+/** When there is no more room, all are forgotten: the next requests fill it again. */
+function noteChecked(request: Request, hash: usize): void {
+  if (request.checkedCount == request.checkedMax) {
+    request.checkedCount = 0;
+    memory.fill(request.slots, 0, (<usize>request.slotMask + 1) << 2);
+  }
+  const number = request.checkedCount;
+  v128.store(request.checked + ((<usize>number) << 4), v128.load(hash));
+  let slot = load<u32>(hash) & request.slotMask;
+  while (load<u32>(request.slots + ((<usize>slot) << 2)) != 0) slot = (slot + 1) & request.slotMask;
+  store<u32>(request.slots + ((<usize>slot) << 2), number + 1);
+  request.checkedCount = number + 1;
+  request.expected = number + 1;
+}
+
+/** Where the label fields that begin at `start` end, whatever is in them; 0 when one reaches beyond `end` or 16 KiB. */
+function skipLabels(start: usize, end: usize): usize {
+  let at = start;
+  while (at < end && load<u8>(at) == TAG_LABEL) {
+    let size = <usize>load<u8>(at, 1);
+    at += 2;
+    if (size >= 128) {
+      const high = <usize>load<u8>(at++);
+      if (high >= 128) return 0;
+      size = (size & 127) | (high << 7);
+    }
+    at += size;
+  }
+  return at <= end ? at : 0;
 }
 
 /** Returns the address behind the sample field at `at`, or 0. */

@@ -23,6 +23,12 @@ const FIELDS = [
   "seriesMax",
   "odd",
   "oddMax",
+  "checked",
+  "checkedMax",
+  "checkedCount",
+  "slots",
+  "slotMask",
+  "expected",
   "labelsMax",
   "nameBytesMax",
   "valueBytesMax",
@@ -34,6 +40,12 @@ const FIELDS = [
   "hash",
 ] as const;
 const ODD_MAX = 4096;
+/**
+ * Hashes of labels that were checked: each set of labels is looked at once as long as there is room for its hash. Room grows with what comes, to at
+ * most the larger number; with still more series they are looked at again and again.
+ */
+const CHECKED_MIN = 1 << 12;
+const CHECKED_MAX = 1 << 18;
 
 type Field = (typeof FIELDS)[number];
 
@@ -83,6 +95,9 @@ export class WriteRequestReader {
   readonly #memory = new KernelMemory();
   readonly #kernel = loadKernel<WriteRequestExports>("write-request", this.#memory);
   readonly #fields = {} as Record<Field, number>;
+  /** Hashes of checked labels, by the limits they were held to. */
+  #checkedMax = CHECKED_MIN;
+  #checkedFor: WriteRequestLimits | undefined;
 
   /** Memory held. */
   get bytes(): number {
@@ -131,6 +146,11 @@ export class WriteRequestReader {
       return at;
     };
     fields.words = place(words.length + SLACK);
+    const isForgotten = this.#forgetChecked(limits);
+    fields.checkedMax = this.#checkedMax;
+    fields.checked = place(16 * this.#checkedMax);
+    fields.slots = place(8 * this.#checkedMax);
+    fields.slotMask = 2 * this.#checkedMax - 1;
     fields.timestampsMs = place(8 * fields.samplesMax);
     fields.values = place(8 * fields.samplesMax);
     fields.sampleStarts = place(4 * fields.seriesMax + 4);
@@ -144,9 +164,24 @@ export class WriteRequestReader {
     const source = place(bodyLength + SLACK);
     this.#memory.reserve(end);
     this.#memory.bytes.set(words, fields.words);
+    if (isForgotten) {
+      fields.checkedCount = 0;
+      fields.expected = 0;
+      this.#memory.bytes.fill(0, fields.slots, fields.slots + 8 * this.#checkedMax);
+    }
     const block = new Uint32Array(this.#memory.bytes.buffer, 0, FIELDS.length);
     for (const [index, field] of FIELDS.entries()) block[index] = fields[field];
     return source;
+  }
+
+  /** Whether the hashes of checked labels are to be forgotten: there are none yet, they are of other limits, or there is to be more room for them. */
+  #forgetChecked(limits: WriteRequestLimits): boolean {
+    const isFull = this.#fields.checkedCount >= 0.9 * this.#checkedMax;
+    const grows = isFull && this.#checkedMax < CHECKED_MAX;
+    if (this.#checkedFor === limits && !grows) return false;
+    if (grows) this.#checkedMax *= 4;
+    this.#checkedFor = limits;
+    return true;
   }
 
   #columns(size: number): WriteRequestColumns {
