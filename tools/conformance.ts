@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 type Runner = (
   paths: readonly string[],
   print: (line: string) => void,
+  options: ReadonlySet<string>,
 ) => Promise<{ passed: number; failed: number }>;
 
 /** Loaded only when asked for. */
@@ -19,12 +20,18 @@ const KINDS: Readonly<Record<string, () => Promise<Runner>>> = {
   relabel: async () => (await import("./conformance/relabel.ts")).runRelabelFiles,
 };
 
+const OPTIONS: Readonly<Record<string, readonly string[]>> = { promql: ["--http"] };
+
 async function main(args: readonly string[]): Promise<number> {
-  const [kind, ...paths] = args;
+  const [kind, ...rest] = args;
+  const paths = rest.filter((arg) => !arg.startsWith("--"));
+  const options = new Set(rest.filter((arg) => arg.startsWith("--")));
   const load = kind === undefined ? undefined : KINDS[kind];
-  if (load === undefined || paths.length === 0) {
+  const known = OPTIONS[kind ?? ""] ?? [];
+  const isKnown = [...options].every((option) => known.includes(option));
+  if (load === undefined || paths.length === 0 || !isKnown) {
     process.stderr.write(
-      `usage: npm run conformance -- KIND PATH…\nKIND is one of ${Object.keys(KINDS).join(", ")}; PATH is a case file or a folder of them\n`,
+      `usage: npm run conformance -- KIND [OPTION] PATH…\nKIND is one of ${Object.keys(KINDS).join(", ")}; PATH is a case file or a folder of them\npromql --http writes the samples to a server and asks it, over HTTP\n`,
     );
     return 2;
   }
@@ -35,7 +42,8 @@ async function main(args: readonly string[]): Promise<number> {
     }
   }
   const run = await load();
-  const { passed, failed } = await run(paths, (line) => process.stdout.write(`${line}\n`));
+  const print = (line: string) => process.stdout.write(`${line}\n`);
+  const { passed, failed } = await run(paths, print, options);
   process.stdout.write(`${passed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 }

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { nodeFileSystem, silentLogger, systemClock } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import { createMetricsApi, DEFAULT_METRICS_LIMITS, Notifications } from "@finch/server";
+import type { LanguageSwitches } from "@finch/promql";
+import type { Clock } from "@finch/runtime";
 import type { OtlpOptions, ServerStatus } from "@finch/server";
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, openMetricStore } from "@finch/store";
 
@@ -46,7 +48,19 @@ function statusOf(directory: string): ServerStatus {
   };
 }
 
-export async function startMetricsServer(otlp?: OtlpOptions): Promise<MetricsServer> {
+export interface MetricsServerOptions {
+  readonly otlp?: OtlpOptions;
+  readonly language?: LanguageSwitches;
+  /** Of the store and of the API; the system's when missing. */
+  readonly clock?: Clock;
+  /** Serves the tenants that requests name. */
+  readonly multitenancy?: boolean;
+}
+
+export async function startMetricsServer(
+  options: MetricsServerOptions = {},
+): Promise<MetricsServer> {
+  const { otlp, language, clock = systemClock, multitenancy = false } = options;
   await using opening = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "finch-conformance-"));
   opening.defer(() => rm(directory, { recursive: true, force: true }));
@@ -54,7 +68,7 @@ export async function startMetricsServer(otlp?: OtlpOptions): Promise<MetricsSer
     await openMetricStore({
       directory: join(directory, "metrics"),
       fileSystem: nodeFileSystem,
-      clock: systemClock,
+      clock,
       log: silentLogger,
       limits: { ...DEFAULT_LIMITS, freeBytesMin: 0 },
       retention: DEFAULT_RETENTION,
@@ -63,15 +77,16 @@ export async function startMetricsServer(otlp?: OtlpOptions): Promise<MetricsSer
   const api = opening.use(
     createMetricsApi({
       store,
-      clock: systemClock,
+      clock,
       log: silentLogger,
       limits: DEFAULT_METRICS_LIMITS,
       build: { version: "0", revision: "", nodeVersion: process.version },
       status: statusOf(directory),
       notifications: new Notifications(systemClock),
       scrapePools: () => [],
-      multitenancy: false,
+      multitenancy,
       ...(otlp !== undefined && { otlp }),
+      ...(language !== undefined && { language }),
     }),
   );
   const listener = await openListener({

@@ -55,7 +55,7 @@ export async function runOtlpFiles(
 async function runCase(one: OtlpCase): Promise<string | undefined> {
   const options = optionsOf(one);
   if (typeof options === "string") return options;
-  await using server = await startMetricsServer(options);
+  await using server = await startMetricsServer({ otlp: options });
   const nowMs = Math.floor(Date.now() / 1000) * 1000;
   const given = metricsOf(one);
   if (given === undefined) return "the case has neither otlp, otlp_attribute nor metric";

@@ -1,7 +1,7 @@
 /** Compares answers of the engine with what a script expects; a fault is a text, no fault is undefined. */
 import type { Histogram, HistogramBuckets } from "@finch/model";
-import { compactHistogram, formatHistogram } from "@finch/promql";
-import type { InstantResult, MatrixResult, MatrixSeries, QueryReport } from "@finch/promql";
+import { compactHistogram, formatHistogram, populatedBuckets } from "@finch/promql";
+import type { Answer, AnswerSeries, JsonHistogram, Sample } from "./promql-answer.ts";
 import type { Point } from "./promql-points.ts";
 import type { EvalCommand, Expectation, ScriptSeries } from "./promql-script.ts";
 
@@ -16,13 +16,11 @@ function isAlmost(a: number, b: number): boolean {
   return difference / Math.min(sum, Number.MAX_VALUE) < TOLERANCE;
 }
 
-/** A float or a histogram of a result. */
-type Sample = number | Histogram;
-
 function isSame(expected: Point | undefined, got: Sample): boolean {
   if (typeof expected === "number") return typeof got === "number" && isAlmost(expected, got);
   if (typeof expected !== "object" || typeof got === "number") return false;
   const { histogram, hasHint } = expected;
+  if (!("schema" in got)) return isSameAsJson(histogram, got);
   return isSameHistogram(histogram, got) && (!hasHint || histogram.resetHint === got.resetHint);
 }
 
@@ -42,6 +40,26 @@ function isSameHistogram(expected: Histogram, got: Histogram): boolean {
   );
 }
 
+/** What JSON tells of a histogram: flags and bounds of its populated buckets, and numbers. */
+function isSameAsJson(expected: Histogram, got: JsonHistogram): boolean {
+  const buckets = populatedBuckets(expected, { cutAtZero: true });
+  return (
+    isAlmost(expected.count, got.count) &&
+    isAlmost(expected.sum, got.sum) &&
+    buckets.length === got.buckets.length &&
+    buckets.every(({ lower, upper, includesLower, includesUpper, count }, i) => {
+      const [flags, gotLower, gotUpper, gotCount] = got.buckets[i]!;
+      const wanted = includesLower ? (includesUpper ? 3 : 1) : includesUpper ? 0 : 2;
+      return (
+        flags === wanted &&
+        isAlmost(lower, gotLower) &&
+        isAlmost(upper, gotUpper) &&
+        isAlmost(count, gotCount)
+      );
+    })
+  );
+}
+
 function isSameBuckets(a: HistogramBuckets, b: HistogramBuckets): boolean {
   return (
     a.spans.join() === b.spans.join() && a.counts.every((count, i) => isAlmost(count, b.counts[i]!))
@@ -50,20 +68,17 @@ function isSameBuckets(a: HistogramBuckets, b: HistogramBuckets): boolean {
 
 function describe(sample: Point | Sample | undefined): string {
   if (typeof sample !== "object") return String(sample);
+  if ("buckets" in sample) return JSON.stringify(sample);
   const histogram = "histogram" in sample ? sample.histogram : sample;
   const { schema, zeroThreshold, resetHint, customBounds } = histogram;
   const rest = `schema ${schema}, zero ${zeroThreshold}, hint ${resetHint}, bounds ${customBounds.join()}`;
   return `${formatHistogram(histogram)} (${rest})`;
 }
 
-function samplesOf({ values, histograms }: Pick<MatrixSeries, "values" | "histograms">): Sample[] {
-  return Array.from(values, (value, i) => histograms?.[i] ?? value);
-}
-
 /** Warnings and infos; `withPlaces` is false where the query was rewritten, which moves its parts. */
 export function compareAnnotations(
   command: EvalCommand,
-  report: QueryReport,
+  report: Pick<Answer, "warnings" | "infos">,
   withPlaces = true,
 ): string | undefined {
   for (const [kind, none, got] of [
@@ -93,29 +108,35 @@ function accepts({ message, pattern }: Expectation, text: string, withPlaces: bo
   return message === undefined ? (pattern?.test(text) ?? true) : message === text;
 }
 
-export function compareInstant(command: EvalCommand, result: InstantResult): string | undefined {
-  switch (result.type) {
+export function compareAnswer(command: EvalCommand, answer: Answer): string | undefined {
+  switch (answer.type) {
     case "string":
-      return command.text === result.value
+      return command.text === answer.text
         ? undefined
-        : `got the string ${JSON.stringify(result.value)}`;
+        : `got the string ${JSON.stringify(answer.text)}`;
     case "scalar":
-      if (command.scalar === undefined) return `got the scalar ${result.value}`;
-      return isAlmost(command.scalar, result.value)
+      if (command.scalar === undefined) return `got the scalar ${answer.value}`;
+      return isAlmost(command.scalar, answer.value)
         ? undefined
-        : `expected ${command.scalar}, got ${result.value}`;
-    case "matrix":
-      return compareMatrix(command, result);
+        : `expected ${command.scalar}, got ${answer.value}`;
     case "vector":
-      break;
+      return compareVector(command, answer.series);
+    case "matrix":
+      return compareMatrix(command, answer.series);
   }
+}
+
+function compareVector(
+  command: EvalCommand,
+  elements: readonly AnswerSeries[],
+): string | undefined {
   if (command.scalar !== undefined) return "got a vector, not a scalar";
   const ordered = command.expectations.some(({ kind }) => kind === "ordered");
   const wanted = new Map(
     command.series.map((series, index) => [series.labels.key, { series, index }]),
   );
-  for (const [index, labels] of result.labels.entries()) {
-    const value = result.histograms?.[index] ?? result.values[index]!;
+  for (const [index, { labels, samples }] of elements.entries()) {
+    const value = samples[0]!;
     const match = wanted.get(labels.key);
     if (match === undefined) return `unexpected ${labels.toString()} ${describe(value)}`;
     wanted.delete(labels.key);
@@ -129,18 +150,17 @@ export function compareInstant(command: EvalCommand, result: InstantResult): str
   return undefined;
 }
 
-export function compareMatrix(command: EvalCommand, result: MatrixResult): string | undefined {
+function compareMatrix(command: EvalCommand, all: readonly AnswerSeries[]): string | undefined {
   const startMs = command.rangeVector?.startMs ?? command.startMs;
   const stepMs = command.rangeVector?.stepMs ?? command.stepMs ?? 1;
   const wanted = new Map(command.series.map((series) => [series.labels.key, series]));
-  for (const series of result.series) {
-    const { labels, timestampsMs } = series;
+  for (const series of all) {
+    const { labels, samples } = series;
     const expected = wanted.get(labels.key);
-    const samples = samplesOf(series);
     const got = samples.map(describe).join(" ");
     if (expected === undefined) return `unexpected ${labels.toString()} ${got}`;
     wanted.delete(labels.key);
-    const fault = comparePoints(expectedPoints(expected, startMs, stepMs), timestampsMs, samples);
+    const fault = comparePoints(expectedPoints(expected, startMs, stepMs), series);
     if (fault !== undefined) return `${labels.toString()}: ${fault} (got ${got})`;
   }
   for (const series of wanted.values())
@@ -163,38 +183,15 @@ function expectedPoints(
 
 function comparePoints(
   expected: readonly TimedPoint[],
-  times: Float64Array,
-  samples: readonly Sample[],
+  { timesMs, samples }: AnswerSeries,
 ): string | undefined {
   if (expected.length !== samples.length)
     return `expected ${expected.length} points, got ${samples.length}`;
   for (const [index, [timeMs, point]] of expected.entries()) {
-    if (times[index] !== timeMs)
-      return `point ${index + 1} is at ${times[index]} ms, not ${timeMs}`;
+    if (timesMs[index] !== timeMs)
+      return `point ${index + 1} is at ${timesMs[index]} ms, not ${timeMs}`;
     if (!isSame(point, samples[index]!))
       return `point ${index + 1} is ${describe(samples[index])}, not ${describe(point)}`;
   }
   return undefined;
-}
-
-/** One step of a range query as the answer of an instant query. */
-export function matrixStep(
-  result: MatrixResult,
-  timeMs: number,
-  type: "vector" | "scalar",
-): InstantResult {
-  const { warnings, infos, statistics } = result;
-  const at = result.series.flatMap(({ labels, timestampsMs, values, histograms }) => {
-    const index = timestampsMs.indexOf(timeMs);
-    return index < 0 ? [] : [{ labels, value: values[index]!, histogram: histograms?.[index] }];
-  });
-  const report = { warnings, infos, statistics, timeMs };
-  if (type === "scalar") return { type, value: at[0]?.value ?? NaN, ...report };
-  return {
-    type,
-    labels: at.map(({ labels }) => labels),
-    values: Float64Array.from(at, ({ value }) => value),
-    histograms: at.map(({ histogram }) => histogram),
-    ...report,
-  };
 }

@@ -4,10 +4,13 @@
  */
 import { readFile } from "node:fs/promises";
 import { createEngine, formatQuery, parseQuery } from "@finch/promql";
-import type { Expr, InstantResult, MatrixResult, SeriesSource } from "@finch/promql";
+import type { LanguageSwitches } from "@finch/promql";
+import type { Expr } from "@finch/promql";
 import { describeError, FinchError, systemClock } from "@finch/runtime";
 import { findFiles } from "./case-files.ts";
-import { compareAnnotations, compareInstant, compareMatrix, matrixStep } from "./promql-compare.ts";
+import { answerOf, stepOf } from "./promql-answer.ts";
+import type { Answer } from "./promql-answer.ts";
+import { compareAnnotations, compareAnswer } from "./promql-compare.ts";
 import { parseScript } from "./promql-script.ts";
 import type { EvalCommand } from "./promql-script.ts";
 import { ScriptStorage } from "./promql-storage.ts";
@@ -18,12 +21,39 @@ const TIME_FUNCTIONS =
 /** Functions that mean something else in the query around. */
 const QUERY_FUNCTIONS = /\b(?:range|step|start|end)\s*\(\s*\)/i;
 
-const engine = createEngine({
-  clock: systemClock,
+/** What the scripts assume is on. */
+export const SCRIPT_LANGUAGE: LanguageSwitches = {
   experimentalFunctions: true,
   delayedNameRemoval: true,
   startTimestamps: true,
-});
+};
+
+/** Who answers the queries of a script. */
+export interface ScriptBackend extends AsyncDisposable {
+  /** Takes the place of everything loaded before. */
+  load(storage: ScriptStorage): Promise<void>;
+  instant(query: string, timeMs: number): Promise<Answer>;
+  range(
+    query: string,
+    times: { readonly startMs: number; readonly endMs: number; readonly stepMs: number },
+  ): Promise<Answer>;
+}
+
+/** The engine over the samples of the script. */
+function memoryBackend(): ScriptBackend {
+  const engine = createEngine({ clock: systemClock, ...SCRIPT_LANGUAGE });
+  let { source } = new ScriptStorage();
+  return {
+    load: (storage) => {
+      ({ source } = storage);
+      return Promise.resolve();
+    },
+    instant: async (query, timeMs) =>
+      answerOf(await engine.instantQuery({ source, query, timeMs })),
+    range: async (query, times) => answerOf(await engine.rangeQuery({ source, query, ...times })),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
 
 /** What became of one `eval`. */
 export interface CaseOutcome {
@@ -36,13 +66,18 @@ export interface CaseOutcome {
   readonly unsupported: boolean;
 }
 
+/** With the option `--http` the samples are written to a server, and the queries asked of it. */
 export async function runPromqlFiles(
   paths: readonly string[],
   print: (line: string) => void,
+  options: ReadonlySet<string>,
 ): Promise<{ passed: number; failed: number }> {
   let passed = 0;
   let failed = 0;
-  for (const { file, line, query, fault } of await runPromqlScripts(paths)) {
+  await using backend = options.has("--http")
+    ? await (await import("./promql-http.ts")).httpBackend()
+    : memoryBackend();
+  for (const { file, line, query, fault } of await runPromqlScripts(paths, backend)) {
     if (fault === undefined) passed++;
     else {
       failed++;
@@ -53,16 +88,26 @@ export async function runPromqlFiles(
 }
 
 /** Runs all scripts at or below the paths and answers every `eval` in order. */
-export async function runPromqlScripts(paths: readonly string[]): Promise<readonly CaseOutcome[]> {
+export async function runPromqlScripts(
+  paths: readonly string[],
+  backend: ScriptBackend = memoryBackend(),
+): Promise<readonly CaseOutcome[]> {
   const outcomes: CaseOutcome[] = [];
   for (const file of await findFiles(paths, (name) => name.endsWith(".test"))) {
-    await runScript(file, await readFile(file, "utf8"), outcomes);
+    await runScript(backend, file, await readFile(file, "utf8"), outcomes);
   }
   return outcomes;
 }
 
-async function runScript(file: string, text: string, outcomes: CaseOutcome[]): Promise<void> {
+async function runScript(
+  backend: ScriptBackend,
+  file: string,
+  text: string,
+  outcomes: CaseOutcome[],
+): Promise<void> {
   let storage = new ScriptStorage();
+  /** What the backend has not got yet. */
+  let fresh: ScriptStorage | undefined = storage;
   let commands;
   try {
     commands = parseScript(text);
@@ -77,27 +122,33 @@ async function runScript(file: string, text: string, outcomes: CaseOutcome[]): P
     return;
   }
   for (const command of commands) {
-    if (command.kind === "clear") storage = new ScriptStorage();
-    else if (command.kind === "load") storage.load(command);
-    else
-      outcomes.push({
-        file,
-        line: command.line,
-        query: command.query,
-        ...(await judge(storage, command)),
-      });
+    if (command.kind !== "eval") {
+      if (command.kind === "clear") storage = new ScriptStorage();
+      else storage.load(command);
+      fresh = storage;
+      continue;
+    }
+    outcomes.push({
+      file,
+      line: command.line,
+      query: command.query,
+      ...(await judge(backend, command, fresh)),
+    });
+    fresh = undefined;
   }
 }
 
 async function judge(
-  storage: ScriptStorage,
+  backend: ScriptBackend,
   command: EvalCommand,
+  fresh: ScriptStorage | undefined,
 ): Promise<Pick<CaseOutcome, "fault" | "unsupported">> {
   try {
+    if (fresh !== undefined) await backend.load(fresh);
     const fault =
       command.stepMs === undefined
-        ? await judgeInstant(storage.source, command)
-        : await judgeRange(storage.source, command);
+        ? await judgeInstant(backend, command)
+        : await judgeRange(backend, command);
     return { fault, unsupported: false };
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;
@@ -105,24 +156,29 @@ async function judge(
   }
 }
 
-async function judgeRange(source: SeriesSource, command: EvalCommand): Promise<string | undefined> {
-  const { startMs, endMs, query } = command;
-  const result = await attempt(command, () =>
-    engine.rangeQuery({ source, query, startMs, endMs, stepMs: command.stepMs! }),
+async function judgeRange(
+  backend: ScriptBackend,
+  command: EvalCommand,
+): Promise<string | undefined> {
+  const { startMs, endMs, query, stepMs } = command;
+  const answer = await attempt(command, () =>
+    backend.range(query, { startMs, endMs, stepMs: stepMs! }),
   );
-  if (typeof result === "string") return result;
-  if (result === undefined) return undefined;
-  return compareAnnotations(command, result) ?? compareMatrix(command, result);
+  if (typeof answer === "string" || answer === undefined) return answer;
+  return compareAnnotations(command, answer) ?? compareAnswer(command, answer);
 }
 
 async function judgeInstant(
-  source: SeriesSource,
+  backend: ScriptBackend,
   command: EvalCommand,
 ): Promise<string | undefined> {
-  const fault = await judgeForm(source, command, { query: command.query, timeMs: command.startMs });
+  const fault = await judgeForm(backend, command, {
+    query: command.query,
+    timeMs: command.startMs,
+  });
   if (fault !== undefined) return fault;
   for (const form of pinnedForms(command)) {
-    const pinned = await judgeForm(source, command, form);
+    const pinned = await judgeForm(backend, command, form);
     if (pinned !== undefined) return `as ${form.query} at ${form.timeMs / 1000} s: ${pinned}`;
   }
   return undefined;
@@ -135,43 +191,33 @@ interface Form {
 
 /** One form of an instant query, by itself and as the middle step of a range query. */
 async function judgeForm(
-  source: SeriesSource,
+  backend: ScriptBackend,
   command: EvalCommand,
   { query, timeMs }: Form,
 ): Promise<string | undefined> {
-  const result = await attempt(command, () => engine.instantQuery({ source, query, timeMs }));
-  if (typeof result === "string") return result;
-  if (result === undefined) return undefined;
+  const answer = await attempt(command, () => backend.instant(query, timeMs));
+  if (typeof answer === "string" || answer === undefined) return answer;
   const fault =
-    compareAnnotations(command, result, query === command.query) ?? compareInstant(command, result);
+    compareAnnotations(command, answer, query === command.query) ?? compareAnswer(command, answer);
   if (fault !== undefined) return fault;
+  const { type } = answer;
   const isOrdered = command.expectations.some(({ kind }) => kind === "ordered");
-  if (
-    isOrdered ||
-    result.type === "string" ||
-    result.type === "matrix" ||
-    QUERY_FUNCTIONS.test(query)
-  )
+  if (isOrdered || type === "string" || type === "matrix" || QUERY_FUNCTIONS.test(query))
     return undefined;
   const minute = 60_000;
-  const range = await engine.rangeQuery({
-    source,
-    query,
-    startMs: timeMs - minute,
-    endMs: timeMs + minute,
-    stepMs: minute,
-  });
-  const step = compareInstant(command, matrixStep(range, timeMs, result.type));
-  return step === undefined ? undefined : `as a step of a range query: ${step}`;
+  const times = { startMs: timeMs - minute, endMs: timeMs + minute, stepMs: minute };
+  const step = stepOf(await backend.range(query, times), timeMs, type);
+  const stepFault = compareAnswer(command, step);
+  return stepFault === undefined ? undefined : `as a step of a range query: ${stepFault}`;
 }
 
 /** Runs a query that may be expected to fail: its result, a fault, or undefined when it failed as it should. */
-async function attempt<T extends InstantResult | MatrixResult>(
+async function attempt(
   command: EvalCommand,
-  run: () => Promise<T>,
-): Promise<T | string | undefined> {
+  run: () => Promise<Answer>,
+): Promise<Answer | string | undefined> {
   const failure = command.expectations.find(({ kind }) => kind === "fail");
-  let result: T;
+  let result: Answer;
   try {
     result = await run();
   } catch (error) {

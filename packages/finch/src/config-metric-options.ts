@@ -1,6 +1,6 @@
-/** Options of how metrics come in: limits that every write protocol is held to, and how OTLP's names are translated. */
+/** Options of metrics: limits that every write protocol is held to, how OTLP's names are translated, what of PromQL is on. */
 import { DEFAULT_WRITE_LIMITS, DEFAULT_OTLP_OPTIONS } from "@finch/server/options";
-import type { WriteLimits, OtlpOptions } from "@finch/server/options";
+import type { LanguageSwitches, OtlpOptions, WriteLimits } from "@finch/server/options";
 import type { ConfigOption } from "./config-options.ts";
 import { oneOf, parseCount, parseNames, parseSize, parseSwitch } from "./config-values.ts";
 
@@ -8,6 +8,7 @@ import { oneOf, parseCount, parseNames, parseSize, parseSwitch } from "./config-
 export interface MetricOptions {
   readonly limits: WriteLimits;
   readonly otlp: OtlpOptions;
+  readonly language: LanguageSwitches;
 }
 
 const { labels, ingestionRate, writeBytesMax, writeDecodedBytesMax } = DEFAULT_WRITE_LIMITS;
@@ -109,6 +110,34 @@ export const METRIC_OPTIONS: readonly ConfigOption[] = [
     default: "off",
     parse: parseSwitch,
   },
+  {
+    key: "promql.experimental_functions",
+    placeholder: "SWITCH",
+    doc: "on or off: functions, aggregations and modifiers of PromQL that Prometheus calls experimental",
+    default: "off",
+    parse: parseSwitch,
+  },
+  {
+    key: "promql.delayed_name_removal",
+    placeholder: "SWITCH",
+    doc: "on or off: whether PromQL takes metric names away at the end of a query instead of at each operation",
+    default: "off",
+    parse: parseSwitch,
+  },
+  {
+    key: "promql.start_timestamps",
+    placeholder: "SWITCH",
+    doc: "on or off: whether rate, increase, irate and resets look at when counters began",
+    default: "off",
+    parse: parseSwitch,
+  },
+  {
+    key: "promql.type_and_unit_labels",
+    placeholder: "SWITCH",
+    doc: "on or off: whether counters are told by the label that holds their type instead of by their name",
+    default: "off",
+    parse: parseSwitch,
+  },
 ];
 
 export function assembleMetricOptions(value: (key: string) => unknown): MetricOptions {
@@ -131,6 +160,12 @@ export function assembleMetricOptions(value: (key: string) => unknown): MetricOp
       promoteScope: value("otlp.promote_scope_metadata") as boolean,
       keepIdentifyingAttributes: value("otlp.keep_identifying_resource_attributes") as boolean,
       convertHistograms: value("otlp.convert_histograms_to_nhcb") as boolean,
+    },
+    language: {
+      experimentalFunctions: value("promql.experimental_functions") as boolean,
+      delayedNameRemoval: value("promql.delayed_name_removal") as boolean,
+      startTimestamps: value("promql.start_timestamps") as boolean,
+      typeAndUnitLabels: value("promql.type_and_unit_labels") as boolean,
     },
   };
 }

@@ -216,6 +216,7 @@ function createApis(
         ...queryLimits(config.query, budget),
       },
       otlp: config.metrics.otlp,
+      language: config.metrics.language,
       build,
       status,
       notifications,

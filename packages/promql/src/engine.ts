@@ -30,7 +30,19 @@ import type { SeriesSource } from "./source.ts";
 import { makeGrid } from "./values.ts";
 import type { Grid, Value } from "./values.ts";
 
-export interface EngineOptions {
+/** What of the language is on. Each is off unless asked for, as on a Prometheus server; answers differ with it. */
+export interface LanguageSwitches {
+  /** Allows the experimental part of the language: some functions, `limitk`, `fill`, `anchored`, `smoothed`, durations that are computed. */
+  readonly experimentalFunctions?: boolean;
+  /** Keeps metric names until the end of the evaluation, where operations would take them away at once. */
+  readonly delayedNameRemoval?: boolean;
+  /** Lets `rate`, `increase`, `irate` and `resets` look at when counters began; `start_timestamp` answers nothing without. */
+  readonly startTimestamps?: boolean;
+  /** Tells counters by their `__type__` label, not by their name. */
+  readonly typeAndUnitLabels?: boolean;
+}
+
+export interface EngineOptions extends LanguageSwitches {
   readonly clock: Clock;
   /** Defaults: {@link DEFAULT_LIMITS}. */
   readonly limits?: Partial<EngineLimits>;
@@ -40,14 +52,6 @@ export interface EngineOptions {
   readonly lookbackMs?: number;
   /** Step of subqueries that name none; 1 minute unless given. */
   readonly subqueryStepMs?: number;
-  /** Allows the experimental part of the language: some functions, `limitk`, `fill`, `anchored`, `smoothed`. */
-  readonly experimentalFunctions?: boolean;
-  /** Keeps metric names until the end of the evaluation, where operations would take them away at once. */
-  readonly delayedNameRemoval?: boolean;
-  /** Lets `rate`, `increase`, `irate` and `resets` look at when counters began; `start_timestamp` answers nothing without. */
-  readonly startTimestamps?: boolean;
-  /** Tells counters by their `__type__` label, not by their name. */
-  readonly typeAndUnitLabels?: boolean;
 }
 
 export interface InstantQuery {

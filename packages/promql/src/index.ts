@@ -32,6 +32,7 @@ export type {
   EvaluateAt,
   EvaluateRange,
   InstantQuery,
+  LanguageSwitches,
   PreparedQuery,
   RangeQuery,
 } from "./engine.ts";

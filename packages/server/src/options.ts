@@ -4,5 +4,6 @@
  */
 export { DEFAULT_WRITE_LIMITS } from "./metrics/write-limits.ts";
 export type { WriteLimits } from "./metrics/write-limits.ts";
+export type { LanguageSwitches } from "@finch/promql";
 export { DEFAULT_OTLP_OPTIONS } from "./metrics/otlp-options.ts";
 export type { OtlpOptions } from "./metrics/otlp-options.ts";

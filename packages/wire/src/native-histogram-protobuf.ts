@@ -50,14 +50,17 @@ export interface HistogramSample {
   readonly startTimestampMs: number;
 }
 
-/** Writes a message under `field`: with differences when all counts are whole, else with the counts. */
+/**
+ * Writes a message under `field`: with differences when all counts are whole and add up, as receivers ask of histograms written that way, else
+ * with the counts.
+ */
 export function writeHistogram(
   writer: ProtobufWriter,
   field: number,
   sample: HistogramSample,
 ): void {
   const { histogram, timestampMs, startTimestampMs } = sample;
-  const isFloat = !hasWholeCounts(histogram);
+  const isFloat = !hasWholeCounts(histogram) || !addsUp(histogram);
   const message = writer.begin(field);
   if (isFloat) writeDouble(writer, 2, histogram.count);
   else writer.writeInt64(1, histogram.count);
@@ -331,6 +334,13 @@ function hasWholeCounts(histogram: Histogram): boolean {
     positive.counts.every(isWhole) &&
     negative.counts.every(isWhole)
   );
+}
+
+/** Observations of NaN are in no bucket. */
+function addsUp({ count, sum, zeroCount, positive, negative }: Histogram): boolean {
+  let inBuckets = zeroCount;
+  for (const { counts } of [positive, negative]) for (const one of counts) inBuckets += one;
+  return Number.isNaN(sum) ? inBuckets <= count : inBuckets === count;
 }
 
 function isWhole(count: number): boolean {

@@ -1,4 +1,5 @@
 /** The metrics API: everything Prometheus and Mimir clients ask, as routes to be mounted on any listener. */
+import type { LanguageSwitches } from "@finch/promql";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { textReply, underPrefix } from "@finch/runtime/http";
 import type { HttpRoute, Route } from "@finch/runtime/http";
@@ -47,6 +48,8 @@ export interface MetricsApiOptions {
   readonly multitenancy: boolean;
   /** What the agent in this process scrapes; nothing when there is none. */
   readonly scrapePools: () => readonly ScrapePool[];
+  /** What of PromQL is on besides what always is; nothing when missing. */
+  readonly language?: LanguageSwitches;
   /** How OTLP metrics are named; Prometheus' defaults when missing. */
   readonly otlp?: OtlpOptions;
 }
@@ -70,6 +73,7 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
   const pool = new QueryPool({
     source: createSeriesSource(store),
     limits,
+    language: options.language ?? {},
     log: log.child("server:queries"),
   });
   const shared: Shared = {

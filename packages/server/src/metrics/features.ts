@@ -1,5 +1,6 @@
 /** `features` of Prometheus' HTTP API: which parts of its surface are on. Names are Prometheus'; what is missing there is off. */
 import { FUNCTIONS } from "@finch/promql";
+import type { LanguageSwitches } from "@finch/promql";
 
 type Switches = Readonly<Record<string, boolean>>;
 
@@ -8,12 +9,17 @@ const OPERATORS =
   "!= !~ % * + - / < </ <= == =~ > >/ >= @ ^ and atan2 avg bottomk count count_values group max min or quantile stddev stdvar sum topk unless";
 const EXPERIMENTAL_OPERATORS = "limit_ratio limitk";
 
-export function describeFeatures(options: {
+export function describeFeatures({
+  adminEnabled,
+  language = {},
+}: {
   readonly adminEnabled: boolean;
+  readonly language?: LanguageSwitches | undefined;
 }): Readonly<Record<string, Switches>> {
+  const { experimentalFunctions: isExperimental = false } = language;
   return {
     api: {
-      admin: options.adminEnabled,
+      admin: adminEnabled,
       exclude_alerts: true,
       label_values_match: true,
       lifecycle: false,
@@ -29,20 +35,18 @@ export function describeFeatures(options: {
     promql: {
       ...allOf("at_modifier bool by group_left group_right ignoring negative_offset offset on"),
       ...allOf("per_query_lookback_delta subqueries without"),
-      anchored: false,
-      delayed_name_removal: false,
-      duration_expr: false,
-      fill: false,
-      fill_left: false,
-      fill_right: false,
+      ...allOf("anchored duration_expr fill fill_left fill_right smoothed", isExperimental),
+      delayed_name_removal: language.delayedNameRemoval ?? false,
       per_step_stats: true,
-      smoothed: false,
-      type_and_unit_labels: false,
+      type_and_unit_labels: language.typeAndUnitLabels ?? false,
     },
     promql_functions: Object.fromEntries(
-      [...FUNCTIONS.values()].map(({ name, experimental }) => [name, !experimental]),
+      [...FUNCTIONS.values()].map(({ name, experimental }) => [
+        name,
+        isExperimental || !experimental,
+      ]),
     ),
-    promql_operators: { ...allOf(OPERATORS), ...allOf(EXPERIMENTAL_OPERATORS, false) },
+    promql_operators: { ...allOf(OPERATORS), ...allOf(EXPERIMENTAL_OPERATORS, isExperimental) },
     tsdb: { exemplar_storage: true, isolation: true, native_histograms: true },
   };
 }

@@ -44,7 +44,7 @@ class TestSource implements SeriesSource {
 function openPool(source: SeriesSource, replace: Partial<QueryLimits> = {}): QueryPool {
   const query = { ...DEFAULT_QUERY_LIMITS, ...replace };
   const limits = { ...DEFAULT_METRICS_LIMITS, query };
-  return new QueryPool({ source, limits, log: silentLogger });
+  return new QueryPool({ source, limits, language: {}, log: silentLogger });
 }
 
 function job(query: string, replace: Partial<QueryJob> = {}): QueryJob {

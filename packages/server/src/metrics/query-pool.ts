@@ -5,7 +5,7 @@
  */
 import { FinchError, singleMetric } from "@finch/runtime";
 import type { Logger, MetricFamily } from "@finch/runtime";
-import type { SeriesSource } from "@finch/promql";
+import type { LanguageSwitches, SeriesSource } from "@finch/promql";
 import { QueryCosts } from "./query-costs.ts";
 import { FeedTurns } from "./query-feed.ts";
 import { QueryLane } from "./query-lane.ts";
@@ -32,6 +32,7 @@ const LARGE_FEEDS = 2;
 export interface QueryPoolOptions {
   readonly source: SeriesSource;
   readonly limits: MetricsLimits;
+  readonly language: LanguageSwitches;
   readonly log: Logger;
 }
 
@@ -207,7 +208,7 @@ export class QueryPool implements AsyncDisposable {
   }
 
   #lane(of: { threads: number; places: number; isLarge: boolean }): QueryLane {
-    const { limits, log } = this.#options;
+    const { limits, log, language } = this.#options;
     const { query } = limits;
     const turns = new FeedTurns(of.isLarge ? LARGE_FEEDS : Infinity);
     return new QueryLane({
@@ -222,6 +223,7 @@ export class QueryPool implements AsyncDisposable {
         const thread: QueryThread = new QueryThread({
           setup: {
             limits: query.engine,
+            language,
             resultBytesMax: query.resultBytesMax,
             niceness,
             memory,

@@ -8,7 +8,7 @@
 import { FinchError } from "@finch/runtime";
 import type { FaultKind } from "@finch/runtime";
 import type { MatchOperator } from "@finch/model";
-import type { EngineLimits } from "@finch/promql";
+import type { EngineLimits, LanguageSwitches } from "@finch/promql";
 import type { SeriesFrame } from "./series-frame.ts";
 
 export const FRAMES_AHEAD = 2;
@@ -33,6 +33,7 @@ export interface WorkerSetup {
   readonly limits: EngineLimits;
   /** As `QueryLimits` has it. */
   readonly resultBytesMax: number;
+  readonly language: LanguageSwitches;
   /** What queries of all workers hold, see `shared-memory.ts`, and the slot of this one. */
   readonly memory: SharedArrayBuffer;
   readonly slot: number;

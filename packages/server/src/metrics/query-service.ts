@@ -45,6 +45,7 @@ export class QueryService {
     this.#engine = createEngine({
       clock,
       limits: setup.limits,
+      ...setup.language,
       sharedMemory: this.#memory,
     });
   }

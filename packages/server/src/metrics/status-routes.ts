@@ -1,4 +1,5 @@
 /** `status/*` and `features` of Prometheus' HTTP API: what this server is, how it was started, and what its store holds. */
+import type { LanguageSwitches } from "@finch/promql";
 import type { HttpRequest, HttpRoute } from "@finch/runtime/http";
 import type { MetricStore } from "@finch/store";
 import { describeBuild, MIMIR_FEATURES } from "../build-info.ts";
@@ -34,6 +35,7 @@ export interface StatusContext {
   readonly build: BuildInfo;
   readonly status: ServerStatus;
   readonly adminEnabled: boolean;
+  readonly language?: LanguageSwitches;
 }
 
 /** Whose clients ask: Mimir's learn from the build information what they may do. */
