@@ -23,6 +23,25 @@ const FIGURES: readonly (readonly [
     (s) => s.rejectedTotal,
   ],
   ["fsync_total", "counter", "Times the write-ahead log was synced to disk.", (s) => s.fsyncTotal],
+  [
+    "quarantined_blocks",
+    "gauge",
+    "Blocks left out of answers because of damage.",
+    (s) => s.quarantined.length,
+  ],
+  ["block_merges_total", "counter", "Merges of blocks.", (s) => s.mergedTotal],
+  [
+    "block_merges_failed_total",
+    "counter",
+    "Merges of blocks that failed and are tried again.",
+    (s) => s.mergeFailedTotal,
+  ],
+  [
+    "pending_deletes",
+    "gauge",
+    "Deletes that are not yet carried out in all blocks.",
+    (s) => s.pendingDeletes,
+  ],
   ["oldest_timestamp_seconds", "gauge", "Oldest sample or entry.", (s) => inSeconds(s.oldestMs)],
   ["newest_timestamp_seconds", "gauge", "Newest sample or entry.", (s) => inSeconds(s.newestMs)],
   [

@@ -2,7 +2,13 @@
 import { createMemorySource } from "@finch/logql";
 import type { Labels } from "@finch/model";
 import type { LogBatch } from "@finch/model";
-import type { AppendResult, LabelScope, LogStore, TailListener } from "@finch/store";
+import type {
+  AppendResult,
+  LabelScope,
+  LogStore,
+  StoreStatistics,
+  TailListener,
+} from "@finch/store";
 
 export function openMemoryLogStore(): LogStore {
   const source = createMemorySource();
@@ -54,21 +60,29 @@ export function openMemoryLogStore(): LogStore {
           .toSorted(),
       ),
     series: (scope) => Promise.resolve(inScope(scope).toSorted((a, b) => (a.key < b.key ? -1 : 1))),
-    statistics: () => ({
-      headSeries: streams.size,
-      headBytes: 0,
-      walBytes: 0,
-      blocks: 0,
-      blockBytes: 0,
-      appendedTotal: appended,
-      rejectedTotal: 0,
-      fsyncTotal: 0,
-      oldestMs: undefined,
-      newestMs: undefined,
-      recovery: { records: 0, durationMs: 0, tornBytes: 0, removedPaths: [] },
-    }),
+    statistics: () => statisticsOf(streams.size, appended),
     flush: () => Promise.resolve(),
     expire: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function statisticsOf(headSeries: number, appendedTotal: number): StoreStatistics {
+  return {
+    headSeries,
+    headBytes: 0,
+    walBytes: 0,
+    blocks: 0,
+    blockBytes: 0,
+    appendedTotal,
+    rejectedTotal: 0,
+    fsyncTotal: 0,
+    quarantined: [],
+    mergedTotal: 0,
+    mergeFailedTotal: 0,
+    pendingDeletes: 0,
+    oldestMs: undefined,
+    newestMs: undefined,
+    recovery: { records: 0, durationMs: 0, tornBytes: 0, removedPaths: [] },
   };
 }

@@ -44,6 +44,46 @@ export interface Retention {
   readonly maxAgeMs: number;
   /** Largest share (0 to 1) of the disk that this signal's directory may take. */
   readonly maxDiskShare: number;
+  /** Of metrics: series that are kept for a shorter time. The first rule that a series matches is not special: each applies. */
+  readonly rules?: readonly RetentionRule[];
+}
+
+/** Samples of series that match all matchers go when they are older than `maxAgeMs`: at the latest once their whole block is. */
+export interface RetentionRule {
+  readonly matchers: readonly Matcher[];
+  readonly maxAgeMs: number;
+}
+
+/** One block on disk. */
+export interface BlockSummary {
+  readonly block: number;
+  /** Times of the oldest and newest sample, Unix milliseconds. */
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly series: number;
+  readonly samples: number;
+  readonly bytes: number;
+  /** 0 as sealed; each merge is a level up. */
+  readonly level: number;
+  /** Numbers of the blocks it was merged from, and of those that these were merged from. */
+  readonly sources: readonly number[];
+}
+
+/** How many series there are, and what they are made of; lists are the largest first, `limit` long. */
+export interface Cardinality {
+  readonly series: number;
+  readonly metricNames: readonly { readonly name: string; readonly series: number }[];
+  /** Label names, by the number of their values. */
+  readonly labelNames: readonly {
+    readonly name: string;
+    readonly values: number;
+    readonly series: number;
+  }[];
+  readonly labelPairs: readonly {
+    readonly name: string;
+    readonly value: string;
+    readonly series: number;
+  }[];
 }
 
 export type RejectionReason =
@@ -122,6 +162,13 @@ export interface StoreStatistics {
   readonly appendedTotal: number;
   readonly rejectedTotal: number;
   readonly fsyncTotal: number;
+  /** Blocks that are left out because of damage, and why; they stand on disk until somebody removes them. */
+  readonly quarantined: readonly { readonly directory: string; readonly reason: string }[];
+  /** Merges of blocks since the store was opened, and those that failed. */
+  readonly mergedTotal: number;
+  readonly mergeFailedTotal: number;
+  /** Deletes that are not yet carried out in all blocks. */
+  readonly pendingDeletes: number;
   readonly oldestMs: number | undefined;
   readonly newestMs: number | undefined;
   /** What recovery found at open. */
@@ -166,6 +213,30 @@ export interface MetricStore extends Store {
   exemplars(
     request: ExemplarRequest,
   ): Promise<readonly { readonly labels: Labels; readonly exemplars: readonly Exemplar[] }[]>;
+  /**
+   * Deletes the samples with `startMs <= time <= endMs` that are in the store now, of series that match; durable when this resolves. They are
+   * left out of answers at once and taken off the disk when blocks are merged. Samples that come later are not deleted, whatever their time.
+   */
+  deleteSeries(request: {
+    readonly matchers: readonly Matcher[];
+    readonly startMs: number;
+    readonly endMs: number;
+  }): Promise<void>;
+  /** Takes deleted samples off the disk now. */
+  cleanTombstones(): Promise<void>;
+  /** Merges blocks now as far as they are due; also happens by itself. */
+  compact(): Promise<void>;
+  /** The blocks, in the order of their data. */
+  blocks(): readonly BlockSummary[];
+  /**
+   * Counts the series that match and had samples since the newest block but one head's age was sealed: those in memory, and in blocks of the
+   * last hours.
+   */
+  cardinality(request: {
+    readonly matchers: readonly Matcher[];
+    readonly limit: number;
+    readonly signal?: AbortSignal;
+  }): Promise<Cardinality>;
   /** Newest metadata by family. */
   metadata(): ReadonlyMap<string, MetricMetadata>;
 }

@@ -29,6 +29,15 @@ export interface BlockMeta {
   readonly rows: number;
   /** Everything in WAL segments numbered below this is in this block or an earlier one. */
   readonly walCutBefore: number;
+  /** 0 for a sealed head, and one more than the highest of its sources for a merged block. */
+  readonly level: number;
+  /** Numbers of the first and last seal whose rows it has; those of the blocks of a store share nothing. */
+  readonly firstSeal: number;
+  readonly lastSeal: number;
+  /** Blocks it was made of, and those that these were made of; whichever of them is still there is superseded. */
+  readonly sources: readonly number[];
+  /** Deletes up to this id were carried out when it was written; see `deletes.ts`. */
+  readonly deletes: number;
   /** Size and CRC32C of every other file of the block. */
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly crc32c: number }>>;
 }
@@ -46,7 +55,8 @@ export function checkFileHeader(bytes: Uint8Array, path: string): void {
   for (let i = 0; i < MAGIC.length; i++)
     if (bytes[i] !== MAGIC[i]) throw corruptFile(path, i, "this is no file of a block");
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
-  if (version !== BLOCK_VERSION) throw otherFormat(path, version, BLOCK_VERSION);
+  // The meta file, which was read before, has the version of all: another one here is damage.
+  if (version !== BLOCK_VERSION) throw corruptFile(path, 8, `format version ${version} in it`);
 }
 
 /** The last bytes of a file with a root: where its page stands, and a mark. */
@@ -138,8 +148,8 @@ export function decodeMeta(bytes: Uint8Array, path: string): BlockMeta {
   }
   const { meta } = parsed;
   if (typeof meta?.version !== "number") throw corruptFile(path, 0, "it has no version");
-  if (meta.version !== BLOCK_VERSION) throw otherFormat(path, meta.version, BLOCK_VERSION);
   if (parsed.crc32c !== crc32c(new TextEncoder().encode(JSON.stringify(meta))))
     throw corruptFile(path, 0, "its checksum is wrong");
+  if (meta.version !== BLOCK_VERSION) throw otherFormat(path, meta.version, BLOCK_VERSION);
   return meta;
 }

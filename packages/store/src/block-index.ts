@@ -43,6 +43,12 @@ export interface BlockSeries {
   readonly payload: Uint8Array;
 }
 
+/** A series by the numbers of its strings: name, value, name … */
+export interface RankedSeries {
+  readonly ranks: readonly number[];
+  readonly payload: Uint8Array;
+}
+
 export class BlockIndex implements PostingSource {
   readonly seriesCount: number;
   readonly #files: BlockFiles;
@@ -118,25 +124,35 @@ export class BlockIndex implements PostingSource {
     for (const page of stringPages) yield await this.#strings(page);
   }
 
-  async #seriesPage(page: number): Promise<SeriesPage> {
-    return this.#files.cached(INDEX_FILE, `series:${page}`, async () => {
-      const root = await this.#root();
-      const place = root.seriesPages[page];
-      if (place === undefined) throw this.#files.damage(INDEX_FILE, 0, `no page ${page} of series`);
-      const reader = new ByteReader(await this.#files.unzipPage(INDEX_FILE, place));
-      const rankLists: number[][] = [];
-      const payloads: Uint8Array[] = [];
-      let places = 0;
-      while (reader.position < reader.end) {
-        const ranks: number[] = [];
-        for (let left = 2 * reader.readVarint(); left > 0; left--) ranks.push(reader.readVarint());
-        places += ranks.length;
-        rankLists.push(ranks);
-        payloads.push(readBytes(reader, reader.readVarint()));
+  /** All series in order, without looking up their strings; page by page, past the cache. */
+  async *rankedSeries(): AsyncGenerator<readonly RankedSeries[]> {
+    const { seriesPages } = await this.#root();
+    for (const place of seriesPages) {
+      const bytes = await this.#files.unzipPage(INDEX_FILE, place);
+      let page: RankedSeries[];
+      try {
+        page = decodeSeries(bytes);
+      } catch (error) {
+        throw this.#files.nonsense(error, INDEX_FILE, place.offset);
       }
+      yield page;
+    }
+  }
+
+  async #seriesPage(number: number): Promise<SeriesPage> {
+    return this.#files.cached(INDEX_FILE, `series:${number}`, async () => {
+      const root = await this.#root();
+      const place = root.seriesPages[number];
+      if (place === undefined)
+        throw this.#files.damage(INDEX_FILE, 0, `no page ${number} of series`);
+      const page = await this.#files.unzipPage(INDEX_FILE, place);
+      const series = decodeSeries(page);
+      const rankLists = series.map(({ ranks }) => ranks);
+      const payloads = series.map(({ payload }) => payload);
+      const places = rankLists.reduce((sum, ranks) => sum + ranks.length, 0);
       const texts = await this.#textsOf(root, rankLists);
       const labels = rankLists.map((ranks) => Labels.raw(ranks.map((rank) => texts.get(rank)!)));
-      const bytes = reader.end + LABELS_BYTES * 2 * labels.length + PLACE_BYTES * places;
+      const bytes = page.length + LABELS_BYTES * 2 * labels.length + PLACE_BYTES * places;
       return { value: { labels, payloads }, bytes };
     });
   }
@@ -244,6 +260,17 @@ export class BlockIndex implements PostingSource {
       return { value, bytes: 2 * reader.end + 64 * places };
     });
   }
+}
+
+function decodeSeries(page: Uint8Array): RankedSeries[] {
+  const reader = new ByteReader(page);
+  const series: RankedSeries[] = [];
+  while (reader.position < reader.end) {
+    const ranks: number[] = [];
+    for (let left = 2 * reader.readVarint(); left > 0; left--) ranks.push(reader.readVarint());
+    series.push({ ranks, payload: readBytes(reader, reader.readVarint()) });
+  }
+  return series;
 }
 
 function decodeRoot(reader: ByteReader): Root {

@@ -77,6 +77,8 @@ export interface BlockTarget {
   /** The `blocks` directory. */
   readonly directory: string;
   readonly block: number;
+  /** Takes a block from the disk again whose name could not be made durable. */
+  abandon(directory: string): Promise<void>;
 }
 
 export type BlockContent = Omit<BlockMeta, "version" | "block" | "files">;
@@ -93,6 +95,7 @@ export async function writeBlock(
   const final = join(directory, blockName(block));
   const temporary = final + TEMPORARY_SUFFIX;
   const files = new Map<string, BlockFile>();
+  let isRenamed = false;
   try {
     await fileSystem.remove(temporary);
     await fileSystem.makeDirectory(temporary);
@@ -108,11 +111,14 @@ export async function writeBlock(
     await writeSynced(fileSystem, join(temporary, META_FILE), encodeMeta(meta));
     await fileSystem.syncDirectory(temporary);
     await fileSystem.rename(temporary, final);
+    isRenamed = true;
     await fileSystem.syncDirectory(directory);
     return meta;
   } catch (error) {
     // Best effort: what stays carries the temporary suffix and is removed at the next try or open.
     await fileSystem.remove(temporary).catch(() => {});
+    // Written once more under another number, it would be there twice after the next start.
+    if (isRenamed) await target.abandon(final);
     throw error;
   } finally {
     for (const file of files.values()) await file.close();

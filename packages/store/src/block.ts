@@ -18,6 +18,7 @@ import type { BlockMeta, PageRef } from "./block-format.ts";
 import { BlockIndex } from "./block-index.ts";
 import { corruptFile } from "./errors.ts";
 import { META_FILE } from "./file-names.ts";
+import { IDLE_BLOCKS_MAX } from "./limits.ts";
 import type { PageCache } from "./page-cache.ts";
 
 /** What readers of a block's parts need of it. */
@@ -35,6 +36,8 @@ export interface BlockFiles {
   unzipPage(file: string, place: PageRef): Promise<Uint8Array>;
   /** The body of the page that the file's trailer points at. */
   readRoot(file: string): Promise<Uint8Array>;
+  /** What to throw for an error of decoding bytes whose checksum is right. */
+  nonsense(error: unknown, file: string, offset: number): unknown;
   /** The fault to throw when bytes of a file make no sense. */
   damage(file: string, offset: number, what: string): FinchError;
 }
@@ -42,6 +45,8 @@ export interface BlockFiles {
 export interface BlockContext {
   readonly fileSystem: FileSystem;
   readonly cache: PageCache;
+  /** Blocks that nobody reads and whose files are open, the longest unused first. */
+  readonly idle: Set<Block>;
 }
 
 /** Opens `directory`, checks its meta file and that every file it names has the right size. */
@@ -82,11 +87,20 @@ export class Block implements BlockFiles {
 
   acquire(): void {
     this.#readers++;
+    this.#context.idle.delete(this);
   }
 
   async release(): Promise<void> {
     this.#readers--;
-    if (this.#readers === 0) await this.#onIdle?.();
+    if (this.#readers > 0) return;
+    await this.#onIdle?.();
+    const { idle } = this.#context;
+    if (this.#handles.size > 0) idle.add(this);
+    for (const oldest of idle) {
+      if (idle.size <= IDLE_BLOCKS_MAX) break;
+      idle.delete(oldest);
+      await oldest.close();
+    }
   }
 
   /** Closes the files and then runs `then`, as soon as nobody reads; resolves at once when somebody does. */
@@ -97,6 +111,12 @@ export class Block implements BlockFiles {
       await then();
     };
     if (this.#readers === 0) await this.#onIdle();
+  }
+
+  /** Opens every file while somebody reads, so that the directory can be renamed. */
+  async openAll(): Promise<void> {
+    if (this.#readers === 0) return;
+    for (const name of Object.keys(this.meta.files)) await this.#open(name).catch(() => {});
   }
 
   async close(): Promise<void> {

@@ -15,3 +15,21 @@ export async function makeDurableDirectory(
     if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
   });
 }
+
+/** Replaces a file as a whole: after a crash it has the old bytes or the new ones. */
+export async function replaceFile(
+  fileSystem: FileSystem,
+  path: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const handle = await fileSystem.open(temporary, "create");
+  try {
+    await handle.write(bytes, 0);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await fileSystem.rename(temporary, path);
+  await fileSystem.syncDirectory(dirname(path));
+}

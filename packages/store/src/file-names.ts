@@ -11,6 +11,11 @@ const SEGMENT_SUFFIX = ".wal";
 export const TEMPORARY_SUFFIX = ".tmp";
 /** A block under removal. Whatever carries it at open is removed. */
 export const REMOVED_SUFFIX = ".gone";
+/** A block, or a file, that is damaged and left out. */
+export const DAMAGED_SUFFIX = ".damaged";
+
+/** What was deleted and still stands in blocks. */
+export const DELETES_FILE = "deletes.json";
 
 /** Inside a block. */
 export const META_FILE = "meta.json";
@@ -32,7 +37,7 @@ export function segmentOf(name: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
-/** Blocks are numbered in the order they were sealed. */
+/** Blocks are numbered in the order they were written. */
 export function blockName(block: number): string {
   return String(block).padStart(DIGITS, "0");
 }

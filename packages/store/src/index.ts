@@ -1,4 +1,6 @@
 export type {
+  BlockSummary,
+  Cardinality,
   AppendResult,
   ExemplarRequest,
   LabelQueries,
@@ -14,6 +16,7 @@ export type {
   RecoveryReport,
   Rejection,
   Retention,
+  RetentionRule,
   Store,
   StoreLimits,
   StoreOptions,

@@ -72,6 +72,9 @@ export class StoreLabels {
         }
         yield* this.#selectBlock(block, scope, pacer);
       }
+    } catch (error) {
+      await this.#core.blockSet.setAside(error);
+      throw error;
     } finally {
       await view.release();
     }

@@ -57,7 +57,7 @@ export const FREE_SHARE_MAX = 0.1;
 export const SLICE_MS = 5;
 
 /** Decoded index pages kept in memory, per store; without a bound, old blocks would pile up in memory. */
-export const INDEX_CACHE_BYTES = 8 * MIB;
+export const INDEX_CACHE_BYTES = 16 * MIB;
 
 /** Raw bytes of one page of a block's index. */
 export const INDEX_PAGE_BYTES = 16 * 1024;
@@ -116,3 +116,32 @@ export const LABEL_BYTES_MIN = 32 * MIB;
 /** Series keys remembered for lookup without parsing, likewise; beyond it series are found by their labels. */
 export const KEY_BYTES_FACTOR = 1;
 export const KEY_BYTES_MIN = 16 * MIB;
+
+/** Deletes that are not yet carried out in all blocks; each costs every query a selection in the blocks it concerns. */
+export const DELETES_MAX = 1000;
+
+/** Blocks opened at once at start: one after the other, thousands of them would take seconds. */
+export const OPEN_BLOCKS_AT_ONCE = 16;
+
+/** Blocks of one level that are merged into one of the next. */
+export const COMPACTION_FANOUT = 4;
+
+/** A merged block may span this share of the retention, but at least the hours named: whole blocks expire, so that larger ones keep data too long. */
+export const COMPACTION_SPAN_SHARE = 0.1;
+export const COMPACTION_SPAN_MS_MIN = 8 * HOUR_MS;
+export const COMPACTION_SPAN_MS_MAX = 31 * 24 * HOUR_MS;
+
+/** Bytes of the blocks that are merged into one; more would need as much free disk again, for hours. */
+export const COMPACTION_BYTES_MAX = 4096 * MIB;
+
+/** After a compaction failed, the next is tried this much later: on a full disk each would write in vain. */
+export const COMPACTION_RETRY_MS = 10 * 60_000;
+
+/** Blocks whose files stay open while nobody reads them; a process may have only so many open files. */
+export const IDLE_BLOCKS_MAX = 64;
+
+/** How often blocks are held against the retention rules; each look selects in every block. */
+export const RETENTION_RULES_INTERVAL_MS = 10 * 60_000;
+
+/** Distinct label values that one count of the cardinality holds; each takes some 100 bytes while it runs. */
+export const CARDINALITY_PAIRS_MAX = 2_000_000;

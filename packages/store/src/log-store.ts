@@ -86,6 +86,9 @@ class DurableLogStore implements LogStore {
         signal.throwIfAborted();
         yield page;
       }
+    } catch (error) {
+      await this.#core.blockSet.setAside(error);
+      throw error;
     } finally {
       await view.release();
     }

@@ -3,6 +3,7 @@
  * that the whole batch shares; only series whose places overlap are merged sample by sample.
  */
 import type { Block } from "./block.ts";
+import type { TimeSpan } from "./deletes.ts";
 import { readChunks } from "./metric-block.ts";
 import type { ChunkWish, MetricPlace } from "./metric-block.ts";
 import type { ChunkExtras } from "./metric-chunk.ts";
@@ -19,10 +20,16 @@ export interface BlockSource {
   readonly times: TimeRows;
 }
 
+/** Where samples of one series are in a block. */
+export interface BlockPlace {
+  readonly source: BlockSource;
+  readonly place: MetricPlace;
+  /** Stretches that were deleted. */
+  readonly gaps: readonly TimeSpan[] | undefined;
+}
+
 /** Where samples of one series are: in a block, or in memory already. */
-export type SamplePlace =
-  | { readonly source: BlockSource; readonly place: MetricPlace }
-  | { readonly columns: SampleColumns };
+export type SamplePlace = BlockPlace | { readonly columns: SampleColumns };
 
 /** Rows `lo … hi` of a row of times, and those times. */
 interface Window {
@@ -54,9 +61,8 @@ export async function readSamples(
   for (const list of places) {
     const runs: Run[] = [];
     for (const place of list) {
-      const run =
-        "columns" in place ? runOfColumns(place.columns, shared) : await windows.runOf(place);
-      if (run !== undefined) runs.push(run);
+      if ("columns" in place) runs.push(...runsOfColumns(place.columns, shared));
+      else runs.push(...(await windows.runsOf(place)));
     }
     if (isDisjoint(runs)) runs.sort((a, b) => a.timestampsMs[0]! - b.timestampsMs[0]!);
     for (const run of runs) {
@@ -89,39 +95,64 @@ class Windows {
     this.#endMs = range.endMs;
   }
 
-  async runOf(at: {
-    readonly source: BlockSource;
-    readonly place: MetricPlace;
-  }): Promise<Run | undefined> {
-    const { source, place } = at;
+  /** The part of a place that lies in the range, in pieces between its gaps. */
+  async runsOf({ source, place, gaps }: BlockPlace): Promise<Run[]> {
     let whole = mapOf(this.#wholeRows, source).get(place.row);
     if (whole === undefined) {
-      whole = this.#cut(await source.times.times(place.row), 0, Infinity);
+      whole = this.#cut(await source.times.times(place.row));
       mapOf(this.#wholeRows, source).set(place.row, whole);
     }
     const lo = Math.max(whole.lo, place.from);
     const hi = Math.min(whole.hi, place.from + place.count);
-    if (lo >= hi) return undefined;
-    let window = whole;
-    if (lo !== whole.lo || hi !== whole.hi) {
-      const stretches = mapOf(this.#stretches, source);
-      const key = `${place.row}:${lo}:${hi}`;
-      const known = stretches.get(key);
-      const timestampsMs = whole.timestampsMs.subarray(lo - whole.lo, hi - whole.lo);
-      window = known ?? { lo, hi, rowCount: whole.rowCount, timestampsMs };
-      if (known === undefined) stretches.set(key, window);
-    }
-    const from = { place, window };
-    return { timestampsMs: window.timestampsMs, from, source, at: 0, extras: noExtras() };
+    if (lo >= hi) return [];
+    const pieces = gaps === undefined ? [[lo, hi] as const] : leaveOut(whole, { lo, hi }, gaps);
+    return pieces.map(([from, to]) => {
+      const window = this.#piece(source, place.row, whole, from, to);
+      const { timestampsMs } = window;
+      return { timestampsMs, from: { place, window }, source, at: 0, extras: noExtras() };
+    });
   }
 
-  #cut(times: Float64Array, from: number, count: number): Window {
-    const end = Math.min(times.length, from + count);
-    const lo = lowerBound(times, end, this.#startMs);
-    const hi = Math.max(lo, lowerBound(times, end, this.#endMs + 1));
+  #piece(source: BlockSource, row: number, whole: Window, lo: number, hi: number): Window {
+    if (lo === whole.lo && hi === whole.hi) return whole;
+    const stretches = mapOf(this.#stretches, source);
+    const key = `${row}:${lo}:${hi}`;
+    let window = stretches.get(key);
+    if (window === undefined) {
+      const timestampsMs = whole.timestampsMs.subarray(lo - whole.lo, hi - whole.lo);
+      window = { lo, hi, rowCount: whole.rowCount, timestampsMs };
+      stretches.set(key, window);
+    }
+    return window;
+  }
+
+  #cut(times: Float64Array): Window {
+    const lo = lowerBound(times, times.length, this.#startMs);
+    const hi = Math.max(lo, lowerBound(times, times.length, this.#endMs + 1));
     // A copy, so that a narrow look does not keep a long row alive.
     return { lo, hi, rowCount: times.length, timestampsMs: times.slice(lo, hi) };
   }
+}
+
+/** Rows `lo … hi` without those in the gaps. */
+function leaveOut(
+  window: Window,
+  rows: { readonly lo: number; readonly hi: number },
+  gaps: readonly TimeSpan[],
+): (readonly [from: number, to: number])[] {
+  const times = window.timestampsMs;
+  const pieces: (readonly [from: number, to: number])[] = [];
+  let from = rows.lo;
+  for (const { startMs, endMs } of gaps.toSorted((a, b) => a.startMs - b.startMs)) {
+    const gapFrom = window.lo + lowerBound(times, times.length, startMs);
+    const gapTo = window.lo + lowerBound(times, times.length, endMs + 1);
+    if (gapFrom >= gapTo || gapTo <= from) continue;
+    if (gapFrom > from) pieces.push([from, Math.min(gapFrom, rows.hi)]);
+    from = gapTo;
+    if (from >= rows.hi) return pieces;
+  }
+  if (from < rows.hi) pieces.push([from, rows.hi]);
+  return pieces;
 }
 
 function mapOf<K, V>(maps: Map<BlockSource, Map<K, V>>, source: BlockSource): Map<K, V> {
@@ -134,12 +165,12 @@ function noExtras(): Run["extras"] {
   return { histograms: undefined, startTimestampsMs: undefined };
 }
 
-function runOfColumns(columns: SampleColumns, shared: SharedTimes): Run | undefined {
-  if (columns.timestampsMs.length === 0) return undefined;
+function runsOfColumns(columns: SampleColumns, shared: SharedTimes): Run[] {
+  if (columns.timestampsMs.length === 0) return [];
   const { timestampsMs } = shared.share(columns);
   const { histograms, startTimestampsMs } = columns;
   const extras = { histograms, startTimestampsMs };
-  return { timestampsMs, from: columns, source: undefined, at: 0, extras };
+  return [{ timestampsMs, from: columns, source: undefined, at: 0, extras }];
 }
 
 /** Whether no two runs overlap. */

@@ -1,15 +1,16 @@
 /** Metric blocks: sealing a head into one, and reading where a series' samples are and the samples. Drawn in `docs/format/blocks.md`. */
 import { ByteReader } from "@finch/codec";
 import type { Block } from "./block.ts";
-import { FILE_HEADER_BYTES, decompressBytes, framePage, openPage } from "./block-format.ts";
+import { FILE_HEADER_BYTES, decompressBytes, openPage } from "./block-format.ts";
 import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
-import { INDEX_FILE, METADATA_FILE, PAGES_FILE } from "./file-names.ts";
+import { INDEX_FILE, PAGES_FILE } from "./file-names.ts";
 import { READ_BYTES_MAX, READ_GAP_BYTES } from "./limits.ts";
 import { ChunkPageReader, NO_EXTRAS } from "./metric-chunk.ts";
 import type { ChunkExtras, ChunkTarget } from "./metric-chunk.ts";
 import { MetricBlockWriter } from "./metric-block-writer.ts";
 import type { MetricHead } from "./metric-head.ts";
+import { writeMetadata } from "./metric-metadata.ts";
 import { ascending } from "./number-columns.ts";
 import type { Pacer } from "./pacer.ts";
 import { join } from "node:path";
@@ -32,14 +33,6 @@ export async function sealMetrics(
   await writeIndex(await createFile(INDEX_FILE), index, order, payloads, pacer);
   await writeMetadata(createFile, [...head.metadata.values()]);
   return { series: order.series.length, rows: writer.rows };
-}
-
-export async function writeMetadata(
-  createFile: (name: string) => Promise<BlockFile>,
-  metadata: readonly unknown[],
-): Promise<void> {
-  const file = await createFile(METADATA_FILE);
-  await file.append(framePage(new TextEncoder().encode(JSON.stringify(metadata))));
 }
 
 /** Where the samples of one series of a block are. */

@@ -3,12 +3,12 @@
  * Where two places have a sample of the same time, the older place wins, as it does within a head.
  */
 import type { Labels, Matcher, Series } from "@finch/model";
+import { gapsOf } from "./deletes.ts";
 import { selectSeries } from "./label-select.ts";
 import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
 import { readSamples } from "./metric-batch.ts";
-import type { BlockSource, SamplePlace } from "./metric-batch.ts";
+import type { BlockPlace, BlockSource, SamplePlace } from "./metric-batch.ts";
 import { readPlace } from "./metric-block.ts";
-import type { MetricPlace } from "./metric-block.ts";
 import type { MetricHead, MetricHeadView } from "./metric-head.ts";
 import type { Pacer } from "./pacer.ts";
 import type { SampleColumns } from "./sample-columns.ts";
@@ -24,10 +24,7 @@ export interface MetricRange {
 /** Where one series' samples are, in order of precedence: blocks, then heads. */
 interface Plan {
   readonly labels: Labels;
-  readonly places: (
-    | { readonly source: BlockSource; readonly place: MetricPlace }
-    | { readonly view: MetricHeadView; readonly at: number }
-  )[];
+  readonly places: (BlockPlace | { readonly view: MetricHeadView; readonly at: number })[];
   samples: number;
 }
 
@@ -44,7 +41,7 @@ export async function* selectMetrics(
   const sources = view.blocks.map((block) => ({ block, times: new TimeRows(block) }));
   let batch: Plan[] = [];
   let samples = 0;
-  for (const plan of await planSeries(sources, headViews, range, pacer)) {
+  for (const plan of await planSeries(sources, { view, headViews }, range, pacer)) {
     batch.push(plan);
     samples += plan.samples;
     if (batch.length < SELECT_BATCH_SERIES && samples < SELECT_BATCH_SAMPLES) continue;
@@ -57,7 +54,7 @@ export async function* selectMetrics(
 
 async function planSeries(
   sources: readonly BlockSource[],
-  headViews: readonly MetricHeadView[],
+  from: { readonly view: StoreView<MetricHead>; readonly headViews: readonly MetricHeadView[] },
   range: MetricRange,
   pacer: Pacer,
 ): Promise<Iterable<Plan>> {
@@ -65,19 +62,20 @@ async function planSeries(
   for (const source of sources) {
     const { block, times } = source;
     const numbers = await block.index.select(range.matchers, pacer);
+    const gaps = await gapsOf(block, from.view.deletesFor(block), pacer);
     for await (const page of block.index.seriesOf(numbers)) {
-      for (const { labels, payload } of page) {
+      for (const { number, labels, payload } of page) {
         const place = readPlace(payload);
         const row = times.held(place.row) ?? (await times.row(place.row));
         if (row.minMs > range.endMs || row.maxMs < range.startMs) continue;
         const plan = planOf(plans, labels);
-        plan.places.push({ source, place });
+        plan.places.push({ source, place, gaps: gaps?.get(number) });
         plan.samples += Math.min(row.count - place.from, place.count);
       }
       if (pacer.isDue()) await pacer.rest();
     }
   }
-  for (const view of headViews) {
+  for (const view of from.headViews) {
     for (let at = 0; at < view.series.length; at++) {
       const plan = planOf(plans, view.head.labelsOf(view.series[at]!));
       plan.places.push({ view, at });

@@ -1,8 +1,10 @@
 /** The metric store: composes records from batches, applies them to the head once they are durable, answers selections. */
-import { join } from "node:path";
 import { SampleArena } from "@finch/codec/kernels";
 import type { Labels, MetricMetadata, SampleBatch, Series } from "@finch/model";
+import { describeError, FinchError } from "@finch/runtime";
 import type {
+  BlockSummary,
+  Cardinality,
   MetricAppendResult,
   ExemplarRequest,
   LabelScope,
@@ -11,15 +13,24 @@ import type {
   StoreOptions,
   StoreStatistics,
 } from "./api.ts";
-import { FILE_HEADER_BYTES } from "./block-format.ts";
-import { corruptFile } from "./errors.ts";
-import { METADATA_FILE } from "./file-names.ts";
+import type { Block } from "./block.ts";
+import { countCardinality } from "./cardinality.ts";
+import type { CardinalityRequest } from "./cardinality.ts";
 import { ExemplarRing } from "./exemplar-ring.ts";
 import { StoreLabels } from "./label-queries.ts";
-import { EXEMPLARS_MAX, KEY_BYTES_FACTOR, KEY_BYTES_MIN, METADATA_FAMILIES_MAX } from "./limits.ts";
+import { selectSeries } from "./label-select.ts";
+import {
+  EXEMPLARS_MAX,
+  HEAD_AGE_MAX_MS,
+  KEY_BYTES_FACTOR,
+  KEY_BYTES_MIN,
+  METADATA_FAMILIES_MAX,
+} from "./limits.ts";
 import { MetricAppender } from "./metric-appender.ts";
 import { readPlace, sealMetrics } from "./metric-block.ts";
+import { compactMetrics } from "./metric-compaction.ts";
 import { MetricHead } from "./metric-head.ts";
+import { readBlockMetadata } from "./metric-metadata.ts";
 import { selectMetrics } from "./metric-select.ts";
 import type { MetricRange } from "./metric-select.ts";
 import { createPacer } from "./pacer.ts";
@@ -36,6 +47,7 @@ function metricsSignal(exemplars: ExemplarRing): Signal<MetricHead> {
     createHead: () => new MetricHead(arena, exemplars),
     replay: (head, payload, numbers) => void head.apply(payload, numbers),
     seal: sealMetrics,
+    compact: compactMetrics,
   };
 }
 
@@ -45,13 +57,8 @@ export const openMetricStore: OpenMetricStore = async (options) => {
   const core = await StoreCore.open(metricsSignal(exemplars), options);
   try {
     const metadata = new Map<string, MetricMetadata>();
-    for (const block of core.blockSet.blocks) {
-      const length =
-        (block.meta.files[METADATA_FILE]?.bytes ?? FILE_HEADER_BYTES) - FILE_HEADER_BYTES;
-      const body = await block.readPage(METADATA_FILE, { offset: FILE_HEADER_BYTES, length });
-      for (const entry of parseMetadata(body, join(block.directory, METADATA_FILE)))
-        metadata.set(entry.family, entry);
-    }
+    for (const block of core.blockSet.blocks)
+      for (const entry of await metadataOf(block, options)) metadata.set(entry.family, entry);
     for (const entry of core.head.metadata.values()) metadata.set(entry.family, entry);
     return new DurableMetricStore(core, options, { metadata, exemplars });
   } catch (error) {
@@ -60,11 +67,17 @@ export const openMetricStore: OpenMetricStore = async (options) => {
   }
 };
 
-function parseMetadata(body: Uint8Array, path: string): MetricMetadata[] {
+/** Of a block whose metadata is damaged none is taken: its samples are worth more. */
+async function metadataOf(block: Block, { log }: StoreOptions): Promise<readonly MetricMetadata[]> {
+  block.acquire();
   try {
-    return JSON.parse(new TextDecoder().decode(body)) as MetricMetadata[];
-  } catch {
-    throw corruptFile(path, FILE_HEADER_BYTES, "this is not JSON");
+    return await readBlockMetadata(block);
+  } catch (error) {
+    if (!(error instanceof FinchError) || error.kind !== "corrupt") throw error;
+    log.error("the metadata of a block is damaged and left out", { cause: describeError(error) });
+    return [];
+  } finally {
+    await block.release();
   }
 }
 
@@ -132,6 +145,48 @@ class DurableMetricStore implements MetricStore {
         signal.throwIfAborted();
         yield batch;
       }
+    } catch (error) {
+      await this.#core.blockSet.setAside(error);
+      throw error;
+    } finally {
+      await view.release();
+    }
+  }
+
+  async deleteSeries(request: MetricRange): Promise<void> {
+    const { matchers, startMs, endMs } = request;
+    const core = this.#core;
+    // What is in memory becomes a block: deletes concern blocks alone, so that what comes later is told apart from what was there.
+    if (await this.#isInHeads(request)) await core.flush();
+    await core.deletes.add({ matchers, startMs, endMs, seal: core.blockSet.lastSeal });
+    await core.deletes.prune(core.blockSet);
+  }
+
+  async cleanTombstones(): Promise<void> {
+    await this.#core.compactor?.clean();
+  }
+
+  async compact(): Promise<void> {
+    await this.#core.compactor?.run();
+  }
+
+  blocks(): readonly BlockSummary[] {
+    return this.#core.blockSet.blocks.map(({ meta, bytes }) => {
+      const { block, minMs, maxMs, series, rows, level, sources } = meta;
+      return { block, minMs, maxMs, series, samples: rows, bytes, level, sources };
+    });
+  }
+
+  async cardinality(
+    request: CardinalityRequest & { readonly signal?: AbortSignal },
+  ): Promise<Cardinality> {
+    const core = this.#core;
+    const view = core.view(core.newestMs - HEAD_AGE_MAX_MS, Infinity);
+    try {
+      return await countCardinality(view, request, createPacer(core.clock, request.signal));
+    } catch (error) {
+      await core.blockSet.setAside(error);
+      throw error;
     } finally {
       await view.release();
     }
@@ -167,6 +222,20 @@ class DurableMetricStore implements MetricStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#core.close();
+  }
+
+  async #isInHeads({ matchers, startMs, endMs }: MetricRange): Promise<boolean> {
+    const view = this.#core.view(startMs, endMs);
+    const pacer = createPacer(this.#core.clock);
+    try {
+      for (const head of view.heads) {
+        const series = await selectSeries(head.index, matchers, pacer);
+        if (head.seriesInRange(series, startMs, endMs).length > 0) return true;
+      }
+      return false;
+    } finally {
+      await view.release();
+    }
   }
 
   #noteMetadata(entry: MetricMetadata): void {

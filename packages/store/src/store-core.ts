@@ -11,6 +11,10 @@ import type { Block } from "./block.ts";
 import { BlockSet } from "./block-set.ts";
 import { writeBlock } from "./block-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
+import { Compactor } from "./compactor.ts";
+import type { CompactBlocks } from "./compactor.ts";
+import { Deletes } from "./deletes.ts";
+import type { Delete } from "./deletes.ts";
 import { corruptFile, diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
 import { BLOCKS_DIRECTORY, segmentName, WAL_DIRECTORY } from "./file-names.ts";
 import type { IndexLimits, LabelIndex } from "./label-index.ts";
@@ -61,6 +65,8 @@ export interface Signal<H extends Head> {
     createFile: (name: string) => Promise<BlockFile>,
     pacer: Pacer,
   ): Promise<{ readonly series: number; readonly rows: number }>;
+  /** Merges blocks; a signal without it keeps them as they were sealed. */
+  readonly compact?: CompactBlocks;
 }
 
 interface Generation<H> {
@@ -87,6 +93,8 @@ function letGo<H extends Head>(generation: Generation<H>): void {
 export interface StoreView<H> {
   readonly blocks: readonly Block[];
   readonly heads: readonly H[];
+  /** What was deleted in a block and still stands there. */
+  deletesFor(block: Block): readonly Delete[];
   release(): Promise<void>;
 }
 
@@ -94,6 +102,8 @@ export class StoreCore<H extends Head> {
   readonly clock: Clock;
   readonly wal: StoreWal;
   readonly blockSet: BlockSet;
+  readonly deletes: Deletes;
+  readonly compactor: Compactor | undefined;
   readonly recovery: RecoveryReport;
   readonly #signal: Signal<H>;
   readonly #options: StoreOptions;
@@ -112,7 +122,13 @@ export class StoreCore<H extends Head> {
   private constructor(
     signal: Signal<H>,
     options: StoreOptions,
-    parts: { wal: StoreWal; blockSet: BlockSet; head: H; recovery: RecoveryReport },
+    parts: {
+      wal: StoreWal;
+      blockSet: BlockSet;
+      deletes: Deletes;
+      head: H;
+      recovery: RecoveryReport;
+    },
   ) {
     this.#signal = signal;
     this.#options = options;
@@ -121,6 +137,8 @@ export class StoreCore<H extends Head> {
     this.clock = options.clock;
     this.wal = parts.wal;
     this.blockSet = parts.blockSet;
+    this.deletes = parts.deletes;
+    this.compactor = createCompactor(signal, options, parts, this.#stopping.signal);
     this.recovery = parts.recovery;
     const nowMs = options.clock.nowMs();
     this.#current = createGeneration(
@@ -139,6 +157,8 @@ export class StoreCore<H extends Head> {
     await makeDurableDirectory(fileSystem, directory);
     await checkStoreVersion(fileSystem, directory, signal.name);
     const blockSet = await BlockSet.open(fileSystem, log, join(directory, BLOCKS_DIRECTORY));
+    const deletes = await Deletes.open(fileSystem, log, directory);
+    blockSet.avoid(deletes.lastSeal);
     const wal = await openStoreWal({
       directory: join(directory, WAL_DIRECTORY),
       fileSystem,
@@ -156,7 +176,13 @@ export class StoreCore<H extends Head> {
         tornBytes: wal.recovered.tornBytes,
         removedPaths: [...blockSet.removedPaths, ...wal.recovered.removedPaths],
       };
-      const core = new StoreCore(signal, options, { wal, blockSet, head, recovery });
+      const core = new StoreCore(signal, options, {
+        wal,
+        blockSet,
+        deletes,
+        head,
+        recovery,
+      });
       await core.#cutWal();
       await core.#checkSpace();
       core.#maintenance = core.#maintain();
@@ -245,6 +271,7 @@ export class StoreCore<H extends Head> {
     return {
       blocks,
       heads: generations.map(({ head }) => head),
+      deletesFor: ({ meta }) => this.deletes.pendingFor(meta),
       release: async () => {
         if (!isHeld) return;
         isHeld = false;
@@ -272,7 +299,7 @@ export class StoreCore<H extends Head> {
   async close(): Promise<void> {
     this.#stopping.abort();
     await this.#maintenance;
-    await Promise.allSettled([this.#sealing, this.#expiring]);
+    await Promise.allSettled([this.#sealing, this.#expiring, this.compactor?.settle()]);
     await this.wal[Symbol.asyncDispose]();
     await this.blockSet.close();
   }
@@ -311,11 +338,8 @@ export class StoreCore<H extends Head> {
     const { head } = generation;
     if (head.rows > 0) {
       try {
-        const target = {
-          fileSystem: this.#fileSystem,
-          directory: this.blockSet.directory,
-          block: this.blockSet.takeNumber(),
-        };
+        const target = this.blockSet.takeTarget();
+        const { lastId } = this.deletes;
         const meta = await writeBlock(target, async (createFile) => {
           const written = await this.#signal.seal(head, createFile, createPacer(this.clock));
           return {
@@ -323,6 +347,11 @@ export class StoreCore<H extends Head> {
             minMs: head.minMs,
             maxMs: head.maxMs,
             walCutBefore: boundary,
+            level: 0,
+            firstSeal: target.block,
+            lastSeal: target.block,
+            sources: [],
+            deletes: lastId,
             ...written,
           };
         });
@@ -381,6 +410,8 @@ export class StoreCore<H extends Head> {
       // Each by itself: on a full disk no head can be sealed, and what expires makes the room for it.
       await this.#attempt("expire blocks", () => this.expire());
       await this.#attempt("seal the head", () => this.#sealIfDue());
+      await this.#attempt("forget old deletes", () => this.deletes.prune(this.blockSet));
+      this.compactor?.start();
     }
   }
 
@@ -400,6 +431,26 @@ export class StoreCore<H extends Head> {
     if (isOld || this.#frozen !== undefined) await this.#seal();
     else this.#sealIfLarge();
   }
+}
+
+function createCompactor<H extends Head>(
+  { name, compact }: Signal<H>,
+  options: StoreOptions,
+  { blockSet, deletes }: { readonly blockSet: BlockSet; readonly deletes: Deletes },
+  signal: AbortSignal,
+): Compactor | undefined {
+  if (compact === undefined) return undefined;
+  const { clock, log, retention } = options;
+  return new Compactor({
+    signalName: name,
+    blockSet,
+    deletes,
+    compact,
+    retention,
+    clock,
+    log,
+    signal,
+  });
 }
 
 async function replayWal<H extends Head>(

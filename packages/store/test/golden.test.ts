@@ -58,7 +58,10 @@ async function compareBlock(name: string, fileSystem: FaultyFileSystem): Promise
     readdirSync(join(TESTDATA, name)).sort(),
     await fileSystem.list("/data/signal/blocks/0000000001"),
   );
-  return openBlock({ fileSystem: nodeFileSystem, cache: new PageCache(1e6) }, join(TESTDATA, name));
+  return openBlock(
+    { fileSystem: nodeFileSystem, cache: new PageCache(1e6), idle: new Set() },
+    join(TESTDATA, name),
+  );
 }
 
 const HISTOGRAM: Histogram = {

@@ -46,9 +46,31 @@ export function scopeStore(store: MetricStore, tenants: readonly string[]): Metr
       const found = await store.exemplars({ ...request, matchers });
       return found.map((one) => ({ ...one, labels: scope.reveal(one.labels) }));
     },
+    deleteSeries: async (request) => {
+      const matchers = scope.narrow(request.matchers);
+      if (matchers !== undefined) await store.deleteSeries({ ...request, matchers });
+    },
+    cardinality: async (request) => {
+      const matchers = scope.narrow(request.matchers);
+      const none = { series: 0, metricNames: [], labelNames: [], labelPairs: [] };
+      if (matchers === undefined) return none;
+      // One more, in place of the label that nobody sees.
+      const limit = request.limit + 1;
+      const found = await store.cardinality({ ...request, matchers, limit });
+      const isShown = ({ name }: { readonly name: string }) => name !== TENANT_LABEL;
+      return {
+        ...found,
+        metricNames: found.metricNames.slice(0, request.limit),
+        labelNames: found.labelNames.filter(isShown).slice(0, request.limit),
+        labelPairs: found.labelPairs.filter(isShown).slice(0, request.limit),
+      };
+    },
     metadata: () => metadataOf(store, scope),
     // These concern the store as a whole.
     statistics: () => store.statistics(),
+    blocks: () => store.blocks(),
+    cleanTombstones: () => store.cleanTombstones(),
+    compact: () => store.compact(),
     flush: () => store.flush(),
     expire: () => store.expire(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),

@@ -1,0 +1,320 @@
+/** Merges and deletes of metric blocks: what is merged when, under readers, and with the power cut at every operation. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createMatcher } from "@finch/model";
+import type { MetricStore } from "../src/api.ts";
+import { longestSpanMs, planCompaction } from "../src/compaction-plan.ts";
+import type { PlannedBlock } from "../src/compaction-plan.ts";
+import { openMetricStore } from "../src/metric-store.ts";
+import { FaultyFileSystem, PowerCut } from "./faulty-file-system.ts";
+import type { Survival } from "./faulty-file-system.ts";
+import {
+  createRandom,
+  createTestClock,
+  NOW_MS,
+  readSamples,
+  sampleBatch,
+  storeOptions,
+} from "./store-fixtures.ts";
+
+const HOUR_MS = 3_600_000;
+const signal = new AbortController().signal;
+
+/** Blocks of two hours, one after the other, with these levels. */
+function blocksOf(levels: string, lateMs = 0): PlannedBlock[] {
+  return Array.from(levels, (level, i) => ({
+    level: Number(level),
+    minMs: NOW_MS + i * 2 * HOUR_MS - lateMs,
+    maxMs: NOW_MS + (i + 1) * 2 * HOUR_MS,
+    rows: 1,
+    bytes: 1000,
+  }));
+}
+
+describe("plan", () => {
+  const day = 24 * HOUR_MS;
+  for (const [name, blocks, spanMs, plan] of [
+    ["too few", blocksOf("000"), day, undefined],
+    ["four of a level", blocksOf("0000"), day, [0, 4]],
+    ["the oldest first", blocksOf("00000000"), day, [0, 4]],
+    ["of one level only", blocksOf("10001111"), 2 * day, [4, 8]],
+    ["behind a shorter run", blocksOf("1110000"), day, [3, 7]],
+    ["not beyond the span", blocksOf("0000"), 4 * HOUR_MS, undefined],
+    ["late samples do not count", blocksOf("0000", 60 * HOUR_MS), day, [0, 4]],
+    ["large ones stay", blocksOf("0000").map((b) => ({ ...b, bytes: 2 ** 31 })), day, undefined],
+  ] as const) {
+    test(name, () => {
+      const found = planCompaction(blocks, spanMs);
+      assert.deepEqual(found === undefined ? undefined : [found.from, found.to], plan);
+    });
+  }
+
+  test("the span follows the retention", () => {
+    assert.equal(longestSpanMs(72 * HOUR_MS), 8 * HOUR_MS);
+    assert.equal(longestSpanMs(300 * day), 30 * day);
+    assert.equal(longestSpanMs(Infinity), 31 * day);
+  });
+});
+
+async function flushRows(store: MetricStore, from: number, to: number): Promise<void> {
+  for (let row = from; row < to; row++) {
+    await store.append(
+      sampleBatch(
+        [
+          { series: "a", t: NOW_MS - 1000 + row, v: row },
+          { series: `s${row}`, t: NOW_MS - 2000, v: row },
+        ],
+        [{ family: `f${row}`, type: "gauge", help: "", unit: "" }],
+      ),
+    );
+    await store.flush();
+  }
+}
+
+test("blocks are merged into one, with what they had", async () => {
+  const fileSystem = new FaultyFileSystem();
+  const options = storeOptions(fileSystem);
+  {
+    await using store = await openMetricStore(options);
+    await flushRows(store, 0, 5);
+    const before = await readSamples(store);
+    await store.compact();
+    assert.deepEqual(await readSamples(store), before);
+    assert.deepEqual(
+      store
+        .blocks()
+        .map(({ block, level, sources, series, samples }) => [
+          block,
+          level,
+          sources,
+          series,
+          samples,
+        ]),
+      [
+        [6, 1, [1, 2, 3, 4], 5, 8],
+        [5, 0, [], 2, 2],
+      ],
+    );
+  }
+  assert.deepEqual(await fileSystem.list("/data/signal/blocks"), ["0000000005", "0000000006"]);
+  await using store = await openMetricStore(options);
+  assert.equal((await readSamples(store)).size, 10);
+  assert.equal(store.metadata().size, 5);
+});
+
+test("a reader of before a merge reads on", async () => {
+  const fileSystem = new FaultyFileSystem();
+  await using store = await openMetricStore(storeOptions(fileSystem));
+  await flushRows(store, 0, 4);
+  const reading = store
+    .select({ matchers: [], startMs: -Infinity, endMs: Infinity, signal })
+    [Symbol.asyncIterator]();
+  const first = reading.next();
+  await store.compact();
+  let samples = 0;
+  for (let next = await first; next.done !== true; next = await reading.next())
+    for (const { values } of next.value) samples += values.length;
+  assert.equal(samples, 8);
+  assert.deepEqual(await fileSystem.list("/data/signal/blocks"), ["0000000005"]);
+});
+
+test("of equal times the oldest goes on winning after merges", async () => {
+  await using store = await openMetricStore(storeOptions(new FaultyFileSystem()));
+  for (let v = 1; v <= 9; v++) {
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS, v }]));
+    await store.flush();
+  }
+  await store.compact();
+  assert.deepEqual([...(await readSamples(store)).values()], [1]);
+  await store.deleteSeries({ matchers: [], startMs: NOW_MS, endMs: NOW_MS });
+  assert.equal((await readSamples(store)).size, 0);
+  await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 10 }]));
+  await store.flush();
+  for (const work of [() => store.cleanTombstones(), () => store.compact()]) {
+    await work();
+    assert.deepEqual([...(await readSamples(store)).values()], [10]);
+  }
+  assert.equal(store.statistics().pendingDeletes, 0);
+});
+
+test("deletes concern what was there, in memory and in blocks, and nothing else", async () => {
+  const fileSystem = new FaultyFileSystem();
+  const options = storeOptions(fileSystem);
+  const rows = (from: number) =>
+    sampleBatch(
+      ["a", "b"].flatMap((series) =>
+        Array.from({ length: 10 }, (_, i) => ({ series, t: NOW_MS - 1000 + from + i, v: i })),
+      ),
+    );
+  const a = [createMatcher("__name__", "=", "a")];
+  {
+    await using store = await openMetricStore(options);
+    await store.append(rows(0));
+    await store.flush();
+    await store.append(rows(10));
+    await store.deleteSeries({ matchers: a, startMs: NOW_MS - 995, endMs: NOW_MS - 986 });
+    assert.equal((await readSamples(store, a)).size, 10);
+    assert.equal((await readSamples(store)).size, 30);
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS - 990, v: 77 }]));
+    assert.equal((await readSamples(store, a)).get(`a@${NOW_MS - 990}`), 77);
+  }
+  {
+    await using store = await openMetricStore(options);
+    assert.equal((await readSamples(store, a)).size, 11);
+    const bytes = store.blocks().reduce((sum, block) => sum + block.samples, 0);
+    await store.cleanTombstones();
+    assert.equal(
+      store.blocks().reduce((sum, block) => sum + block.samples, 0),
+      bytes - 10,
+    );
+    assert.equal((await readSamples(store, a)).size, 11);
+    await store.deleteSeries({ matchers: [], startMs: -Infinity, endMs: Infinity });
+    await store.cleanTombstones();
+    assert.equal((await readSamples(store)).size, 0);
+  }
+  await using store = await openMetricStore(options);
+  assert.equal((await readSamples(store)).size, 0, "the log does not bring it back");
+  await store.append(rows(0));
+  assert.equal((await readSamples(store)).size, 20);
+});
+
+test("a damaged list of deletes is set aside by name", async () => {
+  const fileSystem = new FaultyFileSystem();
+  const options = storeOptions(fileSystem);
+  {
+    await using store = await openMetricStore(options);
+    await flushRows(store, 0, 1);
+    await store.deleteSeries({ matchers: [], startMs: -Infinity, endMs: Infinity });
+    assert.equal((await readSamples(store)).size, 0);
+  }
+  fileSystem.flipBit("/data/signal/deletes.json", 40);
+  await using store = await openMetricStore(options);
+  assert.equal((await readSamples(store)).size, 2);
+  assert.ok((await fileSystem.list("/data/signal")).includes("deletes.json.damaged"));
+});
+
+test("retention rules take series from blocks that are too old for them", async () => {
+  const clock = createTestClock();
+  const options = storeOptions(new FaultyFileSystem(), { clock });
+  const rules = [{ matchers: [createMatcher("__name__", "=", "a")], maxAgeMs: HOUR_MS }];
+  await using store = await openMetricStore({
+    ...options,
+    retention: { ...options.retention, rules },
+  });
+  await flushRows(store, 0, 1);
+  await store.compact();
+  assert.equal((await readSamples(store)).size, 2, "not old enough");
+  clock.now += 2 * HOUR_MS;
+  await flushRows(store, 3, 6);
+  await store.compact();
+  assert.deepEqual(
+    [...(await readSamples(store)).keys()].map((key) => key.split("@")[0]),
+    ["s0", "s3", "s4", "s5"],
+  );
+});
+
+/** One life with merges and deletes; `acknowledged` and `deleted` grow as operations succeed. */
+async function live(
+  fileSystem: FaultyFileSystem,
+  rows: { readonly acknowledged: Set<string>; readonly deleted: Set<string> },
+  mayFail: boolean,
+): Promise<void> {
+  const attempt = async (step: () => Promise<unknown>) => {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      if (fileSystem.isOff) throw new PowerCut();
+      if (!mayFail) throw error;
+      return false;
+    }
+  };
+  let store: MetricStore | undefined;
+  for (let tries = 0; store === undefined && tries < 8; tries++)
+    await attempt(async () => void (store = await openMetricStore(storeOptions(fileSystem))));
+  for (let row = 0; row < 6; row++) {
+    const samples = [
+      { series: "a", t: NOW_MS - 1000 + row, v: row },
+      { series: row % 2 === 0 ? "even" : "odd", t: NOW_MS - 2000 + row, v: row },
+    ];
+    if (await attempt(() => store!.append(sampleBatch(samples))))
+      for (const { series, t } of samples) rows.acknowledged.add(`${series}@${t}`);
+    if (row !== 4) await attempt(() => store!.flush());
+    if (row === 2) {
+      const matchers = [createMatcher("__name__", "=", "even")];
+      // Of a delete that is not acknowledged nothing is known.
+      const keys = [`even@${NOW_MS - 2000}`, `even@${NOW_MS - 1998}`];
+      for (const key of keys) rows.acknowledged.delete(key);
+      const isDeleted = await attempt(() =>
+        store!.deleteSeries({ matchers, startMs: NOW_MS - 2000, endMs: NOW_MS - 1997 }),
+      );
+      if (isDeleted) for (const key of keys) rows.deleted.add(key);
+    }
+  }
+  await attempt(() => store!.compact());
+  await attempt(() => store!.cleanTombstones());
+  await attempt(async () => store![Symbol.asyncDispose]());
+}
+
+async function check(
+  fileSystem: FaultyFileSystem,
+  {
+    acknowledged,
+    deleted,
+  }: { readonly acknowledged: ReadonlySet<string>; readonly deleted: ReadonlySet<string> },
+): Promise<void> {
+  await using store = await openMetricStore(storeOptions(fileSystem));
+  for (let pass = 0; pass < 2; pass++) {
+    const found = await readSamples(store);
+    for (const key of acknowledged) assert.ok(found.has(key), `lost ${key}`);
+    for (const key of deleted) assert.ok(!found.has(key), `${key} was deleted`);
+    const inBlocks = store.blocks().reduce((sum, { samples }) => sum + samples, 0);
+    assert.ok(inBlocks <= 12, "no sample is in two blocks");
+    await store.append(sampleBatch([{ series: "z", t: NOW_MS + pass, v: 1 }]));
+    await store.compact();
+    await store.cleanTombstones();
+  }
+  assert.deepEqual(store.statistics().quarantined, []);
+}
+
+describe("merges and deletes, power cut at every operation", () => {
+  for (const survival of ["nothing", "everything", "some"] satisfies Survival[]) {
+    test(`unsynced changes that survive: ${survival}`, async () => {
+      let cuts = 0;
+      for (let n = 1; ; n++, cuts++) {
+        const fileSystem = new FaultyFileSystem();
+        const rows = { acknowledged: new Set<string>(), deleted: new Set<string>() };
+        fileSystem.cutPowerAt(n);
+        const isCut = await live(fileSystem, rows, false).then(
+          () => false,
+          (error: unknown) => {
+            if (fileSystem.isOff) return true;
+            throw error;
+          },
+        );
+        if (!isCut) break;
+        fileSystem.crash(survival, createRandom(n));
+        await check(fileSystem, rows).catch((error: unknown) => {
+          throw new Error(`power cut at operation ${n}`, { cause: error });
+        });
+      }
+      assert.ok(cuts > 100, `only ${cuts} operations were cut`);
+    });
+  }
+
+  for (const code of ["ENOSPC", "EIO"]) {
+    test(`${code} at every operation`, async () => {
+      for (let n = 1, isReached = true; isReached; n++) {
+        const fileSystem = new FaultyFileSystem();
+        const rows = { acknowledged: new Set<string>(), deleted: new Set<string>() };
+        fileSystem.failAt(n, 1, code);
+        await live(fileSystem, rows, true);
+        isReached = fileSystem.hasFailed;
+        fileSystem.crash("nothing", createRandom(n));
+        await check(fileSystem, rows).catch((error: unknown) => {
+          throw new Error(`${code} at operation ${n}`, { cause: error });
+        });
+      }
+    });
+  }
+});
