@@ -16,7 +16,8 @@ export interface FileHandle {
 }
 
 export interface FileSystem {
-  open(path: string, mode: "read" | "create" | "append"): Promise<FileHandle>;
+  /** With `log` the file is created, and what `write` resolved for is durable, as if `sync` had followed; a failed write means what a failed sync does. */
+  open(path: string, mode: "read" | "create" | "append" | "log"): Promise<FileHandle>;
   readFile(path: string): Promise<Uint8Array>;
   /** Names in a directory, sorted; empty when it does not exist. */
   list(directory: string): Promise<readonly string[]>;

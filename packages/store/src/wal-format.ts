@@ -1,8 +1,9 @@
 /** Bytes of WAL segments: header and records, as drawn in `docs/format/wal.md`. Pure; reading and writing files is done elsewhere. */
+import { crc32 } from "node:zlib";
 import { crc32c } from "@finch/codec";
 import { RECORD_BYTES_MAX } from "./limits.ts";
 
-export const WAL_VERSION = 1;
+export const WAL_VERSION = 2;
 export const SEGMENT_HEADER_BYTES = 32;
 export const RECORD_HEADER_BYTES = 12;
 
@@ -29,13 +30,14 @@ export function encodeSegmentHeader(header: Omit<SegmentHeader, "version">): Uin
   return bytes;
 }
 
-/** The header, or undefined when these bytes are not a whole, undamaged one. A newer version is read as far as its version. */
+/** The header, or undefined when these bytes are not a whole, undamaged one. Another version is read as far as its version. */
 export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefined {
   if (bytes.length < SEGMENT_HEADER_BYTES) return undefined;
   for (let i = 0; i < MAGIC.length; i++) if (bytes[i] !== MAGIC[i]) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, SEGMENT_HEADER_BYTES);
   const version = view.getUint32(8, true);
-  if (version <= WAL_VERSION && view.getUint32(28, true) !== crc32c(bytes, 0, 28)) return undefined;
+  if (version === WAL_VERSION && view.getUint32(28, true) !== crc32c(bytes, 0, 28))
+    return undefined;
   return {
     version,
     segment: view.getUint32(12, true),
@@ -99,7 +101,8 @@ export function findLaterCommit(bytes: Uint8Array, badOffset: number, segment: n
 
 /** Covers length, commit offset and payload; the segment's number goes in first, so that bytes of another segment never pass. */
 function recordChecksum(bytes: Uint8Array, at: number, end: number, segment: number): number {
-  return crc32c(bytes, at + RECORD_HEADER_BYTES, end, crc32c(bytes, at, at + 8, segment));
+  const seeded = crc32(bytes.subarray(at, at + 8), segment);
+  return crc32(bytes.subarray(at + RECORD_HEADER_BYTES, end), seeded);
 }
 
 function readUint32(bytes: Uint8Array, at: number): number {

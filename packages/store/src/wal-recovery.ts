@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { FileSystem } from "@finch/runtime";
-import { corruptFile, newerFormat } from "./errors.ts";
+import { corruptFile, otherFormat } from "./errors.ts";
 import { segmentName, segmentOf } from "./file-names.ts";
 import {
   decodeSegmentHeader,
@@ -82,7 +82,7 @@ async function readHeader(
     const got = await handle.read(bytes, 0);
     const header = decodeSegmentHeader(bytes.subarray(0, got));
     if (header === undefined) return undefined;
-    if (header.version > WAL_VERSION) throw newerFormat(path, header.version, WAL_VERSION);
+    if (header.version !== WAL_VERSION) throw otherFormat(path, header.version, WAL_VERSION);
     return header.segment === number ? header : undefined;
   } finally {
     await handle.close();

@@ -227,7 +227,7 @@ class SegmentedWal implements StoreWal {
     return this.#queue.splice(0, count);
   }
 
-  /** One write and one fsync; a failure of either ends the segment at its last durable record, for good. */
+  /** One durable write; its failure ends the segment at its last durable record, for good. */
   async #write(commit: readonly Waiting[]): Promise<WalPosition[]> {
     if (this.#current !== undefined && this.#current.bytes > this.#options.segmentBytesMax)
       await this.#closeSegment();
@@ -245,7 +245,6 @@ class SegmentedWal implements StoreWal {
     }
     try {
       await handle.write(this.#commitBuffer.subarray(0, total), commitOffset);
-      await handle.sync();
     } catch (error) {
       // After a failed fsync nobody knows what is on disk, and a second fsync may report success for lost bytes: leave the file.
       await this.#abandonSegment();
@@ -284,7 +283,7 @@ class SegmentedWal implements StoreWal {
     const previous = this.#closed.at(-1);
     let handle: FileHandle | undefined;
     try {
-      handle = await fileSystem.open(path, "create");
+      handle = await fileSystem.open(path, "log");
       await handle.write(
         encodeSegmentHeader({
           segment: number,
@@ -293,7 +292,6 @@ class SegmentedWal implements StoreWal {
         }),
         0,
       );
-      await handle.sync();
       await fileSystem.syncDirectory(directory);
     } catch (error) {
       // Best effort: what stays is found and removed at the next open, and its number is never used again.

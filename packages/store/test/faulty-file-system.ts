@@ -69,7 +69,7 @@ export class FaultyFileSystem implements FileSystem {
     this.#fault = undefined;
   }
 
-  async open(path: string, mode: "read" | "create" | "append"): Promise<FileHandle> {
+  async open(path: string, mode: "read" | "create" | "append" | "log"): Promise<FileHandle> {
     const parent = this.#directory(dirname(path));
     let node = parent.seen.get(basename(path));
     if (mode !== "read" && node === undefined) {
@@ -79,11 +79,18 @@ export class FaultyFileSystem implements FileSystem {
       node = made;
     }
     if (node?.kind !== "file") throw errno("ENOENT", path);
-    if (mode === "create" && node.seen.length > 0) {
+    if ((mode === "create" || mode === "log") && node.seen.length > 0) {
       this.#change(path);
       node.seen = new Uint8Array(0);
     }
-    return this.#handle(path, node);
+    const handle = this.#handle(path, node);
+    if (mode !== "log") return handle;
+    // Two changes, so that power may go and faults may come between them.
+    const write = async (source: Uint8Array, position: number): Promise<void> => {
+      await handle.write(source, position);
+      await handle.sync();
+    };
+    return { ...handle, write };
   }
 
   async readFile(path: string): Promise<Uint8Array> {
