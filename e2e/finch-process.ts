@@ -28,8 +28,10 @@ export interface FinchPorts {
   readonly prometheus: number;
   readonly loki: number;
   readonly health: number;
-  /** The web application; off when not given. */
+  /** The web application; off when not given, as are those below. */
   readonly ui?: number;
+  readonly otlpGrpc?: number;
+  readonly otlpHttp?: number;
 }
 
 /** Ports that were free a moment ago. */
@@ -71,8 +73,8 @@ export async function startFinch(
       `--listen-ui=${ports.ui === undefined ? "off" : `127.0.0.1:${ports.ui}`}`,
       "--listen-mimir=off",
       "--listen-agent=off",
-      "--listen-otlp-grpc=off",
-      "--listen-otlp-http=off",
+      `--listen-otlp-grpc=${ports.otlpGrpc === undefined ? "off" : `127.0.0.1:${ports.otlpGrpc}`}`,
+      `--listen-otlp-http=${ports.otlpHttp === undefined ? "off" : `127.0.0.1:${ports.otlpHttp}`}`,
       ...flags,
     ],
     { stdio: ["ignore", "pipe", "pipe"] },

@@ -10,9 +10,13 @@ export const PROMTOOL = process.env["PROMTOOL_BINARY"] ?? "/usr/bin/promtool";
 /** Prometheus with its data and its configuration below `directory`; SIGTERM when disposed. */
 export async function startPrometheus(
   directory: string,
-  options: { readonly config: string; readonly port: number },
+  options: {
+    readonly config: string;
+    readonly port: number;
+    readonly flags?: readonly string[];
+  },
 ): Promise<AsyncDisposable> {
-  const { config, port } = options;
+  const { config, port, flags = [] } = options;
   await writeFile(join(directory, "prometheus.yml"), config);
   return await spawnUntilReady(
     PROMETHEUS,
@@ -20,6 +24,7 @@ export async function startPrometheus(
       `--config.file=${directory}/prometheus.yml`,
       `--storage.tsdb.path=${directory}/tsdb`,
       `--web.listen-address=127.0.0.1:${port}`,
+      ...flags,
     ],
     `http://127.0.0.1:${port}/-/ready`,
   );

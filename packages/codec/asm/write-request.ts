@@ -148,14 +148,14 @@ function isChecked(request: Request, hash: usize): bool {
     return true;
   }
   let slot = load<u32>(hash) & request.slotMask;
-  let number = load<u32>(request.slots + (<usize>slot << 2));
+  let number = load<u32>(request.slots + ((<usize>slot) << 2));
   while (number != 0) {
     if (isAt(request, number - 1, wanted)) {
       request.expected = number;
       return true;
     }
     slot = (slot + 1) & request.slotMask;
-    number = load<u32>(request.slots + (<usize>slot << 2));
+    number = load<u32>(request.slots + ((<usize>slot) << 2));
   }
   return false;
 }

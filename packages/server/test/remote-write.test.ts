@@ -109,6 +109,36 @@ test("2.0: what is wrong is a 400 that names it, the rest stays and is counted",
   });
 });
 
+test("2.0: exemplars without a sample belong to a series that is known, or are refused", async () => {
+  await using metrics = await serveMetrics();
+  const exemplar = (id: string, secondsAgo: number) => ({
+    labels: Labels.fromObject({ trace_id: id }),
+    value: 1,
+    timestampMs: NOW_MS - secondsAgo * 1000,
+  });
+  const labels = { __name__: "hits_total" };
+  const alone = series(labels, [], { exemplars: [exemplar("a", 20)] });
+  const unknown = await metrics.post("/api/v1/write", body2(alone), HEADERS_2);
+  assert.deepEqual([unknown.status, ...written(unknown)], [400, "0", "0", "0"]);
+  assert.equal(
+    unknown.text,
+    'TimeSeries must contain at least one sample or histogram for series {__name__="hits_total"}\n',
+  );
+  const both = await metrics.post(
+    "/api/v1/write",
+    body2(series(labels, [[20, 5]]), alone),
+    HEADERS_2,
+  );
+  assert.deepEqual([both.status, ...written(both)], [204, "1", "0", "1"], both.text);
+  const later = series(labels, [], { exemplars: [exemplar("b", 10)] });
+  const known = await metrics.post("/api/v1/write", body2(later), HEADERS_2);
+  assert.deepEqual([known.status, ...written(known)], [204, "0", "0", "1"], known.text);
+  const early = series(labels, [], { exemplars: [exemplar("c", 15)] });
+  const late = await metrics.post("/api/v1/write", body2(early), HEADERS_2);
+  assert.deepEqual([late.status, ...written(late)], [400, "0", "0", "0"], late.text);
+  assert.match(late.text, /^out of order exemplar for series/);
+});
+
 test("2.0: every fault has the counts, at zero; 1.0 never has them", async () => {
   const faults = {
     limited: [429, "7"],

@@ -299,11 +299,6 @@ function endSeries(state: RequestState): void {
   for (const told of state.histogramFaults) faults.add(`${told} for series ${labels.describe()}`);
   for (const told of state.exemplarFaults)
     faults.add(`parsing exemplar for series ${labels.describe()}: ${told}`);
-  if (builder.openSamples === 0) {
-    state.droppedExemplars += state.exemplars.length;
-    builder.dropSeries();
-    return;
-  }
   labels.write(builder.keys);
   if (state.createdMs !== 0) builder.fillStarts(state.createdMs);
   for (const { labels: own, value, timestampMs } of state.exemplars) {
@@ -314,8 +309,7 @@ function endSeries(state: RequestState): void {
       timestampMs: timestampMs || builder.openTimestampMs,
     });
   }
-  builder.endSeries();
-  noteMetadata(state);
+  if (builder.endSeries()) noteMetadata(state);
 }
 
 /** Why nothing of the series can be stored, in Prometheus' order of checks. */
@@ -333,7 +327,8 @@ function seriesFault(state: RequestState): string | undefined {
   labels.sort();
   const fault = labels.seriesFault(state.limits);
   if (fault !== undefined) return fault;
-  return state.samples + state.histograms === 0
+  // Prometheus sends exemplars as series of their own: whether they belong to a series that is known only the store can tell.
+  return state.samples + state.histograms + state.exemplars.length === 0
     ? `TimeSeries must contain at least one sample or histogram for series ${labels.describe()}`
     : undefined;
 }

@@ -222,7 +222,7 @@ const LEFT_OUT: readonly [
     "parsing metadata for series [1 2 3 4]: metadata help_ref 999 outside of symbols table (size 8)",
   ],
   [
-    { refs: [1, 2], exemplars: [{ refs: [3, 4] }] },
+    { refs: [1, 2], metadata: [1, 5, 6] },
     'TimeSeries must contain at least one sample or histogram for series {__name__="up"}',
   ],
   [
@@ -286,6 +286,21 @@ test("exemplars: a wrong reference is told, labels that are too long are dropped
   assert.deepEqual(
     result.batch.exemplars?.map(({ exemplar }) => [exemplar.labels.size, exemplar.timestampMs]),
     [[0, 10]],
+  );
+});
+
+test("exemplars alone stay in the batch: only a store knows whether their series is there", () => {
+  const { batch, faults } = decode(
+    request({
+      symbols: SYMBOLS,
+      series: [{ refs: [1, 2], exemplars: [{ refs: [3, 4], at: 7 }] }, GOOD],
+    }),
+  );
+  assert.deepEqual(faults, []);
+  assert.deepEqual(Array.from(batch.sampleStarts), [0, 0, 1]);
+  assert.deepEqual(
+    batch.exemplars?.map(({ series, exemplar }) => [series, exemplar.timestampMs]),
+    [[0, 7]],
   );
 });
 

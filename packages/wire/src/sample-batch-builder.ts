@@ -111,9 +111,9 @@ export class SampleBatchBuilder {
       if (starts[row] === 0) starts[row] = startMs;
   }
 
-  /** Keeps the open series; one without samples leaves no trace. Returns whether it was kept. */
+  /** Keeps the open series; one without samples and exemplars leaves no trace. Returns whether it was kept. */
   endSeries(): boolean {
-    if (this.openSamples === 0) {
+    if (this.openSamples === 0 && this.#exemplars.length === this.#firstExemplar) {
       this.dropSeries();
       return false;
     }

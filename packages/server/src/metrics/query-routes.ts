@@ -123,7 +123,6 @@ async function evaluate(
   }
 }
 
-
 /** Faults of the query text are faults of the parameter. */
 function namePlace(error: unknown): unknown {
   if (!(error instanceof FinchError)) return error;

@@ -23,7 +23,7 @@ export interface IngestOutcome {
   readonly refused: number;
   /** The first of the refusals in words, with a last line that counts the others. */
   readonly told: readonly string[];
-  /** Exemplars out of order, which are an error in remote write 2.0 alone; any other exemplar that cannot be kept is dropped silently. */
+  /** Exemplars out of order or of no known series, which remote write 2.0 alone is told of; any other that cannot be kept is dropped silently. */
   readonly toldExemplars: readonly string[];
   /** Numbers of the series of which anything but an exemplar was refused. */
   readonly refusedSeries: readonly number[];
@@ -73,6 +73,12 @@ const REASONS: Readonly<Record<MetricRejection["reason"], string>> = {
   "too-many-series":
     "too many series at once; drop labels with many values (what was stored before goes on)",
   "unknown-series": "exemplar of a series without samples",
+};
+
+/** Of exemplars only these are told. */
+const EXEMPLAR_REASONS: Readonly<Partial<Record<MetricRejection["reason"], string>>> = {
+  "out-of-order": "out of order exemplar",
+  "unknown-series": "TimeSeries must contain at least one sample or histogram",
 };
 
 const TOLD_LABELS_LENGTH_MAX = 1000;
@@ -158,12 +164,14 @@ function describeExemplars(
   { rejections }: MetricAppendResult,
   toldMax: number,
 ): readonly string[] {
-  return rejections
-    .filter(({ kind, reason }) => kind === "exemplar" && reason === "out-of-order")
-    .slice(0, toldMax)
-    .map(({ index }) => {
-      return `out of order exemplar for series ${clipText(batch.labelsOf(index).toString())}`;
-    });
+  const told = new Set<string>();
+  for (const { index, kind, reason } of rejections) {
+    if (kind !== "exemplar" || told.size >= toldMax) continue;
+    const words = EXEMPLAR_REASONS[reason];
+    if (words !== undefined)
+      told.add(`${words} for series ${clipText(batch.labelsOf(index).toString())}`);
+  }
+  return [...told];
 }
 
 /** Labels may take a megabyte; an answer names the series, it does not send it back. */
