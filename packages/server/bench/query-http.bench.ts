@@ -75,7 +75,11 @@ async function ask(): Promise<void> {
   const end = NOW_MS / 1000;
   const range = `start=${START_MS / 1000}&end=${end}&step=${params.hours * 10}`;
   const rate = encodeURIComponent("sum by(mode)(rate(node_cpu_seconds_total[5m]))");
+  const one = encodeURIComponent('up{instance="10.0.0.1:9100"}');
   const queries: Readonly<Record<string, string>> = {
+    constant: `/api/v1/query?query=1&time=${end}`,
+    instantOne: `/api/v1/query?query=${one}&time=${end}`,
+    rangeOne: `/api/v1/query_range?query=${one}&${range}`,
     instantUp: `/api/v1/query?query=up&time=${end}`,
     instantRate: `/api/v1/query?query=${rate}&time=${end}`,
     rangeUp: `/api/v1/query_range?query=up&${range}`,

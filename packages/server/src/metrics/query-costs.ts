@@ -6,8 +6,11 @@ const QUERIES_MAX = 2000;
 /** Longer texts are not remembered. Without it a few megabyte queries would stay. */
 const QUERY_LENGTH_MAX = 2048;
 
+/** Where a query is evaluated: on the main thread, with the workers for quick ones, with those for large ones. */
+export type QuerySize = "small" | "quick" | "large";
+
 export interface QueryCost {
-  readonly isLarge: boolean;
+  readonly size: QuerySize;
   readonly evaluateMs: number;
 }
 

@@ -16,10 +16,10 @@ const END_MS = 3_600_000;
 class TestSource implements SeriesSource {
   asked = 0;
   ended = 0;
-  readonly #count: number;
+  count: number;
 
   constructor(count: number) {
-    this.#count = count;
+    this.count = count;
   }
 
   async *select(request: Parameters<SeriesSource["select"]>[0]): AsyncGenerator<readonly Series[]> {
@@ -27,9 +27,9 @@ class TestSource implements SeriesSource {
     try {
       const timestampsMs = Float64Array.from({ length: END_MS / 15_000 }, (_, i) => i * 15_000);
       const values = timestampsMs.map((time) => time / 1000);
-      for (let from = 0; from < this.#count; from += 100) {
+      for (let from = 0; from < this.count; from += 100) {
         request.signal.throwIfAborted();
-        yield Array.from({ length: Math.min(100, this.#count - from) }, (_, index) => ({
+        yield Array.from({ length: Math.min(100, this.count - from) }, (_, index) => ({
           labels: Labels.fromObject({ __name__: "m", number: String(from + index) }),
           timestampsMs,
           values,
@@ -109,12 +109,12 @@ describe("query workers", () => {
   test("begin a query that reads much again in the lane for large ones, and remember it", async () => {
     const source = new TestSource(5000);
     await using pool = openPool(source);
-    const counted = await ask(pool, job("count(m)"));
+    const counted = await ask(pool, job('count({__name__=~"m"})'));
     assert.equal(counted.data.result[0]!.values[0]![1], "5000");
     assert.equal(source.asked, 2);
     assert.equal(metric(pool, "finch_metrics_query_moved_total"), 1);
     assert.equal(metric(pool, "finch_metrics_query_workers"), 2);
-    await ask(pool, job("count(m)"));
+    await ask(pool, job('count({__name__=~"m"})'));
     assert.equal(source.asked, 3);
     assert.equal(source.ended, 3);
   });
@@ -122,10 +122,30 @@ describe("query workers", () => {
   test("share one thread where there is but one", async () => {
     const source = new TestSource(5000);
     await using pool = openPool(source, { workersMax: 1 });
-    const answers = await Promise.all([ask(pool, job("count(m)")), ask(pool, job("sum(m)"))]);
+    const answers = await Promise.all([
+      ask(pool, job('count({__name__=~"m"})')),
+      ask(pool, job('sum({__name__=~"m"})')),
+    ]);
     assert.equal(answers.length, 2);
     assert.equal(source.asked, 2);
     assert.equal(metric(pool, "finch_metrics_query_workers"), 1);
+  });
+
+  test("leave small queries to the main thread, until they are no longer small", async () => {
+    const source = new TestSource(20);
+    await using pool = openPool(source);
+    const at = { kind: "instant", startMs: END_MS / 2, endMs: END_MS / 2, stepMs: 1 } as const;
+    await ask(pool, job("count(m)", at));
+    assert.equal(metric(pool, "finch_metrics_query_workers"), 0);
+    const range = await ask(pool, job("m"));
+    assert.equal(range.data.result.length, 20);
+    assert.equal(metric(pool, "finch_metrics_query_workers"), 0);
+    source.count = 500;
+    assert.equal((await ask(pool, job("m"))).data.result.length, 500);
+    assert.equal(metric(pool, "finch_metrics_query_workers"), 1);
+    const asked = source.asked;
+    await ask(pool, job("m"));
+    assert.equal(source.asked, asked + 1);
   });
 
   test("stop when the caller leaves, the time is up or nobody reads on", async () => {

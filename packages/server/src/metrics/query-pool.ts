@@ -1,5 +1,6 @@
 /**
- * Evaluates queries in worker threads, so that none holds up ingest or another one. Two lanes: every query begins in the quick lane; one that
+ * Evaluates queries in worker threads, so that none holds up ingest or another one; but for small ones, for which the main thread does. Two
+ * lanes: what is not small begins in the quick lane; one that
  * reads many samples, or runs long while others want in, begins again in the large lane, whose threads yield the processor. What was large
  * goes straight to the large lane the next time.
  */
@@ -7,17 +8,22 @@ import { FinchError, singleMetric } from "@finch/runtime";
 import type { Logger, MetricFamily } from "@finch/runtime";
 import type { LanguageSwitches, SeriesSource } from "@finch/promql";
 import { QueryCosts } from "./query-costs.ts";
+import type { QuerySize } from "./query-costs.ts";
 import { FeedTurns } from "./query-feed.ts";
 import { QueryLane } from "./query-lane.ts";
 import type { MetricsLimits } from "./limits.ts";
 import type { QueryFigures, QueryJob } from "./query-protocol.ts";
-import { MemorySlots } from "./shared-memory.ts";
+import { MemorySlots, openSlot } from "./shared-memory.ts";
+import { SmallQueries } from "./small-queries.ts";
 import { QueryStatistics } from "./query-statistics.ts";
 import { QueryThread, WORKER_LOST } from "./query-thread.ts";
 import type { LostReason, ThreadAnswer } from "./query-thread.ts";
 
 /** Samples a query of the quick lane may read: some 20 ms of work, which is thrown away when there are more. */
 const QUICK_SAMPLES_MAX = 1_000_000;
+/** A query of the main thread is asked there again when it reads, and takes, no more than half of this. */
+const SMALL_SAMPLES_MAX = 20_000;
+const SMALL_MS_MAX = 10;
 /** How often a query of the quick lane is looked at: it must leave when it is not alone. */
 const QUICK_MS_MAX = 250;
 /** What is expected of a query that was never seen. */
@@ -45,6 +51,7 @@ export class QueryPool implements AsyncDisposable {
   readonly #quick: QueryLane;
   /** The same as the quick one when there is but one worker. */
   readonly #large: QueryLane;
+  readonly #small: SmallQueries;
   readonly #statistics = new QueryStatistics();
   readonly #memory = new MemorySlots();
   readonly #idleTimer: NodeJS.Timeout;
@@ -58,6 +65,9 @@ export class QueryPool implements AsyncDisposable {
       workersMax > quickThreads
         ? this.#lane({ threads: workersMax - quickThreads, places: LARGE_PLACES, isLarge: true })
         : this.#quick;
+    const { engine, resultBytesMax } = options.limits.query;
+    const sharedMemory = openSlot(this.#memory.buffer, this.#memory.take());
+    this.#small = new SmallQueries({ limits: engine, resultBytesMax, sharedMemory });
     this.#idleTimer = setInterval(() => {
       for (const lane of this.#lanes()) void lane.stopIdle(workerIdleMs);
     }, IDLE_CHECK_MS);
@@ -99,7 +109,7 @@ export class QueryPool implements AsyncDisposable {
         "finch_metrics_queries_running",
         "gauge",
         "PromQL queries being evaluated.",
-        sum((lane) => lane.running),
+        this.#small.running + sum((lane) => lane.running),
       ),
       singleMetric(
         "finch_metrics_queries_waiting",
@@ -135,11 +145,18 @@ export class QueryPool implements AsyncDisposable {
   async #runInLanes(run: Run): Promise<ThreadAnswer> {
     const known = this.#costs.of(run.job);
     const expectedMs = known?.evaluateMs ?? EXPECTED_MS;
-    if (known?.isLarge !== true) {
+    const size = known?.size ?? "small";
+    if (size === "small" && this.#small.isCandidate(run.job)) {
+      run.isEvaluating = true;
+      const answer = await this.#small.run(run.job, run);
+      if (answer !== undefined) return answer;
+      this.#costs.note(run.job, { size: "quick", evaluateMs: EXPECTED_MS });
+    }
+    if (size !== "large") {
       const answer = await this.#runQuick(run, expectedMs);
       if (answer !== undefined) return answer;
       this.#statistics.moved++;
-      this.#costs.note(run.job, { isLarge: true, evaluateMs: EXPECTED_MS + QUICK_MS_MAX });
+      this.#costs.note(run.job, { size: "large", evaluateMs: EXPECTED_MS + QUICK_MS_MAX });
     }
     return await this.#runOn(this.#large, expectedMs, { run, signal: run.signal });
   }
@@ -201,10 +218,14 @@ export class QueryPool implements AsyncDisposable {
     if (figures === undefined) return;
     this.#statistics.count(figures, ms);
     const { samples, evaluateMs } = figures;
-    const wasLarge = this.#costs.of(job)?.isLarge === true;
-    // Half of either bound, so that a query at the edge does not go back and forth.
-    const isSmall = samples < QUICK_SAMPLES_MAX / 2 && evaluateMs < QUICK_MS_MAX / 2;
-    this.#costs.note(job, { isLarge: wasLarge && !isSmall, evaluateMs });
+    this.#costs.note(job, { size: this.#sizeOf(job, samples, evaluateMs), evaluateMs });
+  }
+
+  /** Where it belongs the next time: at half of a bound, so that a query at the edge does not go back and forth. */
+  #sizeOf(job: QueryJob, samples: number, evaluateMs: number): QuerySize {
+    if (samples < SMALL_SAMPLES_MAX / 2 && evaluateMs < SMALL_MS_MAX) return "small";
+    const isQuick = samples < QUICK_SAMPLES_MAX / 2 && evaluateMs < QUICK_MS_MAX / 2;
+    return !isQuick && this.#costs.of(job)?.size === "large" ? "large" : "quick";
   }
 
   #lane(of: { threads: number; places: number; isLarge: boolean }): QueryLane {

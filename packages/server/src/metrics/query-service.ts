@@ -7,12 +7,10 @@ import type { Engine, InstantResult, SharedMemory } from "@finch/promql";
 import { AssertionFailure, FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { SymbolReceiver } from "./label-symbols.ts";
+import { evaluateJob, figuresOf, writeJobAnswer } from "./query-evaluation.ts";
 import { CHUNKS_AHEAD, faultOf, plainFault } from "./query-protocol.ts";
 import type { FromWorker, QueryJob, ToWorker, WorkerSetup } from "./query-protocol.ts";
-import { describeStatistics } from "./query-report.ts";
 import { RemoteSource } from "./remote-source.ts";
-import { writeAnswer } from "./result-json.ts";
-import { refuseLargeAnswer } from "./result-size.ts";
 import { openSlot } from "./shared-memory.ts";
 
 /** How the service speaks to the main thread. */
@@ -85,10 +83,10 @@ export class QueryService {
     const { signal } = canceled;
     let resultBytes = 0;
     try {
-      const result = await this.#evaluate(job, source, signal);
+      const { resultBytesMax } = this.#setup;
+      const result = await evaluateJob(this.#engine, job, { source, signal, resultBytesMax });
       // A slow reader keeps the result in memory.
       resultBytes = bytesOf(result);
-      refuseLargeAnswer(result, job.limit, this.#setup.resultBytesMax);
       this.#memory.add(resultBytes, 0);
       await this.#answer(id, result, { job, queuedMs, credit, signal });
     } catch (thrown) {
@@ -107,15 +105,6 @@ export class QueryService {
     }
   }
 
-  #evaluate(job: QueryJob, source: RemoteSource, signal: AbortSignal): Promise<InstantResult> {
-    const { query, startMs, endMs, stepMs, lookbackMs } = job;
-    const countSamples = job.statistics !== "none";
-    const shared = { source, query, lookbackMs, signal, countSamples };
-    return job.kind === "instant"
-      ? this.#engine.instantQuery({ ...shared, timeMs: startMs })
-      : this.#engine.rangeQuery({ ...shared, startMs, endMs, stepMs });
-  }
-
   /** Sends chunk after chunk, the last one with the figures. */
   async #answer(
     id: number,
@@ -127,11 +116,9 @@ export class QueryService {
       readonly signal: AbortSignal;
     },
   ): Promise<void> {
-    const { series, samples, bytesPeak, timeMs } = result.statistics;
     let answerBytes = 0;
     let held: Uint8Array<ArrayBuffer> | undefined;
-    const statistics = describeStatistics(result.statistics, to.job, to.queuedMs);
-    for (const text of writeAnswer(result, to.job.limit, statistics)) {
+    for (const text of writeJobAnswer(result, to.job, to.queuedMs)) {
       if (held !== undefined) {
         this.#port.post({ kind: "answer", id, bytes: held }, [held.buffer]);
         await to.credit.take();
@@ -141,8 +128,9 @@ export class QueryService {
       answerBytes += held.length;
     }
     const bytes = held ?? new Uint8Array();
-    const figures = { series, samples, bytesPeak, answerBytes, evaluateMs: timeMs.evaluate };
-    this.#port.post({ kind: "answered", id, bytes, figures }, [bytes.buffer]);
+    this.#port.post({ kind: "answered", id, bytes, figures: figuresOf(result, answerBytes) }, [
+      bytes.buffer,
+    ]);
   }
 }
 
