@@ -177,6 +177,7 @@ function storeOptions(
     log: log.child(`store:${signal}`),
     limits: {
       ...DEFAULT_LIMITS,
+      ...(signal === "logs" ? { headSeriesMax: LOG_STREAMS_MAX } : {}),
       headBytesMax: budget.headBytesMax,
       pendingBytesMax: budget.pendingBytesMax,
     },
@@ -186,6 +187,9 @@ function storeOptions(
     },
   };
 }
+
+/** Streams of the log head; each has pages of its own. */
+const LOG_STREAMS_MAX = 200_000;
 
 function createApis(
   options: StackOptions,

@@ -5,8 +5,9 @@ const MIB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 
 export const DEFAULT_LIMITS: StoreLimits = {
-  // A series takes about 1.5 KB with its labels, key and open samples, and twice that while a head is sealed.
-  headSeriesMax: 200_000,
+  // A series of metrics takes about 400 bytes with its labels, key and open samples, a stream of logs 1.5 KB; twice that while a head is sealed. What
+  // labels take is bounded by LABEL_BYTES_FACTOR besides.
+  headSeriesMax: 2_000_000,
   pendingBytesMax: 64 * MIB,
   headBytesMax: 64 * MIB,
   // As long as the retention: what an agent kept while it was cut off must not be refused because others are ahead.
@@ -112,6 +113,12 @@ export const METADATA_FAMILIES_MAX = 100_000;
  */
 export const LABEL_BYTES_FACTOR = 2;
 export const LABEL_BYTES_MIN = 32 * MIB;
+
+/** Share of the room for series from which on a head is sealed early, if so many of its series are idle; churn would else fill it, and new series be refused. */
+export const FULL_INDEX_SHARE = 0.7;
+export const IDLE_SERIES_SHARE = 0.3;
+/** A series is idle when its newest sample is this much older than the newest of all. */
+export const IDLE_SERIES_MS = 10 * 60_000;
 
 /** Series keys remembered for lookup without parsing, likewise; beyond it series are found by their labels. */
 export const KEY_BYTES_FACTOR = 1;

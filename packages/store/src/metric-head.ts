@@ -91,6 +91,15 @@ export class MetricHead {
     return this.samples;
   }
 
+  /** Share of the series whose newest sample is older than the newest of all by more than `ageMs`: what a new head would not have. */
+  idleShare(ageMs: number): number {
+    const { seriesCount } = this.index;
+    let idle = 0;
+    for (let series = 0; series < seriesCount; series++)
+      if (this.#store.newestMs(series) < this.maxMs - ageMs) idle++;
+    return seriesCount === 0 ? 0 : idle / seriesCount;
+  }
+
   /** Gives the memory of the samples back: nobody reads this head any more. */
   close(): void {
     this.#store.close();

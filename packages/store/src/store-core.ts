@@ -20,8 +20,11 @@ import { BLOCKS_DIRECTORY, segmentName, WAL_DIRECTORY } from "./file-names.ts";
 import type { IndexLimits, LabelIndex } from "./label-index.ts";
 import {
   FREE_SHARE_MAX,
+  FULL_INDEX_SHARE,
   HEAD_AGE_MAX_MS,
   HEAD_OVERFLOW_FACTOR,
+  IDLE_SERIES_MS,
+  IDLE_SERIES_SHARE,
   LABEL_BYTES_FACTOR,
   LABEL_BYTES_MIN,
   LOG_BYTES_FACTOR,
@@ -49,6 +52,8 @@ export interface Head {
   /** It should be sealed for a reason of its own. */
   readonly isCrowded: boolean;
   readonly index: LabelIndex;
+  /** Share of its series or streams that got nothing for `ageMs`; a head that does not say is sealed by age and size alone. */
+  idleShare?(ageMs: number): number;
   /** Called once nobody reads the head any more, for memory that is not left to the collector. */
   close?(): void;
 }
@@ -428,8 +433,17 @@ export class StoreCore<H extends Head> {
     const ageMs = this.clock.nowMs() - createdMs;
     // Below zero: the clock jumped back.
     const isOld = head.rows > 0 && (ageMs >= HEAD_AGE_MAX_MS || ageMs < 0);
-    if (isOld || this.#frozen !== undefined) await this.#seal();
+    if (isOld || this.#frozen !== undefined || this.#isFullOfIdle(head)) await this.#seal();
     else this.#sealIfLarge();
+  }
+
+  /** Series that are gone take room that new ones need: a new head begins with those that go on. */
+  #isFullOfIdle(head: H): boolean {
+    const { seriesMax, bytesMax } = this.indexLimits;
+    const isNearlyFull =
+      head.index.seriesCount >= FULL_INDEX_SHARE * seriesMax ||
+      head.index.bytes >= FULL_INDEX_SHARE * bytesMax;
+    return isNearlyFull && (head.idleShare?.(IDLE_SERIES_MS) ?? 0) >= IDLE_SERIES_SHARE;
   }
 }
 

@@ -82,6 +82,35 @@ test("a clock that was ahead and jumped back does not shut new data out", async 
   assert.equal((await readEntries(logs)).length, 2);
 });
 
+test("series that come and go do not fill the head, those that stay do not seal it", async () => {
+  const clock = createMovedClock();
+  await using store = await openMetricStore(
+    storeOptions(new FaultyFileSystem(), { clock, limits: { headSeriesMax: 100 } }),
+  );
+  const scrape = async (names: readonly string[]) => {
+    const { rejections } = await store.append(
+      sampleBatch(names.map((series) => ({ series, t: clock.now, v: 1 }))),
+    );
+    assert.deepEqual(rejections, []);
+    await clock.pass(60_000);
+  };
+  const staying = Array.from({ length: 30 }, (_, i) => `stays_${i}`);
+  // 30 that stay, and 20 new ones every 15 minutes.
+  for (let minute = 0; minute < 110; minute++)
+    await scrape([
+      ...staying,
+      ...Array.from({ length: 20 }, (_, i) => `${Math.floor(minute / 15)}_${i}`),
+    ]);
+  const { blocks, headSeries } = store.statistics();
+  assert.ok(blocks >= 1 && blocks <= 6, `${blocks} blocks`);
+  assert.ok(headSeries <= 100);
+  await store.flush();
+  const before = store.statistics().blocks;
+  const many = Array.from({ length: 95 }, (_, i) => `stays_${i}`);
+  for (let minute = 0; minute < 20; minute++) await scrape(many);
+  assert.equal(store.statistics().blocks, before);
+});
+
 test("a sender that repeats itself does not grow the log without end", async () => {
   const clock = createMovedClock();
   await using store = await openLogStore(
