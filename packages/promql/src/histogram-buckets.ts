@@ -14,8 +14,12 @@ export interface BucketList {
 
 /** Indexes by span array: histograms of one series mostly share theirs. */
 const indexesOfSpans = new WeakMap<Int32Array, Int32Array>();
+/** The other way round, for layouts that came out of arithmetic: what has the same indexes shares its spans. */
+const spansOfIndexes = new WeakMap<Int32Array, Int32Array>();
+const EMPTY = new Int32Array(0);
 
 function indexesOf({ spans, counts }: HistogramBuckets): Int32Array {
+  if (counts.length === 0) return EMPTY;
   const known = indexesOfSpans.get(spans);
   if (known?.length === counts.length) return known;
   const indexes = new Int32Array(counts.length);
@@ -51,6 +55,17 @@ export function listBuckets(buckets: HistogramBuckets): BucketList {
 
 /** The list as spans and counts, empty buckets included. */
 export function packBuckets(indexes: Int32Array, counts: Float64Array): HistogramBuckets {
+  if (indexes.length === 0) return { spans: EMPTY, counts };
+  let spans = spansOfIndexes.get(indexes);
+  if (spans === undefined) {
+    spans = spansOf(indexes);
+    spansOfIndexes.set(indexes, spans);
+    indexesOfSpans.set(spans, indexes);
+  }
+  return { spans, counts };
+}
+
+function spansOf(indexes: Int32Array): Int32Array {
   const spans: number[] = [];
   let next = 0;
   for (const [at, index] of indexes.entries()) {
@@ -58,7 +73,7 @@ export function packBuckets(indexes: Int32Array, counts: Float64Array): Histogra
     else spans.push(index - next, 1);
     next = index + 1;
   }
-  return { spans: Int32Array.from(spans), counts };
+  return Int32Array.from(spans);
 }
 
 /** The list without the buckets a test refuses. */

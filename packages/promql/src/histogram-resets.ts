@@ -1,7 +1,7 @@
 /** Whether the counter behind a histogram began anew between two samples. */
-import type { Histogram } from "@finch/model";
+import type { Histogram, HistogramBuckets } from "@finch/model";
 import { customBucketMap, hasCustomBounds, sameBounds, sharedBounds } from "./histogram-bounds.ts";
-import { coarsen, viewBuckets, regroup } from "./histogram-buckets.ts";
+import { coarsen, isSameLayout, regroup, viewBuckets } from "./histogram-buckets.ts";
 import type { BucketList } from "./histogram-buckets.ts";
 import { beyondZero, widenZero } from "./histogram-zero.ts";
 
@@ -18,7 +18,27 @@ export function detectReset(current: Histogram, previous: Histogram): boolean {
     if (!sameBounds(current.customBounds, previous.customBounds))
       return isAnySharedLower(current, previous);
   }
-  return current.schema > previous.schema || isAnyLower(current, previous);
+  if (current.schema > previous.schema) return true;
+  return !isPlainGrowth(current, previous) && isAnyLower(current, previous);
+}
+
+/** What mostly is the case: the same layout, and no count lower. */
+function isPlainGrowth(current: Histogram, previous: Histogram): boolean {
+  return (
+    current.schema === previous.schema &&
+    current.zeroThreshold === previous.zeroThreshold &&
+    current.zeroCount >= previous.zeroCount &&
+    isNoneLower(current.positive, previous.positive) &&
+    isNoneLower(current.negative, previous.negative)
+  );
+}
+
+function isNoneLower(current: HistogramBuckets, previous: HistogramBuckets): boolean {
+  const { counts } = current;
+  const before = previous.counts;
+  if (counts.length !== before.length || !isSameLayout(current.spans, previous.spans)) return false;
+  for (let at = 0; at < counts.length; at++) if (!(counts[at]! >= before[at]!)) return false;
+  return true;
 }
 
 function isAnyLower(current: Histogram, previous: Histogram): boolean {

@@ -21,11 +21,22 @@ interface SampleColumns {
   readonly startTimestampsMs: Float64Array | undefined;
 }
 
+const NONE = new Float64Array(0);
+
+function isThere(histogram: Histogram | undefined): histogram is Histogram {
+  return histogram !== undefined;
+}
+
 export function splitSeries(
   series: Pick<RangeSeries, "timestampsMs" | "values" | "histograms" | "startTimestampsMs">,
 ): SplitSeries {
   const { timestampsMs, values, startTimestampsMs } = series;
   const histograms = series.histograms ?? [];
+  if (histograms.length === timestampsMs.length && histograms.every(isThere))
+    return {
+      floats: { timestampsMs: NONE, values: NONE, startTimestampsMs: startTimestampsMs && NONE },
+      histograms: { timestampsMs, samples: histograms, startTimestampsMs },
+    };
   const isFloat = (_: number, i: number) => histograms[i] === undefined;
   const isHistogram = (_: number, i: number) => histograms[i] !== undefined;
   return {
