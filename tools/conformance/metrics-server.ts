@@ -85,6 +85,7 @@ export async function startMetricsServer(
       notifications: new Notifications(systemClock),
       scrapePools: () => [],
       multitenancy,
+      admin: undefined,
       ...(otlp !== undefined && { otlp }),
       ...(language !== undefined && { language }),
     }),

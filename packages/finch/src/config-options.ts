@@ -37,6 +37,8 @@ export interface FinchConfig {
   };
   /** Whether requests for metrics belong to the tenant they name. */
   readonly multitenancy: boolean;
+  /** Whether series can be deleted over HTTP. */
+  readonly adminApi: boolean;
   /** Undefined: decided from the cgroup or the machine. */
   readonly memoryLimitBytes: number | undefined;
   readonly query: QueryConfig;
@@ -115,6 +117,13 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     key: "multitenancy",
     placeholder: "SWITCH",
     doc: "on or off: whether metrics belong to the tenant that X-Scope-OrgID names, and requests without are refused",
+    default: "off",
+    parse: parseSwitch,
+  },
+  {
+    key: "admin_api",
+    placeholder: "SWITCH",
+    doc: "on or off: whether series can be deleted and the store copied over HTTP (/api/v1/admin/tsdb)",
     default: "off",
     parse: parseSwitch,
   },

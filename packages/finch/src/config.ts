@@ -66,6 +66,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
       diskShare: value("retention.disk_share") as number,
     },
     multitenancy: value("multitenancy") as boolean,
+    adminApi: value("admin_api") as boolean,
     memoryLimitBytes: value("memory_limit") as number | undefined,
     query: assembleQueryConfig(value),
     log: {

@@ -15,6 +15,7 @@ export function describeServer(
     ...about,
     configYaml: writeYaml(config.settings),
     flags: {
+      "web.enable-admin-api": String(config.adminApi),
       ...Object.fromEntries(
         Object.entries(config.settings).map(([key, text]) => [flagOf(key).slice(2), text]),
       ),

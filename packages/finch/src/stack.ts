@@ -17,7 +17,7 @@ import {
   DEFAULT_METRICS_LIMITS,
   Notifications,
 } from "@finch/server";
-import type { BuildInfo, LogsApi, MetricsApi, ServerStatus } from "@finch/server";
+import type { AdminActions, BuildInfo, LogsApi, MetricsApi, ServerStatus } from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
 import type { LogStore, MetricStore, StoreOptions } from "@finch/store";
 import { Labels } from "@finch/model";
@@ -29,6 +29,7 @@ import type { OwnLogs, OwnLogWriter } from "./log-output.ts";
 import { machineRoutes } from "./machine-api.ts";
 import { detectMemoryLimit, divideMemory } from "./memory-budget.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
+import { createAdminActions } from "./metrics-snapshot.ts";
 import { startOwnAgent } from "./own-agent.ts";
 import type { OwnAgent } from "./own-agent.ts";
 import { queryLimits } from "./query-options.ts";
@@ -226,6 +227,7 @@ function createApis(
       notifications,
       scrapePools,
       multitenancy: config.multitenancy,
+      admin: config.adminApi ? adminActions(options, stores.metrics) : undefined,
     }),
     logs: createLogsApi({ store: stores.logs, clock, limits: DEFAULT_LOGS_LIMITS, build }),
     notifications,
@@ -262,6 +264,12 @@ async function makeRoutes(
     otlp_http: apis.metrics.otlp.receiverRoutes,
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
+}
+
+function adminActions({ clock, config }: StackOptions, store: MetricStore): AdminActions {
+  const directory = resolve(config.dataDirectory);
+  const metricsDirectory = dataPaths(directory).metrics;
+  return createAdminActions({ store, clock, directory, metricsDirectory });
 }
 
 /** The parts, in the words of Mimir's page of services. */

@@ -234,7 +234,8 @@ test(
   { timeout: 60_000 },
   async () => {
     await using directory = await temporaryDirectory();
-    const args = ["up", "--data-dir", directory.path, "--multitenancy", "on", ...FREE_PORTS];
+    const switches = ["--multitenancy", "on", "--admin-api", "on"];
+    const args = ["up", "--data-dir", directory.path, ...switches, ...FREE_PORTS];
     await using finch = startFinch(args);
     const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
     const { listeners } = await machineOf(url!);
@@ -248,5 +249,13 @@ test(
     assert.equal((await fetch(mimir)).status, 401);
     const other = await fetch(mimir, { headers: { "x-scope-orgid": "team-a" } });
     assert.match(await other.text(), /"result":\[\]/);
+
+    // Switches of one kind: who administers the store can copy it.
+    const snapshot = `http://${listeners["prometheus"]!}/api/v1/admin/tsdb/snapshot`;
+    const copied = (await (await fetch(snapshot, { method: "POST" })).json()) as {
+      data: { name: string };
+    };
+    const copy = join(directory.path, "snapshots", copied.data.name, "metrics");
+    assert.match(await readFile(join(copy, "version"), "utf8"), /^finch metrics store /);
   },
 );

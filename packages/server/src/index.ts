@@ -3,6 +3,7 @@ export type { BuildInfo } from "./build-info.ts";
 export { createMetricsApi } from "./metrics/api.ts";
 export type { MetricsApi, MetricsApiOptions } from "./metrics/api.ts";
 export { ANONYMOUS as ANONYMOUS_TENANT } from "./metrics/tenant-id.ts";
+export type { AdminActions } from "./metrics/admin-routes.ts";
 export { Notifications } from "./metrics/notifications.ts";
 export type { Notification } from "./metrics/notifications.ts";
 export type { ServerStatus } from "./metrics/status-routes.ts";

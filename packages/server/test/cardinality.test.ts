@@ -1,10 +1,10 @@
 /** What makes the store large, over real HTTP, as Prometheus and as Mimir tell it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TextCounter } from "../src/metrics/series-counts.ts";
 import { encode, openApi, WRITE_HEADERS } from "./metrics-harness.ts";
 import type { ServedMetrics } from "./metrics-api.ts";
 import type { Row } from "./metrics-harness.ts";
+import { NOW_MS } from "./serve.ts";
 
 const ROWS: readonly Row[] = [
   [{ __name__: "up", job: "a", instance: "1" }, 10, 1],
@@ -32,10 +32,10 @@ test("status/tsdb: the largest of everything", async () => {
     data: Record<string, unknown> & { headStats: Record<string, number> };
   };
   const { minTime: _min, maxTime: _max, ...stats } = data.headStats;
-  assert.deepEqual(stats, { numSeries: 4, numLabelPairs: 6, chunkCount: 4 });
+  assert.deepEqual(stats, { numSeries: 5, numLabelPairs: 6, chunkCount: 5 });
   assert.deepEqual(data["seriesCountByMetricName"], [
     { name: "up", value: 3 },
-    { name: "requests_total", value: 1 },
+    { name: "ended", value: 1 },
   ]);
   assert.deepEqual(data["labelValueCountByLabelName"], [
     { name: "__name__", value: 2 },
@@ -152,7 +152,7 @@ test("limits and figures are the tenant's", async () => {
   const rate = ROWS.length / 60;
   assert.deepEqual(await ask("t", "/api/v1/user_stats"), {
     ingestionRate: rate,
-    numSeries: 4,
+    numSeries: 5,
     APIIngestionRate: rate,
     RuleIngestionRate: 0,
   });
@@ -168,14 +168,24 @@ test("limits and figures are the tenant's", async () => {
   assert.equal(limits["compactor_blocks_retention_period"], 259_200);
 });
 
-test("a counter in bounded memory keeps what comes up often", () => {
-  const counter = new TextCounter(100);
-  for (let i = 0; i < 10_000; i++) {
-    counter.add(`rare ${i}`);
-    counter.add(`often ${i % 5}`);
-  }
-  assert.deepEqual(
-    counter.top(5).map(({ name, value }) => [name, value]),
-    [0, 1, 2, 3, 4].map((i) => [`often ${i}`, 2000]),
-  );
+test("status/tsdb/blocks: each block with what it holds", async () => {
+  await using api = await filled();
+  assert.deepEqual(JSON.parse((await api.get("/api/v1/status/tsdb/blocks")).text), {
+    status: "success",
+    data: { blocks: [] },
+  });
+  await api.store.flush();
+  const { data } = JSON.parse((await api.get("/api/v1/status/tsdb/blocks")).text) as {
+    data: { blocks: readonly { readonly ulid: string; readonly compaction: object }[] };
+  };
+  assert.equal(data.blocks.length, 1);
+  const { ulid, ...rest } = data.blocks[0]!;
+  assert.match(ulid, /^[0-9A-HJKMNP-TV-Z]{26}$/);
+  assert.deepEqual(rest, {
+    minTime: NOW_MS - 10_000_000,
+    maxTime: NOW_MS - 10_000,
+    stats: { numSamples: 5, numSeries: 5 },
+    compaction: { level: 1, sources: [ulid] },
+    version: 1,
+  });
 });

@@ -42,6 +42,7 @@ export const surroundings = () => ({
   notifications: new Notifications(fixedClock),
   scrapePools: () => [],
   multitenancy: false,
+  admin: undefined,
 });
 
 export interface Served extends AsyncDisposable {

@@ -30,4 +30,5 @@ export { lockDirectory } from "./directory-lock.ts";
 export { DEFAULT_LIMITS, DEFAULT_RETENTION } from "./limits.ts";
 export { openLogStore } from "./log-store.ts";
 export { openMetricStore } from "./metric-store.ts";
+export { snapshotStore } from "./store-snapshot.ts";
 export { openWal } from "./wal.ts";

@@ -6,6 +6,8 @@ import type { HttpRoute, Route } from "@finch/runtime/http";
 import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import { adminRoutes, deleteRoutes } from "./admin-routes.ts";
+import type { AdminActions } from "./admin-routes.ts";
 import type { ReadContext } from "./api-route.ts";
 import { cardinalityRoutes } from "./cardinality-routes.ts";
 import { exemplarRoutes } from "./exemplar-routes.ts";
@@ -52,6 +54,8 @@ export interface MetricsApiOptions {
   readonly language?: LanguageSwitches;
   /** How OTLP metrics are named; Prometheus' defaults when missing. */
   readonly otlp?: OtlpOptions;
+  /** What the admin API does; undefined turns it off. */
+  readonly admin: AdminActions | undefined;
 }
 
 export interface MetricsApi extends AsyncDisposable {
@@ -92,7 +96,13 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     ];
   });
   const mimir = [...reads, ...figures, ...serverRoutes(options, "mimir")];
-  const prometheus = [...reads, ...federation, ...serverRoutes(options, "prometheus")];
+  const prometheus = [
+    ...reads,
+    ...federation,
+    ...mount(options, (space) => deleteRoutes({ ...shared, ...space })),
+    ...adminRoutes(options),
+    ...serverRoutes(options, "prometheus"),
+  ];
   const common = [
     ...mount(options, (space) => writes.of(space).routes),
     ...underPrefix("/prometheus", mimir),
@@ -153,7 +163,7 @@ function readRoutes(shared: Shared, { store, tenants }: SeriesSpace): readonly H
 /** What is told of the server itself, whoever asks. */
 function serverRoutes(options: MetricsApiOptions, dialect: Dialect): readonly HttpRoute[] {
   return [
-    ...statusRoutes({ ...options, adminEnabled: false }, dialect),
+    ...statusRoutes({ ...options, adminEnabled: options.admin !== undefined }, dialect),
     ...notificationRoutes(options.notifications),
   ];
 }

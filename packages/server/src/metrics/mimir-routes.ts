@@ -1,13 +1,11 @@
 /** What Mimir answers beyond Prometheus' API: limits and figures of a tenant, the configuration and the services as plain text. */
-import { createMatcher } from "@finch/model";
 import { jsonReply, textReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import { withTimeout } from "../query-gate.ts";
 import { apiRoute, GET } from "./api-route.ts";
 import type { ReadContext } from "./api-route.ts";
 import type { MetricsLimits } from "./limits.ts";
-import { visitSeries } from "./series-counts.ts";
 import type { ServerStatus } from "./status-routes.ts";
-import { HEAD_WINDOW_MS } from "./tsdb-routes.ts";
 import type { WriteMeter } from "./write-meter.ts";
 
 export interface TenantContext extends ReadContext {
@@ -62,15 +60,11 @@ function describeLimits(limits: MetricsLimits, status: ServerStatus): object {
 }
 
 async function answerStats(context: TenantContext, request: HttpRequest): Promise<HttpReply> {
-  const { store, clock, gate, limits, meter } = context;
-  const endMs = clock.nowMs();
-  const matchers = [createMatcher("__name__", "!=", "")];
-  const scope = { matchers, startMs: endMs - HEAD_WINDOW_MS, endMs };
-  const reads = { gate, timeoutMs: limits.queryTimeoutMs, signal: request.signal };
-  let numSeries = 0;
-  await visitSeries(store, scope, reads, (_metric, series) => {
-    numSeries += series.length;
-  });
+  const { store, gate, limits, meter } = context;
+  using limited = withTimeout(request.signal, limits.queryTimeoutMs, "query timed out");
+  const { signal } = limited;
+  using _place = await gate.enter(signal);
+  const { series: numSeries } = await store.cardinality({ matchers: [], limit: 0, signal });
   const rate = meter.perSecond();
   return jsonReply(200, {
     ingestionRate: rate,

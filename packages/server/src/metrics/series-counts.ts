@@ -1,6 +1,6 @@
 /**
- * Counts series by metric name and by label, for those who look for what makes a store large. Series are read one metric at a time, so that no more
- * labels are in memory than the largest metric has.
+ * Visits series for those who count them by the values of a label, which the store does not count by itself. Series are read one metric at a time,
+ * so that no more labels are in memory than the largest metric has.
  */
 import { setImmediate } from "node:timers/promises";
 import { createMatcher } from "@finch/model";
@@ -9,45 +9,12 @@ import type { LabelScope, MetricStore } from "@finch/store";
 import { readLists } from "../label-lists.ts";
 import type { LabelReads } from "../label-lists.ts";
 
-/** Different texts counted at once; when there are more, those seen least are forgotten, and the largest counts stay right within the smallest. */
-const COUNTED_MAX = 200_000;
-
 /** Series visited before other work has its turn; some milliseconds. */
 const SERIES_AT_ONCE = 5_000;
 
 export interface Count {
   readonly name: string;
   readonly value: number;
-}
-
-/** Counts how often a text comes up, in bounded memory. */
-export class TextCounter {
-  readonly #counts = new Map<string, number>();
-  readonly #textsMax: number;
-
-  constructor(textsMax = COUNTED_MAX) {
-    this.#textsMax = textsMax;
-  }
-
-  add(text: string, count = 1): void {
-    this.#counts.set(text, (this.#counts.get(text) ?? 0) + count);
-    if (this.#counts.size > this.#textsMax) this.#forget();
-  }
-
-  /** The largest counts, those of the same height by their text. */
-  top(limit: number): readonly Count[] {
-    return topCounts(this.#counts, limit);
-  }
-
-  /** Drops the smaller half. */
-  #forget(): void {
-    const counts = [...this.#counts.values()].sort((a, b) => a - b);
-    const least = counts[counts.length >>> 1]!;
-    for (const [text, count] of this.#counts) {
-      if (count <= least) this.#counts.delete(text);
-      if (this.#counts.size <= this.#textsMax / 2) break;
-    }
-  }
 }
 
 /** The `limit` largest of `counts`, largest first, those of the same height by name. */
