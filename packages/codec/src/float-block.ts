@@ -95,8 +95,14 @@ function writeConstant(writer: ByteWriter, { values, words }: Doubles, from: num
 /** `value * factor` when that is whole and leads back to the very same double, else NaN. */
 function scaleOf(value: number, factor: number): number {
   // Adding 0 makes a 0 of -0, which then differs from the value and is kept apart.
-  const scaled = Math.round(value * factor) + 0;
+  const scaled = roundToEven(value * factor) + 0;
   return Math.abs(scaled) <= INTEGER_MAX && Object.is(scaled / factor, value) ? scaled : Number.NaN;
+}
+
+/** As IEEE 754 rounds, and the kernel: from 2^51 on a product may be a half off, and the even neighbour leads back more often. */
+function roundToEven(value: number): number {
+  const rounded = Math.round(value);
+  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 /** How many of `patches` the last {@link fillIntegers} filled. */

@@ -14,7 +14,7 @@ export {
 export { crc32c } from "./crc32c.ts";
 export { CodecError } from "./errors.ts";
 export type { CodecFault } from "./errors.ts";
-export { readFloatBlock, writeFloatBlock } from "./float-block.ts";
+export { readFloatBlock } from "./float-block.ts";
 export type { Doubles } from "./float-block.ts";
 export { hash32, hash64 } from "./hash.ts";
 export { hashKey } from "./key-hash.ts";

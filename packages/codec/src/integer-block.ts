@@ -94,12 +94,7 @@ function chooseWidth(
   const rows = count - order;
   if (widest < 2) return { width: widest, bits: widest * rows };
   histogram.fill(0);
-  const factor = 1 / divisor;
-  for (let i = order; i < count; i++) {
-    // A product may be off in its last bits, which changes no width by more than one; only the choice depends on it.
-    const width = bitWidth(Math.round((values[i]! - minimum) * factor));
-    histogram[width]!++;
-  }
+  for (let i = order; i < count; i++) histogram[bitWidth((values[i]! - minimum) / divisor)]!++;
   let width = widest;
   let bits = widest * rows;
   let outliers = 0;

@@ -1,4 +1,5 @@
 /** What needs WebAssembly and Node: `@finch/codec/kernels`. */
+export { FloatBlockEncoder } from "./float-block-encoder.ts";
 export { FloatBlockDecoder } from "./float-block-kernel.ts";
 export { KernelMemory, loadKernel } from "./kernels.ts";
 export {

@@ -2,11 +2,12 @@
  * One chunk of a series in a block: its values as a column block, and where there are any its start times and native histograms. The times
  * stand elsewhere, shared with other series (`time-rows.ts`). Layout: `docs/format/blocks.md`.
  */
-import { ByteReader, readFloatBlock, writeFloatBlock } from "@finch/codec";
+import { ByteReader, readFloatBlock } from "@finch/codec";
 import type { ByteWriter } from "@finch/codec";
 import { FloatBlockDecoder } from "@finch/codec/kernels";
 import { wordsOf } from "@finch/model";
 import type { Histogram } from "@finch/model";
+import { writeColumn } from "./column-encoder.ts";
 import { readHistograms, writeHistograms } from "./metric-histograms.ts";
 import type { SampleColumns } from "./sample-columns.ts";
 
@@ -25,17 +26,14 @@ export function writeChunk(
 ): void {
   const { values, histograms, startTimestampsMs } = columns;
   const at = writer.length;
-  writeFloatBlock(writer, { values, words: wordsOf(values) }, from, to - from);
+  writeColumn(writer, values, from, to);
   const hasStartTimes = startTimestampsMs?.subarray(from, to).some((ms) => ms !== 0) === true;
   const rows = histograms?.slice(from, to);
   const hasHistograms = rows?.some((histogram) => histogram !== undefined) === true;
   if (!hasStartTimes && !hasHistograms) return;
   writer.bytes[at]! |= FLAG_MORE;
   writer.writeByte((hasStartTimes ? HAS_START_TIMES : 0) | (hasHistograms ? HAS_HISTOGRAMS : 0));
-  if (hasStartTimes) {
-    const words = wordsOf(startTimestampsMs);
-    writeFloatBlock(writer, { values: startTimestampsMs, words }, from, to - from);
-  }
+  if (hasStartTimes) writeColumn(writer, startTimestampsMs, from, to);
   if (hasHistograms) writeHistograms(writer, rows);
 }
 

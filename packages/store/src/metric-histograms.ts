@@ -2,9 +2,10 @@
  * Native histograms of a chunk as columns: their shapes (schema, spans, bounds …) once, then for each shape a column a bucket. Neighbouring
  * histograms of a series nearly always have one shape, and their counts grow slowly. Layout: `docs/format/blocks.md`.
  */
-import { ByteWriter, CodecError, readFloatBlock, writeFloatBlock } from "@finch/codec";
+import { ByteWriter, CodecError, readFloatBlock } from "@finch/codec";
 import type { ByteReader, Doubles } from "@finch/codec";
 import { wordsOf } from "@finch/model";
+import { writeColumn } from "./column-encoder.ts";
 import type { CounterResetHint, Histogram } from "@finch/model";
 
 const HINTS: readonly CounterResetHint[] = ["unknown", "reset", "not-reset", "gauge"];
@@ -76,7 +77,7 @@ function writeColumns(writer: ByteWriter, histograms: readonly Histogram[]): voi
   const [first] = histograms;
   const write = (numberOf: (histogram: Histogram) => number) => {
     const values = Float64Array.from(histograms, numberOf);
-    writeFloatBlock(writer, { values, words: wordsOf(values) }, 0, values.length);
+    writeColumn(writer, values, 0, values.length);
   };
   write(({ count }) => count);
   write(({ zeroCount }) => zeroCount);

@@ -2,8 +2,8 @@
  * The times of a block's samples, as rows that many series share: what a scrape brings has one time for all series, so a row is written once
  * and series name it, or a stretch of it. In `times.bin`; layout in `docs/format/blocks.md`.
  */
-import { ByteReader, ByteWriter, writeFloatBlock } from "@finch/codec";
-import { wordsOf } from "@finch/model";
+import { ByteReader, ByteWriter } from "@finch/codec";
+import { writeColumn } from "./column-encoder.ts";
 import type { BlockFiles } from "./block.ts";
 import type { PageRef } from "./block-format.ts";
 import type { BlockFile } from "./block-writer.ts";
@@ -86,10 +86,9 @@ export class TimeRowWriter {
     record.writeVarint(count);
     record.writeZigzag(timestampsMs[0]!);
     record.writeVarint(timestampsMs[count - 1]! - timestampsMs[0]!);
-    const column = { values: timestampsMs, words: wordsOf(timestampsMs) };
     const step = chunkRows(count);
     for (let from = 0; from < count; from += step)
-      writeFloatBlock(record, column, from, Math.min(step, count - from));
+      writeColumn(record, timestampsMs, from, Math.min(from + step, count));
     this.#page.writeVarint(record.length);
     this.#page.writeBytes(record.bytes.subarray(0, record.length));
     if (this.#page.length >= CHUNK_PAGE_BYTES) await this.#flush();
