@@ -72,10 +72,9 @@ export interface MetricsApi extends AsyncDisposable {
 
 /** Makes the API. Dispose it to end its query workers; the store is the caller's and must outlive it. */
 export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
-  const { log, limits, store } = options;
+  const { log, limits } = options;
   const writes = new TenantWrites(options);
   const pool = new QueryPool({
-    source: createSeriesSource(store),
     limits,
     language: options.language ?? {},
     log: log.child("server:queries"),

@@ -41,10 +41,24 @@ class TestSource implements SeriesSource {
   }
 }
 
-function openPool(source: SeriesSource, replace: Partial<QueryLimits> = {}): QueryPool {
+/** A pool all of whose queries read one source. */
+class PoolOf extends QueryPool {
+  readonly #source: SeriesSource;
+
+  constructor(source: SeriesSource, options: ConstructorParameters<typeof QueryPool>[0]) {
+    super(options);
+    this.#source = source;
+  }
+
+  override run(asked: QueryJob, options: Omit<Parameters<QueryPool["run"]>[1], "source">) {
+    return super.run(asked, { ...options, source: this.#source });
+  }
+}
+
+function openPool(source: SeriesSource, replace: Partial<QueryLimits> = {}): PoolOf {
   const query = { ...DEFAULT_QUERY_LIMITS, ...replace };
   const limits = { ...DEFAULT_METRICS_LIMITS, query };
-  return new QueryPool({ source, limits, language: {}, log: silentLogger });
+  return new PoolOf(source, { limits, language: {}, log: silentLogger });
 }
 
 function job(query: string, replace: Partial<QueryJob> = {}): QueryJob {
@@ -61,7 +75,7 @@ function job(query: string, replace: Partial<QueryJob> = {}): QueryJob {
 }
 
 async function ask(
-  pool: QueryPool,
+  pool: PoolOf,
   asked: QueryJob,
   { signal = new AbortController().signal, timeoutMs = 60_000 } = {},
 ): Promise<{ data: { result: { values: [number, string][] }[] } }> {

@@ -36,7 +36,6 @@ const LARGE_PLACES = 3;
 const LARGE_FEEDS = 2;
 
 export interface QueryPoolOptions {
-  readonly source: SeriesSource;
   readonly limits: MetricsLimits;
   readonly language: LanguageSwitches;
   readonly log: Logger;
@@ -80,11 +79,11 @@ export class QueryPool implements AsyncDisposable {
     options: {
       readonly signal: AbortSignal;
       readonly timeoutMs: number;
-      /** What the query reads; the pool's own source when absent. */
-      readonly source?: SeriesSource;
+      /** What the query reads: the series of who asks. The pool has none of its own, so that nobody's query reads everybody's. */
+      readonly source: SeriesSource;
     },
   ): Promise<ThreadAnswer> {
-    const { signal, timeoutMs, source = this.#options.source } = options;
+    const { signal, timeoutMs, source } = options;
     const run = new Run({ job, source, signal, timeoutMs });
     const startedMs = performance.now();
     try {
