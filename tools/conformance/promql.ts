@@ -39,9 +39,9 @@ export interface ScriptBackend extends AsyncDisposable {
   ): Promise<Answer>;
 }
 
-/** The engine over the samples of the script. */
-function memoryBackend(): ScriptBackend {
-  const engine = createEngine({ clock: systemClock, ...SCRIPT_LANGUAGE });
+/** The engine over the samples of the script, with the settings that scripts assume unless others are given. */
+export function memoryBackend(language: LanguageSwitches = SCRIPT_LANGUAGE): ScriptBackend {
+  const engine = createEngine({ clock: systemClock, ...language });
   let { source } = new ScriptStorage();
   return {
     load: (storage) => {

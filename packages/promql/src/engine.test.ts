@@ -212,3 +212,113 @@ void test("queries at once share memory, and give it back", async () => {
   );
   assert.ok(again.some(({ status }) => status === "fulfilled"));
 });
+
+const irregular = createMemorySource([
+  {
+    labels: Labels.fromObject({ __name__: "m" }),
+    timestampsMs: Float64Array.of(0, 10_000, 20_000, 30_000, 40_000, 50_000),
+    values: Float64Array.of(1, 2, 3, 4, 5, 1),
+  },
+]);
+/** Points of extended selectors, with the figures of Prometheus' engine tests where the samples are the same. */
+const EXTENDED: readonly (readonly [string, number, readonly (readonly [number, number])[]])[] = [
+  [
+    "m[10s] smoothed",
+    10,
+    [
+      [0, 1],
+      [10, 2],
+    ],
+  ],
+  [
+    "m[10s] smoothed",
+    15,
+    [
+      [5, 1.5],
+      [10, 2],
+      [15, 2.5],
+    ],
+  ],
+  [
+    "m[10s] smoothed",
+    5,
+    [
+      [-5, 1],
+      [0, 1],
+      [5, 1.5],
+    ],
+  ],
+  [
+    "m[10s] smoothed",
+    45,
+    [
+      [35, 4.5],
+      [40, 5],
+      [45, 3],
+    ],
+  ],
+  [
+    "m[10s] smoothed",
+    55,
+    [
+      [45, 3],
+      [50, 1],
+      [55, 1],
+    ],
+  ],
+  [
+    "m[10s] smoothed",
+    -5,
+    [
+      [-15, 1],
+      [-5, 1],
+    ],
+  ],
+  [
+    "m[10s] anchored",
+    15,
+    [
+      [5, 1],
+      [10, 2],
+      [15, 2],
+    ],
+  ],
+  [
+    "m[10s] anchored",
+    5,
+    [
+      [-5, 1],
+      [0, 1],
+      [5, 1],
+    ],
+  ],
+  [
+    "m[10s] anchored",
+    45,
+    [
+      [35, 4],
+      [40, 5],
+      [45, 5],
+    ],
+  ],
+  [
+    "m[10s] anchored offset 5s",
+    15,
+    [
+      [0, 1],
+      [10, 2],
+    ],
+  ],
+  ["m[10s] anchored", 70, []],
+];
+
+for (const [query, seconds, points] of EXTENDED)
+  void test(`${query} at ${seconds} s answers the edges of its range`, async () => {
+    const on = createEngine({ clock: systemClock, experimentalFunctions: true });
+    const result = await on.instantQuery({ source: irregular, query, timeMs: seconds * 1000 });
+    assert.equal(result.type, "matrix");
+    const found = result.series.flatMap(({ timestampsMs, values }) =>
+      Array.from(values, (value, i) => [timestampsMs[i]! / 1000, value]),
+    );
+    assert.deepEqual(found, points);
+  });

@@ -277,7 +277,9 @@ async function evaluateInstant(
     const ranges = await evaluateRangeVector(evaluation, grid, node);
     const { series, references, counted } = ranges;
     const matrix = series.map(withoutStale);
-    const cut = await cutRange(evaluation, matrix, references[0]!, node.rangeMs);
+    const extended = node.kind === "matrix" ? node.selector.extended : undefined;
+    const window = { endMs: references[0]!, rangeMs: node.rangeMs, extended };
+    const cut = await cutRange(evaluation, matrix, window);
     if (counted === undefined)
       for (const { values, histograms } of cut)
         evaluation.counter?.countWindows(

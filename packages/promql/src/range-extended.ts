@@ -4,7 +4,9 @@
  */
 import { changeMarks, GROWTH, resetMarks } from "./range-rate.ts";
 import type { GrowthOptions } from "./range-rate.ts";
+import type { ExtendedMode } from "./ast.ts";
 import { FLOAT } from "./values.ts";
+import type { RangeSeries } from "./values.ts";
 import type { RangeFunction, WindowInput, WindowOutput } from "./window.ts";
 
 export type ExtendedFunction = "rate" | "increase" | "delta" | "resets" | "changes";
@@ -57,9 +59,48 @@ function growthBetweenEdges(input: WindowInput, options: Options, output: Window
   return found;
 }
 
+type SampleColumns = Pick<RangeSeries, "timestampsMs" | "values">;
+
+/**
+ * What an extended selector itself answers: its samples in `(endMs - rangeMs, endMs)`, and at both edges the values the functions take there.
+ * Undefined when no sample is behind the start. `samples` are those of the wider range, without stale markers.
+ */
+export function extendRange(
+  samples: SampleColumns,
+  mode: ExtendedMode,
+  { endMs, rangeMs }: { readonly endMs: number; readonly rangeMs: number },
+): SampleColumns | undefined {
+  const { timestampsMs, values } = samples;
+  const smoothed = mode === "smoothed";
+  const startMs = endMs - rangeMs;
+  let a = 0;
+  let b = timestampsMs.length - 1;
+  while (a < b && timestampsMs[a + 1]! <= startMs) a++;
+  if (smoothed) while (b > 0 && timestampsMs[b - 1]! >= endMs) b--;
+  if (b < 0 || timestampsMs[b]! <= startMs) return undefined;
+  const left =
+    smoothed && timestampsMs[a]! < startMs ? interpolate(samples, a, startMs, false) : values[a]!;
+  const isBeyond = smoothed && b > 0 && timestampsMs[b]! > endMs;
+  const right = isBeyond ? interpolate(samples, b - 1, endMs, false) : values[b]!;
+  const from = timestampsMs[a]! <= startMs ? a + 1 : a;
+  const to = Math.max(from, timestampsMs[b]! >= endMs ? b : b + 1);
+  return {
+    timestampsMs: between(startMs, timestampsMs.subarray(from, to), endMs),
+    values: between(left, values.subarray(from, to), right),
+  };
+}
+
+function between(first: number, inner: Float64Array, last: number): Float64Array {
+  const column = new Float64Array(inner.length + 2);
+  column[0] = first;
+  column.set(inner, 1);
+  column[inner.length + 1] = last;
+  return column;
+}
+
 /** The value at `timeMs` between samples `i` and `i + 1`; a counter that was reset between them started at zero. */
 function interpolate(
-  { timestampsMs, values }: WindowInput,
+  { timestampsMs, values }: SampleColumns,
   i: number,
   timeMs: number,
   isCounter: boolean,

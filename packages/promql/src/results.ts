@@ -1,10 +1,13 @@
 /** Answers of queries, as plain columns for whoever encodes them. */
 import { compareLabels } from "@finch/model";
 import type { Histogram, Labels } from "@finch/model";
+import type { ExtendedMode } from "./ast.ts";
+import { executionError } from "./errors.ts";
 import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation, QueryStatistics } from "./evaluation.ts";
 import type { Breather } from "./pace.ts";
 import { sortPaced } from "./pace.ts";
+import { extendRange } from "./range-extended.ts";
 import {
   ABSENT,
   countPresent,
@@ -154,29 +157,49 @@ function histogramAt({ present, histograms }: OutputSeries, step: number): Histo
   return present[step] === HISTOGRAM ? histograms![step] : undefined;
 }
 
-/** A range vector at one moment: the samples in `(endMs - rangeMs, endMs]` of each series. */
+interface CutWindow {
+  readonly endMs: number;
+  readonly rangeMs: number;
+  readonly extended: ExtendedMode | undefined;
+}
+
+/** A range vector at one moment: the samples in `(endMs - rangeMs, endMs]` of each series, those at the edges of an extended one as well. */
 export async function cutRange(
   breather: Breather,
   series: readonly RangeSeries[],
-  endMs: number,
-  rangeMs: number,
+  window: CutWindow,
 ): Promise<readonly MatrixSeries[]> {
   const output: MatrixSeries[] = [];
-  for (const { labels, timestampsMs, values, histograms } of series) {
-    let first = 0;
-    let last = timestampsMs.length;
-    while (last > 0 && timestampsMs[last - 1]! > endMs) last--;
-    while (first < last && timestampsMs[first]! <= endMs - rangeMs) first++;
-    if (first < last)
-      output.push({
-        labels,
-        timestampsMs: timestampsMs.slice(first, last),
-        values: values.slice(first, last),
-        histograms: histograms?.slice(first, last),
-      });
+  for (const one of series) {
+    const cut = window.extended === undefined ? cutPlain(one, window) : cutExtended(one, window);
+    if (cut !== undefined) output.push({ labels: one.labels, ...cut });
     if (breather.isBreathDue()) await breather.breathe();
   }
   return await sortPaced(breather, output, compareSeries);
+}
+
+type CutColumns = Omit<MatrixSeries, "labels"> | undefined;
+
+function cutPlain(
+  { timestampsMs, values, histograms }: RangeSeries,
+  { endMs, rangeMs }: CutWindow,
+): CutColumns {
+  let first = 0;
+  let last = timestampsMs.length;
+  while (last > 0 && timestampsMs[last - 1]! > endMs) last--;
+  while (first < last && timestampsMs[first]! <= endMs - rangeMs) first++;
+  if (first === last) return undefined;
+  return {
+    timestampsMs: timestampsMs.slice(first, last),
+    values: values.slice(first, last),
+    histograms: histograms?.slice(first, last),
+  };
+}
+
+function cutExtended(series: RangeSeries, { extended, endMs, rangeMs }: CutWindow): CutColumns {
+  if (series.histograms?.some((histogram) => histogram !== undefined) === true)
+    throw executionError(`${extended} modifier is not supported with histograms`);
+  return extendRange(series, extended!, { endMs, rangeMs });
 }
 
 function compareSeries(a: MatrixSeries, b: MatrixSeries): number {

@@ -8,7 +8,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Labels } from "@finch/model";
 import { systemClock } from "@finch/runtime";
-import { runPromqlScripts } from "../../../tools/conformance/promql.ts";
+import {
+  memoryBackend,
+  runPromqlScripts,
+  SCRIPT_LANGUAGE,
+} from "../../../tools/conformance/promql.ts";
 import { createEngine } from "../src/engine.ts";
 import { implementedFunctions } from "../src/call.ts";
 import { FUNCTIONS } from "../src/functions.ts";
@@ -26,6 +30,14 @@ void test("our own scripts hold", async () => {
   assert.ok(outcomes.length >= 60, `only ${outcomes.length} cases found`);
   for (const { file, line, query, fault } of outcomes)
     assert.equal(fault, undefined, `${file}:${line}: ${query}`);
+});
+
+void test("scripts for names that are removed at once hold", async () => {
+  const backend = memoryBackend({ ...SCRIPT_LANGUAGE, delayedNameRemoval: false });
+  const outcomes = await runPromqlScripts([join(import.meta.dirname, "scripts")], backend);
+  assert.ok(outcomes.length >= 20, `only ${outcomes.length} cases found`);
+  for (const { line, query, fault } of outcomes)
+    assert.equal(fault, undefined, `${line}: ${query}`);
 });
 
 void test(
