@@ -69,7 +69,11 @@ export const QUERY_OPTIONS = [
   number("samples_max", "samples one query may hold at a time", "50000000", [1, 1e12]),
   number("series_max", "series one selector may match", "500000", [1, 1e9]),
   number("points_max", "steps of a range query", "11000", [1, 1e9]),
-  duration("timeout", "time a query may take, its answer included; `timeout` asks for less", "2m"),
+  duration(
+    "timeout",
+    "time a query may take until its answer begins; the parameter timeout asks for less",
+    "2m",
+  ),
   duration("lookback", "how far back a selector looks for a sample", "5m"),
   number("queue_max", "queries that wait for a worker; one more is refused", "128", [1, 100_000]),
   size("length_max", "length of a query's text", "128KiB", "1KiB"),

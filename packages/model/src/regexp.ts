@@ -110,16 +110,16 @@ class Engine {
     if (this.#compiled !== undefined) return this.#compiled;
     const flags = this.#dotAll ? RE2JS.DOTALL : 0;
     try {
-      // The pattern must stand by itself: `a)(b` is refused although it closes and opens the group put around it.
-      const alone = RE2JS.compile(this.#pattern, flags);
-      this.#compiled = this.#anchored ? RE2JS.compile(`^(?:${this.#pattern})$`, flags) : alone;
+      this.#compiled = this.#anchored
+        ? compileAnchored(this.#pattern, flags)
+        : RE2JS.compile(this.#pattern, flags);
+      return this.#compiled;
     } catch (error) {
       const told = error instanceof Error ? error.message : String(error);
       // The library quotes the flag as if it had been written.
       const reason = this.#dotAll ? told.replace("`(?s)", "`") : told;
       throw badRegexp(this.#pattern, reason, error);
     }
-    return this.#compiled;
   }
 
   test(text: string): boolean {
@@ -172,6 +172,22 @@ class Engine {
       position = position + width > end ? position + width : end;
     }
     return result + text.slice(copiedTo);
+  }
+}
+
+/**
+ * The pattern must stand by itself: `a)(b` is refused although it closes and opens the group put around it. One without closing brackets and
+ * quotes cannot do that, and is compiled once: large classes take a while.
+ */
+function compileAnchored(pattern: string, flags: number): RE2JS {
+  const staysInside = !pattern.includes(")") && !pattern.includes("\\Q");
+  if (!staysInside) RE2JS.compile(pattern, flags);
+  try {
+    return RE2JS.compile(`^(?:${pattern})$`, flags);
+  } catch (error) {
+    // The fault of the pattern alone tells of no group that its author did not write.
+    RE2JS.compile(pattern, flags);
+    throw error;
   }
 }
 

@@ -28,6 +28,8 @@ const SMALL_MS_MAX = 10;
 const QUICK_MS_MAX = 250;
 /** What is expected of a query that was never seen. */
 const EXPECTED_MS = 50;
+/** Time a client may take to read an answer. Without it one that does not would hold its result in a worker. */
+const ANSWER_MS_MAX = 600_000;
 const IDLE_CHECK_MS = 30_000;
 const LARGE_NICENESS = 10;
 const QUICK_PLACES = 8;
@@ -88,6 +90,7 @@ export class QueryPool implements AsyncDisposable {
     const startedMs = performance.now();
     try {
       const answer = await this.#runInLanes(run);
+      run.beginAnswer();
       void answer.figures.then((figures) => {
         run.close();
         this.#note(job, performance.now() - startedMs, figures);
@@ -273,7 +276,7 @@ class Run {
   readonly sinceMs = performance.now();
   readonly #stop = new AbortController();
   readonly #caller: AbortSignal;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
   readonly #onGone: () => void;
 
   constructor(options: {
@@ -294,6 +297,14 @@ class Run {
 
   get signal(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  /** The query is evaluated, and its answer on the way: the reader has a time of its own. */
+  beginAnswer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#stop.abort(new FinchError("timeout", "server/slow-reader", "nobody reads the answer"));
+    }, ANSWER_MS_MAX);
   }
 
   close(): void {
