@@ -23,6 +23,8 @@ export function describeFeatures({
       exclude_alerts: true,
       label_values_match: true,
       lifecycle: false,
+      otlp_write_receiver: true,
+      query_stats: true,
       query_warnings: true,
       remote_write_receiver: true,
       search: true,
@@ -31,6 +33,7 @@ export function describeFeatures({
       time_range_labels: true,
       time_range_series: true,
     },
+    otlp_receiver: { delta_conversion: true, native_delta_ingestion: false },
     prometheus: { agent_mode: false, auto_reload_config: false, server_mode: true },
     promql: {
       ...allOf("at_modifier bool by group_left group_right ignoring negative_offset offset on"),
@@ -47,7 +50,7 @@ export function describeFeatures({
       ]),
     ),
     promql_operators: { ...allOf(OPERATORS), ...allOf(EXPERIMENTAL_OPERATORS, isExperimental) },
-    tsdb: { exemplar_storage: true, isolation: true, native_histograms: true },
+    tsdb: { exemplar_storage: true, isolation: true, native_histograms: true, st_storage: true },
   };
 }
 
