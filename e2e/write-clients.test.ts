@@ -60,7 +60,11 @@ async function query(
     result: readonly VectorSample[];
   };
   // The order of an instant vector is nobody's promise.
-  const keyOf = ({ metric }: VectorSample) => JSON.stringify(Object.entries(metric).toSorted());
+  const keyOf = ({ metric }: VectorSample) =>
+    JSON.stringify(
+      metric,
+      Object.keys(metric).toSorted((a, b) => (a < b ? -1 : 1)),
+    );
   return data.result.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
 

@@ -1,5 +1,5 @@
 /**
- * Runs OTLP metric cases, each sent as protobuf-shaped JSON and as protobuf over HTTP: names of metrics and labels, and whole metrics with the series
+ * Runs OTLP metric cases, each sent as JSON and as protobuf over HTTP: names of metrics and labels, and whole metrics with the series
  * expected of them. A case may set `strategy`, `promote_resource_attributes`, `promote_scope_metadata`, `keep_identifying_resource_attributes` and
  * `convert_histograms_to_nhcb`, as Prometheus' configuration calls them (`translation_strategy` too).
  */
@@ -7,7 +7,8 @@ import { describeError } from "@finch/runtime";
 import { DEFAULT_OTLP_OPTIONS } from "@finch/server";
 import type { OtlpOptions } from "@finch/server";
 import { OTLP_STRATEGIES } from "@finch/wire";
-import type { OtlpStrategy } from "@finch/wire";
+import type { OtlpEncoding, OtlpStrategy } from "@finch/wire";
+import { encodeOtlpJson } from "../otlp-encode.ts";
 import { findFiles, readYaml } from "./case-files.ts";
 import { startMetricsServer } from "./metrics-server.ts";
 import type { MetricsServer } from "./metrics-server.ts";
@@ -40,7 +41,7 @@ export async function runOtlpFiles(
   for (const file of await findFiles(paths, (name) => /otlp.*metrics.*\.ya?ml$/.test(name))) {
     const { cases } = (await readYaml(file)) as { cases: readonly OtlpCase[] };
     for (const [index, one] of cases.entries()) {
-      const fault = await runCase(one).catch(describeError);
+      const fault = await runBoth(one).catch(describeError);
       if (fault === undefined) {
         passed++;
         continue;
@@ -52,27 +53,42 @@ export async function runOtlpFiles(
   return { passed, failed };
 }
 
-async function runCase(one: OtlpCase): Promise<string | undefined> {
+/** What is wrong with the answer to a case in either encoding, or undefined. */
+async function runBoth(one: OtlpCase): Promise<string | undefined> {
+  for (const encoding of ["json", "protobuf"] as const) {
+    const fault = await runCase(one, encoding);
+    if (fault !== undefined) return `as ${encoding}: ${fault}`;
+  }
+  return undefined;
+}
+
+async function runCase(one: OtlpCase, encoding: OtlpEncoding): Promise<string | undefined> {
   const options = optionsOf(one);
   if (typeof options === "string") return options;
   await using server = await startMetricsServer({ otlp: options });
   const nowMs = Math.floor(Date.now() / 1000) * 1000;
   const given = metricsOf(one);
   if (given === undefined) return "the case has neither otlp, otlp_attribute nor metric";
+  const request = requestOf({ ...one, metrics: given, nowMs });
   const answer = await server.send("/api/v1/otlp/v1/metrics", {
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(requestOf({ ...one, metrics: given, nowMs })),
+    headers: {
+      "content-type": encoding === "json" ? "application/json" : "application/x-protobuf",
+    },
+    body: encoding === "json" ? JSON.stringify(request) : encodeOtlpJson(request),
   });
   const told = `${answer.status} ${answer.text.slice(0, 300)}`;
   if (one.expect === undefined && (one.prometheus === null || one.prometheus_label === null))
-    return answer.text.includes("rejectedDataPoints")
-      ? undefined
-      : `answered ${told}, expected a rejection`;
-  if (answer.status !== 200 || (answer.text !== "{}" && one["partial"] === undefined))
+    return isPartial(answer.text) ? undefined : `answered ${told}, expected a rejection`;
+  if (answer.status !== 200 || (isPartial(answer.text) && one["partial"] === undefined))
     return `answered ${told}`;
   if (one.otlp !== undefined) return await checkName(server, one);
   if (one.otlp_attribute !== undefined) return await checkLabel(server, one);
   return await checkSeries(server, one, nowMs);
+}
+
+/** Whether an answer says that something was not taken. A full success is an empty message. */
+function isPartial(text: string): boolean {
+  return text !== "{}" && text !== "";
 }
 
 function metricsOf(one: OtlpCase): readonly CaseMetric[] | undefined {

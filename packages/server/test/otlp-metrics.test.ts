@@ -236,6 +236,31 @@ test("gRPC: a call is answered like a request, a fault says when to try again", 
   assert.equal(await http.text(), "{}");
 });
 
+test("gRPC: with tenants on, metadata says whose the metrics are", async () => {
+  await using metrics = await serveMetrics({ about: { multitenancy: true } });
+  const [method] = metrics.api.otlp.grpcMethods;
+  const send = (tenant: string | undefined) =>
+    method!.handle({
+      message: encodeOtlpJson(requestOf(gauge("whose", 1))),
+      headers: { "x-scope-orgid": tenant },
+      peer: "",
+      signal: AbortSignal.timeout(10_000),
+    });
+  assert.equal((await send("one")).length, 0);
+  await assert.rejects(send(undefined), { code: "server/no-tenant" });
+  await assert.rejects(send("a/b"), { code: "server/bad-tenant" });
+  for (const [tenant, count] of [
+    ["one", 1],
+    ["two", 0],
+  ] as const) {
+    const reply = await fetch(`http://127.0.0.1:${metrics.port}/api/v1/series?match[]=whose`, {
+      headers: { "x-scope-orgid": tenant },
+    });
+    const { data } = (await reply.json()) as { data: object[] };
+    assert.equal(data.length, count, tenant);
+  }
+});
+
 /** The status of an Export call, and the bytes of its reply as text. */
 function call(
   session: ClientHttp2Session,

@@ -15,7 +15,7 @@ export interface OtlpLimits {
 
 export const DEFAULT_OTLP_LIMITS: OtlpLimits = {
   decodedBytesMax: 64 << 20,
-  elementsMax: 1_000_000,
+  elementsMax: 500_000,
   valueDepthMax: 16,
   jsonDepthMax: 128,
   jsonContainersMax: 2_000_000,
