@@ -19,27 +19,58 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** Appends one label. */
-export function writeLabelBytes(out: ByteWriter, name: ByteRange, value: ByteRange): void {
-  const nameLength = name.end - name.start;
-  const valueLength = value.end - value.start;
-  out.writeByte(TAG_LABEL);
-  out.writeVarint(2 + varintSize(nameLength) + varintSize(valueLength) + nameLength + valueLength);
-  writeField(out, TAG_NAME, name);
-  writeField(out, TAG_VALUE, value);
+/** Appends one label whose name and value stand in `bytes`. */
+export function writeLabelBytes(
+  out: ByteWriter,
+  bytes: Uint8Array,
+  at: {
+    readonly nameStart: number;
+    readonly nameEnd: number;
+    readonly valueStart: number;
+    readonly valueEnd: number;
+  },
+): void {
+  const nameLength = at.nameEnd - at.nameStart;
+  const valueLength = at.valueEnd - at.valueStart;
+  beginLabel(out, nameLength, valueLength);
+  writeFieldHead(out, TAG_NAME, nameLength);
+  copyBytes(out, bytes, at.nameStart, at.nameEnd);
+  writeFieldHead(out, TAG_VALUE, valueLength);
+  copyBytes(out, bytes, at.valueStart, at.valueEnd);
 }
 
 /** Appends the labels of a set. */
 export function writeLabelKey(out: ByteWriter, labels: Labels): void {
-  for (const [name, value] of labels) {
-    const nameBytes = Buffer.from(name);
-    const valueBytes = Buffer.from(value);
-    writeLabelBytes(
-      out,
-      { bytes: nameBytes, start: 0, end: nameBytes.length },
-      { bytes: valueBytes, start: 0, end: valueBytes.length },
-    );
+  const { pairs } = labels;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i]!;
+    const value = pairs[i + 1]!;
+    const nameLength = utf8Length(name);
+    const valueLength = utf8Length(value);
+    beginLabel(out, nameLength, valueLength);
+    writeFieldHead(out, TAG_NAME, nameLength);
+    writeText(out, name, nameLength);
+    writeFieldHead(out, TAG_VALUE, valueLength);
+    writeText(out, value, valueLength);
   }
+}
+
+/** Bytes of the text; most texts are short and ASCII, which is not worth a call out of JavaScript. */
+function utf8Length(text: string): number {
+  if (text.length > 64) return Buffer.byteLength(text);
+  for (let i = 0; i < text.length; i++)
+    if (text.charCodeAt(i) >= 0x80) return Buffer.byteLength(text);
+  return text.length;
+}
+
+function writeText(out: ByteWriter, text: string, byteLength: number): void {
+  out.reserve(byteLength);
+  const { bytes } = out;
+  let to = out.length;
+  if (byteLength === text.length && byteLength <= 64)
+    for (let i = 0; i < byteLength; i++) bytes[to++] = text.charCodeAt(i);
+  else ENCODER.encodeInto(text, bytes.subarray(to));
+  out.length += byteLength;
 }
 
 /** Reads the labels back; fields between them are passed over. */
@@ -78,17 +109,23 @@ function varintSize(value: number): number {
   return size;
 }
 
-function writeField(out: ByteWriter, tag: number, range: ByteRange): void {
-  const { bytes, start, end } = range;
-  const length = end - start;
+function beginLabel(out: ByteWriter, nameLength: number, valueLength: number): void {
+  out.writeByte(TAG_LABEL);
+  out.writeVarint(2 + varintSize(nameLength) + varintSize(valueLength) + nameLength + valueLength);
+}
+
+function writeFieldHead(out: ByteWriter, tag: number, length: number): void {
   out.writeByte(tag);
   out.writeVarint(length);
-  if (length > 48) {
-    out.writeBytes(bytes.subarray(start, end));
-    return;
-  }
-  out.reserve(length);
-  const target = out.bytes;
-  for (let i = start, to = out.length; i < end; i++) target[to++] = bytes[i]!;
-  out.length += length;
 }
+
+function copyBytes(out: ByteWriter, bytes: Uint8Array, start: number, end: number): void {
+  out.reserve(end - start);
+  const target = out.bytes;
+  let to = out.length;
+  if (end - start > 48) target.set(bytes.subarray(start, end), to);
+  else for (let i = start; i < end; i++) target[to++] = bytes[i]!;
+  out.length += end - start;
+}
+
+const ENCODER = new TextEncoder();
