@@ -6,6 +6,8 @@ import { generateMachineConfig, validateConfig } from "@finch/agent";
 
 export async function warmCompileCache(): Promise<void> {
   await Promise.all([import("./up-command.ts"), import("./agent-run-command.ts")]);
+  const { warmQueryWorker } = await import("@finch/server");
+  await warmQueryWorker();
   // Components are loaded when a configuration names them.
   const text = generateMachineConfig({
     metricsUrl: "http://127.0.0.1:9090/api/v1/write",

@@ -13,6 +13,7 @@ export type { MetricsLimits } from "./metrics/limits.ts";
 export { DEFAULT_OTLP_OPTIONS } from "./metrics/otlp-options.ts";
 export type { OtlpOptions } from "./metrics/otlp-options.ts";
 export type { OtlpMetrics } from "./metrics/write-otlp.ts";
+export { warmQueryWorker } from "./metrics/query-warm.ts";
 export { createLogsApi } from "./logs/api.ts";
 export type { LogsApi, LogsApiOptions } from "./logs/api.ts";
 export { columnsOfLines } from "./logs/entry-columns.ts";

@@ -120,6 +120,18 @@ describe("query workers", () => {
     await assert.rejects(ask(broken, job("m")), codeIs("store/corrupt"));
   });
 
+  test("speak the same language on every thread", async () => {
+    const source = new TestSource(20);
+    const limits = { ...DEFAULT_METRICS_LIMITS, query: DEFAULT_QUERY_LIMITS };
+    const language = { experimentalFunctions: true };
+    await using pool = new PoolOf(source, { limits, language, log: silentLogger });
+    await using plain = openPool(source);
+    for (const query of ["limitk(3, m)", 'limitk(3, {__name__=~"m"})']) {
+      assert.equal((await ask(pool, job(query))).data.result.length, 3, query);
+      await assert.rejects(ask(plain, job(query)), codeIs("promql/parse-error"), query);
+    }
+  });
+
   test("begin a query that reads much again in the lane for large ones, and remember it", async () => {
     const source = new TestSource(5000);
     await using pool = openPool(source);

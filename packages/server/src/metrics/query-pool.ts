@@ -68,7 +68,12 @@ export class QueryPool implements AsyncDisposable {
         : this.#quick;
     const { engine, resultBytesMax } = options.limits.query;
     const sharedMemory = openSlot(this.#memory.buffer, this.#memory.take());
-    this.#small = new SmallQueries({ limits: engine, resultBytesMax, sharedMemory });
+    this.#small = new SmallQueries({
+      limits: engine,
+      resultBytesMax,
+      sharedMemory,
+      language: options.language,
+    });
     this.#idleTimer = setInterval(() => {
       for (const lane of this.#lanes()) void lane.stopIdle(workerIdleMs);
     }, IDLE_CHECK_MS);

@@ -89,6 +89,9 @@ export type ToWorker =
   /** A chunk of the answer was taken: one more may come. */
   | { readonly kind: "more-answer"; readonly id: number };
 
+/** The worker ends by itself, unlike one that is terminated, and leaves what it compiled in the cache. */
+export const END_OF_WORK = "end";
+
 export type FromWorker =
   | {
       readonly kind: "select";

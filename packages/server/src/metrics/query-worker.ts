@@ -3,6 +3,7 @@ import { readlinkSync } from "node:fs";
 import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { assert, systemClock } from "@finch/runtime";
+import { END_OF_WORK } from "./query-protocol.ts";
 import type { ToWorker, WorkerSetup } from "./query-protocol.ts";
 import { QueryService } from "./query-service.ts";
 
@@ -15,7 +16,10 @@ const service = new QueryService(
   systemClock,
   setup,
 );
-port.on("message", (message: ToWorker) => service.receive(message));
+port.on("message", (message: ToWorker | typeof END_OF_WORK) => {
+  if (message === END_OF_WORK) port.close();
+  else service.receive(message);
+});
 
 /** Large queries yield the processor to ingest and small queries. Linux has a priority for each thread; elsewhere all are equal. */
 function giveWay(niceness: number): void {

@@ -3,7 +3,13 @@
  * What may be small is told from its text; what turns out larger than its tight limits is given up and goes to a worker.
  */
 import { createEngine } from "@finch/promql";
-import type { Engine, EngineLimits, SeriesSource, SharedMemory } from "@finch/promql";
+import type {
+  Engine,
+  EngineLimits,
+  LanguageSwitches,
+  SeriesSource,
+  SharedMemory,
+} from "@finch/promql";
 import { FinchError, systemClock } from "@finch/runtime";
 import { evaluateJob, figuresOf, writeJobAnswer } from "./query-evaluation.ts";
 import type { QueryJob } from "./query-protocol.ts";
@@ -24,6 +30,7 @@ export interface SmallQueriesOptions {
   readonly limits: EngineLimits;
   readonly resultBytesMax: number;
   readonly sharedMemory: SharedMemory;
+  readonly language: LanguageSwitches;
 }
 
 export class SmallQueries {
@@ -31,9 +38,11 @@ export class SmallQueries {
   readonly #resultBytesMax: number;
   #running = 0;
 
-  constructor({ limits, resultBytesMax, sharedMemory }: SmallQueriesOptions) {
+  constructor(options: SmallQueriesOptions) {
+    const { limits, resultBytesMax, sharedMemory, language } = options;
     this.#resultBytesMax = resultBytesMax;
     this.#engine = createEngine({
+      ...language,
       clock: systemClock,
       sharedMemory,
       limits: {
