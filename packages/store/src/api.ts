@@ -162,7 +162,7 @@ export interface StoreStatistics {
   readonly appendedTotal: number;
   readonly rejectedTotal: number;
   readonly fsyncTotal: number;
-  /** Blocks that are left out because of damage, and why; they stand on disk until somebody removes them. */
+  /** Blocks that are left out because of damage, copies of damaged segments of the log, and why; they stand on disk until somebody removes them. */
   readonly quarantined: readonly { readonly directory: string; readonly reason: string }[];
   /** Merges of blocks since the store was opened, and those that failed. */
   readonly mergedTotal: number;

@@ -5,6 +5,7 @@ import { LabelIndex } from "./label-index.ts";
 import { MetadataSets } from "./log-columns.ts";
 import { LogHeadPage } from "./log-page.ts";
 import { readLogRecord } from "./log-record.ts";
+import type { ReplayNumbers } from "./store-replay.ts";
 import { growUint32 } from "./number-columns.ts";
 
 const NS_PER_MS = 1_000_000n;
@@ -69,14 +70,12 @@ export class LogHead {
   }
 
   /** Takes a durable record in; see `MetricHead.apply`. */
-  apply(payload: Uint8Array, numbers: Map<number, number> | undefined): LogRunOutcome[] {
+  apply(payload: Uint8Array, numbers: ReplayNumbers | undefined): LogRunOutcome[] {
     const record = readLogRecord(payload);
     for (const { stream, labels } of record.definitions)
       numbers?.set(stream, this.index.intern(labels));
     return record.runs.map(({ stream, entries }) => {
       const number = numbers === undefined ? stream : numbers.get(stream);
-      if (number === undefined)
-        throw new RangeError(`stream ${stream} is used before it is defined`);
       return { stream: number, entries, newRows: this.#append(number, entries) };
     });
   }

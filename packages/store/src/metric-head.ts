@@ -14,6 +14,7 @@ import { growUint32 } from "./number-columns.ts";
 import { clipSamples, mergeSamples } from "./sample-columns.ts";
 import type { SampleColumns } from "./sample-columns.ts";
 import { SeriesKeys } from "./series-keys.ts";
+import type { ReplayNumbers } from "./store-replay.ts";
 
 /** Memory of a series besides its chunks: its state, and open values in segments. */
 const SERIES_BYTES = 40 + 9 * OPEN_CHUNK_SAMPLES;
@@ -40,12 +41,6 @@ export interface MetricHeadView {
   readonly totals: Uint32Array;
   /** Late samples by series, copied. */
   readonly late: ReadonlyMap<number, SampleColumns>;
-}
-
-/** Record numbers to those of a head that is recovered. */
-export interface ReplayNumbers {
-  get(number: number): number | undefined;
-  set(number: number, series: number): void;
 }
 
 export class MetricHead {
@@ -312,8 +307,6 @@ export class MetricHead {
   ): void {
     for (const [index, { series, exemplar }] of record.exemplars.entries()) {
       const number = numbers === undefined ? series : numbers.get(series);
-      if (number === undefined)
-        throw new RangeError(`series ${series} is used before it is defined`);
       if (this.#exemplars.add(this.labelsOf(number), exemplar)) outcome.acceptedExemplars++;
       else outcome.lateExemplars.push(index);
     }

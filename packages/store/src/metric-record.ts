@@ -228,7 +228,7 @@ export interface ExemplarEntry {
 
 /** Series numbers of a record to those of a head. */
 export interface SeriesNumbers {
-  get(number: number): number | undefined;
+  get(number: number): number;
 }
 
 /** Reads a record: what is not columns at once, rows with `fill`. A malformed one is a CodecError. */
@@ -317,7 +317,7 @@ export class MetricRecordReader {
       }
       const count = Math.min(group.left, rows - filled);
       const number = group.next - 1;
-      series[run] = numbers === undefined ? number : mustFind(numbers, number);
+      series[run] = numbers === undefined ? number : numbers.get(number);
       counts[run] = count;
       group.left -= count;
       filled += count;
@@ -342,12 +342,6 @@ export class MetricRecordReader {
       filled += count;
     }
   }
-}
-
-function mustFind(numbers: SeriesNumbers, number: number): number {
-  const series = numbers.get(number);
-  if (series === undefined) throw new RangeError(`series ${number} is used before it is defined`);
-  return series;
 }
 
 interface OpenSection {

@@ -3,7 +3,6 @@
  * its block files (see {@link Signal}). How a generation becomes a block without a gap or a repetition: `docs/format/README.md`.
  */
 import { join } from "node:path";
-import { CodecError } from "@finch/codec";
 import { describeError, FinchError } from "@finch/runtime";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { RecoveryReport, StoreOptions } from "./api.ts";
@@ -15,8 +14,8 @@ import { Compactor } from "./compactor.ts";
 import type { CompactBlocks } from "./compactor.ts";
 import { Deletes } from "./deletes.ts";
 import type { Delete } from "./deletes.ts";
-import { corruptFile, diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
-import { BLOCKS_DIRECTORY, segmentName, WAL_DIRECTORY } from "./file-names.ts";
+import { diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
+import { BLOCKS_DIRECTORY, WAL_DIRECTORY } from "./file-names.ts";
 import type { IndexLimits, LabelIndex } from "./label-index.ts";
 import {
   FREE_SHARE_MAX,
@@ -35,12 +34,11 @@ import {
 import { makeDurableDirectory } from "./durable-directory.ts";
 import { createPacer } from "./pacer.ts";
 import type { Pacer } from "./pacer.ts";
+import { replayWal } from "./store-replay.ts";
+import type { ReplayNumbers } from "./store-replay.ts";
 import { checkStoreVersion } from "./store-version.ts";
 import { openStoreWal } from "./wal.ts";
 import type { StoreWal } from "./wal.ts";
-import { SEGMENT_HEADER_BYTES } from "./wal-format.ts";
-
-const REPLAY_REPORT_MS = 5000;
 
 export interface Head {
   readonly bytes: number;
@@ -63,7 +61,7 @@ export interface Signal<H extends Head> {
   readonly name: "metrics" | "logs";
   createHead(): H;
   /** Takes a record of the WAL into a head that is being recovered; `numbers` carries series numbers from record to record. */
-  replay(head: H, payload: Uint8Array, numbers: Map<number, number>): void;
+  replay(head: H, payload: Uint8Array, numbers: ReplayNumbers): void;
   /** Writes the files of a block; returns how many series and rows it has. */
   seal(
     head: H,
@@ -465,35 +463,4 @@ function createCompactor<H extends Head>(
     log,
     signal,
   });
-}
-
-async function replayWal<H extends Head>(
-  signal: Signal<H>,
-  head: H,
-  source: { readonly wal: StoreWal; readonly options: StoreOptions; readonly from: number },
-): Promise<number> {
-  const { wal, options, from } = source;
-  const { clock, log, directory } = options;
-  const numbers = new Map<number, number>();
-  let records = 0;
-  let reportedMs = clock.monotonicMs();
-  for await (const { payload, next } of wal.read({ segment: from, offset: SEGMENT_HEADER_BYTES })) {
-    try {
-      signal.replay(head, payload, numbers);
-    } catch (error) {
-      if (!(error instanceof CodecError || error instanceof RangeError)) throw error;
-      const path = join(directory, WAL_DIRECTORY, segmentName(next.segment));
-      throw corruptFile(
-        path,
-        next.offset,
-        `the record before this place makes no sense (${error.message})`,
-      );
-    }
-    records++;
-    if (clock.monotonicMs() - reportedMs > REPLAY_REPORT_MS) {
-      reportedMs = clock.monotonicMs();
-      log.info("replaying the log", { records, rows: head.rows, segment: next.segment });
-    }
-  }
-  return records;
 }

@@ -25,7 +25,13 @@ export class StoreCounters {
       appendedTotal: this.#appendedTotal,
       rejectedTotal: this.#rejectedTotal,
       fsyncTotal: wal.fsyncTotal,
-      quarantined: core.blockSet.quarantined,
+      quarantined: [
+        ...core.blockSet.quarantined,
+        ...core.wal.damagedPaths.map((directory) => ({
+          directory,
+          reason: "a damaged log segment",
+        })),
+      ],
       mergedTotal: core.compactor?.mergedTotal ?? 0,
       mergeFailedTotal: core.compactor?.failedTotal ?? 0,
       pendingDeletes: core.deletes.size,

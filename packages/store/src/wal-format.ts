@@ -36,8 +36,8 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | undefine
   for (let i = 0; i < MAGIC.length; i++) if (bytes[i] !== MAGIC[i]) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, SEGMENT_HEADER_BYTES);
   const version = view.getUint32(8, true);
-  if (version === WAL_VERSION && view.getUint32(28, true) !== crc32c(bytes, 0, 28))
-    return undefined;
+  // Headers of all versions have it: a flipped version is damage.
+  if (view.getUint32(28, true) !== crc32c(bytes, 0, 28)) return undefined;
   return {
     version,
     segment: view.getUint32(12, true),
@@ -94,6 +94,21 @@ export function findLaterCommit(bytes: Uint8Array, badOffset: number, segment: n
     if (length < 0 || at + RECORD_HEADER_BYTES + length > bytes.length) continue;
     const commit = commitOffsetAt(bytes, at);
     if (commit <= badOffset || commit > badOffset + at) continue;
+    if (isRecordIntact(bytes, at, at + RECORD_HEADER_BYTES + length, segment)) return at;
+  }
+  return -1;
+}
+
+/**
+ * Offset in `bytes` of the first intact record behind its start, or -1; `bytes` stand at `offset` in the segment. For what comes behind damage: the
+ * commit of a record begins at or before it, which spares most checksums.
+ */
+export function findIntactRecord(bytes: Uint8Array, offset: number, segment: number): number {
+  for (let at = 1; at + RECORD_HEADER_BYTES < bytes.length; at++) {
+    const length = payloadLengthAt(bytes, at);
+    if (length < 0 || at + RECORD_HEADER_BYTES + length > bytes.length) continue;
+    const commit = commitOffsetAt(bytes, at);
+    if (commit < SEGMENT_HEADER_BYTES || commit > offset + at) continue;
     if (isRecordIntact(bytes, at, at + RECORD_HEADER_BYTES + length, segment)) return at;
   }
   return -1;

@@ -1,8 +1,12 @@
 /** Reads the records of one WAL segment in order, a chunk at a time. Used by recovery, replay and the readers of agent queues. */
 import type { FileHandle } from "@finch/runtime";
-import { corruptFile } from "./errors.ts";
 import { REPLAY_CHUNK_BYTES } from "./limits.ts";
-import { isRecordIntact, payloadLengthAt, RECORD_HEADER_BYTES } from "./wal-format.ts";
+import {
+  findIntactRecord,
+  isRecordIntact,
+  payloadLengthAt,
+  RECORD_HEADER_BYTES,
+} from "./wal-format.ts";
 
 export interface SegmentSource {
   readonly handle: FileHandle;
@@ -21,11 +25,27 @@ export interface WalRecord {
   readonly end: number;
 }
 
-/** All records; a damaged one is thrown as `store/corrupt-file`. */
-export async function* readRecords(source: SegmentSource): AsyncGenerator<WalRecord> {
-  const end = yield* readIntactRecords(source);
-  if (end < source.to) {
-    throw corruptFile(source.path, end, "a record's length or checksum is wrong");
+/** A part of a segment that cannot be read. What was acknowledged there is lost. */
+export interface WalDamage {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** All intact records; what stands between them is told to `onDamage`, each time the segment is read. */
+export async function* readRecords(
+  source: SegmentSource,
+  onDamage: (damage: WalDamage) => Promise<void>,
+): AsyncGenerator<WalRecord> {
+  const { handle, path, segment, to } = source;
+  for (let from = source.from; ;) {
+    const offset = yield* readIntactRecords({ ...source, from });
+    if (offset >= to) return;
+    const rest = await readChunk(handle, offset, to - offset);
+    const next = findIntactRecord(rest, offset, segment);
+    const bytes = next < 0 ? to - offset : next;
+    await onDamage({ path, offset, bytes });
+    from = offset + bytes;
   }
 }
 

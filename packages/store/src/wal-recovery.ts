@@ -4,10 +4,11 @@
  */
 import { join } from "node:path";
 import type { FileSystem } from "@finch/runtime";
-import { corruptFile, otherFormat } from "./errors.ts";
+import { otherFormat } from "./errors.ts";
 import { segmentName, segmentOf } from "./file-names.ts";
 import {
   decodeSegmentHeader,
+  findIntactRecord,
   findLaterCommit,
   SEGMENT_HEADER_BYTES,
   WAL_VERSION,
@@ -26,6 +27,14 @@ export interface RecoveredSegments {
   readonly segments: readonly Segment[];
   readonly tornBytes: number;
   readonly removedPaths: readonly string[];
+  /** What is wrong with the chain of segments; damaged records are found when they are read. */
+  readonly faults: readonly WalFault[];
+}
+
+/** Damage that was worked around. `path` is the file it concerns, which may be missing. */
+export interface WalFault {
+  readonly path: string;
+  readonly what: string;
 }
 
 /** Validates headers and the end of the last segment, cuts what is torn, and removes segments of failed attempts. */
@@ -39,21 +48,21 @@ export async function recoverSegments(
     if (number !== undefined) numbers.push(number);
   }
   const removedPaths: string[] = [];
+  const faults: WalFault[] = [];
   let tornBytes = 0;
-  const headers = new Map<number, SegmentHeader>();
   while (numbers.length > 0) {
     const last = numbers.at(-1)!;
-    const header = await readHeader(fileSystem, directory, last);
-    if (header !== undefined) {
-      headers.set(last, header);
-      break;
-    }
+    if ((await readHeader(fileSystem, directory, last)) !== undefined) break;
     const path = join(directory, segmentName(last));
-    tornBytes += await removeTornSegment(fileSystem, path, last);
+    const bytes = await fileSystem.readFile(path);
+    // Records behind it say that the header was whole once.
+    if (findLaterCommit(bytes, 0, last) >= 0) break;
+    await fileSystem.remove(path);
+    tornBytes += bytes.length;
     removedPaths.push(path);
     numbers.pop();
   }
-  const chain = await followChain(fileSystem, directory, numbers, headers);
+  const chain = await followChain(fileSystem, directory, numbers, faults);
   for (const number of numbers) {
     if (chain.some((segment) => segment.number === number)) continue;
     const path = join(directory, segmentName(number));
@@ -67,7 +76,7 @@ export async function recoverSegments(
     chain[chain.length - 1] = { number: last.number, bytes: end.bytes };
   }
   if (removedPaths.length > 0) await fileSystem.syncDirectory(directory);
-  return { segments: chain, tornBytes, removedPaths };
+  return { segments: chain, tornBytes, removedPaths, faults };
 }
 
 async function readHeader(
@@ -89,58 +98,49 @@ async function readHeader(
   }
 }
 
-/** The last segment has no whole header: it was being created when the machine stopped, unless a record in it says otherwise. */
-async function removeTornSegment(
-  fileSystem: FileSystem,
-  path: string,
-  number: number,
-): Promise<number> {
-  const bytes = await fileSystem.readFile(path);
-  if (findLaterCommit(bytes, 0, number) >= 0) {
-    throw corruptFile(path, 0, "the header is damaged, but records follow");
-  }
-  await fileSystem.remove(path);
-  return bytes.length;
-}
-
-/** Segments that count, from the last backwards over each header's `previous`. */
+/**
+ * Segments that count, from the last backwards over each header's `previous`. Where a header or a segment is damaged or missing, the next lower one is
+ * taken whole: if it is one of a failed attempt, its records were refused, and being sent again they are repetitions.
+ */
 async function followChain(
   fileSystem: FileSystem,
   directory: string,
   numbers: readonly number[],
-  headers: Map<number, SegmentHeader>,
+  faults: WalFault[],
 ): Promise<Segment[]> {
   const chain: Segment[] = [];
   let number = numbers.at(-1) ?? 0;
-  let bytes = 0;
+  let bytes = Infinity;
   while (number !== 0) {
     const path = join(directory, segmentName(number));
-    const header = headers.get(number) ?? (await readHeader(fileSystem, directory, number));
-    if (header === undefined) throw corruptFile(path, 0, "the segment header is damaged");
-    if (chain.length > 0 && (await fileSystem.sizeOf(path)) < bytes) {
-      throw corruptFile(
-        path,
-        await fileSystem.sizeOf(path),
-        `the segment must have ${bytes} bytes, its end is missing`,
-      );
+    const size = await fileSystem.sizeOf(path);
+    if (bytes !== Infinity && size < bytes)
+      faults.push({ path, what: `its end is missing: it has ${size} bytes of ${bytes}` });
+    chain.unshift({ number, bytes: Math.min(bytes, size) });
+    const header = await readHeader(fileSystem, directory, number);
+    const below = (limit: number): number => numbers.findLast((other) => other < limit) ?? 0;
+    if (header === undefined) {
+      faults.push({ path, what: "the segment header is damaged" });
+      [number, bytes] = [below(number), Infinity];
+    } else if (numbers.includes(header.previous)) {
+      [number, bytes] = [header.previous, header.previousBytes];
+    } else {
+      // Either it was cut, with all that is older, or it is missing.
+      const earlier = below(header.previous);
+      if (earlier > 0) {
+        const missing = join(directory, segmentName(header.previous));
+        faults.push({
+          path: missing,
+          what: `the segment before ${segmentName(number)} is missing`,
+        });
+      }
+      [number, bytes] = [earlier, Infinity];
     }
-    chain.unshift({ number, bytes });
-    if (!numbers.includes(header.previous)) {
-      const earlier = numbers.find((other) => other < header.previous);
-      if (earlier === undefined) break;
-      const missing = join(directory, segmentName(header.previous));
-      throw corruptFile(
-        missing,
-        0,
-        `the segment is missing between ${segmentName(earlier)} and ${segmentName(number)}`,
-      );
-    }
-    bytes = header.previousBytes;
-    number = header.previous;
   }
   return chain;
 }
 
+/** Where the last segment ends. Behind a bad record either nothing was acknowledged, and it is cut off, or it is damage, and reading goes on behind it. */
 async function cutTornTail(
   fileSystem: FileSystem,
   directory: string,
@@ -150,30 +150,22 @@ async function cutTornTail(
   const handle = await fileSystem.open(path, "append");
   try {
     const size = await handle.size();
-    const records = readIntactRecords({
-      handle,
-      path,
-      segment: number,
-      from: SEGMENT_HEADER_BYTES,
-      to: size,
-    });
-    let step = await records.next();
-    while (step.done !== true) step = await records.next();
-    const end = step.value;
-    if (end === size) return { bytes: end, tornBytes: 0 };
-    const tail = new Uint8Array(size - end);
-    const got = await handle.read(tail, end);
-    const later = findLaterCommit(tail.subarray(0, got), end, number);
-    if (later >= 0) {
-      throw corruptFile(
-        path,
-        end,
-        `a record's length or checksum is wrong, and an intact one follows at byte ${end + later}`,
-      );
+    for (let from = SEGMENT_HEADER_BYTES; ;) {
+      const source = { handle, path, segment: number, from, to: size };
+      const records = readIntactRecords(source);
+      let step = await records.next();
+      while (step.done !== true) step = await records.next();
+      const end = step.value;
+      if (end >= size) return { bytes: size, tornBytes: 0 };
+      const tail = new Uint8Array(size - end);
+      const got = tail.subarray(0, await handle.read(tail, end));
+      if (findLaterCommit(got, end, number) < 0) {
+        await handle.truncate(end);
+        await handle.sync();
+        return { bytes: end, tornBytes: size - end };
+      }
+      from = end + findIntactRecord(got, end, number);
     }
-    await handle.truncate(end);
-    await handle.sync();
-    return { bytes: end, tornBytes: size - end };
   } finally {
     await handle.close();
   }

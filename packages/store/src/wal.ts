@@ -4,11 +4,11 @@
  */
 import { join } from "node:path";
 import { assert } from "@finch/runtime";
-import type { FileHandle } from "@finch/runtime";
+import type { FileHandle, FileSystem } from "@finch/runtime";
 import type { OpenWal, Wal, WalOptions, WalPosition } from "./api.ts";
 import { makeDurableDirectory } from "./durable-directory.ts";
 import { diskFailed, queueFull, recordTooLarge, storeClosed } from "./errors.ts";
-import { segmentName } from "./file-names.ts";
+import { DAMAGED_SUFFIX, segmentName } from "./file-names.ts";
 import { COMMIT_BUFFER_KEPT_MAX, COMMIT_BYTES_MAX, RECORD_BYTES_MAX } from "./limits.ts";
 import {
   encodeRecord,
@@ -28,6 +28,10 @@ export interface StoreWal extends Wal {
    */
   readonly refusals: number;
   readonly recovered: RecoveredSegments;
+  /** Copies of damaged segments that were set aside; something acknowledged may be missing when there is one. */
+  readonly damagedPaths: readonly string[];
+  /** Says once that something in a segment is damaged, and keeps a copy of it. */
+  noteDamage(path: string, what: string): Promise<void>;
 }
 
 export const openWal: OpenWal = (options) => openStoreWal({ ...options, firstSegment: 1 });
@@ -44,9 +48,11 @@ export async function openStoreWal(
       directory,
       bytes: recovered.tornBytes,
     });
+  const wal = new SegmentedWal(options, recovered);
+  for (const { path, what } of recovered.faults) await wal.noteDamage(path, what);
   for (const path of recovered.removedPaths)
     log.info("removed an unfinished log segment", { path });
-  return new SegmentedWal(options, recovered);
+  return wal;
 }
 
 interface Waiting {
@@ -60,6 +66,9 @@ interface Waiting {
 
 class SegmentedWal implements StoreWal {
   readonly recovered: RecoveredSegments;
+  readonly damagedPaths: string[] = [];
+  /** Damage that was told already. */
+  readonly #told = new Set<string>();
   refusals = 0;
   readonly #options: WalOptions;
   /** Segments that take no more records, ascending. */
@@ -128,13 +137,11 @@ class SegmentedWal implements StoreWal {
       const path = join(directory, segmentName(segment));
       const handle = await fileSystem.open(path, "read");
       try {
-        for await (const { payload, end } of readRecords({
-          handle,
-          path,
-          segment,
-          from: start,
-          to: bytes,
-        })) {
+        const source = { handle, path, segment, from: start, to: bytes };
+        const records = readRecords(source, ({ offset, bytes: lost }) =>
+          this.noteDamage(path, `${lost} bytes at byte ${offset} are damaged and left out`),
+        );
+        for await (const { payload, end } of records) {
           yield { payload, next: { segment, offset: end } };
         }
       } finally {
@@ -158,6 +165,24 @@ class SegmentedWal implements StoreWal {
     this.#isClosed = true;
     await this.#draining;
     await this.#closeSegment();
+  }
+
+  /** Says once what is damaged, and keeps a copy of the segment, which else goes with the next cut. */
+  async noteDamage(path: string, what: string): Promise<void> {
+    const { fileSystem, log } = this.#options;
+    if (this.#told.has(`${path} ${what}`)) return;
+    this.#told.add(`${path} ${what}`);
+    const aside = `${path}${DAMAGED_SUFFIX}`;
+    log.error("the log is damaged; what is intact is taken, what was acknowledged there is lost", {
+      path,
+      what,
+      aside,
+    });
+    if (this.damagedPaths.includes(aside)) return;
+    this.damagedPaths.push(aside);
+    await copyAside(fileSystem, path, aside).catch((error: unknown) =>
+      log.warn("cannot keep a copy of a damaged log segment", { path, cause: String(error) }),
+    );
   }
 
   /** One by one and each made durable, so that after a crash no segment is missing between others. */
@@ -327,5 +352,18 @@ class SegmentedWal implements StoreWal {
       });
     });
     await this.#closeSegment();
+  }
+}
+
+/** Copies a segment that is there, unless an earlier start did. */
+async function copyAside(fileSystem: FileSystem, path: string, aside: string): Promise<void> {
+  if ((await fileSystem.sizeOf(aside)) > 0 || (await fileSystem.sizeOf(path)) === 0) return;
+  const bytes = await fileSystem.readFile(path);
+  const handle = await fileSystem.open(aside, "create");
+  try {
+    await handle.write(bytes, 0);
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }

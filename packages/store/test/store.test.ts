@@ -458,6 +458,47 @@ describe("damage", () => {
     }
   }
 
+  test("a bit of the log flipped anywhere: the store opens, says so, and has what else was acknowledged", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const options = storeOptions(fileSystem);
+    const rounds = [
+      [{ series: "a", t: NOW_MS, v: 1 }],
+      [{ series: "b", t: NOW_MS + 1, v: 2 }],
+      [
+        { series: "a", t: NOW_MS + 2, v: 3 },
+        { series: "b", t: NOW_MS + 2, v: 4 },
+        { series: "c", t: NOW_MS + 2, v: 5 },
+      ],
+    ];
+    {
+      await using store = await openMetricStore(options);
+      for (const rows of rounds) await store.append(sampleBatch(rows));
+    }
+    const model = new Map(rounds.flat().map(({ series, t, v }) => [`${series}@${t}`, v]));
+    const path = "/data/signal/wal/0000000001.wal";
+    const whole = await fileSystem.readFile(path);
+    for (let offset = 0; offset < whole.length; offset++) {
+      const damaged = new FaultyFileSystem();
+      {
+        await using store = await openMetricStore(storeOptions(damaged));
+        await store.append(sampleBatch([{ series: "x", t: NOW_MS, v: 1 }]));
+      }
+      damaged.put(path, whole);
+      damaged.flipBit(path, offset);
+      await using store = await openMetricStore(storeOptions(damaged));
+      const found = await readSamples(store);
+      for (const [key, value] of found) assert.equal(value, model.get(key), `${offset}: ${key}`);
+      const { quarantined, recovery } = store.statistics();
+      const isTold = quarantined.length > 0 || recovery.tornBytes > 0;
+      assert.ok(found.size === model.size || isTold, `byte ${offset} loses rows in silence`);
+      // One record is damaged at most, and with it the definitions that it had.
+      assert.ok(found.size >= 2, `byte ${offset} leaves ${found.size} rows`);
+      await store.append(sampleBatch([{ series: "d", t: NOW_MS + 9, v: 9 }]));
+      await store.flush();
+      assert.equal((await readSamples(store)).get(`d@${NOW_MS + 9}`), 9);
+    }
+  });
+
   test("a store of a newer format, or of another signal, is refused by name", async () => {
     const fileSystem = new FaultyFileSystem();
     await (await openMetricStore(storeOptions(fileSystem)))[Symbol.asyncDispose]();
