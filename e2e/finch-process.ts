@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const READY_MS_MAX = 20_000;
+const READY_MS_MAX = 60_000;
 
 export interface FinchProcess extends AsyncDisposable {
   readonly child: ChildProcess;
