@@ -409,12 +409,18 @@ function addHistograms(draft: Draft, words: string): void {
   )
     return;
   const histogram = histogramOf(words);
+  const isWrong = WRONG_COUNT.test(words);
   for (const one of draft.series) {
     const timestampMs = one.samples.at(-1)?.timestampMs ?? draft.nowMs;
     if (!/(?:sample|float)s? and (?:an? )?histograms?/i.test(words)) one.samples = [];
-    one.histograms = [{ histogram, timestampMs }];
+    one.histograms = [
+      { histogram, timestampMs, ...(isWrong && { countSent: histogram.count + 5 }) },
+    ];
   }
 }
+
+const WRONG_COUNT =
+  /(?:bad|wrong|mismatched|inconsistent) (?:\w+ )?count|counts? (?:that )?(?:do(?:es)? not|mismatch)/i;
 
 function histogramOf(words: string): Histogram {
   const schemaWord = /schema ([-−]?\d+)/i.exec(words)?.[1]?.replace("−", "-");
@@ -447,10 +453,6 @@ function histogramOf(words: string): Histogram {
   const zeroCount = isCustom ? (/zero count/i.test(words) ? 1 : 0) : isEmpty ? 0 : 3 * scale;
   const total =
     zeroCount + [...positive.counts, ...negative.counts].reduce((sum, one) => sum + one, 0);
-  const isWrong =
-    /(?:bad|wrong|mismatched|inconsistent) (?:\w+ )?count|counts? (?:that )?(?:do(?:es)? not|mismatch)/i.test(
-      words,
-    );
   let customBounds = isCustom ? Float64Array.of(0.1, 1) : new Float64Array(0);
   if (isCustom && /unsorted|not (?:sorted|increasing|ascending)|descending|decreasing/i.test(words))
     customBounds = Float64Array.of(1, 0.1);
@@ -464,7 +466,7 @@ function histogramOf(words: string): Histogram {
     resetHint: /gauge/i.test(words) ? "gauge" : "unknown",
     zeroThreshold: isCustom ? 0 : 0.001,
     zeroCount,
-    count: isWrong ? total + 5 : total,
+    count: total,
     sum: isEmpty ? 0 : 12.5,
     positive,
     negative,

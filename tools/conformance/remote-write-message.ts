@@ -1,5 +1,5 @@
 /** Remote write requests written field by field, so that a case can be wrong in ways that our own encoders are not. */
-import { encodeSnappy, ProtobufWriter } from "@finch/codec";
+import { encodeSnappy, ProtobufReader, ProtobufWriter } from "@finch/codec";
 import type { Histogram } from "@finch/model";
 import { wordsOf } from "@finch/model";
 import { writeHistogram } from "@finch/wire";
@@ -7,7 +7,8 @@ import { writeHistogram } from "@finch/wire";
 export interface SeriesMessage {
   labels: (readonly [name: string, value: string])[];
   samples: { value: Float64Array; timestampMs: number; startMs?: number }[];
-  histograms: { histogram: Histogram; timestampMs: number }[];
+  /** `countSent` stands in for the count that would fit the buckets. */
+  histograms: { histogram: Histogram; timestampMs: number; countSent?: number }[];
   exemplars: { labels: (readonly [string, string])[]; value: number; timestampMs: number }[];
   metadata?: { type: number; help: string; unit: string };
   /** What 2.0 can get wrong. */
@@ -33,8 +34,7 @@ export function encodeMessage1(series: readonly SeriesMessage[]): Uint8Array {
       writer.writeInt64(3, exemplar.timestampMs);
       writer.end(inner);
     }
-    for (const sample of one.histograms)
-      writeHistogram(writer, 4, { ...sample, startTimestampMs: 0 });
+    for (const sample of one.histograms) writeCaseHistogram(writer, 4, sample);
     writer.end(message);
   }
   for (const { labels, metadata } of series) {
@@ -91,8 +91,7 @@ function writeSeries2(
     if (startMs !== 0) writer.writeInt64(3, startMs);
     writer.end(inner);
   }
-  for (const sample of series.histograms)
-    writeHistogram(writer, 3, { ...sample, startTimestampMs: 0 });
+  for (const sample of series.histograms) writeCaseHistogram(writer, 3, sample);
   for (const { labels, value, timestampMs } of series.exemplars) {
     const inner = writer.begin(4);
     for (const [name, text] of labels) {
@@ -111,6 +110,26 @@ function writeSeries2(
     writer.end(inner);
   }
   writer.end(message);
+}
+
+/** As our encoder writes it, with the count that the case asks for behind it: of a field given twice the last counts. */
+function writeCaseHistogram(
+  writer: ProtobufWriter,
+  field: number,
+  sample: SeriesMessage["histograms"][number],
+): void {
+  const { countSent, ...rest } = sample;
+  if (countSent === undefined) {
+    writeHistogram(writer, field, { ...rest, startTimestampMs: 0 });
+    return;
+  }
+  const inner = new ProtobufWriter();
+  writeHistogram(inner, field, { ...rest, startTimestampMs: 0 });
+  const reader = new ProtobufReader(inner.finish());
+  reader.readTag();
+  const count = new ProtobufWriter();
+  count.writeInt64(1, countSent);
+  writer.writeBytes(field, Buffer.concat([reader.readBytes(), count.finish()]));
 }
 
 function writePairs(writer: ProtobufWriter, pairs: SeriesMessage["labels"]): void {
