@@ -25,6 +25,7 @@ import {
   KEY_BYTES_FACTOR,
   KEY_BYTES_MIN,
   METADATA_FAMILIES_MAX,
+  OPEN_BLOCKS_AT_ONCE,
 } from "./limits.ts";
 import { MetricAppender } from "./metric-appender.ts";
 import { readPlace, sealMetrics } from "./metric-block.ts";
@@ -56,9 +57,7 @@ export const openMetricStore: OpenMetricStore = async (options) => {
   const exemplars = new ExemplarRing(EXEMPLARS_MAX);
   const core = await StoreCore.open(metricsSignal(exemplars), options);
   try {
-    const metadata = new Map<string, MetricMetadata>();
-    for (const block of core.blockSet.blocks)
-      for (const entry of await metadataOf(block, options)) metadata.set(entry.family, entry);
+    const metadata = await readMetadata(core.blockSet.blocks, options);
     for (const entry of core.head.metadata.values()) metadata.set(entry.family, entry);
     return new DurableMetricStore(core, options, { metadata, exemplars });
   } catch (error) {
@@ -66,6 +65,20 @@ export const openMetricStore: OpenMetricStore = async (options) => {
     throw error;
   }
 };
+
+/** Metadata of all blocks, a number of them at once; the newer ones win. */
+async function readMetadata(
+  blocks: readonly Block[],
+  options: StoreOptions,
+): Promise<Map<string, MetricMetadata>> {
+  const metadata = new Map<string, MetricMetadata>();
+  for (let from = 0; from < blocks.length; from += OPEN_BLOCKS_AT_ONCE) {
+    const some = blocks.slice(from, from + OPEN_BLOCKS_AT_ONCE);
+    for (const entries of await Promise.all(some.map((block) => metadataOf(block, options))))
+      for (const entry of entries) metadata.set(entry.family, entry);
+  }
+  return metadata;
+}
 
 /** Of a block whose metadata is damaged none is taken: its samples are worth more. */
 async function metadataOf(block: Block, { log }: StoreOptions): Promise<readonly MetricMetadata[]> {
