@@ -75,7 +75,7 @@ export async function recoverSegments(
     tornBytes += end.tornBytes;
     chain[chain.length - 1] = { number: last.number, bytes: end.bytes };
   }
-  if (removedPaths.length > 0) await fileSystem.syncDirectory(directory);
+  if (numbers.length > 0 || removedPaths.length > 0) await fileSystem.syncDirectory(directory);
   return { segments: chain, tornBytes, removedPaths, faults };
 }
 
@@ -126,7 +126,10 @@ async function followChain(
       [number, bytes] = [header.previous, header.previousBytes];
     } else {
       // Either it was cut, with all that is older, or it is missing.
-      const earlier = below(header.previous);
+      let earlier = below(header.previous);
+      // One without records is left over from a failed attempt: it says nothing about those after it.
+      while (earlier > 0 && !(await hasRecords(fileSystem, directory, earlier)))
+        earlier = below(earlier);
       if (earlier > 0) {
         const missing = join(directory, segmentName(header.previous));
         faults.push({
@@ -138,6 +141,14 @@ async function followChain(
     }
   }
   return chain;
+}
+
+async function hasRecords(
+  fileSystem: FileSystem,
+  directory: string,
+  number: number,
+): Promise<boolean> {
+  return (await fileSystem.sizeOf(join(directory, segmentName(number)))) > SEGMENT_HEADER_BYTES;
 }
 
 /** Where the last segment ends. Behind a bad record either nothing was acknowledged, and it is cut off, or it is damage, and reading goes on behind it. */
@@ -156,7 +167,11 @@ async function cutTornTail(
       let step = await records.next();
       while (step.done !== true) step = await records.next();
       const end = step.value;
-      if (end >= size) return { bytes: size, tornBytes: 0 };
+      if (end >= size) {
+        // A process that was killed may have written it without a sync: what later segments build on must be durable.
+        await handle.sync();
+        return { bytes: size, tornBytes: 0 };
+      }
       const tail = new Uint8Array(size - end);
       const got = tail.subarray(0, await handle.read(tail, end));
       if (findLaterCommit(got, end, number) < 0) {

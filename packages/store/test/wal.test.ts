@@ -234,6 +234,24 @@ describe("recovery", () => {
     assert.deepEqual(await readAll(wal), ["one", "two", "three", "five"]);
   });
 
+  test("a segment whose making failed is no sign of one that is missing", async () => {
+    const fileSystem = new FaultyFileSystem();
+    {
+      await using wal = await open(fileSystem);
+      // The write of the header, and the removal of what it left.
+      fileSystem.failAt(2, 2, "EIO");
+      await assert.rejects(appendAll(wal, "refused"));
+      await appendAll(wal, "one");
+      await wal.rotate();
+      await appendAll(wal, "two");
+      await wal.cut(3);
+    }
+    const left = await fileSystem.list(DIRECTORY);
+    assert.deepEqual(left, ["0000000001.wal", "0000000003.wal"]);
+    await using wal = await open(fileSystem);
+    assert.deepEqual(await readAll(wal), ["two"]);
+  });
+
   test("a newer version is refused by name", async () => {
     const fileSystem = await twoSegments();
     const bytes = (await fileSystem.readFile(SECOND)).slice();
