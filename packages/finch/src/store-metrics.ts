@@ -29,12 +29,23 @@ const FIGURES: readonly (readonly [
     "Blocks left out of answers because of damage.",
     (s) => s.quarantined.length,
   ],
-  ["block_merges_total", "counter", "Merges of blocks.", (s) => s.mergedTotal],
   [
-    "block_merges_failed_total",
+    "compactions_total",
     "counter",
-    "Merges of blocks that failed and are tried again.",
-    (s) => s.mergeFailedTotal,
+    "Blocks written in the place of others, merged or without what was deleted.",
+    (s) => s.compactionsTotal,
+  ],
+  [
+    "compaction_failures_total",
+    "counter",
+    "Compactions that failed and are tried again.",
+    (s) => s.compactionFailuresTotal,
+  ],
+  [
+    "compacted_bytes_total",
+    "counter",
+    "Bytes of the blocks that compactions read.",
+    (s) => s.compactedBytesTotal,
   ],
   [
     "pending_deletes",

@@ -164,9 +164,10 @@ export interface StoreStatistics {
   readonly fsyncTotal: number;
   /** Blocks that are left out because of damage, copies of damaged segments of the log, and why; they stand on disk until somebody removes them. */
   readonly quarantined: readonly { readonly directory: string; readonly reason: string }[];
-  /** Merges of blocks since the store was opened, and those that failed. */
-  readonly mergedTotal: number;
-  readonly mergeFailedTotal: number;
+  /** Blocks written in the place of others since the store was opened, attempts that failed, and bytes of the blocks that they were made of. */
+  readonly compactionsTotal: number;
+  readonly compactionFailuresTotal: number;
+  readonly compactedBytesTotal: number;
   /** Deletes that are not yet carried out in all blocks. */
   readonly pendingDeletes: number;
   readonly oldestMs: number | undefined;

@@ -90,6 +90,11 @@ export class BlockSet {
     return this.#blocks.reduce((last, { meta }) => Math.max(last, meta.lastSeal), 0);
   }
 
+  /** The newest delete that a block names. */
+  get lastDelete(): number {
+    return this.#blocks.reduce((last, { meta }) => Math.max(last, meta.deletes), 0);
+  }
+
   /** Blocks that left and still stand under their names on disk, because it refuses. */
   get hasLeavers(): boolean {
     return this.#leaving.size + this.#abandoned.size > 0;
@@ -176,10 +181,14 @@ export class BlockSet {
         this.#log.warn("cannot take back a block yet", { directory, cause: describeError(error) });
       }
     }
+    const refused: Block[] = [];
     for (const [block, suffix] of this.#leaving) {
+      // Not before one it was made of: that would be found at the next start, and it would not.
+      if (refused.some(({ meta }) => block.meta.sources.includes(meta.block))) continue;
       try {
         await this.#takeName(block, suffix);
       } catch (error) {
+        refused.push(block);
         this.#log.warn("cannot take the name of a block yet", {
           block: block.directory,
           cause: describeError(error),

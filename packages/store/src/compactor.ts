@@ -3,23 +3,32 @@
  * samples into the same without them, and what a retention rule lets go. Works under readers; a crash leaves the sources or the result.
  */
 import { describeError, FinchError } from "@finch/runtime";
-import type { Clock, Logger } from "@finch/runtime";
+import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { Retention } from "./api.ts";
 import type { Block } from "./block.ts";
+import type { BlockMeta } from "./block-format.ts";
 import type { BlockSet } from "./block-set.ts";
 import { writeBlock } from "./block-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { longestSpanMs, planCompaction } from "./compaction-plan.ts";
-import type { Deletes } from "./deletes.ts";
+import { concerns } from "./deletes.ts";
+import type { Delete, Deletes, RowSelection } from "./deletes.ts";
 import { diskFailed } from "./errors.ts";
-import { COMPACTION_RETRY_MS, RETENTION_RULES_INTERVAL_MS } from "./limits.ts";
-import type { CompactionResult, CompactionSource, DropRule } from "./metric-compaction.ts";
+import { HiddenRows } from "./hidden-rows.ts";
+import {
+  COMPACTION_RETRY_MS,
+  COMPACTION_RETRY_MS_MAX,
+  DELETES_KEPT_MAX,
+  FREE_SHARE_MAX,
+  RETENTION_RULES_INTERVAL_MS,
+} from "./limits.ts";
+import type { CompactionResult, CompactionSources } from "./metric-compaction.ts";
 import { createPacer } from "./pacer.ts";
 import type { Pacer } from "./pacer.ts";
 
 /** Writes the files of a block made of others. */
 export type CompactBlocks = (
-  sources: readonly CompactionSource[],
+  sources: CompactionSources,
   createFile: (name: string) => Promise<BlockFile>,
   pacer: Pacer,
 ) => Promise<CompactionResult>;
@@ -30,21 +39,27 @@ export interface CompactorParts {
   readonly deletes: Deletes;
   readonly compact: CompactBlocks;
   readonly retention: Retention;
+  readonly fileSystem: FileSystem;
   readonly clock: Clock;
   readonly log: Logger;
+  /** As in `StoreLimits`. */
+  readonly freeBytesMin: number;
   /** Ends a merge that is under way. */
   readonly signal: AbortSignal;
 }
 
 export class Compactor {
-  /** Merges since the store was opened, and those that failed. */
-  mergedTotal = 0;
+  /** Blocks written in the place of others since the store was opened, and attempts that failed. */
+  compactedTotal = 0;
   failedTotal = 0;
+  /** Bytes of the blocks that were read for it. */
+  bytesReadTotal = 0;
   readonly #parts: CompactorParts;
   #running: Promise<void> = Promise.resolve();
   #isIdle = true;
   #retryMs = -Infinity;
-  #rulesMs = -Infinity;
+  #failuresInTurn = 0;
+  #rulesDueMs = -Infinity;
 
   constructor(parts: CompactorParts) {
     this.#parts = parts;
@@ -56,49 +71,46 @@ export class Compactor {
     if (!this.#isIdle || clock.monotonicMs() < this.#retryMs) return;
     this.#isIdle = false;
     void this.run()
+      .then(() => {
+        this.#failuresInTurn = 0;
+      })
       .catch((error: unknown) => {
         if (signal.aborted) return;
-        this.#retryMs = clock.monotonicMs() + COMPACTION_RETRY_MS;
-        log.error("cannot merge blocks; it is tried again", { cause: describeError(error) });
+        const waitMs = COMPACTION_RETRY_MS * 2 ** this.#failuresInTurn++;
+        const retryMs = Math.min(waitMs, COMPACTION_RETRY_MS_MAX);
+        this.#retryMs = clock.monotonicMs() + retryMs;
+        const cause = describeError(error);
+        log.error("cannot merge blocks; it is tried again", { retryMs, cause });
       })
       .finally(() => {
         this.#isIdle = true;
       });
   }
 
-  /** Merges as long as something is due. */
+  /** Merges as long as something is due; on a disk that is nearly full, nothing is. */
   run(): Promise<void> {
     return this.#inTurn(async () => {
-      const { blockSet, retention, clock, signal } = this.#parts;
+      const { blockSet, deletes, retention, clock, signal } = this.#parts;
       const spanMs = longestSpanMs(retention.maxAgeMs);
       while (!signal.aborted && !blockSet.hasLeavers) {
         const planned = blockSet.blocks.map(({ meta, bytes }) => ({ ...meta, bytes }));
         const plan = planCompaction(planned, spanMs);
         if (plan === undefined) break;
-        await this.#merge(blockSet.blocks.slice(plan.from, plan.to), { isNextLevel: true });
+        const blocks = blockSet.blocks.slice(plan.from, plan.to);
+        if (!(await this.#hasRoomFor(blocks))) return;
+        await this.#merge(blocks, { isNextLevel: true });
       }
-      if (clock.monotonicMs() - this.#rulesMs < RETENTION_RULES_INTERVAL_MS) return;
-      this.#rulesMs = clock.monotonicMs();
+      await this.#forget((entry) => !blockSet.blocks.some(({ meta }) => concerns(entry, meta)));
+      if (deletes.entries.length > DELETES_KEPT_MAX) await this.#carryOutDeletes();
+      if (clock.monotonicMs() < this.#rulesDueMs) return;
+      this.#rulesDueMs = clock.monotonicMs() + RETENTION_RULES_INTERVAL_MS;
       await this.#applyRules();
     });
   }
 
   /** Carries out all deletes: blocks with deleted samples are written anew. */
   clean(): Promise<void> {
-    return this.#inTurn(async () => {
-      const { blockSet, deletes, signal } = this.#parts;
-      const pacer = createPacer(this.#parts.clock, signal);
-      for (const block of blockSet.blocks) {
-        signal.throwIfAborted();
-        for (const { matchers } of deletes.pendingFor(block.meta)) {
-          const hit = await reading(block, blockSet, () => block.index.select(matchers, pacer));
-          if (hit.length === 0) continue;
-          await this.#merge([block], { isNextLevel: false });
-          break;
-        }
-      }
-      await deletes.prune(blockSet);
-    });
+    return this.#inTurn(() => this.#carryOutDeletes());
   }
 
   /** Resolves when nothing is under way. */
@@ -106,28 +118,63 @@ export class Compactor {
     await this.#running;
   }
 
-  /** Blocks that are wholly older than a rule allows lose the series it names. */
-  async #applyRules(): Promise<void> {
-    const { blockSet, signal, clock } = this.#parts;
-    const pacer = createPacer(clock, signal);
+  async #carryOutDeletes(): Promise<void> {
+    const { blockSet, deletes, signal } = this.#parts;
+    const { lastId } = deletes;
     for (const block of blockSet.blocks) {
       signal.throwIfAborted();
-      for (const { matchers, beforeMs } of this.#drops()) {
-        if (block.meta.rows === 0 || block.meta.maxMs >= beforeMs) continue;
-        const hit = await reading(block, blockSet, () => block.index.select(matchers, pacer));
-        if (hit.length === 0) continue;
-        await this.#merge([block], { isNextLevel: false });
-        break;
-      }
+      await this.#clear(
+        block,
+        deletes.entries.filter((entry) => concerns(entry, block.meta)),
+      );
+    }
+    await this.#forget(({ id }) => id <= lastId);
+  }
+
+  async #forget(isDone: (entry: Delete) => boolean): Promise<void> {
+    // A block that could not lose its name yet is seen again after a crash.
+    if (!this.#parts.blockSet.hasLeavers) await this.#parts.deletes.forget(isDone);
+  }
+
+  /** Blocks that are wholly older than a rule allows lose the series it names. */
+  async #applyRules(): Promise<void> {
+    const { blockSet, signal } = this.#parts;
+    const { expired } = this.#hidden();
+    for (const block of blockSet.blocks) {
+      signal.throwIfAborted();
+      const { rows, maxMs } = block.meta;
+      const due = expired.filter(({ endMs }) => rows > 0 && maxMs <= endMs);
+      if (due.length > 0 && (await this.#hasRoomFor([block]))) await this.#clear(block, due);
     }
   }
 
-  #drops(): DropRule[] {
-    const nowMs = this.#parts.clock.nowMs();
-    return (this.#parts.retention.rules ?? []).map(({ matchers, maxAgeMs }) => ({
-      matchers,
-      beforeMs: nowMs - maxAgeMs,
-    }));
+  /** Writes a block without its hidden rows, if one of the selections finds a series in it. */
+  async #clear(block: Block, selections: readonly RowSelection[]): Promise<void> {
+    const { blockSet, clock, signal } = this.#parts;
+    const pacer = createPacer(clock, signal);
+    for (const { matchers } of selections) {
+      if (!blockSet.blocks.includes(block)) return;
+      const hit = await reading(block, blockSet, () => block.index.select(matchers, pacer));
+      if (hit.length === 0) continue;
+      if (blockSet.blocks.includes(block)) await this.#merge([block], { isNextLevel: false });
+      return;
+    }
+  }
+
+  #hidden(): HiddenRows {
+    const { deletes, retention, clock } = this.#parts;
+    return new HiddenRows(deletes.entries, {
+      rules: retention.rules ?? [],
+      nowMs: clock.nowMs(),
+    });
+  }
+
+  /** Whether the disk keeps what writes need free beside a copy of the blocks. */
+  async #hasRoomFor(blocks: readonly Block[]): Promise<boolean> {
+    const { fileSystem, blockSet, freeBytesMin } = this.#parts;
+    const { totalBytes, freeBytes } = await fileSystem.space(blockSet.directory);
+    const bytes = blocks.reduce((sum, block) => sum + block.bytes, 0);
+    return freeBytes - bytes >= Math.min(freeBytesMin, totalBytes * FREE_SHARE_MAX);
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -140,55 +187,78 @@ export class Compactor {
     blocks: readonly Block[],
     { isNextLevel }: { readonly isNextLevel: boolean },
   ): Promise<void> {
-    const { blockSet, deletes, compact, clock, log, signal } = this.#parts;
-    // Before the deletes are asked for: one that comes later is carried out the next time.
+    const { blockSet, deletes, compact, clock, signal } = this.#parts;
+    // One that comes later is carried out the next time.
     const carriedOut = deletes.lastId;
-    const drops = this.#drops();
-    const sources = blocks.map((block) => ({
-      block,
-      deletes: deletes.pendingFor(block.meta),
-      drops,
-    }));
-    const metas = blocks.map(({ meta }) => meta);
+    const hidden = this.#hidden();
     const { directory } = blockSet;
     for (const block of blocks) block.acquire();
     try {
       const meta = await writeBlock(blockSet.takeTarget(), async (createFile) => {
-        const result = await compact(sources, createFile, createPacer(clock, signal));
+        const pacer = createPacer(clock, signal);
+        const result = await compact({ blocks, hidden }, createFile, pacer);
         signal.throwIfAborted();
-        const { series, rows } = result;
-        const isEmpty = rows === 0;
+        if (!blocks.every((block) => blockSet.blocks.includes(block))) throw new SourceGone();
         return {
           signal: this.#parts.signalName,
-          // A block without rows stays until its time is over: it knows where the log is cut.
-          minMs: isEmpty ? Math.min(...metas.map(({ minMs }) => minMs)) : result.minMs,
-          maxMs: isEmpty ? Math.max(...metas.map(({ maxMs }) => maxMs)) : result.maxMs,
-          series,
-          rows,
-          walCutBefore: Math.max(...metas.map(({ walCutBefore }) => walCutBefore)),
-          level: Math.max(...metas.map(({ level }) => level)) + (isNextLevel ? 1 : 0),
-          firstSeal: Math.min(...metas.map(({ firstSeal }) => firstSeal)),
-          lastSeal: Math.max(...metas.map(({ lastSeal }) => lastSeal)),
-          sources: metas.flatMap(({ block, sources: earlier }) => [...earlier, block]),
+          ...describeMerged(
+            blocks.map(({ meta: source }) => source),
+            result,
+            isNextLevel,
+          ),
           deletes: carriedOut,
         };
       });
       await blockSet.replace(blocks, meta);
-      this.mergedTotal++;
-      log.info("merged blocks", {
-        block: meta.block,
-        sources: metas.map(({ block }) => block).join(),
-        series: meta.series,
-        rows: meta.rows,
-      });
+      this.#note(blocks, meta);
     } catch (error) {
+      // It expired while it was read, which must not bring it back; what is left is planned again.
+      if (error instanceof SourceGone) return;
       if (!signal.aborted) this.failedTotal++;
       await blockSet.setAside(error);
-      throw error instanceof FinchError || signal.aborted ? error : diskFailed(directory, error);
+      const isNamed = error instanceof FinchError || signal.aborted;
+      throw isNamed ? error : diskFailed(directory, error);
     } finally {
       for (const block of blocks) await block.release();
     }
   }
+
+  #note(sources: readonly Block[], meta: BlockMeta): void {
+    this.compactedTotal++;
+    for (const { bytes } of sources) this.bytesReadTotal += bytes;
+    this.#parts.log.info("merged blocks", {
+      block: meta.block,
+      sources: sources.map((source) => source.meta.block).join(),
+      series: meta.series,
+      rows: meta.rows,
+    });
+  }
+}
+
+/** A block that was being merged has left meanwhile. */
+class SourceGone extends Error {
+  override readonly name = "SourceGone";
+}
+
+function describeMerged(
+  sources: readonly BlockMeta[],
+  { series, rows, minMs, maxMs }: CompactionResult,
+  isNextLevel: boolean,
+): Omit<BlockMeta, "version" | "block" | "files" | "signal" | "deletes"> {
+  const isEmpty = rows === 0;
+  const level = Math.max(...sources.map((source) => source.level));
+  return {
+    // A block without rows stays until its time is over: it knows where the log is cut.
+    minMs: isEmpty ? Math.min(...sources.map((source) => source.minMs)) : minMs,
+    maxMs: isEmpty ? Math.max(...sources.map((source) => source.maxMs)) : maxMs,
+    series,
+    rows,
+    walCutBefore: Math.max(...sources.map((source) => source.walCutBefore)),
+    level: isNextLevel ? level + 1 : level,
+    firstSeal: Math.min(...sources.map((source) => source.firstSeal)),
+    lastSeal: Math.max(...sources.map((source) => source.lastSeal)),
+    sources: sources.flatMap(({ block, sources: earlier }) => [...earlier, block]),
+  };
 }
 
 /** Holds a block while `work` reads it; damage sets it aside. */

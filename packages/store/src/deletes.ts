@@ -1,6 +1,6 @@
 /**
  * What was deleted and still stands in blocks: matchers and a time range, for all data that was sealed by then. One small file, replaced
- * atomically; readers leave the samples out, compaction drops them, and a delete that no block needs any more is forgotten. Layout:
+ * atomically; readers leave the rows out (`hidden-rows.ts`), merges drop them, and a delete that no block needs any more is forgotten. Layout:
  * `docs/format/deletes.md`.
  */
 import { join } from "node:path";
@@ -9,14 +9,11 @@ import { createMatcher } from "@finch/model";
 import type { Matcher, MatchOperator } from "@finch/model";
 import { describeError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
-import type { Block } from "./block.ts";
 import type { BlockMeta } from "./block-format.ts";
-import type { BlockSet } from "./block-set.ts";
 import { replaceFile } from "./durable-directory.ts";
 import { queueFull } from "./errors.ts";
 import { DAMAGED_SUFFIX, DELETES_FILE } from "./file-names.ts";
 import { DELETES_MAX } from "./limits.ts";
-import type { Pacer } from "./pacer.ts";
 
 const VERSION = 1;
 
@@ -26,12 +23,21 @@ export interface TimeSpan {
   readonly endMs: number;
 }
 
-export interface Delete extends TimeSpan {
+/** Rows in a span of time of the series that match. */
+export interface RowSelection extends TimeSpan {
+  readonly matchers: readonly Matcher[];
+}
+
+export interface Delete extends RowSelection {
   /** Ascending in the order of deletes. */
   readonly id: number;
   /** It concerns blocks whose data was sealed up to this seal; what came later is not deleted. */
   readonly seal: number;
-  readonly matchers: readonly Matcher[];
+}
+
+interface Kept {
+  readonly entries: readonly Delete[];
+  readonly lastId: number;
 }
 
 /** The deletes of one store. */
@@ -43,36 +49,42 @@ export class Deletes {
   /** Writes, one after the other. */
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(
-    fileSystem: FileSystem,
-    directory: string,
-    kept: { readonly entries: readonly Delete[]; readonly lastId: number },
-  ) {
+  private constructor(fileSystem: FileSystem, directory: string, kept: Kept) {
     this.#fileSystem = fileSystem;
     this.#directory = directory;
     this.#entries = kept.entries;
     this.#lastId = kept.lastId;
   }
 
-  /** Reads the file in `directory`, if there is one. A damaged one is set aside and named in the log: deleted samples may be seen again. */
-  static async open(fileSystem: FileSystem, log: Logger, directory: string): Promise<Deletes> {
+  /**
+   * Reads the file in `directory`, if there is one; ids go on above `idFloor`, the highest that a block names. A damaged file is set aside and named
+   * in the log: deleted samples may be seen again.
+   */
+  static async open(
+    fileSystem: FileSystem,
+    log: Logger,
+    at: { readonly directory: string; readonly idFloor: number },
+  ): Promise<Deletes> {
+    const { directory, idFloor } = at;
     const path = join(directory, DELETES_FILE);
-    if (!(await fileSystem.list(directory)).includes(DELETES_FILE))
-      return new Deletes(fileSystem, directory, { entries: [], lastId: 0 });
-    try {
-      return new Deletes(fileSystem, directory, decodeDeletes(await fileSystem.readFile(path)));
-    } catch (error) {
-      log.error(
-        "the list of deletes is damaged and set aside; what was deleted may be seen again",
-        {
-          path: path + DAMAGED_SUFFIX,
-          cause: describeError(error),
-        },
-      );
-      await fileSystem.rename(path, path + DAMAGED_SUFFIX);
-      await fileSystem.syncDirectory(directory);
-      return new Deletes(fileSystem, directory, { entries: [], lastId: 0 });
+    let kept: Kept = { entries: [], lastId: 0 };
+    if ((await fileSystem.list(directory)).includes(DELETES_FILE)) {
+      const bytes = await fileSystem.readFile(path);
+      try {
+        kept = decodeDeletes(bytes);
+      } catch (error) {
+        const aside = path + DAMAGED_SUFFIX;
+        const cause = describeError(error);
+        log.error(
+          "the list of deletes is damaged and set aside; what was deleted may be seen again",
+          { path: aside, cause },
+        );
+        await fileSystem.rename(path, aside);
+        await fileSystem.syncDirectory(directory);
+      }
     }
+    const lastId = Math.max(kept.lastId, idFloor);
+    return new Deletes(fileSystem, directory, { ...kept, lastId });
   }
 
   /** Id of the newest delete. */
@@ -80,18 +92,14 @@ export class Deletes {
     return this.#lastId;
   }
 
-  get size(): number {
-    return this.#entries.length;
+  /** Those not yet carried out in all blocks. Immutable: a change makes a new list. */
+  get entries(): readonly Delete[] {
+    return this.#entries;
   }
 
   /** Seals up to this are named by a delete: their numbers must not be given again. */
   get lastSeal(): number {
     return this.#entries.reduce((last, { seal }) => Math.max(last, seal), 0);
-  }
-
-  /** Those that concern a block and are not yet carried out in it. */
-  pendingFor(meta: BlockMeta): readonly Delete[] {
-    return this.#entries.filter((entry) => concerns(entry, meta));
   }
 
   /** Adds a delete; durable when this resolves, and seen by readers from then on. */
@@ -104,36 +112,29 @@ export class Deletes {
     });
   }
 
-  /** Forgets deletes that no block needs, unless one that left may come back with the next start. */
-  async prune({ blocks, hasLeavers }: BlockSet): Promise<void> {
-    const isNeeded = (entry: Delete) => blocks.some(({ meta }) => concerns(entry, meta));
-    if (hasLeavers || this.#entries.every(isNeeded)) return;
+  /** Forgets the deletes that `isDone` says need no block any more. */
+  async forget(isDone: (entry: Delete) => boolean): Promise<void> {
+    if (!this.#entries.some(isDone)) return;
     await this.#write(() => ({
-      entries: this.#entries.filter(isNeeded),
+      entries: this.#entries.filter((entry) => !isDone(entry)),
       lastId: this.#lastId,
     }));
   }
 
-  #write(
-    change: () => { readonly entries: readonly Delete[]; readonly lastId: number },
-  ): Promise<void> {
-    const written = this.#writing.then(() => this.#replace(change()));
+  #write(change: () => Kept): Promise<void> {
+    const written = this.#writing.then(async () => {
+      const kept = change();
+      await replaceFile(this.#fileSystem, join(this.#directory, DELETES_FILE), encodeDeletes(kept));
+      this.#entries = kept.entries;
+      this.#lastId = kept.lastId;
+    });
     this.#writing = written.catch(() => {});
     return written;
   }
-
-  async #replace(kept: {
-    readonly entries: readonly Delete[];
-    readonly lastId: number;
-  }): Promise<void> {
-    const path = join(this.#directory, DELETES_FILE);
-    await replaceFile(this.#fileSystem, path, encodeDeletes(kept));
-    this.#entries = kept.entries;
-    this.#lastId = kept.lastId;
-  }
 }
 
-function concerns(entry: Delete, meta: BlockMeta): boolean {
+/** Whether the block may have rows that are deleted and still stand in it. */
+export function concerns(entry: Delete, meta: BlockMeta): boolean {
   return (
     meta.rows > 0 &&
     meta.lastSeal <= entry.seal &&
@@ -143,29 +144,7 @@ function concerns(entry: Delete, meta: BlockMeta): boolean {
   );
 }
 
-/** Deleted stretches of a block's samples by number of the series; undefined when there are none. */
-export async function gapsOf(
-  block: Block,
-  pending: readonly Delete[],
-  pacer: Pacer,
-): Promise<ReadonlyMap<number, readonly TimeSpan[]> | undefined> {
-  if (pending.length === 0) return undefined;
-  const gaps = new Map<number, TimeSpan[]>();
-  for (const { matchers, startMs, endMs } of pending) {
-    for (const series of await block.index.select(matchers, pacer)) {
-      const spans = gaps.get(series);
-      if (spans === undefined) gaps.set(series, [{ startMs, endMs }]);
-      else spans.push({ startMs, endMs });
-      if (pacer.isDue()) await pacer.rest();
-    }
-  }
-  return gaps;
-}
-
-function encodeDeletes(kept: {
-  readonly entries: readonly Delete[];
-  readonly lastId: number;
-}): Uint8Array {
+function encodeDeletes(kept: Kept): Uint8Array {
   const deletes = {
     version: VERSION,
     lastId: kept.lastId,
@@ -194,10 +173,7 @@ interface Plain {
   }[];
 }
 
-function decodeDeletes(bytes: Uint8Array): {
-  readonly entries: readonly Delete[];
-  readonly lastId: number;
-} {
+function decodeDeletes(bytes: Uint8Array): Kept {
   const parsed = JSON.parse(new TextDecoder().decode(bytes)) as {
     readonly deletes: Plain;
     readonly crc32c: number;

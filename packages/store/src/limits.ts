@@ -126,6 +126,8 @@ export const KEY_BYTES_MIN = 16 * MIB;
 
 /** Deletes that are not yet carried out in all blocks; each costs every query a selection in the blocks it concerns. */
 export const DELETES_MAX = 1000;
+/** Above this many, they are carried out without being asked to. */
+export const DELETES_KEPT_MAX = 64;
 
 /** Blocks opened at once at start: one after the other, thousands of them would take seconds. */
 export const OPEN_BLOCKS_AT_ONCE = 16;
@@ -141,8 +143,9 @@ export const COMPACTION_SPAN_MS_MAX = 31 * 24 * HOUR_MS;
 /** Bytes of the blocks that are merged into one; more would need as much free disk again, for hours. */
 export const COMPACTION_BYTES_MAX = 4096 * MIB;
 
-/** After a compaction failed, the next is tried this much later: on a full disk each would write in vain. */
-export const COMPACTION_RETRY_MS = 10 * 60_000;
+/** After a merge failed, the next is tried this much later, then twice as long, up to the maximum: on a sick disk each would write in vain. */
+export const COMPACTION_RETRY_MS = 60_000;
+export const COMPACTION_RETRY_MS_MAX = HOUR_MS;
 
 /** Blocks whose files stay open while nobody reads them; a process may have only so many open files. */
 export const IDLE_BLOCKS_MAX = 64;

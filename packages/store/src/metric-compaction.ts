@@ -2,35 +2,32 @@
  * Merges metric blocks into one: strings and series of all of them in order, samples of each series joined, deleted ones left out. Memory does
  * not grow with samples: of each block a page of strings and of series is held, and samples batch by batch.
  */
-import type { Matcher, MetricMetadata } from "@finch/model";
+import type { MetricMetadata } from "@finch/model";
 import type { Block } from "./block.ts";
 import type { RankedSeries } from "./block-index.ts";
 import { BlockIndexWriter } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
-import { gapsOf } from "./deletes.ts";
-import type { Delete, TimeSpan } from "./deletes.ts";
+import type { TimeSpan } from "./deletes.ts";
 import { INDEX_FILE } from "./file-names.ts";
+import type { Gaps, HiddenRows } from "./hidden-rows.ts";
 import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
 import { readSamples } from "./metric-batch.ts";
-import type { BlockSource, SamplePlace } from "./metric-batch.ts";
+import type { BlockPlace, BlockSource, SamplePlace } from "./metric-batch.ts";
 import { readPlace } from "./metric-block.ts";
+import type { MetricPlace } from "./metric-block.ts";
 import { MetricBlockWriter } from "./metric-block-writer.ts";
 import { readBlockMetadata, writeMetadata } from "./metric-metadata.ts";
-import { growUint32 } from "./number-columns.ts";
+import { growUint32, growUint8 } from "./number-columns.ts";
 import type { Pacer } from "./pacer.ts";
+import { lowerBound } from "./sample-columns.ts";
 import { TimeRows } from "./time-rows.ts";
 
-/** Samples of series that match and are older than `beforeMs` are left out. */
-export interface DropRule {
-  readonly matchers: readonly Matcher[];
-  readonly beforeMs: number;
-}
-
-/** A block to be merged, and what of it is left out. */
-export interface CompactionSource {
-  readonly block: Block;
-  readonly deletes: readonly Delete[];
-  readonly drops: readonly DropRule[];
+/** What is merged. */
+export interface CompactionSources {
+  /** In order of precedence: of two rows with one time the earlier block's is kept. */
+  readonly blocks: readonly Block[];
+  /** Left out. */
+  readonly hidden: HiddenRows;
 }
 
 export interface CompactionResult {
@@ -41,18 +38,26 @@ export interface CompactionResult {
   readonly maxMs: number;
 }
 
-/** Writes the files of the merged block. `sources` are in order of precedence. */
+/** A block to be merged. */
+interface Source extends BlockSource {
+  readonly gaps: Gaps | undefined;
+}
+
+/** Writes the files of the merged block. */
 export async function compactMetrics(
-  sources: readonly CompactionSource[],
+  { blocks, hidden }: CompactionSources,
   createFile: (name: string) => Promise<BlockFile>,
   pacer: Pacer,
 ): Promise<CompactionResult> {
   const samples = await MetricBlockWriter.create(createFile, { isZipped: true });
   const index = new BlockIndexWriter(await createFile(INDEX_FILE), pacer);
+  const sources: Source[] = [];
+  for (const block of blocks)
+    sources.push({ block, times: new TimeRows(block), gaps: await hidden.inBlock(block, pacer) });
   const ranks = await mergeStrings(sources, index, pacer);
   const cursors: Cursor[] = [];
   for (const [number, source] of sources.entries())
-    cursors.push(await openCursor(source, ranks[number]!, pacer));
+    cursors.push(await openCursor(source, ranks[number]!));
   let batch: { readonly ranks: Uint32Array; readonly places: SamplePlace[] }[] = [];
   let batchSamples = 0;
   const write = async () => {
@@ -63,7 +68,6 @@ export async function compactMetrics(
       pacer,
     );
     for (const [at, columns] of read.entries()) {
-      if (columns.timestampsMs.length === 0) continue;
       await index.addSeries(batch[at]!.ranks, await samples.addSeries(columns));
       if (pacer.isDue()) await pacer.rest();
     }
@@ -74,9 +78,10 @@ export async function compactMetrics(
     const places: SamplePlace[] = [];
     for (const cursor of cursors) {
       if (cursor.current === undefined || compareRanks(cursor.current.ranks, next) !== 0) continue;
-      const { place, gaps } = cursor.current;
-      places.push({ source: cursor.source, place, gaps });
-      batchSamples += (await cursor.source.times.row(place.row)).count;
+      const { place } = cursor.current;
+      places.push(place);
+      const row = await cursor.source.times.row(place.place.row);
+      batchSamples += Math.min(row.count - place.place.from, place.place.count);
       await cursor.advance();
     }
     batch.push({ ranks: next, places });
@@ -86,26 +91,27 @@ export async function compactMetrics(
   await write();
   await samples.finish();
   await index.finish();
-  await mergeMetadata(sources, createFile);
+  await mergeMetadata(blocks, createFile);
   const { rows, minMs, maxMs } = samples;
   return { series: index.seriesCount, rows, minMs, maxMs };
 }
 
-/** Writes the strings of all blocks, each once; returns for each block the new number of every string. */
+/** Writes the strings that are needed, each once; returns for each block the new number of every such string. */
 async function mergeStrings(
-  sources: readonly CompactionSource[],
+  sources: readonly Source[],
   index: BlockIndexWriter,
   pacer: Pacer,
 ): Promise<Uint32Array[]> {
-  const streams = [];
-  for (const { block } of sources) {
-    const pages = block.index.strings();
-    const stream = { pages, page: [] as readonly string[], at: 0, total: 0, isDone: false };
+  const streams: StringStream[] = [];
+  for (const source of sources) {
+    const used = await markUsed(source, pacer);
+    const pages = source.block.index.strings();
+    const stream = { pages, used, page: [], at: 0, total: 0, isDone: false };
     await fillStream(stream);
     streams.push(stream);
   }
-  const ranks = sources.map(() => new Uint32Array(1024));
-  for (let rank = 0; ; rank++) {
+  const ranks: Uint32Array[] = sources.map(() => new Uint32Array(1024));
+  for (let rank = 0; ;) {
     let text: string | undefined;
     for (const stream of streams) {
       if (stream.isDone) continue;
@@ -113,13 +119,18 @@ async function mergeStrings(
       if (text === undefined || candidate < text) text = candidate;
     }
     if (text === undefined) break;
-    await index.addString(text);
+    let isUsed = false;
     for (const [number, stream] of streams.entries()) {
       if (stream.isDone || stream.page[stream.at] !== text) continue;
-      ranks[number] = growUint32(ranks[number]!, stream.total + 1) as Uint32Array<ArrayBuffer>;
+      isUsed ||= stream.used === undefined || stream.used[stream.total] === 1;
+      ranks[number] = growUint32(ranks[number]!, stream.total + 1);
       ranks[number][stream.total++] = rank;
       stream.at++;
       if (stream.at === stream.page.length) await fillStream(stream);
+    }
+    if (isUsed) {
+      await index.addString(text);
+      rank++;
     }
     if (pacer.isDue()) await pacer.rest();
   }
@@ -127,63 +138,90 @@ async function mergeStrings(
   return ranks;
 }
 
-async function fillStream(stream: {
+interface StringStream {
   readonly pages: AsyncGenerator<readonly string[]>;
+  /** 1 for each string that is needed; undefined when all are. */
+  readonly used: Uint8Array | undefined;
   page: readonly string[];
   at: number;
+  total: number;
   isDone: boolean;
-}): Promise<void> {
+}
+
+/** The strings of series that have something left: names that were deleted must not stay on disk. */
+async function markUsed(source: Source, pacer: Pacer): Promise<Uint8Array | undefined> {
+  if (source.gaps === undefined) return undefined;
+  let used: Uint8Array = new Uint8Array(1024);
+  let number = 0;
+  for await (const page of source.block.index.rankedSeries()) {
+    for (const { ranks, payload } of page) {
+      const spans = source.gaps.of(number++);
+      if (spans !== undefined && !(await isLeft(source, readPlace(payload), spans))) continue;
+      for (const rank of ranks) {
+        used = growUint8(used, rank + 1);
+        used[rank] = 1;
+      }
+    }
+    if (pacer.isDue()) await pacer.rest();
+  }
+  return used;
+}
+
+/** Whether a series has a sample outside of its gaps. */
+async function isLeft(
+  { times }: BlockSource,
+  place: MetricPlace,
+  spans: readonly TimeSpan[],
+): Promise<boolean> {
+  const row = await times.times(place.row);
+  const end = Math.min(row.length, place.from + place.count);
+  let left = end - place.from;
+  for (const { startMs, endMs } of spans) {
+    const from = Math.max(place.from, lowerBound(row, end, startMs));
+    left -= Math.max(0, lowerBound(row, end, endMs + 1) - from);
+  }
+  return left > 0;
+}
+
+async function fillStream(stream: StringStream): Promise<void> {
   const next = await stream.pages.next();
   stream.isDone = next.done === true;
   stream.page = next.done === true ? [] : next.value;
   stream.at = 0;
 }
 
-/** A walk over the series of one block. */
+/** A walk over the series of one block that have something left. */
 interface Cursor {
-  readonly source: BlockSource;
-  current:
-    | {
-        readonly ranks: Uint32Array;
-        readonly place: ReturnType<typeof readPlace>;
-        readonly gaps: readonly TimeSpan[] | undefined;
-      }
-    | undefined;
+  readonly source: Source;
+  current: { readonly ranks: Uint32Array; readonly place: BlockPlace } | undefined;
   advance(): Promise<void>;
 }
 
-async function openCursor(
-  { block, deletes, drops }: CompactionSource,
-  ranks: Uint32Array,
-  pacer: Pacer,
-): Promise<Cursor> {
-  const left = [...deletes];
-  for (const [at, { matchers, beforeMs }] of drops.entries())
-    left.push({ id: -at, seal: 0, matchers, startMs: -Infinity, endMs: beforeMs - 1 });
-  const gaps = await gapsOf(block, left, pacer);
-  const pages = block.index.rankedSeries();
+async function openCursor(source: Source, newRanks: Uint32Array): Promise<Cursor> {
+  const pages = source.block.index.rankedSeries();
   let page: readonly RankedSeries[] = [];
   let at = 0;
-  let number = -1;
+  let number = 0;
   const cursor: Cursor = {
-    source: { block, times: new TimeRows(block) },
+    source,
     current: undefined,
     async advance() {
-      if (at === page.length) {
-        const next = await pages.next();
-        page = next.done === true ? [] : next.value;
-        at = 0;
+      for (;;) {
+        if (at === page.length) {
+          const next = await pages.next();
+          page = next.done === true ? [] : next.value;
+          at = 0;
+        }
+        const series = page[at++];
+        cursor.current = undefined;
+        if (series === undefined) return;
+        const place = readPlace(series.payload);
+        const gaps = source.gaps?.of(number++);
+        if (gaps !== undefined && !(await isLeft(source, place, gaps))) continue;
+        const ranks = Uint32Array.from(series.ranks, (rank) => newRanks[rank]!);
+        cursor.current = { ranks, place: { source, place, gaps } };
+        return;
       }
-      const series = page[at++];
-      number++;
-      cursor.current =
-        series === undefined
-          ? undefined
-          : {
-              ranks: Uint32Array.from(series.ranks, (rank) => ranks[rank]!),
-              place: readPlace(series.payload),
-              gaps: gaps?.get(number),
-            };
     },
   };
   await cursor.advance();
@@ -205,11 +243,11 @@ function compareRanks(a: Uint32Array, b: Uint32Array): number {
 }
 
 async function mergeMetadata(
-  sources: readonly CompactionSource[],
+  blocks: readonly Block[],
   createFile: (name: string) => Promise<BlockFile>,
 ): Promise<void> {
   const metadata = new Map<string, MetricMetadata>();
-  for (const { block } of sources)
+  for (const block of blocks)
     for (const entry of await readBlockMetadata(block)) metadata.set(entry.family, entry);
   await writeMetadata(createFile, [...metadata.values()]);
 }

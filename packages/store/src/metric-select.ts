@@ -3,7 +3,6 @@
  * Where two places have a sample of the same time, the older place wins, as it does within a head.
  */
 import type { Labels, Matcher, Series } from "@finch/model";
-import { gapsOf } from "./deletes.ts";
 import { selectSeries } from "./label-select.ts";
 import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
 import { readSamples } from "./metric-batch.ts";
@@ -21,10 +20,17 @@ export interface MetricRange {
   readonly endMs: number;
 }
 
+interface HeadPlace {
+  readonly view: MetricHeadView;
+  readonly at: number;
+  /** What is older is hidden. */
+  readonly fromMs: number;
+}
+
 /** Where one series' samples are, in order of precedence: blocks, then heads. */
 interface Plan {
   readonly labels: Labels;
-  readonly places: (BlockPlace | { readonly view: MetricHeadView; readonly at: number })[];
+  readonly places: (BlockPlace | HeadPlace)[];
   samples: number;
 }
 
@@ -62,23 +68,26 @@ async function planSeries(
   for (const source of sources) {
     const { block, times } = source;
     const numbers = await block.index.select(range.matchers, pacer);
-    const gaps = await gapsOf(block, from.view.deletesFor(block), pacer);
+    const gaps = await from.view.hidden.inBlock(block, pacer);
     for await (const page of block.index.seriesOf(numbers)) {
       for (const { number, labels, payload } of page) {
         const place = readPlace(payload);
         const row = times.held(place.row) ?? (await times.row(place.row));
         if (row.minMs > range.endMs || row.maxMs < range.startMs) continue;
         const plan = planOf(plans, labels);
-        plan.places.push({ source, place, gaps: gaps?.get(number) });
+        plan.places.push({ source, place, gaps: gaps?.of(number) });
         plan.samples += Math.min(row.count - place.from, place.count);
       }
       if (pacer.isDue()) await pacer.rest();
     }
   }
   for (const view of from.headViews) {
+    const gaps = await from.view.hidden.inHead(view.head, pacer);
     for (let at = 0; at < view.series.length; at++) {
       const plan = planOf(plans, view.head.labelsOf(view.series[at]!));
-      plan.places.push({ view, at });
+      const expired = gaps?.of(view.series[at]!)?.at(-1);
+      const fromMs = expired === undefined ? -Infinity : expired.endMs + 1;
+      plan.places.push({ view, at, fromMs });
       plan.samples += view.totals[at]!;
       if (pacer.isDue()) await pacer.rest();
     }
@@ -99,13 +108,7 @@ async function* readBatch(
 ): AsyncGenerator<readonly Series[]> {
   const places: SamplePlace[][] = [];
   for (const plan of plans) {
-    places.push(
-      plan.places.map((place) =>
-        "source" in place
-          ? place
-          : { columns: place.view.head.read(place.view, place.at, range.startMs, range.endMs) },
-      ),
-    );
+    places.push(plan.places.map((place) => ("source" in place ? place : readHead(place, range))));
     if (pacer.isDue()) await pacer.rest();
   }
   const read = await readSamples(places, range, pacer);
@@ -113,6 +116,13 @@ async function* readBatch(
   for (const [index, columns] of read.entries())
     if (columns.timestampsMs.length > 0) result.push(toSeries(plans[index]!.labels, columns));
   if (result.length > 0) yield result;
+}
+
+function readHead(
+  { view, at, fromMs }: HeadPlace,
+  range: MetricRange,
+): { readonly columns: SampleColumns } {
+  return { columns: view.head.read(view, at, Math.max(fromMs, range.startMs), range.endMs) };
 }
 
 function toSeries(labels: Labels, columns: SampleColumns): Series {

@@ -172,7 +172,6 @@ class DurableMetricStore implements MetricStore {
     // What is in memory becomes a block: deletes concern blocks alone, so that what comes later is told apart from what was there.
     if (await this.#isInHeads(request)) await core.flush();
     await core.deletes.add({ matchers, startMs, endMs, seal: core.blockSet.lastSeal });
-    await core.deletes.prune(core.blockSet);
   }
 
   async cleanTombstones(): Promise<void> {

@@ -13,9 +13,9 @@ import type { BlockFile } from "./block-writer.ts";
 import { Compactor } from "./compactor.ts";
 import type { CompactBlocks } from "./compactor.ts";
 import { Deletes } from "./deletes.ts";
-import type { Delete } from "./deletes.ts";
 import { diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
 import { BLOCKS_DIRECTORY, WAL_DIRECTORY } from "./file-names.ts";
+import { HiddenRows } from "./hidden-rows.ts";
 import type { IndexLimits, LabelIndex } from "./label-index.ts";
 import {
   FREE_SHARE_MAX,
@@ -96,8 +96,8 @@ function letGo<H extends Head>(generation: Generation<H>): void {
 export interface StoreView<H> {
   readonly blocks: readonly Block[];
   readonly heads: readonly H[];
-  /** What was deleted in a block and still stands there. */
-  deletesFor(block: Block): readonly Delete[];
+  /** Rows that stand there and are deleted or expired. */
+  readonly hidden: HiddenRows;
   release(): Promise<void>;
 }
 
@@ -160,7 +160,10 @@ export class StoreCore<H extends Head> {
     await makeDurableDirectory(fileSystem, directory);
     await checkStoreVersion(fileSystem, directory, signal.name);
     const blockSet = await BlockSet.open(fileSystem, log, join(directory, BLOCKS_DIRECTORY));
-    const deletes = await Deletes.open(fileSystem, log, directory);
+    const deletes = await Deletes.open(fileSystem, log, {
+      directory,
+      idFloor: blockSet.lastDelete,
+    });
     blockSet.avoid(deletes.lastSeal);
     const wal = await openStoreWal({
       directory: join(directory, WAL_DIRECTORY),
@@ -274,7 +277,10 @@ export class StoreCore<H extends Head> {
     return {
       blocks,
       heads: generations.map(({ head }) => head),
-      deletesFor: ({ meta }) => this.deletes.pendingFor(meta),
+      hidden: new HiddenRows(this.deletes.entries, {
+        rules: this.#options.retention.rules ?? [],
+        nowMs: this.clock.nowMs(),
+      }),
       release: async () => {
         if (!isHeld) return;
         isHeld = false;
@@ -413,7 +419,6 @@ export class StoreCore<H extends Head> {
       // Each by itself: on a full disk no head can be sealed, and what expires makes the room for it.
       await this.#attempt("expire blocks", () => this.expire());
       await this.#attempt("seal the head", () => this.#sealIfDue());
-      await this.#attempt("forget old deletes", () => this.deletes.prune(this.blockSet));
       this.compactor?.start();
     }
   }
@@ -452,15 +457,8 @@ function createCompactor<H extends Head>(
   signal: AbortSignal,
 ): Compactor | undefined {
   if (compact === undefined) return undefined;
-  const { clock, log, retention } = options;
-  return new Compactor({
-    signalName: name,
-    blockSet,
-    deletes,
-    compact,
-    retention,
-    clock,
-    log,
-    signal,
-  });
+  const { fileSystem, clock, log, retention, limits } = options;
+  const { freeBytesMin } = limits;
+  const parts = { signalName: name, blockSet, deletes, compact, retention, freeBytesMin };
+  return new Compactor({ ...parts, fileSystem, clock, log, signal });
 }
