@@ -3,6 +3,7 @@
  * `--help`. The configuration, the command line and the reference are made from this table.
  */
 import { parseBytes, parseDuration } from "@finch/model";
+import type { Matcher } from "@finch/model";
 import type { LogLevel } from "@finch/runtime";
 import { METRIC_OPTIONS } from "./config-metric-options.ts";
 import type { MetricOptions } from "./config-metric-options.ts";
@@ -32,6 +33,11 @@ export interface FinchConfig {
   readonly listen: Readonly<Record<ListenerName, ListenAddress | undefined>>;
   readonly retention: {
     readonly metricsMs: number;
+    /** Series that are kept less long than the others. */
+    readonly metricsRules: readonly {
+      readonly matchers: readonly Matcher[];
+      readonly maxAgeMs: number;
+    }[];
     readonly logsMs: number;
     readonly diskShare: number;
   };
@@ -57,6 +63,8 @@ export interface ConfigOption {
   readonly default: string;
   /** Reads the text of a value; throws a FinchError that says what would be right. */
   readonly parse: (text: string) => unknown;
+  /** Takes a list of values, each read by itself: a sequence in the file, elsewhere one text with semicolons between them, or `none`. */
+  readonly isList?: boolean;
 }
 
 export const LISTENERS: Readonly<
@@ -98,6 +106,14 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     doc: "how long metrics are kept, such as 72h or 30d",
     default: "72h",
     parse: parseRetention,
+  },
+  {
+    key: "retention.metrics_rules",
+    placeholder: "RULES",
+    doc: 'series that are kept less long, such as `{__name__=~"debug_.+"} 24h`; a list in the file, with semicolons between them elsewhere',
+    default: "none",
+    parse: parseRetentionRule,
+    isList: true,
   },
   {
     key: "retention.logs",
@@ -187,6 +203,19 @@ function parseRetention(text: string): number {
   }
   if (ms < 3_600_000) throw badValue(`${text} is too short: the least is 1h`);
   return ms;
+}
+
+/** A selector, which `config.ts` reads, and a duration. */
+function parseRetentionRule(text: string): {
+  readonly selector: string;
+  readonly maxAgeMs: number;
+} {
+  const parts = /^(.*\S)\s+(\S+)$/s.exec(text.trim());
+  if (parts === null)
+    throw badValue(
+      `"${text}" is no rule: write a selector and a duration, such as {job="dev"} 24h`,
+    );
+  return { selector: parts[1]!, maxAgeMs: parseRetention(parts[2]!) };
 }
 
 function parseShare(text: string): number {

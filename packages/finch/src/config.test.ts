@@ -18,6 +18,7 @@ test("no configuration at all is complete and loopback only", () => {
   for (const address of Object.values(config.listen)) assert.equal(address?.host, "127.0.0.1");
   assert.deepEqual(config.retention, {
     metricsMs: 259_200_000,
+    metricsRules: [],
     logsMs: 259_200_000,
     diskShare: 0.4,
   });
@@ -119,6 +120,60 @@ test("faults in the file", () => {
       rule,
     );
   }
+});
+
+const RULES =
+  "retention:\n  metrics_rules:\n    - '{job=\"a;b\"} 24h'\n    - up 1w\n  metrics: 30d\n";
+
+test("retention rules: a list in the file, one text elsewhere", () => {
+  const expected = [
+    ["job=a;b", 86_400_000],
+    ["__name__=up", 604_800_000],
+  ];
+  for (const config of [
+    parseFile(RULES),
+    parseConfig({
+      ...NOTHING,
+      env: {
+        FINCH_RETENTION_METRICS_RULES: '{job="a;b"} 24h; up 1w',
+        FINCH_RETENTION_METRICS: "30d",
+      },
+    }),
+  ]) {
+    assert.deepEqual(
+      config.retention.metricsRules.map(({ matchers, maxAgeMs }) => [
+        matchers.map(({ name, operator, value }) => name + operator + value).join(),
+        maxAgeMs,
+      ]),
+      expected,
+    );
+  }
+});
+
+const RULE_FAULTS: readonly [text: string, message: string | RegExp][] = [
+  [
+    "- '{a=b} 24h'",
+    /^finch\.yaml:3:7: retention\.metrics_rules: "\{a=b\}" is no selector: .*1:4: parse error/,
+  ],
+  [
+    "- up 24h\n    - up",
+    'finch.yaml:4:7: retention.metrics_rules: "up" is no rule: write a selector and a duration, such as {job="dev"} 24h',
+  ],
+  ["- up 5m", "finch.yaml:3:7: retention.metrics_rules: 5m is too short: the least is 1h"],
+  [
+    "- up 72h",
+    'finch.yaml:3:7: retention.metrics_rules: the duration of "up" must be shorter than retention.metrics',
+  ],
+  ["- [up, 24h]", 'finch.yaml:3:7: "retention.metrics_rules" needs single values in its list'],
+  ["x: 1", /^finch\.yaml:2:3: "retention\.metrics_rules" needs a list/],
+];
+
+test("faults in retention rules name the rule", () => {
+  for (const [text, message] of RULE_FAULTS)
+    assert.throws(() => parseFile(`retention:\n  metrics_rules:\n    ${text}\n`), {
+      code: "finch/bad-config",
+      message,
+    });
 });
 
 test("broken YAML is told with its place", () => {

@@ -2,8 +2,9 @@
  * Reads finch.yaml, `FINCH_*` and flags into one FinchConfig: flags win over the environment, the environment over the file. All faults are
  * reported at once, each with its place. Never touches the disk: `main.ts` brings the texts.
  */
+import { parseMetricSelector } from "@finch/promql";
 import { closestName, FinchError } from "@finch/runtime";
-import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Node, Pair, YAMLMap } from "yaml";
 import { assembleMetricOptions } from "./config-metric-options.ts";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
@@ -23,6 +24,8 @@ interface GivenValue {
   readonly text: string;
   /** `finch.yaml:3:7`, `FINCH_LISTEN_UI` or `--listen-ui`. */
   readonly place: string;
+  /** Of a list in the file: its values one by one. */
+  readonly items?: readonly GivenValue[];
 }
 
 /** The whole configuration, or a FinchError `finch/bad-config` whose message lists every fault on a line of its own. */
@@ -37,19 +40,71 @@ export function parseConfig(sources: ConfigSources): FinchConfig {
   const values = new Map<string, unknown>();
   const settings: Record<string, string> = {};
   for (const option of CONFIG_OPTIONS) {
-    const { text, place } = given.get(option.key) ?? { text: option.default, place: "default" };
-    settings[option.key] = text;
-    try {
-      values.set(option.key, option.parse(text));
-    } catch (error) {
-      if (!(error instanceof FinchError)) throw error;
-      faults.push(`${place}: ${option.key}: ${error.message}`);
-    }
+    const value = given.get(option.key) ?? { text: option.default, place: "default" };
+    settings[option.key] = value.text;
+    values.set(option.key, readValue(option, value, faults));
   }
+  const rules = values.get("retention.metrics_rules") as readonly GivenRule[];
+  const metricsMs = values.get("retention.metrics") as number | undefined;
+  values.set("retention.metrics_rules", readRules(rules, metricsMs, faults));
   if (faults.length > 0) {
     throw new FinchError("invalid", "finch/bad-config", faults.join("\n"));
   }
   return assemble((key) => values.get(key), settings);
+}
+
+/** The value of an option, of a list all of them with their places; what is wrong goes to `faults`. */
+function readValue(option: ConfigOption, given: GivenValue, faults: string[]): unknown {
+  const read = ({ text, place }: GivenValue): unknown => {
+    try {
+      return option.parse(text);
+    } catch (error) {
+      if (!(error instanceof FinchError)) throw error;
+      faults.push(`${place}: ${option.key}: ${error.message}`);
+      return undefined;
+    }
+  };
+  if (option.isList !== true) return read(given);
+  const found: { readonly value: unknown; readonly place: string }[] = [];
+  for (const item of given.items ?? splitList(given)) {
+    const value = read(item);
+    if (value !== undefined) found.push({ value, place: item.place });
+  }
+  return found;
+}
+
+/** Values between semicolons that stand in no quotes. */
+function splitList({ text, place }: GivenValue): GivenValue[] {
+  if (text.trim() === "none") return [];
+  const parts = text.match(/(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|[^;])+/gs) ?? [];
+  const values = parts.map((part) => ({ text: part.trim(), place }));
+  return values.filter((value) => value.text !== "");
+}
+
+interface GivenRule {
+  readonly value: { readonly selector: string; readonly maxAgeMs: number };
+  readonly place: string;
+}
+
+function readRules(
+  given: readonly GivenRule[],
+  metricsMs: number | undefined,
+  faults: string[],
+): FinchConfig["retention"]["metricsRules"] {
+  const rules: FinchConfig["retention"]["metricsRules"][number][] = [];
+  for (const { value, place } of given) {
+    const { selector, maxAgeMs } = value;
+    const fault = (message: string) => faults.push(`${place}: retention.metrics_rules: ${message}`);
+    if (metricsMs !== undefined && maxAgeMs >= metricsMs)
+      fault(`the duration of "${selector}" must be shorter than retention.metrics`);
+    try {
+      rules.push({ matchers: parseMetricSelector(selector), maxAgeMs });
+    } catch (error) {
+      if (!(error instanceof FinchError)) throw error;
+      fault(`"${selector}" is no selector: ${error.message}`);
+    }
+  }
+  return rules;
 }
 
 function assemble(value: (key: string) => unknown, settings: FinchConfig["settings"]): FinchConfig {
@@ -62,6 +117,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
     listen: listen as FinchConfig["listen"],
     retention: {
       metricsMs: value("retention.metrics") as number,
+      metricsRules: value("retention.metrics_rules") as FinchConfig["retention"]["metricsRules"],
       logsMs: value("retention.logs") as number,
       diskShare: value("retention.disk_share") as number,
     },
@@ -145,6 +201,19 @@ function readMap(map: YAMLMap, prefix: string, reader: MapReader): void {
       // The text as written: YAML would read `1_000` or `0x10` as numbers.
       const text = value.source ?? "";
       given.set(option.key, { text, place: placeAt(offsetOf(value)) });
+    } else if (option.isList === true && isSeq<Node>(value)) {
+      const items: GivenValue[] = [];
+      for (const item of value.items) {
+        const at = placeAt(offsetOf(item));
+        if (isScalar(item)) items.push({ text: item.source ?? "", place: at });
+        else faults.push(`${at}: "${option.key}" needs single values in its list`);
+      }
+      const text = items.map((item) => item.text).join("; ");
+      given.set(option.key, { text, place: placeAt(offsetOf(value)), items });
+    } else if (option.isList === true) {
+      faults.push(
+        `${place}: "${option.key}" needs a list: each value on a line of its own, after "- "`,
+      );
     } else faults.push(`${place}: "${option.key}" needs a single value`);
   }
 }

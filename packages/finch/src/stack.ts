@@ -184,6 +184,7 @@ function storeOptions(
     },
     retention: {
       maxAgeMs: signal === "metrics" ? config.retention.metricsMs : config.retention.logsMs,
+      ...(signal === "metrics" ? { rules: config.retention.metricsRules } : {}),
       maxDiskShare: config.retention.diskShare,
     },
   };
