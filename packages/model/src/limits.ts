@@ -4,7 +4,7 @@
 export const REGEXP_LENGTH_MAX = 128 * 1024;
 
 /** The same of a pattern that needs an engine, which lists of literals do not. A longer one takes seconds to compile, or for one value. */
-export const REGEXP_ENGINE_LENGTH_MAX = 4096;
+export const REGEXP_ENGINE_LENGTH_MAX = 2048;
 
 /** Alternatives a pattern may expand to on the path without an engine; beyond it nested groups would multiply without end. */
 export const REGEXP_ALTERNATIVES_MAX = 20_000;
