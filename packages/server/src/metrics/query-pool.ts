@@ -28,6 +28,10 @@ const SMALL_MS_MAX = 10;
 const QUICK_MS_MAX = 250;
 /** What is expected of a query that was never seen. */
 const EXPECTED_MS = 50;
+/** A query that takes longer is logged. */
+const SLOW_MS = 10_000;
+/** Characters of a query that are logged. */
+const LOGGED_LENGTH = 500;
 /** Time a client may take to read an answer. Without it one that does not would hold its result in a worker. */
 const ANSWER_MS_MAX = 600_000;
 const IDLE_CHECK_MS = 30_000;
@@ -103,7 +107,10 @@ export class QueryPool implements AsyncDisposable {
       return answer;
     } catch (thrown) {
       run.close();
-      this.#statistics.fail(thrown, performance.now() - startedMs);
+      const ms = performance.now() - startedMs;
+      this.#statistics.fail(thrown, ms);
+      const error = thrown instanceof FinchError ? thrown.code : "runtime/internal";
+      this.#options.log.debug("query failed", { query: shorten(job.query), ms, error });
       throw thrown;
     }
   }
@@ -224,6 +231,11 @@ export class QueryPool implements AsyncDisposable {
   #note(job: QueryJob, ms: number, figures: QueryFigures | undefined): void {
     if (figures === undefined) return;
     this.#statistics.count(figures, ms);
+    if (ms >= SLOW_MS) {
+      const { series, answerBytes } = figures;
+      const fields = { ms: Math.round(ms), series, samples: figures.samples, answerBytes };
+      this.#options.log.info("slow query", { query: shorten(job.query), ...fields });
+    }
     const { samples, evaluateMs } = figures;
     this.#costs.note(job, { size: this.#sizeOf(job, samples, evaluateMs), evaluateMs });
   }
@@ -271,6 +283,10 @@ export class QueryPool implements AsyncDisposable {
       },
     });
   }
+}
+
+function shorten(query: string): string {
+  return query.length > LOGGED_LENGTH ? `${query.slice(0, LOGGED_LENGTH)}…` : query;
 }
 
 /** One query on its way, through whichever lanes: what stops it. */
