@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Labels } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { LogStore, MetricStore } from "../src/api.ts";
 import { openLogStore } from "../src/log-store.ts";
@@ -13,10 +14,11 @@ import type { Survival } from "./faulty-file-system.ts";
 import {
   createRandom,
   createTestClock,
+  histogramOf,
   logBatch,
   NOW_MS,
   readEntries,
-  readSamples,
+  readRich,
   sampleBatch,
   storeOptions,
 } from "./store-fixtures.ts";
@@ -43,16 +45,35 @@ const METRICS: Subject = {
   async append(store, row, timeMs) {
     const samples: PlainSample[] = [
       { series: "a", t: timeMs, v: row },
-      { series: `series_${row}`, t: timeMs + 1, v: row },
+      {
+        series: `series_${row}`,
+        t: timeMs + 1,
+        v: row,
+        histogram: histogramOf(row, row),
+        start: timeMs - 60_000,
+      },
     ];
+    const exemplar = { labels: Labels.EMPTY, value: row, timestampMs: timeMs };
     await (store as MetricStore).append(
-      sampleBatch(samples, [{ family: `f${row}`, type: "gauge", help: "", unit: "" }]),
+      sampleBatch(
+        samples,
+        [{ family: `f${row}`, type: "gauge", help: "", unit: "" }],
+        [{ series: 1, exemplar }],
+      ),
     );
-    return samples.map(({ series, t, v }) => `${series}@${t}=${v}`);
+    return samples.map(formatSample);
   },
-  read: async (store) =>
-    Array.from(await readSamples(store as MetricStore), ([key, value]) => `${key}=${value}`),
+  async read(store) {
+    const found: string[] = [];
+    for (const sample of (await readRich(store as MetricStore)).values())
+      found.push(formatSample(sample));
+    return found;
+  },
 };
+
+function formatSample({ series, t, v, histogram, start }: PlainSample): string {
+  return `${series}@${t}=${v} of ${histogram?.count ?? "no"} since ${start ?? 0}`;
+}
 
 const LOGS: Subject = {
   open: (fileSystem, clock) =>

@@ -7,31 +7,8 @@ import type { Exemplar } from "@finch/model";
 import type { MetricStore } from "../src/api.ts";
 import { openMetricStore } from "../src/metric-store.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
-import { histogramOf, NOW_MS, sampleBatch, storeOptions } from "./store-fixtures.ts";
+import { histogramOf, NOW_MS, readRich, sampleBatch, storeOptions } from "./store-fixtures.ts";
 import type { PlainSample } from "./store-fixtures.ts";
-
-/** Every sample, as `series@t`, with all that is known of it. */
-async function readRich(store: MetricStore): Promise<Map<string, PlainSample>> {
-  const found = new Map<string, PlainSample>();
-  const everything = [createMatcher("__name__", "=~", ".+")];
-  const { signal } = new AbortController();
-  for await (const batch of store.select({
-    matchers: everything,
-    startMs: -8e15,
-    endMs: 8e15,
-    signal,
-  })) {
-    for (const { labels, timestampsMs, values, histograms, startTimestampsMs } of batch) {
-      const series = labels.get("__name__");
-      for (const [row, t] of timestampsMs.entries()) {
-        const histogram = histograms?.[row];
-        const start = startTimestampsMs?.[row] ?? 0;
-        found.set(`${series}@${t}`, { series, t, v: values[row]!, histogram, start });
-      }
-    }
-  }
-  return found;
-}
 
 const sample: fc.Arbitrary<PlainSample> = fc
   .record({
@@ -53,26 +30,34 @@ const same = (a: PlainSample, b: PlainSample): boolean =>
   a.v === b.v && a.histogram?.count === b.histogram?.count;
 
 describe("histograms and start times", () => {
-  test("equal a model, whatever comes late or twice, before and after recovery", async () => {
+  test("equal a model, whatever comes late or twice, over seals and recovery", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(sample, { minLength: 1, maxLength: 30 }), { maxLength: 6 }),
         fc.nat(5),
-        async (batches, reopenAt) => {
+        fc.nat(5),
+        async (batches, reopenAt, sealAt) => {
           const options = storeOptions(new FaultyFileSystem());
           let store = await openMetricStore(options);
           const model = new Map<string, PlainSample>();
+          /** Since the last seal: what the store compares new samples with. */
+          let fresh = new Map<string, PlainSample>();
           for (const [index, rows] of batches.entries()) {
             if (index === reopenAt) {
               await store[Symbol.asyncDispose]();
               store = await openMetricStore(options);
             }
+            if (index === sealAt) {
+              await store.flush();
+              fresh = new Map();
+            }
             const told = { accepted: 0, histograms: 0, duplicates: 0, refused: [] as string[] };
             for (const row of rows) {
               const key = `${row.series}@${row.t}`;
-              const known = model.get(key);
+              const known = fresh.get(key);
               if (known === undefined) {
-                model.set(key, row);
+                fresh.set(key, row);
+                if (!model.has(key)) model.set(key, row);
                 told.accepted++;
                 if (row.histogram !== undefined) told.histograms++;
               } else if (same(known, row)) told.duplicates++;

@@ -151,6 +151,29 @@ export async function readSamples(
   return found;
 }
 
+/** Every sample, as `series@t`, with all that is known of it. */
+export async function readRich(store: MetricStore): Promise<Map<string, PlainSample>> {
+  const found = new Map<string, PlainSample>();
+  const everything = [createMatcher("__name__", "=~", ".+")];
+  const { signal } = new AbortController();
+  for await (const batch of store.select({
+    matchers: everything,
+    startMs: -8e15,
+    endMs: 8e15,
+    signal,
+  })) {
+    for (const { labels, timestampsMs, values, histograms, startTimestampsMs } of batch) {
+      const series = labels.get("__name__");
+      for (const [row, t] of timestampsMs.entries()) {
+        const histogram = histograms?.[row];
+        const start = startTimestampsMs?.[row] ?? 0;
+        found.set(`${series}@${t}`, { series, t, v: values[row]!, histogram, start });
+      }
+    }
+  }
+  return found;
+}
+
 export interface PlainEntry {
   readonly stream: string;
   readonly ns: bigint;
