@@ -53,6 +53,8 @@ export interface MetricsServerOptions {
   readonly language?: LanguageSwitches;
   /** Of the store and of the API; the system's when missing. */
   readonly clock?: Clock;
+  /** How old samples may get in blocks; the default of the store when missing. */
+  readonly maxAgeMs?: number;
   /** Serves the tenants that requests name. */
   readonly multitenancy?: boolean;
 }
@@ -61,6 +63,7 @@ export async function startMetricsServer(
   options: MetricsServerOptions = {},
 ): Promise<MetricsServer> {
   const { otlp, language, clock = systemClock, multitenancy = false } = options;
+  const { maxAgeMs = DEFAULT_RETENTION.maxAgeMs } = options;
   await using opening = new AsyncDisposableStack();
   const directory = await mkdtemp(join(tmpdir(), "finch-conformance-"));
   opening.defer(() => rm(directory, { recursive: true, force: true }));
@@ -71,7 +74,7 @@ export async function startMetricsServer(
       clock,
       log: silentLogger,
       limits: { ...DEFAULT_LIMITS, freeBytesMin: 0 },
-      retention: DEFAULT_RETENTION,
+      retention: { ...DEFAULT_RETENTION, maxAgeMs },
     }),
   );
   const api = opening.use(

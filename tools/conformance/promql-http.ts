@@ -18,8 +18,14 @@ const clock = {
 };
 const PARAMETER_PREFIX = /^invalid parameter "[a-z]+": /;
 
-export async function httpBackend(): Promise<ScriptBackend> {
-  const server = await startMetricsServer({ clock, language: SCRIPT_LANGUAGE, multitenancy: true });
+/** `flush`: samples are in blocks before they are asked for, not in memory. */
+export async function httpBackend({ flush }: { readonly flush: boolean }): Promise<ScriptBackend> {
+  const server = await startMetricsServer({
+    clock,
+    language: SCRIPT_LANGUAGE,
+    maxAgeMs: 2 * NOW_MS,
+    multitenancy: true,
+  });
   let tenants = 0;
   const headers = () => ({ "x-scope-orgid": `script-${tenants}` });
   const ask = async (
@@ -58,6 +64,10 @@ export async function httpBackend(): Promise<ScriptBackend> {
       });
       if (reply.status >= 300)
         throw new FinchError("invalid", "conformance/http", `a write was answered ${reply.text}`);
+      if (!flush) return;
+      const flushed = await server.send("/ingester/flush?wait=true", { method: "POST" });
+      if (flushed.status >= 300)
+        throw new FinchError("invalid", "conformance/http", `a flush was answered ${flushed.text}`);
     },
     instant: async (query, timeMs) =>
       await ask("/prometheus/api/v1/query", { query, time: String(timeMs / 1000) }),

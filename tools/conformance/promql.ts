@@ -66,7 +66,7 @@ export interface CaseOutcome {
   readonly unsupported: boolean;
 }
 
-/** With the option `--http` the samples are written to a server, and the queries asked of it. */
+/** With the option `--http` the samples are written to a server, and the queries asked of it; with `--flush` out of blocks. */
 export async function runPromqlFiles(
   paths: readonly string[],
   print: (line: string) => void,
@@ -74,9 +74,11 @@ export async function runPromqlFiles(
 ): Promise<{ passed: number; failed: number }> {
   let passed = 0;
   let failed = 0;
-  await using backend = options.has("--http")
-    ? await (await import("./promql-http.ts")).httpBackend()
-    : memoryBackend();
+  const flush = options.has("--flush");
+  await using backend =
+    flush || options.has("--http")
+      ? await (await import("./promql-http.ts")).httpBackend({ flush })
+      : memoryBackend();
   for (const { file, line, query, fault } of await runPromqlScripts(paths, backend)) {
     if (fault === undefined) passed++;
     else {
