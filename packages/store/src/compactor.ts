@@ -156,7 +156,7 @@ export class Compactor {
       if (!blockSet.blocks.includes(block)) return;
       const hit = await reading(block, blockSet, () => block.index.select(matchers, pacer));
       if (hit.length === 0) continue;
-      if (blockSet.blocks.includes(block)) await this.#merge([block], { isNextLevel: false });
+      await this.#merge([block], { isNextLevel: false });
       return;
     }
   }
@@ -192,13 +192,16 @@ export class Compactor {
     const carriedOut = deletes.lastId;
     const hidden = this.#hidden();
     const { directory } = blockSet;
+    const areThere = () => blocks.every((block) => blockSet.blocks.includes(block));
+    // One that left since it was planned is off its name already.
+    if (!areThere()) return;
     for (const block of blocks) block.acquire();
     try {
       const meta = await writeBlock(blockSet.takeTarget(), async (createFile) => {
         const pacer = createPacer(clock, signal);
         const result = await compact({ blocks, hidden }, createFile, pacer);
         signal.throwIfAborted();
-        if (!blocks.every((block) => blockSet.blocks.includes(block))) throw new SourceGone();
+        if (!areThere()) throw new SourceGone();
         return {
           signal: this.#parts.signalName,
           ...describeMerged(

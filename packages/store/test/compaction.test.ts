@@ -118,6 +118,41 @@ test("a reader of before a merge reads on", async () => {
   assert.deepEqual(await fileSystem.list("/data/signal/blocks"), ["0000000005"]);
 });
 
+test("nothing is merged on a disk that is nearly full", async () => {
+  const fileSystem = new FaultyFileSystem();
+  await using store = await openMetricStore(
+    storeOptions(fileSystem, { limits: { freeBytesMin: 1e9 } }),
+  );
+  await flushRows(store, 0, 4);
+  fileSystem.freeBytes = 1e9;
+  await store.compact();
+  assert.equal(store.statistics().compactionsTotal, 0);
+  fileSystem.freeBytes = 2e9;
+  await store.compact();
+  assert.equal(store.statistics().compactionsTotal, 1);
+  assert.equal(store.blocks().length, 1);
+});
+
+test("blocks that expire while they are merged do not come back", async () => {
+  const clock = createTestClock();
+  const fileSystem = new FaultyFileSystem();
+  await using store = await openMetricStore(storeOptions(fileSystem, { clock, maxAgeMs: HOUR_MS }));
+  for (let row = 0; row < 4; row++) {
+    await store.append(sampleBatch([{ series: "a", t: NOW_MS - row * 1000, v: row }]));
+    await store.flush();
+  }
+  // All but the first, which has the newest sample.
+  clock.now += HOUR_MS;
+  await Promise.all([store.compact(), store.expire()]);
+  assert.deepEqual([...(await readSamples(store)).values()], [0]);
+  assert.deepEqual(
+    store.blocks().map(({ sources }) => sources.length),
+    [0],
+  );
+  assert.deepEqual(await fileSystem.list("/data/signal/blocks"), ["0000000001"]);
+  assert.equal(store.statistics().compactionFailuresTotal, 0);
+});
+
 test("of equal times the oldest goes on winning after merges", async () => {
   await using store = await openMetricStore(storeOptions(new FaultyFileSystem()));
   for (let v = 1; v <= 9; v++) {
