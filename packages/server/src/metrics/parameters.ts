@@ -7,7 +7,7 @@ import type { LabelScope } from "@finch/store";
 import { distinctSelectors } from "../label-lists.ts";
 
 /** Characters of all selectors of a request, which are parsed at once. Without it their patterns would take seconds. */
-const SELECTORS_LENGTH_MAX = 64 * 1024;
+const SELECTORS_LENGTH_MAX = 16 * 1024;
 
 /** Times that stand for "no bound" in label queries: the range of a JavaScript date. */
 const OPEN_START_MS = -8_640_000_000_000_000;

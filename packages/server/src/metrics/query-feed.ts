@@ -1,6 +1,7 @@
 /** Reads a selection of a query from the store, on the main thread, and sends it to a worker batch by batch, as far as its credit goes. */
+import { setImmediate } from "node:timers/promises";
 import { createMatcher } from "@finch/model";
-import type { Series } from "@finch/model";
+import type { Matcher, Series } from "@finch/model";
 import type { SeriesSource } from "@finch/promql";
 import type { SymbolSender } from "./label-symbols.ts";
 import { FRAMES_AHEAD } from "./query-protocol.ts";
@@ -49,9 +50,12 @@ async function pump(
 ): Promise<void> {
   const { source, request, signal, turns, symbols, send } = options;
   const { startMs, endMs } = request;
-  const matchers = request.matchers.map(({ name, operator, value }) =>
-    createMatcher(name, operator, value),
-  );
+  const matchers: Matcher[] = [];
+  for (const { name, operator, value } of request.matchers) {
+    matchers.push(createMatcher(name, operator, value));
+    // A pattern of classes takes a while to compile, and a query may hold many.
+    if (operator === "=~" || operator === "!~") await setImmediate();
+  }
   const batches = source
     .select({ matchers, startMs, endMs, signal })
     [Symbol.asyncIterator]() as AsyncIterator<readonly Series[], void, undefined>;

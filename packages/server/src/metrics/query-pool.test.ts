@@ -197,6 +197,24 @@ describe("query workers", () => {
     assert.equal((await ask(pool, job("m", { limit: 3 }))).data.result.length, 3);
   });
 
+  test("are ended when a query does not stop, and the others of the thread begin again", async () => {
+    await using pool = openPool(new TestSource(3), { workersMax: 1 });
+    // The worker is up before the clock runs.
+    const at = { kind: "instant", startMs: END_MS / 2, endMs: END_MS / 2, stepMs: 1 } as const;
+    await ask(pool, job('count({__name__=~"m"})', at));
+    const patterns = Array.from({ length: 60 }, (_, index) => `${"\\\\p{L}".repeat(335)}${index}`);
+    const stuck = ask(pool, job(`m{${patterns.map((one) => `a!~"${one}"`).join(",")}}`, at), {
+      timeoutMs: 10,
+    });
+    const other = ask(pool, job('count({__name__=~"m|n"})', at));
+    await assert.rejects(stuck, codeIs("server/query-timeout"));
+    assert.equal((await other).data.result.length, 1);
+    const lost = pool
+      .families()
+      .find(({ name }) => name === "finch_metrics_query_workers_lost_total");
+    assert.deepEqual(lost!.samples, [{ labels: { reason: "stuck" }, value: 1 }]);
+  });
+
   test("refuse what finds no place in the queue", async () => {
     await using pool = openPool(new TestSource(100), { workersMax: 1, waitingMax: 1 });
     const asked = Array.from({ length: 12 }, (_, index) => ask(pool, job(`m + ${index}`)));
