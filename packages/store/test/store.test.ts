@@ -551,8 +551,9 @@ describe("directory lock", () => {
 test("a holder that was killed and is not yet waited for does not hold", async (t) => {
   if (process.platform !== "linux") return t.skip("there is no /proc here");
   const directory = await mkdtemp(join(tmpdir(), "finch-lock-"));
-  // The shell becomes a program that never waits for its child.
-  const parent = spawn("sh", ["-c", "true & echo $!; exec cat"], { stdio: "pipe" });
+  // The shell becomes a program that never waits for its child, which ends when it is told to: after that.
+  const script = "exec 3<&0; (read line <&3) & echo $!; exec sleep 60";
+  const parent = spawn("sh", ["-c", script], { stdio: "pipe" });
   try {
     const [line] = (await once(parent.stdout, "data")) as [Buffer];
     const pid = Number(line.toString());
@@ -560,6 +561,9 @@ test("a holder that was killed and is not yet waited for does not hold", async (
       const text = await readFile(`/proc/${pid}/stat`, "utf8");
       return text.slice(text.lastIndexOf(")") + 2).split(" ");
     };
+    const nameOf = () => readFile(`/proc/${parent.pid}/comm`, "utf8");
+    while ((await nameOf()).trim() !== "sleep") await setImmediate();
+    parent.stdin.write("\n");
     while ((await statOf())[0] !== "Z") await setImmediate();
     const start = (await statOf())[19];
     const boot = (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
