@@ -172,14 +172,13 @@ async function measure(
   const sent = await sendTraffic(readTraffic(traffic.path), { url: server.url });
   await untilIdle(pid, { quietMs: 3000, limitMs: 60_000 });
   const cpuSent = cpuSeconds(pid);
+  const rss = residentBytes(pid);
   const { answers, queries } = await askAll(server, traffic, reference);
   const cpuAsked = cpuSeconds(pid);
-  const rssAsked = residentBytes(pid);
   say(`${name}: flush`);
   const diskBytes = await server.flush();
   await untilIdle(pid, { quietMs: 2000, limitMs: 60_000 });
   const cpuFlushed = cpuSeconds(pid);
-  const rss = residentBytes(pid);
   const flushed = await askAll(server, traffic, reference);
   const rssPeakQueriesBytes = residentBytes(pid).peak;
   const diskBytesCompacted = await server.compact();
@@ -202,7 +201,7 @@ async function measure(
     queriesFlushed: flushed.queries,
     rssPeakQueriesBytes,
   };
-  say(`${name}: done, peak with queries ${(rssAsked.peak / 2 ** 20).toFixed(0)} MiB`);
+  say(`${name}: done, peak with queries ${(rssPeakQueriesBytes / 2 ** 20).toFixed(0)} MiB`);
   return { result, answers };
 }
 

@@ -119,7 +119,7 @@ export function formatRun({ traffic, servers, targets }: Omit<RunResult, "bench"
             : (s.diskBytesCompacted / traffic.samples).toFixed(3),
         ),
         row("µs CPU of a new series", servers, (s) => s.newSeriesMicroseconds?.toFixed(1) ?? "–"),
-        row("peak RSS with queries, MiB", servers, (s) =>
+        row("peak RSS with queries and flush, MiB", servers, (s) =>
           mebibytes(s.rssPeakQueriesBytes).toFixed(0),
         ),
       ],
