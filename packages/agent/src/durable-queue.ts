@@ -1,13 +1,14 @@
 /**
  * The queue on disk between a sink's receiver and its senders: a WAL and a stored position per sender. What `push` resolved for survives any
- * crash; a sender that dies between sending and storing its position sends again. When the queue is full, `push` waits: the back-pressure
+ * crash; a sender that dies between sending and storing its position sends again. Damage of the disk costs the records it hit: the WAL names
+ * it in the log and goes on behind it. When the queue is full, `push` waits: the back-pressure
  * reaches the source, which reads on later.
  */
-import { describeError, FinchError } from "@finch/runtime";
+import { FinchError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
 import { openWal } from "@finch/store";
 import type { Wal, WalPosition } from "@finch/store";
-import { openPositions, POSITIONS_FILE } from "./positions.ts";
+import { openPositions } from "./positions.ts";
 import type { Positions } from "./positions.ts";
 import { unlessAborted } from "./until-aborted.ts";
 
@@ -15,8 +16,6 @@ import { unlessAborted } from "./until-aborted.ts";
 const SEGMENT_BYTES_MAX = 8 << 20;
 /** Share of its size at which the queue counts as full, early enough that nobody has to wait when only one sender is behind. */
 const FULL_SHARE = 0.9;
-/** An offset behind everything in a segment. */
-const SEGMENT_END = Number.MAX_SAFE_INTEGER;
 /** What may wait for an fsync; more would only be memory. */
 const PENDING_BYTES_MAX = 32 << 20;
 
@@ -63,7 +62,13 @@ export interface DurableQueue extends AsyncDisposable {
 export async function openDurableQueue(options: DurableQueueOptions): Promise<DurableQueue> {
   const { directory, fileSystem, log } = options;
   await fileSystem.makeDirectory(directory);
-  const wal = await openUndamagedWal(options);
+  const wal = await openWal({
+    directory: `${directory}/wal`,
+    fileSystem,
+    log,
+    segmentBytesMax: Math.min(SEGMENT_BYTES_MAX, Math.max(64 << 10, options.bytesMax / 4)),
+    pendingBytesMax: PENDING_BYTES_MAX,
+  });
   const positions = await openPositions<WalPosition>({
     directory,
     fileSystem,
@@ -75,40 +80,6 @@ export async function openDurableQueue(options: DurableQueueOptions): Promise<Du
   // Only several senders are compared with the end.
   const newest = options.senders.length > 1 ? await wal.rotate() : undefined;
   return new WalQueue(options, wal, positions, newest);
-}
-
-/** A damaged log would keep the component from ever starting: it is set aside for whoever wants to look into it, and named in the log. */
-async function openUndamagedWal(options: DurableQueueOptions): Promise<Wal> {
-  const { directory, fileSystem, log } = options;
-  const path = `${directory}/wal`;
-  const open = () =>
-    openWal({
-      directory: path,
-      fileSystem,
-      log,
-      segmentBytesMax: Math.min(SEGMENT_BYTES_MAX, Math.max(64 << 10, options.bytesMax / 4)),
-      pendingBytesMax: PENDING_BYTES_MAX,
-    });
-  try {
-    return await open();
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    const names = await fileSystem.list(directory);
-    let number = 1;
-    while (names.includes(`wal.damaged-${number}`)) number++;
-    const aside = `${path}.damaged-${number}`;
-    log.error("the queue is damaged; it is set aside, and what was in it is not sent", {
-      path: aside,
-      error: describeError(error),
-    });
-    await fileSystem.rename(path, aside);
-    if (names.includes(POSITIONS_FILE)) await fileSystem.remove(`${directory}/${POSITIONS_FILE}`);
-    return open();
-  }
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof FinchError && error.kind === "corrupt";
 }
 
 function isPosition(value: unknown): value is WalPosition {
@@ -223,37 +194,13 @@ class WalQueue implements DurableQueue {
     const records: Uint8Array[] = [];
     let bytes = 0;
     let next = this.#positions.get(sender) ?? { segment: 0, offset: 0 };
-    try {
-      for await (const record of this.#wal.read(this.#positions.get(sender))) {
-        if (bytes > 0 && bytes + record.payload.length > bytesMax) break;
-        records.push(record.payload);
-        bytes += record.payload.length;
-        next = record.next;
-      }
-    } catch (error) {
-      // What was read before the damage is sent first.
-      if (!isDamage(error)) throw error;
-      if (records.length === 0) {
-        await this.#skipDamage(sender, next, error);
-        return this.#read(sender, bytesMax);
-      }
+    for await (const record of this.#wal.read(this.#positions.get(sender))) {
+      if (bytes > 0 && bytes + record.payload.length > bytesMax) break;
+      records.push(record.payload);
+      bytes += record.payload.length;
+      next = record.next;
     }
     return { records, next, bytes };
-  }
-
-  /** Goes on behind the segment that cannot be read, which may be the one at `from` or the next. */
-  async #skipDamage(sender: string, from: WalPosition, error: unknown): Promise<void> {
-    this.#options.log.error("a part of the queue is damaged and left out", {
-      sender,
-      error: describeError(error),
-    });
-    // What comes next must not go to the segment that is skipped.
-    await this.#wal.rotate();
-    const isSkipped = from.offset === SEGMENT_END;
-    await this.commit(sender, {
-      segment: isSkipped ? from.segment + 1 : from.segment,
-      offset: SEGMENT_END,
-    });
   }
 
   #announce(): void {

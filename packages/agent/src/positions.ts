@@ -6,7 +6,7 @@ import { describeError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
 
 /** Name of the file in the directory given. */
-export const POSITIONS_FILE = "positions.json";
+const POSITIONS_FILE = "positions.json";
 const FORMAT_VERSION = 1;
 /** More keys than this are not kept: without it a directory of short-lived files would grow the file for ever. */
 const KEYS_MAX = 10_000;
