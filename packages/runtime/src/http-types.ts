@@ -24,7 +24,12 @@ export interface HttpRequest {
   readParameters(): Promise<URLSearchParams>;
 }
 
-export type HttpBody = string | Uint8Array | AsyncIterable<string | Uint8Array>;
+/** All at once, or chunks that are asked for one by one, so that a slow client holds one and not all. */
+export type HttpBody =
+  | string
+  | Uint8Array
+  | Iterable<string | Uint8Array>
+  | AsyncIterable<string | Uint8Array>;
 
 export interface HttpReply {
   readonly status: number;

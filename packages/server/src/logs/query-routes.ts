@@ -96,15 +96,11 @@ async function evaluate(
   return {
     status: 200,
     headers: { "content-type": "application/json; charset=UTF-8" },
-    body: toAsync(writeLogsAnswer(answer, categorize)),
+    body: writeLogsAnswer(answer, categorize),
   };
 }
 
 /** Rounded to a nanosecond, at least one where there is any. */
 function toNs(ms: number): bigint {
   return ms > 0 && ms < 1e-6 ? 1n : BigInt(Math.round(ms * 1e6));
-}
-
-async function* toAsync(chunks: Iterable<string>): AsyncGenerator<string> {
-  yield* chunks;
 }

@@ -13,7 +13,6 @@ import { readLists } from "../label-lists.ts";
 import type { LabelReads } from "../label-lists.ts";
 import { GET_OR_POST } from "./api-route.ts";
 import type { ReadContext } from "./api-route.ts";
-import { toAsync } from "./query-routes.ts";
 import { writeLabels } from "./result-json.ts";
 import { topCounts, visitSeries } from "./series-counts.ts";
 import { HEAD_WINDOW_MS } from "./tsdb-routes.ts";
@@ -107,7 +106,7 @@ async function answerActiveSeries(context: ReadContext, request: HttpRequest): P
   return {
     status: 200,
     headers: { "content-type": "application/json" },
-    body: toAsync(writeSeries(series)),
+    body: writeSeries(series),
   };
 }
 

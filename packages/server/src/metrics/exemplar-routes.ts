@@ -10,7 +10,6 @@ import { apiRoute, GET_OR_POST } from "./api-route.ts";
 import type { ReadContext } from "./api-route.ts";
 import { readTimeRange, scopesOf } from "./parameters.ts";
 import { formatTimestamp, writeLabels, writeListAnswer } from "./result-json.ts";
-import { toAsync } from "./query-routes.ts";
 
 /** Exemplars of one series, by time. */
 type SeriesExemplars = Awaited<ReturnType<MetricStore["exemplars"]>>[number];
@@ -46,7 +45,7 @@ async function answerExemplars(context: ReadContext, request: HttpRequest): Prom
   return {
     status: 200,
     headers: { "content-type": "application/json" },
-    body: toAsync(writeListAnswer(series, 0, writeSeriesExemplars)),
+    body: writeListAnswer(series, 0, writeSeriesExemplars),
   };
 }
 

@@ -33,9 +33,7 @@ async function answerFederation(context: ReadContext, request: HttpRequest): Pro
   return {
     status: 200,
     headers: { "content-type": FEDERATION_CONTENT_TYPES[format] },
-    body: toAsync(
-      formatFederation(samples, format, { externalLabels: EXTERNAL_LABELS, allowUtf8 }),
-    ),
+    body: formatFederation(samples, format, { externalLabels: EXTERNAL_LABELS, allowUtf8 }),
   };
 }
 
@@ -82,8 +80,4 @@ function newestOf({
   const histogram = histograms?.[last];
   if (histogram === undefined && isStaleAt(wordsOf(values), last)) return undefined;
   return { labels, timestampMs: timestampsMs[last]!, value: values[last]!, histogram };
-}
-
-async function* toAsync<Chunk>(chunks: Iterable<Chunk>): AsyncGenerator<Chunk> {
-  yield* chunks;
 }

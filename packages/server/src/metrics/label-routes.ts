@@ -16,7 +16,6 @@ import {
   scopesOf,
   unescapeLabelName,
 } from "./parameters.ts";
-import { toAsync } from "./query-routes.ts";
 import { writeLabels, writeListAnswer } from "./result-json.ts";
 
 export function labelRoutes(context: ReadContext): readonly HttpRoute[] {
@@ -91,5 +90,5 @@ async function answerMetadata({ store }: ReadContext, request: HttpRequest): Pro
 }
 
 function listReply(chunks: Iterable<string>): HttpReply {
-  return { status: 200, headers: { "content-type": "application/json" }, body: toAsync(chunks) };
+  return { status: 200, headers: { "content-type": "application/json" }, body: chunks };
 }

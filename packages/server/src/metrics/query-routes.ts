@@ -145,8 +145,3 @@ function readLookback(parameters: URLSearchParams, limits: MetricsLimits): numbe
   }
   return lookbackMs || limits.lookbackMs;
 }
-
-/** Chunks as they are asked for, so that a slow client holds one and not all. */
-export async function* toAsync(chunks: Iterable<string>): AsyncGenerator<string> {
-  yield* chunks;
-}
