@@ -13,6 +13,7 @@ import { exemplarFault } from "./exemplar-check.ts";
 import { FAULTS_MAX, type RemoteWriteLimits } from "./limits.ts";
 import { readHistogram } from "./native-histogram-protobuf.ts";
 import { checkLabels, readLabelPairs, readString, scanPlainLabels } from "./remote-write-labels.ts";
+import type { LabelFault } from "./remote-write-labels.ts";
 import { bufferOver } from "./text-bytes.ts";
 
 export interface RemoteWriteOptions {
@@ -36,6 +37,8 @@ export interface RemoteWriteResult {
   readonly droppedExemplars: number;
   /** The first few reasons, each naming the series by its index in the request. */
   readonly faults: readonly string[];
+  /** The first few of those series that are left out for a limit of ours, of which a sender cannot know. */
+  readonly limitFaults: readonly string[];
   /** Native histograms left out because they contradict themselves. Prometheus answers 400. */
   readonly badHistograms: number;
   /** The first few reasons, in its words. */
@@ -104,6 +107,7 @@ class RequestState {
   readonly limits: RemoteWriteLimits;
   readonly reader: ProtobufReader;
   readonly faults = new FaultList(FAULTS_MAX);
+  readonly limitFaults = new FaultList(FAULTS_MAX);
   readonly histogramFaults = new FaultList(FAULTS_MAX);
   readonly metadata: MetricMetadata[] = [];
   timestampsMs: Float64Array;
@@ -209,6 +213,7 @@ class RequestState {
       skippedSamples: this.skippedSamples,
       droppedExemplars: this.droppedExemplars,
       faults: this.faults.messages,
+      limitFaults: this.limitFaults.messages,
       badHistograms: this.histogramFaults.count,
       histogramFaults: this.histogramFaults.messages,
     };
@@ -276,15 +281,21 @@ function readSeries(state: RequestState): void {
       reader.leave(outer);
     } else reader.skip();
   }
-  let fault: string | undefined;
-  if (keyStart < 0) fault = "it has no labels";
+  let fault: LabelFault | undefined;
+  if (keyStart < 0) fault = NO_LABELS;
   else if (!checked) fault = checkLabels(bytes, keyStart, keyEnd, limits);
   if (fault === undefined) endSeries(state, firstSample, { keyStart, keyEnd, extras });
-  else {
-    state.faults.add(`series ${state.seriesSeen - 1} is left out: ${fault}`);
-    state.skippedSamples += state.sampleCount - firstSample;
-    state.sampleCount = firstSample;
-  }
+  else leaveOut(state, firstSample, fault);
+}
+
+const NO_LABELS: LabelFault = { message: "it has no labels", overLimit: false };
+
+function leaveOut(state: RequestState, firstSample: number, fault: LabelFault): void {
+  const told = `series ${state.seriesSeen - 1} is left out: ${fault.message}`;
+  state.faults.add(told);
+  if (fault.overLimit) state.limitFaults.add(told);
+  state.skippedSamples += state.sampleCount - firstSample;
+  state.sampleCount = firstSample;
 }
 
 function endSeries(

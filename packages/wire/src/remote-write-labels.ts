@@ -51,13 +51,20 @@ export function scanPlainLabels(
   return named ? at : -1;
 }
 
+/** Why labels cannot be stored. */
+export interface LabelFault {
+  readonly message: string;
+  /** Whether a limit of ours is passed; otherwise no receiver would take them. */
+  readonly overLimit: boolean;
+}
+
 /** What is wrong with the labels in `bytes[start … end)`, or undefined. Sorted labels, which all senders send, take one pass. */
 export function checkLabels(
   bytes: Uint8Array,
   start: number,
   end: number,
   limits: RemoteWriteLimits,
-): string | undefined {
+): LabelFault | undefined {
   const reader = new ProtobufReader(bytes, start, end);
   const ascii = isAscii(bytes.subarray(start, end));
   let previousStart = 0;
@@ -87,36 +94,48 @@ export function checkLabels(
     }
     reader.leave(outer);
     if (++count > limits.labelsPerSeriesMax)
-      return `it has more than ${limits.labelsPerSeriesMax} labels`;
-    if (nameStart === nameEnd) return `the name of label ${count - 1} is empty`;
+      return overLimit(`it has more than ${limits.labelsPerSeriesMax} labels`);
+    if (nameStart === nameEnd) return invalid(`the name of label ${count - 1} is empty`);
     if (nameEnd - nameStart > limits.labelNameBytesMax)
-      return `the name of label ${count - 1} is longer than ${limits.labelNameBytesMax} bytes`;
+      return overLimit(
+        `the name of label ${count - 1} is longer than ${limits.labelNameBytesMax} bytes`,
+      );
     if (valueEnd - valueStart > limits.labelValueBytesMax)
-      return `the value of label ${count - 1} is longer than ${limits.labelValueBytesMax} bytes`;
+      return overLimit(
+        `the value of label ${count - 1} is longer than ${limits.labelValueBytesMax} bytes`,
+      );
     if (
       !ascii &&
       !(isUtf8Range(bytes, nameStart, nameEnd) && isUtf8Range(bytes, valueStart, valueEnd))
     )
-      return `label ${count - 1} is not valid UTF-8`;
+      return invalid(`label ${count - 1} is not valid UTF-8`);
     if (count > 1 && compareRanges(bytes, previousStart, previousEnd, nameStart, nameEnd) >= 0)
       sorted = false;
     if (valueEnd > valueStart && isMetricName(bytes, nameStart, nameEnd)) named = true;
     previousStart = nameStart;
     previousEnd = nameEnd;
   }
-  if (!named) return "it has no __name__";
+  if (!named) return invalid("it has no __name__");
   return sorted ? undefined : checkUnsorted(bytes, start, end);
 }
 
-function checkUnsorted(bytes: Uint8Array, start: number, end: number): string | undefined {
+function checkUnsorted(bytes: Uint8Array, start: number, end: number): LabelFault | undefined {
   const pairs = readLabelPairs(bytes, start, end);
   const names = new Set<string>();
   for (let i = 0; i < pairs.length; i += 2) {
     const name = pairs[i]!;
-    if (names.has(name)) return `label ${JSON.stringify(name)} is given twice`;
+    if (names.has(name)) return invalid(`label ${JSON.stringify(name)} is given twice`);
     names.add(name);
   }
   return undefined;
+}
+
+function invalid(message: string): LabelFault {
+  return { message, overLimit: false };
+}
+
+function overLimit(message: string): LabelFault {
+  return { message, overLimit: true };
 }
 
 function compareRanges(

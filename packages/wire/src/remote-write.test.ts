@@ -5,7 +5,7 @@ import { WriteRequestReader } from "@finch/codec/kernels";
 import { Labels, setStaleAt, wordsOf } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import fc from "fast-check";
-import { DEFAULT_REMOTE_WRITE_LIMITS } from "./limits.ts";
+import { DEFAULT_REMOTE_WRITE_LIMITS, FAULTS_MAX } from "./limits.ts";
 import { decodeRemoteWrite, type RemoteWriteResult } from "./remote-write-decoder.ts";
 import { writeHistogram } from "./native-histogram-protobuf.ts";
 import { encodeRemoteWrite } from "./remote-write-encoder.ts";
@@ -150,6 +150,7 @@ void test("what is encoded decodes to the same, bit for bit", () => {
         skippedSamples: 0,
         droppedExemplars: 0,
         faults: [],
+        limitFaults: [],
         badHistograms: 0,
         histogramFaults: [],
       });
@@ -230,7 +231,9 @@ for (const [name, series, labels] of ACCEPTED) {
   });
 }
 
-const SKIPPED: readonly [name: string, labels: Series["labels"], fault: RegExp][] = [
+type LeftOut = readonly [name: string, labels: Series["labels"], fault: RegExp];
+
+const INVALID: readonly LeftOut[] = [
   ["no labels", [], /^series 0 is left out: it has no labels$/],
   ["no name", [["a", "b"]], /has no __name__/],
   [
@@ -249,6 +252,9 @@ const SKIPPED: readonly [name: string, labels: Series["labels"], fault: RegExp][
     /label "a" is given twice/,
   ],
   ["invalid UTF-8", [N, ["a", Uint8Array.of(0xff, 0xfe)]], /label 1 is not valid UTF-8/],
+];
+
+const OVER_LIMIT: readonly LeftOut[] = [
   ["long name", [N, ["a".repeat(1025), "1"]], /name of label 1 is longer than 1024 bytes/],
   ["long value", [N, ["a", "x".repeat(8193)]], /value of label 1 is longer than 8192 bytes/],
   [
@@ -258,7 +264,7 @@ const SKIPPED: readonly [name: string, labels: Series["labels"], fault: RegExp][
   ],
 ];
 
-for (const [name, labels, fault] of SKIPPED) {
+for (const [name, labels, fault] of [...INVALID, ...OVER_LIMIT]) {
   void test(`left out, the rest kept: ${name}`, () => {
     const result = decode(request({ labels, samples: 2 }, { labels: [N] }));
     assert.deepEqual(labelsIn(result), ['{__name__="up"}']);
@@ -266,8 +272,22 @@ for (const [name, labels, fault] of SKIPPED) {
     assert.equal(result.skippedSeries, 1);
     assert.equal(result.skippedSamples, 2);
     assert.match(result.faults[0]!, fault);
+    const overLimit = OVER_LIMIT.some((row) => row[0] === name);
+    assert.deepEqual(result.limitFaults, overLimit ? result.faults : []);
   });
 }
+
+void test("a series over a limit is told however many others are left out before it", () => {
+  const unnamed: Series = { labels: [["a", "b"]] };
+  const { skippedSeries, faults, limitFaults } = decode(
+    request(...Array.from({ length: 100 }, () => unnamed), { labels: OVER_LIMIT[0]![1] }),
+  );
+  assert.equal(skippedSeries, 101);
+  assert.equal(faults.length, FAULTS_MAX);
+  assert.deepEqual(limitFaults, [
+    "series 100 is left out: the name of label 1 is longer than 1024 bytes",
+  ]);
+});
 
 void test("native histograms and exemplars come with their series", () => {
   const histogram = {

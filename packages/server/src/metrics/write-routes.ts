@@ -92,10 +92,7 @@ async function write1(
     });
   }
   // What is over a limit of ours is told in any dialect: it was not the sender's mistake.
-  const lines = [
-    ...told,
-    ...decoded.faults.filter((fault) => dialect.refusesBadSeries || isOverLimit(fault)),
-  ];
+  const lines = [...told, ...(dialect.refusesBadSeries ? decoded.faults : decoded.limitFaults)];
   lines.push(...decoded.histogramFaults);
   if (lines.length > 0) throw new FinchError("invalid", "server/write-refused", lines.join("\n"));
   return { status: dialect.successStatus };
@@ -137,11 +134,6 @@ function writtenHeaders({ samples, histograms, exemplars }: Written): Record<str
     "x-prometheus-remote-write-histograms-written": String(histograms),
     "x-prometheus-remote-write-exemplars-written": String(exemplars),
   };
-}
-
-/** Whether the decoder left a series out for a limit, and not because its labels are invalid. */
-function isOverLimit(fault: string): boolean {
-  return / has more than \d+ labels$| is longer than \d+ bytes$/.test(fault);
 }
 
 /** Nothing is stored when a fault is thrown, which 2.0 asks to be told. */
