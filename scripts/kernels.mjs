@@ -1,18 +1,29 @@
 /**
- * Compiles every kernel, `packages/codec/asm/NAME.ts` in AssemblyScript, to `packages/codec/dist/NAME.wasm`; `scripts/setup.mjs` runs it when
- * a source changed. How kernels are written: `packages/codec/README.md`.
+ * Compiles every kernel, `packages/codec/asm/NAME.ts` in AssemblyScript, to `packages/codec/dist/NAME.wasm`, stamped with the sources it was built
+ * from; `scripts/setup.mjs` runs it when a source changed, with the Node that runs Finch. How kernels are written: `packages/codec/README.md`.
  */
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
+import { readSourceStamp, stampSection } from "../packages/codec/src/kernel-stamp.ts";
 
 const CODEC = join(dirname(dirname(fileURLToPath(import.meta.url))), "packages", "codec");
-const OPTIONS = ["-O3", "--noAssert", "--runtime", "stub", "--use", "abort=", "--enable", "simd"];
+const ASM = join(CODEC, "asm");
+const DIST = join(CODEC, "dist");
 const DATA_SECTION = 11;
 
-mkdirSync(join(CODEC, "dist"), { recursive: true });
-for (const file of readdirSync(join(CODEC, "asm"))) {
+/** Stands among the sources so that the stamp covers it. */
+const compiler = JSON.parse(readFileSync(join(ASM, "compiler.json"), "utf8"));
+if (asc.version !== compiler.version) {
+  fail(
+    `AssemblyScript is ${asc.version}, packages/codec/asm/compiler.json says ${compiler.version}`,
+  );
+}
+const stamp = stampSection(readSourceStamp(ASM));
+rmSync(DIST, { recursive: true, force: true });
+mkdirSync(DIST);
+for (const file of readdirSync(ASM)) {
   if (file.endsWith(".ts")) await compile(file);
 }
 
@@ -20,15 +31,7 @@ async function compile(file) {
   let binary;
   const messages = asc.createMemoryStream();
   const { error } = await asc.main(
-    [
-      file,
-      "--baseDir",
-      join(CODEC, "asm"),
-      ...OPTIONS,
-      "--importMemory",
-      "--outFile",
-      "kernel.wasm",
-    ],
+    [file, "--baseDir", ASM, ...compiler.options, "--outFile", "kernel.wasm"],
     { stderr: messages, writeFile: (_name, contents) => void (binary = contents) },
   );
   if (error !== null) fail(`${messages.toString()}${error.message}`);
@@ -37,7 +40,7 @@ async function compile(file) {
       `asm/${file} has static data (an array or a string), but kernels share memories: lay tables out in memory that the caller gives`,
     );
   }
-  writeFileSync(join(CODEC, "dist", file.replace(/\.ts$/, ".wasm")), binary);
+  writeFileSync(join(DIST, file.replace(/\.ts$/, ".wasm")), Buffer.concat([binary, stamp]));
 }
 
 /** Numbers of the sections of a WebAssembly module. */

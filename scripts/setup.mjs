@@ -13,8 +13,11 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const INSTALLED = join(ROOT, "node_modules", ".finch-installed");
+/** The Node that the dependencies bring along. */
+const NODE = join(ROOT, "node_modules", ".bin", "node");
 const CODEC = join(ROOT, "packages", "codec");
-const COMPILED = join(CODEC, "dist", ".finch-built");
+const KERNELS = join(CODEC, "dist");
+const COMPILED = join(KERNELS, ".finch-built");
 const WEB = join(ROOT, "packages", "web");
 const BUILT = join(WEB, "dist", ".finch-built");
 const WARMED = join(ROOT, "node_modules", ".finch-warmed");
@@ -30,15 +33,14 @@ if (process.argv.includes("--web")) {
 
 function installDependencies() {
   const wanted = fingerprint([join(ROOT, "package-lock.json")]);
-  const node = join(ROOT, "node_modules", ".bin", "node");
-  if (readMark(INSTALLED) === wanted && existsSync(node)) return;
+  if (readMark(INSTALLED) === wanted && existsSync(NODE)) return;
   say("installing dependencies (once, and when the lock file changes) …");
   run(
     "npm",
     ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
     "Is the package registry reachable?",
   );
-  if (!existsSync(node)) {
+  if (!existsSync(NODE)) {
     fail(
       `no Node for ${process.platform}-${process.arch} came with the dependencies; Finch runs from a checkout on linux-x64 and linux-arm64`,
     );
@@ -48,15 +50,24 @@ function installDependencies() {
 
 function compileKernels() {
   const script = join(ROOT, "scripts", "kernels.mjs");
-  const wanted = fingerprint([
+  const read = [
     join(ROOT, "package-lock.json"),
     script,
+    join(CODEC, "src", "kernel-stamp.ts"),
     ...sources(join(CODEC, "asm")),
-  ]);
-  if (readMark(COMPILED) === wanted) return;
+  ];
+  // What was built is part of the mark: the program refuses kernels of other sources, wherever they came from, and sends people here.
+  const mark = () => fingerprint([...read, ...kernels()]);
+  if (readMark(COMPILED) === mark()) return;
   say("compiling kernels to WebAssembly …");
-  run(process.execPath, [script], "The lines above say what is wrong.");
-  writeFileSync(COMPILED, wanted);
+  run(NODE, [script], "The lines above say what is wrong.");
+  writeFileSync(COMPILED, mark());
+}
+
+function kernels() {
+  if (!existsSync(KERNELS)) return [];
+  const names = readdirSync(KERNELS).filter((name) => name.endsWith(".wasm"));
+  return names.toSorted().map((name) => join(KERNELS, name));
 }
 
 function buildWeb() {

@@ -2,6 +2,8 @@
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);
+    /** Contents of the sections of that name. */
+    static customSections(module: Module, name: string): ArrayBuffer[];
   }
   class Instance {
     constructor(module: Module, imports: { readonly env: { readonly memory: Memory } });
