@@ -245,10 +245,69 @@ void test("promtool push metrics", { skip: skipPromtool }, async (context) => {
 const OTEL_DIRECTORY = process.env["OTEL_SDK_DIRECTORY"] ?? import.meta.dirname;
 const requireOtel = createRequire(join(OTEL_DIRECTORY, "package.json"));
 
-/** A package of the SDK; its types are those of whatever version is there. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-async function loadOtel(name: string): Promise<any> {
-  return await import(pathToFileURL(requireOtel.resolve(`@opentelemetry/${name}`)).href);
+/** What is used of the SDK's packages, as its versions 2 declare it. */
+interface OtelModules {
+  readonly "sdk-metrics": {
+    readonly MeterProvider: new (options: OtelProviderOptions) => OtelProvider;
+    readonly PeriodicExportingMetricReader: new (options: {
+      readonly exporter: object;
+      readonly exportIntervalMillis: number;
+    }) => object;
+    readonly AggregationType: { readonly EXPONENTIAL_HISTOGRAM: number };
+  };
+  readonly "exporter-metrics-otlp-http": OtelExporterModule & {
+    readonly AggregationTemporalityPreference: Readonly<Record<OtelTemporality, number>>;
+  };
+  readonly "exporter-metrics-otlp-proto": OtelExporterModule;
+  readonly "exporter-metrics-otlp-grpc": OtelExporterModule;
+  readonly resources: {
+    readonly resourceFromAttributes: (attributes: Readonly<Record<string, string>>) => object;
+  };
+}
+
+type OtelTemporality = "CUMULATIVE" | "DELTA";
+
+interface OtelExporterModule {
+  readonly OTLPMetricExporter: new (options: {
+    readonly url: string;
+    readonly compression: string;
+    readonly temporalityPreference: number;
+  }) => object;
+}
+
+interface OtelProviderOptions {
+  readonly resource: object;
+  readonly readers: readonly object[];
+  readonly views: readonly {
+    readonly instrumentName: string;
+    readonly aggregation: { readonly type: number };
+  }[];
+}
+
+interface OtelProvider {
+  getMeter(name: string, version: string): OtelMeter;
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+interface OtelMeter {
+  createCounter(name: string, options: OtelInstrumentOptions): OtelAdder;
+  createUpDownCounter(name: string): OtelAdder;
+  createHistogram(name: string, options: OtelInstrumentOptions): { record(value: number): void };
+}
+
+interface OtelInstrumentOptions {
+  readonly unit: string;
+  readonly description?: string;
+}
+
+interface OtelAdder {
+  add(value: number, attributes?: Readonly<Record<string, string>>): void;
+}
+
+async function loadOtel<Name extends keyof OtelModules>(name: Name): Promise<OtelModules[Name]> {
+  const path = requireOtel.resolve(`@opentelemetry/${name}`);
+  return (await import(pathToFileURL(path).href)) as OtelModules[Name];
 }
 
 function hasOtel(): boolean {
@@ -276,7 +335,7 @@ for (const [protocol, temporality] of [
     async () => {
       await withFinch(async (finch, _, ports) => {
         const sdk = await loadOtel("sdk-metrics");
-        const exporters = await loadOtel(`exporter-metrics-otlp-${protocol}`);
+        const exporters = await loadOtel(`exporter-metrics-otlp-${protocol}` as const);
         const { AggregationTemporalityPreference } = await loadOtel("exporter-metrics-otlp-http");
         const { resourceFromAttributes } = await loadOtel("resources");
         const url =
