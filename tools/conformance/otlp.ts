@@ -3,13 +3,12 @@
  * expected of them. A case may set `strategy`, `promote_resource_attributes`, `promote_scope_metadata`, `keep_identifying_resource_attributes` and
  * `convert_histograms_to_nhcb`, as Prometheus' configuration calls them (`translation_strategy` too).
  */
-import { describeError } from "@finch/runtime";
 import { DEFAULT_OTLP_OPTIONS } from "@finch/server";
 import type { OtlpOptions } from "@finch/server";
 import { OTLP_STRATEGIES } from "@finch/wire";
 import type { OtlpEncoding, OtlpStrategy } from "@finch/wire";
 import { encodeOtlpJson } from "../otlp-encode.ts";
-import { findFiles, readYaml } from "./case-files.ts";
+import { runCases } from "./case-files.ts";
 import { startMetricsServer } from "./metrics-server.ts";
 import type { MetricsServer } from "./metrics-server.ts";
 import { requestOf } from "./otlp-request.ts";
@@ -36,21 +35,10 @@ export async function runOtlpFiles(
   paths: readonly string[],
   print: (line: string) => void,
 ): Promise<{ passed: number; failed: number }> {
-  let passed = 0;
-  let failed = 0;
-  for (const file of await findFiles(paths, (name) => /otlp.*metrics.*\.ya?ml$/.test(name))) {
-    const { cases } = (await readYaml(file)) as { cases: readonly OtlpCase[] };
-    for (const [index, one] of cases.entries()) {
-      const fault = await runBoth(one).catch(describeError);
-      if (fault === undefined) {
-        passed++;
-        continue;
-      }
-      failed++;
-      print(`${file}: case ${index + 1} ${one.id}: ${fault}`);
-    }
-  }
-  return { passed, failed };
+  return await runCases<OtlpCase>(paths, print, {
+    files: /otlp.*metrics.*\.ya?ml$/,
+    check: runBoth,
+  });
 }
 
 /** What is wrong with the answer to a case in either encoding, or undefined. */

@@ -3,7 +3,7 @@ import { compileRules, relabel } from "@finch/agent";
 import type { RelabelConfig } from "@finch/agent";
 import { Labels } from "@finch/model";
 import { describeError } from "@finch/runtime";
-import { findFiles, readYaml } from "./case-files.ts";
+import { runCases } from "./case-files.ts";
 
 interface RelabelCase {
   readonly id: string;
@@ -17,21 +17,10 @@ export async function runRelabelFiles(
   paths: readonly string[],
   print: (line: string) => void,
 ): Promise<{ passed: number; failed: number }> {
-  let passed = 0;
-  let failed = 0;
-  for (const file of await findFiles(paths, (name) => /relabel.*\.ya?ml$/.test(name))) {
-    const { cases } = (await readYaml(file)) as { cases: readonly RelabelCase[] };
-    for (const [index, relabelCase] of cases.entries()) {
-      const fault = runCase(relabelCase);
-      if (fault === undefined) {
-        passed++;
-        continue;
-      }
-      failed++;
-      print(`${file}: case ${index + 1} ${relabelCase.id}: ${fault}`);
-    }
-  }
-  return { passed, failed };
+  return await runCases<RelabelCase>(paths, print, {
+    files: /relabel.*\.ya?ml$/,
+    check: runCase,
+  });
 }
 
 /** What is wrong with the answer to a case, or undefined. */

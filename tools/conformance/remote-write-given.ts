@@ -3,7 +3,8 @@
  * in, each changing the request a little. A sentence that no rule knows is told as such: nothing is guessed.
  */
 import { CUSTOM_BOUNDS_SCHEMA, setStaleAt, wordsOf } from "@finch/model";
-import type { Histogram } from "@finch/model";
+import type { Histogram, MetricType } from "@finch/model";
+import { REMOTE_WRITE_METRIC_TYPES } from "@finch/wire";
 import type { SeriesMessage } from "./remote-write-message.ts";
 
 /** A request to be made, before it is encoded. */
@@ -60,16 +61,6 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   year: 31_536_000_000,
 };
 const YEAR_MS = 31_536_000_000;
-const TYPES = [
-  "unspecified",
-  "counter",
-  "gauge",
-  "histogram",
-  "gaugehistogram",
-  "summary",
-  "info",
-  "stateset",
-];
 const COUNT = String.raw`(a|an|one|two|three|four|five|six|ten|several|many|\d+)`;
 
 export function newSeries(draft: Draft, i: number): SeriesMessage {
@@ -388,7 +379,9 @@ function addExemplar(draft: Draft, one: SeriesMessage, words = ""): void {
 }
 
 function setMetadata(draft: Draft, type: string, words: string): void {
-  const number = Math.max(0, TYPES.indexOf(type.toLowerCase().replace(" ", "")));
+  const name = type.toLowerCase().replace(" ", "") as MetricType;
+  // Words for none, such as "unspecified", are 0 in both versions.
+  const number = Math.max(0, REMOTE_WRITE_METRIC_TYPES.indexOf(name));
   const metadata = {
     type: number,
     help: /without help|no help/i.test(words) ? "" : "Help of the case.",

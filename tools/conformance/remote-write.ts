@@ -1,8 +1,8 @@
 /** Runs remote-write cases: each describes a request in words, and the status, headers and effects of the answer. */
-import { describeError } from "@finch/runtime";
+import { REMOTE_WRITE_METRIC_TYPES } from "@finch/wire";
 import type { Answer, MetricsServer } from "./metrics-server.ts";
 import { startMetricsServer } from "./metrics-server.ts";
-import { findFiles, readYaml } from "./case-files.ts";
+import { runCases } from "./case-files.ts";
 import { applyGiven, newSeries } from "./remote-write-given.ts";
 import type { Draft } from "./remote-write-given.ts";
 import { compress, encodeMessage1, encodeMessage2 } from "./remote-write-message.ts";
@@ -24,22 +24,11 @@ export async function runRemoteWriteFiles(
   paths: readonly string[],
   print: (line: string) => void,
 ): Promise<{ passed: number; failed: number }> {
-  let passed = 0;
-  let failed = 0;
   await using server = await startMetricsServer();
-  for (const file of await findFiles(paths, (name) => /remote-write.*\.ya?ml$/.test(name))) {
-    const { cases } = (await readYaml(file)) as { cases: readonly RemoteWriteCase[] };
-    for (const [index, one] of cases.entries()) {
-      const fault = await runCase(server, one, `case_${passed + failed}`).catch(describeError);
-      if (fault === undefined) {
-        passed++;
-        continue;
-      }
-      failed++;
-      print(`${file}: case ${index + 1} ${one.id}: ${fault}`);
-    }
-  }
-  return { passed, failed };
+  return await runCases<RemoteWriteCase>(paths, print, {
+    files: /remote-write.*\.ya?ml$/,
+    check: (one, number) => runCase(server, one, `case_${number}`),
+  });
 }
 
 /** What is wrong with the answer to a case, or undefined. */
@@ -162,19 +151,9 @@ async function checkMetadata(server: MetricsServer, draft: Draft): Promise<strin
   const [entry] = data[draft.name] ?? [];
   const sent = draft.series[0]?.metadata;
   if (entry === undefined) return "/api/v1/metadata does not list the metric";
-  const types = [
-    "unknown",
-    "counter",
-    "gauge",
-    "histogram",
-    "gaugehistogram",
-    "summary",
-    "info",
-    "stateset",
-  ];
   const isSame =
     sent !== undefined &&
-    entry.type === types[sent.type] &&
+    entry.type === REMOTE_WRITE_METRIC_TYPES[sent.type] &&
     entry.help === sent.help &&
     entry.unit === sent.unit;
   return isSame ? undefined : `/api/v1/metadata lists ${JSON.stringify(entry)}`;

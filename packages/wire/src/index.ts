@@ -73,7 +73,7 @@ export {
   READ_CONTENT_TYPES,
   ReadResponseWriter,
 } from "./remote-read-response.ts";
-export { decodeRemoteWrite } from "./remote-write-decoder.ts";
+export { decodeRemoteWrite, REMOTE_WRITE_METRIC_TYPES } from "./remote-write-decoder.ts";
 export type { RemoteWriteOptions, RemoteWriteResult } from "./remote-write-decoder.ts";
 export { encodeRemoteWrite } from "./remote-write-encoder.ts";
 export type { RemoteWriteSamples } from "./remote-write-encoder.ts";
