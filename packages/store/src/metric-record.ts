@@ -54,6 +54,16 @@ export class MetricRecordWriter {
   readonly #histograms = new Section();
   readonly #starts = new Section();
   readonly #exemplars = new Section();
+  /** As they stand in a record, before the values. */
+  readonly #sections = [
+    this.#definitions,
+    this.#metadata,
+    this.#runs,
+    this.#times,
+    this.#histograms,
+    this.#starts,
+    this.#exemplars,
+  ];
   readonly #scratch = new ByteWriter();
   /** Neighbouring series with the same number of samples, not written yet. */
   #group = { first: 0, count: 0, samples: 0 };
@@ -68,16 +78,7 @@ export class MetricRecordWriter {
   }
 
   clear(): void {
-    for (const section of [
-      this.#definitions,
-      this.#metadata,
-      this.#runs,
-      this.#times,
-      this.#histograms,
-      this.#starts,
-      this.#exemplars,
-    ])
-      section.clear();
+    for (const section of this.#sections) section.clear();
     this.#values.clear();
     this.rowCount = this.exemplarCount = this.#nextSeries = this.#lastHistogramRow = 0;
     this.#group = { first: 0, count: 0, samples: 0 };
@@ -166,21 +167,12 @@ export class MetricRecordWriter {
     this.#endGroup();
     endRepeats(this.#times, this.#time);
     endRepeats(this.#starts, this.#start);
-    const sections = [
-      this.#definitions,
-      this.#metadata,
-      this.#runs,
-      this.#times,
-      this.#histograms,
-      this.#starts,
-      this.#exemplars,
-    ];
     let size = 16 + this.#values.length;
-    for (const { writer } of sections) size += writer.length + 16;
+    for (const { writer } of this.#sections) size += writer.length + 16;
     const record = new ByteWriter(size);
     record.writeByte(SAMPLES_RECORD);
     record.writeVarint(this.rowCount);
-    for (const { writer, count } of sections) {
+    for (const { writer, count } of this.#sections) {
       record.writeVarint(count);
       record.writeVarint(writer.length);
       record.writeBytes(writer.bytes.subarray(0, writer.length));
