@@ -1,6 +1,6 @@
 /**
  * What the store offers the server: two schemas, metrics and logs, on one core (WAL, head, blocks, index, retention).
- * `append` resolves when the records are on disk (fsynced); what it resolved for is never lost. One process opens a directory at a time.
+ * `append` resolves when the records are on disk for good; what it resolved for is never lost. One process opens a directory at a time.
  */
 import type {
   Exemplar,
@@ -286,7 +286,7 @@ export interface WalOptions {
 /** The write-ahead log by itself; the agent's sinks keep their queues in one. */
 export interface Wal extends AsyncDisposable {
   /**
-   * Resolves with the position after the record once it is fsynced; records that wait together share one fsync (group commit).
+   * Resolves with the position after the record once it is durable; records that wait together share one write (group commit).
    * `payload` must not change before. A full disk rejects with `unavailable`, and the log stays usable when space returns.
    */
   append(payload: Uint8Array): Promise<WalPosition>;
