@@ -12,6 +12,7 @@ export {
   STORE_SERIES_MAX,
 } from "./sample-store.ts";
 export type { AppendColumns } from "./sample-store.ts";
+export { SampleRangeReader } from "./sample-range-reader.ts";
 export { SnappyDecoder } from "./snappy-kernel.ts";
 export { KeyHasher, WriteRequestReader } from "./write-request-kernel.ts";
 export type { OddField, WriteRequestColumns, WriteRequestLimits } from "./write-request-kernel.ts";

@@ -26,6 +26,9 @@ const WORK_BYTES = 2048;
 /** Rows decoded at once. */
 const READ_ROWS_MAX = 1024;
 const READ_CHUNKS = READ_ROWS_MAX / CHUNK_VALUES_MAX;
+/** Values that wait at most until they are copied out, and stretches of times of one series. */
+const RANGE_VALUES_MAX = 16_384;
+const RANGE_PARTS_MAX = 1024;
 
 const STATE_PAGES = 4096;
 const STATES_PER_PAGE = 1638;
@@ -47,6 +50,18 @@ interface SampleExports {
   ): number;
   readChunk(chunk: number, count: number, times: number, values: number): void;
   readOpen(state: number, count: number, times: number, values: number): void;
+  readRange(
+    target: number,
+    series: number,
+    total: number,
+    startMs: number,
+    endMs: number,
+    values: number,
+    valuesMax: number,
+    parts: number,
+    chunks: number,
+    partsMax: number,
+  ): number;
 }
 
 /** What the next call of `append` takes: run `r` is the next `counts[r]` rows, of series `series[r]`. */
@@ -72,6 +87,10 @@ export class SampleArena {
   /** Where reading puts rows, apart from those to append: a store may be read between the two. */
   readonly readTimesAt: number;
   readonly readValuesAt: number;
+  /** The same for ranges of many series. */
+  readonly rangeValuesAt: number;
+  readonly rangePartsAt: number;
+  readonly rangeChunksAt: number;
   u32: Uint32Array = new Uint32Array(0);
   f64: Float64Array = new Float64Array(0);
   #columns: AppendColumns | undefined;
@@ -86,6 +105,9 @@ export class SampleArena {
     this.fatesAt = place(APPEND_ROWS_MAX);
     this.readTimesAt = place(8 * READ_ROWS_MAX);
     this.readValuesAt = place(8 * READ_ROWS_MAX);
+    this.rangeValuesAt = place(8 * RANGE_VALUES_MAX);
+    this.rangePartsAt = place(12 * RANGE_PARTS_MAX);
+    this.rangeChunksAt = place(4 * RANGE_PARTS_MAX);
     this.memory.reserve(end);
     this.kernel.init(WORK);
     this.refresh();
@@ -253,6 +275,29 @@ export class SampleStore {
     const { f64, readTimesAt, readValuesAt } = this.#arena;
     target.timestampsMs.set(f64.subarray(readTimesAt >>> 3, (readTimesAt >>> 3) + count), at);
     target.values.set(f64.subarray(readValuesAt >>> 3, (readValuesAt >>> 3) + count), at);
+  }
+
+  /** As the kernel's `readRange`, to the arena's `rangeValuesAt` + 8 · `used`. */
+  readRange(
+    series: number,
+    want: { readonly startMs: number; readonly endMs: number; readonly total: number },
+    used: number,
+  ): number {
+    const { kernel, rangeValuesAt, rangePartsAt, rangeChunksAt } = this.#arena;
+    const total = Math.min(this.total(series), want.total);
+    if (total === 0) return 0;
+    return kernel.readRange(
+      this.#target,
+      series,
+      total,
+      want.startMs,
+      want.endMs,
+      rangeValuesAt + 8 * used,
+      RANGE_VALUES_MAX - used,
+      rangePartsAt,
+      rangeChunksAt,
+      RANGE_PARTS_MAX,
+    );
   }
 
   #state(series: number): number {

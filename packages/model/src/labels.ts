@@ -30,6 +30,11 @@ export class Labels {
     return new Labels(sortPairs(pairs, true));
   }
 
+  /** The same as {@link Labels.raw} without a copy where `pairs` are sorted already: nobody may change them from now on. */
+  static adopt(pairs: readonly string[]): Labels {
+    return new Labels(isSorted(pairs) ? pairs : sortPairs(pairs, true));
+  }
+
   get size(): number {
     return this.pairs.length / 2;
   }
@@ -116,13 +121,19 @@ export function compareLabels(a: Labels, b: Labels): number {
   return a.pairs.length - b.pairs.length;
 }
 
+/** Whether names ascend, each once. */
+function isSorted(pairs: readonly string[]): boolean {
+  for (let i = 2; i < pairs.length; i += 2) if (pairs[i - 2]! >= pairs[i]!) return false;
+  return true;
+}
+
+function hasEmptyValue(pairs: readonly string[]): boolean {
+  for (let i = 1; i < pairs.length; i += 2) if (pairs[i] === "") return true;
+  return false;
+}
+
 function sortPairs(pairs: readonly string[], keepEmpty: boolean): readonly string[] {
-  let ordered = true;
-  for (let i = 0; i < pairs.length && ordered; i += 2) {
-    if ((i > 0 && pairs[i - 2]! >= pairs[i]!) || (!keepEmpty && pairs[i + 1] === ""))
-      ordered = false;
-  }
-  if (ordered) return pairs.slice();
+  if (isSorted(pairs) && (keepEmpty || !hasEmptyValue(pairs))) return pairs.slice();
   const entries: [string, string][] = [];
   for (let i = 0; i < pairs.length; i += 2) {
     if (keepEmpty || pairs[i + 1] !== "") entries.push([pairs[i]!, pairs[i + 1]!]);

@@ -14,6 +14,7 @@ import type {
   Series,
 } from "@finch/model";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
+import type { SampleMemory } from "./sample-memory.ts";
 
 export interface StoreOptions {
   /** `…/metrics` or `…/logs`; made when it is not there. */
@@ -206,6 +207,8 @@ export interface MetricStore extends Store {
     readonly startMs: number;
     readonly endMs: number;
     readonly signal: AbortSignal;
+    /** Takes the values of the series; without it they are in memory of their own. */
+    readonly memory?: SampleMemory;
   }): AsyncIterable<readonly Series[]>;
   /**
    * Exemplars with `startMs <= time <= endMs` of series that match, in order of labels and of time. A bounded number of the newest is kept, across a

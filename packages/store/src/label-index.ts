@@ -7,7 +7,9 @@ import { compareLabels, Labels } from "@finch/model";
 import { LabelRanges } from "./label-ranges.ts";
 import type { PostingSource } from "./label-select.ts";
 import { growUint32 } from "./number-columns.ts";
+import { LABEL_SETS_KEPT } from "./limits.ts";
 import { PostingLists } from "./posting-lists.ts";
+import { RecentMap } from "./recent-map.ts";
 import { StringTable } from "./string-table.ts";
 
 /** What a series takes besides its labels: bound, hash, two slots of the table. */
@@ -45,6 +47,7 @@ export class LabelIndex implements PostingSource {
   #table = new Uint32Array(64);
   readonly #ranges = new LabelRanges();
   #scratch = new Uint32Array(64) as Uint32Array;
+  readonly #recentLabels = new RecentMap<Labels>(LABEL_SETS_KEPT);
 
   /** Estimate of the memory held. */
   get bytes(): number {
@@ -81,7 +84,14 @@ export class LabelIndex implements PostingSource {
     return this.#internRanges(UNLIMITED);
   }
 
+  /** Remembered for a while: who asks once, a panel or a rule, asks again. */
   labelsOf(series: number): Labels {
+    let labels = this.#recentLabels.get(series);
+    if (labels === undefined) this.#recentLabels.set(series, (labels = this.#makeLabels(series)));
+    return labels;
+  }
+
+  #makeLabels(series: number): Labels {
     const texts: string[] = [];
     for (let at = this.#starts[series]!; at < this.#starts[series + 1]!; at++) {
       const pair = this.#labels[at]!;
@@ -90,7 +100,7 @@ export class LabelIndex implements PostingSource {
         this.#strings.textOf(this.#pairValues[pair]!),
       );
     }
-    return Labels.raw(texts);
+    return Labels.adopt(texts);
   }
 
   /** Writes the labels of a series as `writeLabels` does. */

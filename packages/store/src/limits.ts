@@ -101,6 +101,9 @@ export const SELECT_BATCH_SERIES = 256;
 /** Samples in one batch of `select`. */
 export const SELECT_BATCH_SAMPLES = 262_144;
 
+/** Label sets of a head that are remembered, and up to as many more: half a kilobyte each. */
+export const LABEL_SETS_KEPT = 12_288;
+
 /** Exemplars kept in memory, the newest of all series; each takes some hundred bytes. */
 export const EXEMPLARS_MAX = 16_384;
 

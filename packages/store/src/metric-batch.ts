@@ -2,14 +2,19 @@
  * Reads the samples of one batch of series from everywhere they are. What lies one behind the other is decoded straight to its place in memory
  * that the whole batch shares; only series whose places overlap are merged sample by sample.
  */
+import type { SampleRangeReader } from "@finch/codec/kernels";
+import { assert } from "@finch/runtime";
 import type { Block } from "./block.ts";
 import type { TimeSpan } from "./deletes.ts";
 import { readChunks } from "./metric-block.ts";
 import type { ChunkWish, MetricPlace } from "./metric-block.ts";
 import type { ChunkExtras } from "./metric-chunk.ts";
+import type { MetricHeadView } from "./metric-head.ts";
 import type { Pacer } from "./pacer.ts";
 import { lowerBound, mergeSamples, NO_SAMPLES } from "./sample-columns.ts";
 import type { SampleColumns } from "./sample-columns.ts";
+import { FRESH_MEMORY } from "./sample-memory.ts";
+import type { SampleMemory } from "./sample-memory.ts";
 import { SharedTimes } from "./shared-times.ts";
 import { chunkRows } from "./time-rows.ts";
 import type { TimeRows } from "./time-rows.ts";
@@ -28,8 +33,16 @@ export interface BlockPlace {
   readonly gaps: readonly TimeSpan[] | undefined;
 }
 
-/** Where samples of one series are: in a block, or in memory already. */
-export type SamplePlace = BlockPlace | { readonly columns: SampleColumns };
+/** Where samples of one series are in a head. */
+export interface HeadPlace {
+  readonly view: MetricHeadView;
+  /** Which series of the view. */
+  readonly at: number;
+  /** What is older is hidden. */
+  readonly fromMs: number;
+}
+
+export type SamplePlace = BlockPlace | HeadPlace;
 
 /** Rows `lo … hi` of a row of times, and those times. */
 interface Window {
@@ -39,48 +52,122 @@ interface Window {
   readonly timestampsMs: Float64Array;
 }
 
-/** A stretch of samples that goes to `memory[at …)`. */
+/** A stretch of samples whose values are at `memory[at …)`, or are brought there. */
 interface Run {
-  readonly timestampsMs: Float64Array;
-  readonly from: { readonly place: MetricPlace; readonly window: Window } | SampleColumns;
-  readonly source: BlockSource | undefined;
+  timestampsMs: Float64Array;
+  readonly from: HeadPlace | StretchOfBlock;
   at: number;
-  extras: { histograms: SampleColumns["histograms"]; startTimestampsMs: Float64Array | undefined };
+  histograms: SampleColumns["histograms"];
+  startTimestampsMs: Float64Array | undefined;
 }
 
-/** The samples of series `s` with `startMs <= time <= endMs`, out of `places[s]` in order of precedence; equal times are one array. */
-export async function readSamples(
-  places: readonly (readonly SamplePlace[])[],
-  range: { readonly startMs: number; readonly endMs: number },
-  pacer: Pacer,
-): Promise<SampleColumns[]> {
-  const shared = new SharedTimes();
-  const windows = new Windows(range);
-  const runsOf: Run[][] = [];
-  let total = 0;
-  for (const list of places) {
-    const runs: Run[] = [];
-    for (const place of list) {
-      if ("columns" in place) runs.push(...runsOfColumns(place.columns, shared));
-      else runs.push(...(await windows.runsOf(place)));
-    }
-    if (isDisjoint(runs)) runs.sort((a, b) => a.timestampsMs[0]! - b.timestampsMs[0]!);
-    for (const run of runs) {
-      run.at = total;
-      total += run.timestampsMs.length;
-    }
-    runsOf.push(runs);
-    if (pacer.isDue()) await pacer.rest();
+interface StretchOfBlock {
+  readonly source: BlockSource;
+  readonly place: MetricPlace;
+  readonly window: Window;
+}
+
+interface TimeRange {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+const NO_TIMES: Float64Array = new Float64Array(0);
+
+/** Reads batches of one selection. */
+export class BatchReader {
+  readonly #range: TimeRange;
+  readonly #pacer: Pacer;
+  readonly #memory: SampleMemory;
+  /** Needed where there are places in heads. */
+  readonly #heads: SampleRangeReader | undefined;
+
+  constructor(
+    range: TimeRange,
+    pacer: Pacer,
+    options: {
+      readonly memory?: SampleMemory | undefined;
+      readonly heads?: SampleRangeReader | undefined;
+    } = {},
+  ) {
+    this.#range = range;
+    this.#pacer = pacer;
+    this.#memory = options.memory ?? FRESH_MEMORY;
+    this.#heads = options.heads;
   }
-  // One piece of memory for all: the allocator gives it back warm, and nothing needs to be zero.
-  const memory = new Float64Array(Buffer.allocUnsafeSlow(8 * total).buffer);
-  await fill(memory, runsOf, pacer);
-  const result: SampleColumns[] = [];
-  for (const runs of runsOf) {
-    result.push(joinRuns(memory, runs, shared));
-    if (pacer.isDue()) await pacer.rest();
+
+  /** The samples of series `s` in the range, out of `places[s]` in order of precedence; equal times are one array. */
+  async read(places: readonly (readonly SamplePlace[])[]): Promise<SampleColumns[]> {
+    const pacer = this.#pacer;
+    const windows = new Windows(this.#range);
+    const runsOf: Run[][] = [];
+    let total = 0;
+    for (const list of places) {
+      const runs: Run[] = [];
+      for (const place of list) {
+        if ("view" in place) {
+          runs.push(runOf(NO_TIMES, place));
+          total += place.view.head.samplesMax(place.view, place.at);
+          continue;
+        }
+        const found = windows.known(place) ?? (await windows.load(place));
+        for (const run of found) total += run.timestampsMs.length;
+        runs.push(...found);
+      }
+      runsOf.push(runs);
+      if (pacer.isDue()) await pacer.rest();
+    }
+    const memory = this.#memory.take(total);
+    const used = await this.#place(memory, runsOf);
+    this.#memory.trim(memory, used);
+    await fill(memory, runsOf, pacer);
+    const shared = new SharedTimes();
+    const result: SampleColumns[] = [];
+    for (const runs of runsOf) {
+      result.push(joinRuns(memory, runs, shared));
+      if (pacer.isDue()) await pacer.rest();
+    }
+    return result;
   }
-  return result;
+
+  /** Gives each run its place in memory, and reads what is in heads; returns how much is taken. */
+  async #place(memory: Float64Array, runsOf: readonly Run[][]): Promise<number> {
+    const heads = this.#heads;
+    let at = 0;
+    for (const runs of runsOf) {
+      for (const run of runs) {
+        run.at = at;
+        if ("view" in run.from) this.#readHead(memory, run, run.from);
+        at += run.timestampsMs.length;
+      }
+      if (!this.#pacer.isDue()) continue;
+      heads?.flush();
+      await this.#pacer.rest();
+    }
+    heads?.flush();
+    return at;
+  }
+
+  #readHead(memory: Float64Array, run: Run, { view, at, fromMs }: HeadPlace): void {
+    const { startMs, endMs } = this.#range;
+    const heads = this.#heads;
+    assert(heads !== undefined, "who reads heads has a reader for them");
+    const want = { startMs: Math.max(fromMs, startMs), endMs, target: memory, at: run.at };
+    if (view.head.readPlain(view, at, heads, want) >= 0) {
+      run.timestampsMs = heads.timestampsMs;
+      return;
+    }
+    const columns = view.head.read(view, at, want.startMs, endMs);
+    run.timestampsMs = columns.timestampsMs;
+    run.histograms = columns.histograms;
+    run.startTimestampsMs = columns.startTimestampsMs;
+    heads.flush();
+    memory.set(columns.values, run.at);
+  }
+}
+
+function runOf(timestampsMs: Float64Array, from: Run["from"]): Run {
+  return { timestampsMs, from, at: 0, histograms: undefined, startTimestampsMs: undefined };
 }
 
 /** Windows of the range on rows of times; each is made once, so that series share its array. */
@@ -90,27 +177,35 @@ class Windows {
   readonly #wholeRows = new Map<BlockSource, Map<number, Window>>();
   readonly #stretches = new Map<BlockSource, Map<string, Window>>();
 
-  constructor(range: { readonly startMs: number; readonly endMs: number }) {
+  constructor(range: TimeRange) {
     this.#startMs = range.startMs;
     this.#endMs = range.endMs;
   }
 
-  /** The part of a place that lies in the range, in pieces between its gaps. */
-  async runsOf({ source, place, gaps }: BlockPlace): Promise<Run[]> {
-    let whole = mapOf(this.#wholeRows, source).get(place.row);
-    if (whole === undefined) {
-      whole = this.#cut(await source.times.times(place.row));
-      mapOf(this.#wholeRows, source).set(place.row, whole);
-    }
+  /** The part of a place that lies in the range, in pieces between its gaps; undefined when its row must be loaded. */
+  known({ source, place, gaps }: BlockPlace): readonly Run[] | undefined {
+    const whole = mapOf(this.#wholeRows, source).get(place.row);
+    if (whole === undefined) return undefined;
     const lo = Math.max(whole.lo, place.from);
     const hi = Math.min(whole.hi, place.from + place.count);
     if (lo >= hi) return [];
-    const pieces = gaps === undefined ? [[lo, hi] as const] : leaveOut(whole, { lo, hi }, gaps);
-    return pieces.map(([from, to]) => {
-      const window = this.#piece(source, place.row, whole, from, to);
-      const { timestampsMs } = window;
-      return { timestampsMs, from: { place, window }, source, at: 0, extras: noExtras() };
-    });
+    if (gaps === undefined) return [this.#run(source, place, whole, lo, hi)];
+    return leaveOut(whole, { lo, hi }, gaps).map(([from, to]) =>
+      this.#run(source, place, whole, from, to),
+    );
+  }
+
+  /** The same, whatever it takes. */
+  async load(wanted: BlockPlace): Promise<readonly Run[]> {
+    const { source, place } = wanted;
+    const times = await source.times.times(place.row);
+    mapOf(this.#wholeRows, source).set(place.row, this.#cut(times));
+    return this.known(wanted)!;
+  }
+
+  #run(source: BlockSource, place: MetricPlace, whole: Window, lo: number, hi: number): Run {
+    const window = this.#piece(source, place.row, whole, lo, hi);
+    return runOf(window.timestampsMs, { source, place, window });
   }
 
   #piece(source: BlockSource, row: number, whole: Window, lo: number, hi: number): Window {
@@ -161,39 +256,15 @@ function mapOf<K, V>(maps: Map<BlockSource, Map<K, V>>, source: BlockSource): Ma
   return map;
 }
 
-function noExtras(): Run["extras"] {
-  return { histograms: undefined, startTimestampsMs: undefined };
-}
-
-function runsOfColumns(columns: SampleColumns, shared: SharedTimes): Run[] {
-  if (columns.timestampsMs.length === 0) return [];
-  const { timestampsMs } = shared.share(columns);
-  const { histograms, startTimestampsMs } = columns;
-  const extras = { histograms, startTimestampsMs };
-  return [{ timestampsMs, from: columns, source: undefined, at: 0, extras }];
-}
-
-/** Whether no two runs overlap. */
-function isDisjoint(runs: readonly Run[]): boolean {
-  if (runs.length < 2) return true;
-  const sorted = runs.toSorted((a, b) => a.timestampsMs[0]! - b.timestampsMs[0]!);
-  for (let i = 1; i < sorted.length; i++)
-    if (sorted[i]!.timestampsMs[0]! <= sorted[i - 1]!.timestampsMs.at(-1)!) return false;
-  return true;
-}
-
-/** Copies what is in memory, and reads what is in blocks, block by block. */
+/** Reads what is in blocks, block by block. */
 async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer): Promise<void> {
   const wishes = new Map<BlockSource, ChunkWish[]>();
   for (const runs of runsOf) {
     for (const run of runs) {
-      if (run.source === undefined) {
-        memory.set((run.from as SampleColumns).values, run.at);
-        continue;
-      }
-      let list = wishes.get(run.source);
-      if (list === undefined) wishes.set(run.source, (list = []));
-      addWishes(list, memory, run);
+      if ("view" in run.from) continue;
+      let list = wishes.get(run.from.source);
+      if (list === undefined) wishes.set(run.from.source, (list = []));
+      addWishes(list, memory, run, run.from);
     }
     if (pacer.isDue()) await pacer.rest();
   }
@@ -204,8 +275,12 @@ async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer
   }
 }
 
-function addWishes(wishes: ChunkWish[], memory: Float64Array, run: Run): void {
-  const { place, window } = run.from as { readonly place: MetricPlace; readonly window: Window };
+function addWishes(
+  wishes: ChunkWish[],
+  memory: Float64Array,
+  run: Run,
+  { place, window }: StretchOfBlock,
+): void {
   const step = chunkRows(window.rowCount);
   const firstChunk = Math.floor(place.from / step);
   const end = Math.min(window.rowCount, place.from + place.count);
@@ -237,33 +312,34 @@ function takeExtras(
   const { skip, take, offset } = rows;
   const { length } = run.timestampsMs;
   if (found.histograms !== undefined) {
-    const all = (run.extras.histograms ??= Array.from({ length })) as unknown[];
+    const all = (run.histograms ??= Array.from({ length })) as unknown[];
     for (let i = 0; i < take; i++) all[offset + i] = found.histograms[skip + i];
   }
   if (found.startTimestampsMs !== undefined) {
-    const all = (run.extras.startTimestampsMs ??= new Float64Array(length));
+    const all = (run.startTimestampsMs ??= new Float64Array(length));
     all.set(found.startTimestampsMs.subarray(skip, skip + take), offset);
   }
 }
 
 function joinRuns(memory: Float64Array, runs: readonly Run[], shared: SharedTimes): SampleColumns {
-  if (runs.length === 0) return NO_SAMPLES;
-  const isPlain = runs.every(
-    ({ extras }) => extras.histograms === undefined && extras.startTimestampsMs === undefined,
-  );
-  const [first] = runs;
-  const last = runs.at(-1)!;
-  const end = last.at + last.timestampsMs.length;
-  if (isPlain && isAscending(runs)) {
-    const timestampsMs = shared.join(runs.map((run) => run.timestampsMs));
-    return { timestampsMs, values: memory.subarray(first!.at, end) };
+  const filled = runs.length === 1 ? runs : runs.filter((run) => run.timestampsMs.length > 0);
+  const first = filled[0];
+  if (first === undefined || first.timestampsMs.length === 0) return NO_SAMPLES;
+  if (filled.every(isPlain) && isAscending(filled)) {
+    const timestampsMs = shared.join(filled.map((run) => run.timestampsMs));
+    return { timestampsMs, values: memory.subarray(first.at, first.at + timestampsMs.length) };
   }
-  const columns = runs.map(({ timestampsMs, at, extras }) => ({
+  const columns = filled.map(({ timestampsMs, at, histograms, startTimestampsMs }) => ({
     timestampsMs,
     values: memory.subarray(at, at + timestampsMs.length),
-    ...extras,
+    histograms,
+    startTimestampsMs,
   }));
   return shared.share(mergeSamples(columns));
+}
+
+function isPlain({ histograms, startTimestampsMs }: Run): boolean {
+  return histograms === undefined && startTimestampsMs === undefined;
 }
 
 function isAscending(runs: readonly Run[]): boolean {

@@ -11,7 +11,7 @@ import type { TimeSpan } from "./deletes.ts";
 import { INDEX_FILE } from "./file-names.ts";
 import type { Gaps, HiddenRows } from "./hidden-rows.ts";
 import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
-import { readSamples } from "./metric-batch.ts";
+import { BatchReader } from "./metric-batch.ts";
 import type { BlockPlace, BlockSource, SamplePlace } from "./metric-batch.ts";
 import { readPlace } from "./metric-block.ts";
 import type { MetricPlace } from "./metric-block.ts";
@@ -58,15 +58,11 @@ export async function compactMetrics(
   const cursors: Cursor[] = [];
   for (const [number, source] of sources.entries())
     cursors.push(await openCursor(source, ranks[number]!));
+  const reader = new BatchReader({ startMs: -Infinity, endMs: Infinity }, pacer);
   let batch: { readonly ranks: Uint32Array; readonly places: SamplePlace[] }[] = [];
   let batchSamples = 0;
   const write = async () => {
-    const range = { startMs: -Infinity, endMs: Infinity };
-    const read = await readSamples(
-      batch.map(({ places }) => places),
-      range,
-      pacer,
-    );
+    const read = await reader.read(batch.map(({ places }) => places));
     for (const [at, columns] of read.entries()) {
       await index.addSeries(batch[at]!.ranks, await samples.addSeries(columns));
       if (pacer.isDue()) await pacer.rest();

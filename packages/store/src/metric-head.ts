@@ -1,5 +1,11 @@
 /** The newest metrics, in memory: what the WAL holds and no block yet. Frozen once its sealing begins; then a new head takes over. */
-import { FATE_ACCEPTED, FATE_REPEATED, SampleStore, STORE_SERIES_MAX } from "@finch/codec/kernels";
+import {
+  FATE_ACCEPTED,
+  FATE_REPEATED,
+  SampleRangeReader,
+  SampleStore,
+  STORE_SERIES_MAX,
+} from "@finch/codec/kernels";
 import type { SampleArena } from "@finch/codec/kernels";
 import type { Labels, MetricMetadata } from "@finch/model";
 import { wordsOf } from "@finch/model";
@@ -174,6 +180,38 @@ export class MetricHead {
     const inOrder = this.#store.read(series, want);
     const columns = late === undefined ? inOrder : mergeSamples([inOrder, late]);
     return this.#enrich(series, clipSamples(columns, startMs, endMs));
+  }
+
+  /** More than this one series of a view does not have. */
+  samplesMax(view: MetricHeadView, at: number): number {
+    const late = view.late.size > 0 ? view.late.get(view.series[at]!) : undefined;
+    return view.totals[at]! + (late?.timestampsMs.length ?? 0);
+  }
+
+  /** For reading many series of heads with the same arena. */
+  createReader(): SampleRangeReader {
+    return new SampleRangeReader(this.#arena);
+  }
+
+  /**
+   * The samples of one series of a view in a range, by a reader as {@link createReader} makes it; returns how many. -1 when there is more to them
+   * than values in order: then it takes {@link read}.
+   */
+  readPlain(
+    view: MetricHeadView,
+    at: number,
+    reader: SampleRangeReader,
+    want: {
+      readonly startMs: number;
+      readonly endMs: number;
+      readonly target: Float64Array;
+      readonly at: number;
+    },
+  ): number {
+    const series = view.series[at]!;
+    if (view.late.has(series) || this.#histograms.has(series) || this.#starts.has(series))
+      return -1;
+    return reader.read(this.#store, series, { ...want, total: view.totals[at]! });
   }
 
   /** All samples of a series of a frozen head. */

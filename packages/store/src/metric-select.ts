@@ -5,12 +5,13 @@
 import type { Labels, Matcher, Series } from "@finch/model";
 import { selectSeries } from "./label-select.ts";
 import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
-import { readSamples } from "./metric-batch.ts";
-import type { BlockPlace, BlockSource, SamplePlace } from "./metric-batch.ts";
+import { BatchReader } from "./metric-batch.ts";
+import type { BlockSource, SamplePlace } from "./metric-batch.ts";
 import { readPlace } from "./metric-block.ts";
 import type { MetricHead, MetricHeadView } from "./metric-head.ts";
 import type { Pacer } from "./pacer.ts";
 import type { SampleColumns } from "./sample-columns.ts";
+import type { SampleMemory } from "./sample-memory.ts";
 import type { StoreView } from "./store-core.ts";
 import { TimeRows } from "./time-rows.ts";
 
@@ -20,42 +21,38 @@ export interface MetricRange {
   readonly endMs: number;
 }
 
-interface HeadPlace {
-  readonly view: MetricHeadView;
-  readonly at: number;
-  /** What is older is hidden. */
-  readonly fromMs: number;
-}
-
 /** Where one series' samples are, in order of precedence: blocks, then heads. */
 interface Plan {
   readonly labels: Labels;
-  readonly places: (BlockPlace | HeadPlace)[];
+  readonly places: SamplePlace[];
+  /** At most. */
   samples: number;
 }
 
 export async function* selectMetrics(
   view: StoreView<MetricHead>,
-  range: MetricRange,
+  range: MetricRange & { readonly memory?: SampleMemory | undefined },
   pacer: Pacer,
 ): AsyncGenerator<readonly Series[]> {
-  const { startMs, endMs, matchers } = range;
+  const { startMs, endMs, matchers, memory } = range;
   // Heads first and at once: what is appended while blocks are planned is not part of the answer.
   const headViews: MetricHeadView[] = [];
   for (const head of view.heads)
     headViews.push(head.view(await selectSeries(head.index, matchers, pacer), startMs, endMs));
   const sources = view.blocks.map((block) => ({ block, times: new TimeRows(block) }));
+  const heads = view.heads[0]?.createReader();
+  const reader = new BatchReader(range, pacer, { memory, heads });
   let batch: Plan[] = [];
   let samples = 0;
   for (const plan of await planSeries(sources, { view, headViews }, range, pacer)) {
     batch.push(plan);
     samples += plan.samples;
     if (batch.length < SELECT_BATCH_SERIES && samples < SELECT_BATCH_SAMPLES) continue;
-    yield* readBatch(batch, range, pacer);
+    yield* readBatch(batch, reader);
     batch = [];
     samples = 0;
   }
-  yield* readBatch(batch, range, pacer);
+  yield* readBatch(batch, reader);
 }
 
 async function planSeries(
@@ -64,7 +61,7 @@ async function planSeries(
   range: MetricRange,
   pacer: Pacer,
 ): Promise<Iterable<Plan>> {
-  const plans = new Map<string, Plan>();
+  const plans = new Plans(sources.length + from.headViews.length > 1);
   for (const source of sources) {
     const { block, times } = source;
     const numbers = await block.index.select(range.matchers, pacer);
@@ -74,9 +71,8 @@ async function planSeries(
         const place = readPlace(payload);
         const row = times.held(place.row) ?? (await times.row(place.row));
         if (row.minMs > range.endMs || row.maxMs < range.startMs) continue;
-        const plan = planOf(plans, labels);
-        plan.places.push({ source, place, gaps: gaps?.of(number) });
-        plan.samples += Math.min(row.count - place.from, place.count);
+        const samples = Math.min(row.count - place.from, place.count);
+        plans.add(labels, { source, place, gaps: gaps?.of(number) }, samples);
       }
       if (pacer.isDue()) await pacer.rest();
     }
@@ -84,49 +80,53 @@ async function planSeries(
   for (const view of from.headViews) {
     const gaps = await from.view.hidden.inHead(view.head, pacer);
     for (let at = 0; at < view.series.length; at++) {
-      const plan = planOf(plans, view.head.labelsOf(view.series[at]!));
-      const expired = gaps?.of(view.series[at]!)?.at(-1);
+      const series = view.series[at]!;
+      const expired = gaps?.of(series)?.at(-1);
       const fromMs = expired === undefined ? -Infinity : expired.endMs + 1;
-      plan.places.push({ view, at, fromMs });
-      plan.samples += view.totals[at]!;
+      plans.add(view.head.labelsOf(series), { view, at, fromMs }, view.head.samplesMax(view, at));
       if (pacer.isDue()) await pacer.rest();
     }
   }
-  return plans.values();
+  return plans.list;
 }
 
-function planOf(plans: Map<string, Plan>, labels: Labels): Plan {
-  let plan = plans.get(labels.key);
-  if (plan === undefined) plans.set(labels.key, (plan = { labels, places: [], samples: 0 }));
-  return plan;
+/** What is to be read, series by series. */
+class Plans {
+  readonly list: Plan[] = [];
+  /** Missing when there is but one source, where no series comes twice. */
+  readonly #byKey: Map<string, Plan> | undefined;
+
+  constructor(isMerged: boolean) {
+    this.#byKey = isMerged ? new Map() : undefined;
+  }
+
+  add(labels: Labels, place: SamplePlace, samples: number): void {
+    const known = this.#byKey?.get(labels.key);
+    if (known !== undefined) {
+      known.places.push(place);
+      known.samples += samples;
+      return;
+    }
+    const plan = { labels, places: [place], samples };
+    this.list.push(plan);
+    this.#byKey?.set(labels.key, plan);
+  }
 }
 
 async function* readBatch(
   plans: readonly Plan[],
-  range: MetricRange,
-  pacer: Pacer,
+  reader: BatchReader,
 ): AsyncGenerator<readonly Series[]> {
-  const places: SamplePlace[][] = [];
-  for (const plan of plans) {
-    places.push(plan.places.map((place) => ("source" in place ? place : readHead(place, range))));
-    if (pacer.isDue()) await pacer.rest();
-  }
-  const read = await readSamples(places, range, pacer);
   const result: Series[] = [];
-  for (const [index, columns] of read.entries())
+  for (const [index, columns] of (await reader.read(plans.map(({ places }) => places))).entries())
     if (columns.timestampsMs.length > 0) result.push(toSeries(plans[index]!.labels, columns));
   if (result.length > 0) yield result;
 }
 
-function readHead(
-  { view, at, fromMs }: HeadPlace,
-  range: MetricRange,
-): { readonly columns: SampleColumns } {
-  return { columns: view.head.read(view, at, Math.max(fromMs, range.startMs), range.endMs) };
-}
-
 function toSeries(labels: Labels, columns: SampleColumns): Series {
   const { timestampsMs, values, histograms, startTimestampsMs } = columns;
+  if (histograms === undefined && startTimestampsMs === undefined)
+    return { labels, timestampsMs, values };
   return {
     labels,
     timestampsMs,

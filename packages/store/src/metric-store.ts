@@ -37,6 +37,7 @@ import type { MetricRange } from "./metric-select.ts";
 import { createPacer } from "./pacer.ts";
 import { StoreCore } from "./store-core.ts";
 import type { Signal } from "./store-core.ts";
+import type { SampleMemory } from "./sample-memory.ts";
 import { StoreCounters } from "./store-counters.ts";
 import { TimeRows } from "./time-rows.ts";
 
@@ -144,7 +145,7 @@ class DurableMetricStore implements MetricStore {
   }
 
   async *select(
-    request: MetricRange & { readonly signal: AbortSignal },
+    request: MetricRange & { readonly signal: AbortSignal; readonly memory?: SampleMemory },
   ): AsyncGenerator<readonly Series[]> {
     const { startMs, endMs, signal } = request;
     signal.throwIfAborted();

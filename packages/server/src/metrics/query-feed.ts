@@ -2,15 +2,16 @@
 import { setImmediate } from "node:timers/promises";
 import { createMatcher } from "@finch/model";
 import type { Matcher, Series } from "@finch/model";
-import type { SeriesSource } from "@finch/promql";
+import type { SampleMemoryPool } from "@finch/store";
 import type { SymbolSender } from "./label-symbols.ts";
 import { FRAMES_AHEAD } from "./query-protocol.ts";
 import type { PlainMatcher } from "./query-protocol.ts";
 import { packSeries } from "./series-frame.ts";
 import type { SeriesFrame } from "./series-frame.ts";
+import type { StoredSeries } from "./source.ts";
 
 export interface FeedOptions {
-  readonly source: SeriesSource;
+  readonly source: StoredSeries;
   readonly request: {
     readonly matchers: readonly PlainMatcher[];
     readonly startMs: number;
@@ -20,6 +21,8 @@ export interface FeedOptions {
   readonly signal: AbortSignal;
   readonly turns: FeedTurns;
   readonly symbols: SymbolSender;
+  /** Where batches lie until they are packed. */
+  readonly memory: SampleMemoryPool;
   /** Posts a frame at once: the symbols of the next one build on it. */
   readonly send: (frame: SeriesFrame, samples: number) => void;
 }
@@ -49,6 +52,7 @@ async function pump(
   credit: { free: number; wake: () => void },
 ): Promise<void> {
   const { source, request, signal, turns, symbols, send } = options;
+  const memory = options.memory.open();
   const { startMs, endMs } = request;
   const matchers: Matcher[] = [];
   for (const { name, operator, value } of request.matchers) {
@@ -57,7 +61,7 @@ async function pump(
     if (operator === "=~" || operator === "!~") await setImmediate();
   }
   const batches = source
-    .select({ matchers, startMs, endMs, signal })
+    .select({ matchers, startMs, endMs, signal, memory })
     [Symbol.asyncIterator]() as AsyncIterator<readonly Series[], void, undefined>;
   try {
     for (;;) {
@@ -71,6 +75,7 @@ async function pump(
       if (value === undefined || signal.aborted) return;
       credit.free--;
       send(packSeries(value, symbols), countSamples(value));
+      memory.close();
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown;

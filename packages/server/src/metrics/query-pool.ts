@@ -6,7 +6,7 @@
  */
 import { FinchError, singleMetric } from "@finch/runtime";
 import type { Logger, MetricFamily } from "@finch/runtime";
-import type { LanguageSwitches, SeriesSource } from "@finch/promql";
+import type { LanguageSwitches } from "@finch/promql";
 import { QueryCosts } from "./query-costs.ts";
 import type { QuerySize } from "./query-costs.ts";
 import { FeedTurns } from "./query-feed.ts";
@@ -15,15 +15,15 @@ import type { MetricsLimits } from "./limits.ts";
 import type { QueryFigures, QueryJob } from "./query-protocol.ts";
 import { MemorySlots, openSlot } from "./shared-memory.ts";
 import { SmallQueries } from "./small-queries.ts";
+import type { StoredSeries } from "./source.ts";
 import { QueryStatistics } from "./query-statistics.ts";
 import { QueryThread, WORKER_LOST } from "./query-thread.ts";
 import type { LostReason, ThreadAnswer } from "./query-thread.ts";
 
 /** Samples a query of the quick lane may read: some 20 ms of work, which is thrown away when there are more. */
 const QUICK_SAMPLES_MAX = 1_000_000;
-/** A query of the main thread is asked there again when it reads, and takes, no more than half of this. */
-const SMALL_SAMPLES_MAX = 20_000;
-const SMALL_MS_MAX = 10;
+/** A query of the main thread is asked there again when it takes no more than this. */
+const SMALL_MS_MAX = 100;
 /** How often a query of the quick lane is looked at: it must leave when it is not alone. */
 const QUICK_MS_MAX = 250;
 /** What is expected of a query that was never seen. */
@@ -70,9 +70,10 @@ export class QueryPool implements AsyncDisposable {
       workersMax > quickThreads
         ? this.#lane({ threads: workersMax - quickThreads, places: LARGE_PLACES, isLarge: true })
         : this.#quick;
-    const { engine, resultBytesMax } = options.limits.query;
+    const { mainThreadSamplesMax, engine, resultBytesMax } = options.limits.query;
     const sharedMemory = openSlot(this.#memory.buffer, this.#memory.take());
     this.#small = new SmallQueries({
+      samplesMax: mainThreadSamplesMax,
       limits: engine,
       resultBytesMax,
       sharedMemory,
@@ -91,7 +92,7 @@ export class QueryPool implements AsyncDisposable {
       readonly signal: AbortSignal;
       readonly timeoutMs: number;
       /** What the query reads: the series of who asks. The pool has none of its own, so that nobody's query reads everybody's. */
-      readonly source: SeriesSource;
+      readonly source: StoredSeries;
     },
   ): Promise<ThreadAnswer> {
     const { signal, timeoutMs, source } = options;
@@ -242,7 +243,8 @@ export class QueryPool implements AsyncDisposable {
 
   /** Where it belongs the next time: at half of a bound, so that a query at the edge does not go back and forth. */
   #sizeOf(job: QueryJob, samples: number, evaluateMs: number): QuerySize {
-    if (samples < SMALL_SAMPLES_MAX / 2 && evaluateMs < SMALL_MS_MAX) return "small";
+    if (samples < this.#options.limits.query.mainThreadSamplesMax / 2 && evaluateMs < SMALL_MS_MAX)
+      return "small";
     const isQuick = samples < QUICK_SAMPLES_MAX / 2 && evaluateMs < QUICK_MS_MAX / 2;
     return !isQuick && this.#costs.of(job)?.size === "large" ? "large" : "quick";
   }
@@ -292,7 +294,7 @@ function shorten(query: string): string {
 /** One query on its way, through whichever lanes: what stops it. */
 class Run {
   readonly job: QueryJob;
-  readonly source: SeriesSource;
+  readonly source: StoredSeries;
   isEvaluating = false;
   readonly sinceMs = performance.now();
   readonly #stop = new AbortController();
@@ -302,7 +304,7 @@ class Run {
 
   constructor(options: {
     readonly job: QueryJob;
-    readonly source: SeriesSource;
+    readonly source: StoredSeries;
     readonly signal: AbortSignal;
     readonly timeoutMs: number;
   }) {

@@ -1,6 +1,5 @@
 /** `query`, `query_range` and `format_query` of Prometheus' HTTP API. */
 import { formatQueryLines, parseQuery } from "@finch/promql";
-import type { SeriesSource } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
@@ -19,10 +18,11 @@ import {
 import type { QueryPool } from "./query-pool.ts";
 import type { QueryJob } from "./query-protocol.ts";
 import { withRemedy } from "./query-remedies.ts";
+import type { StoredSeries } from "./source.ts";
 
 export interface QueryContext {
   readonly pool: QueryPool;
-  readonly source: SeriesSource;
+  readonly source: StoredSeries;
   readonly clock: Clock;
   readonly limits: MetricsLimits;
 }

@@ -3,8 +3,8 @@
  * answers. When a thread is lost, each of its queries fails with a fault that says why; everything else goes on.
  */
 import { Worker } from "node:worker_threads";
-import type { SeriesSource } from "@finch/promql";
 import { AssertionFailure, describeError, FinchError } from "@finch/runtime";
+import { SampleMemoryPool } from "@finch/store";
 import { SymbolSender } from "./label-symbols.ts";
 import { AnswerStream } from "./query-answer.ts";
 import { feedSelection } from "./query-feed.ts";
@@ -17,6 +17,7 @@ import type {
   ToWorker,
   WorkerSetup,
 } from "./query-protocol.ts";
+import type { StoredSeries } from "./source.ts";
 
 /** Time a worker has to stop a query that was canceled. Then it is in a loop that nothing else ends. */
 const STOP_MS_MAX = 1000;
@@ -42,7 +43,7 @@ export type LostReason = "memory" | "stuck" | "fault";
 export interface ThreadRequest {
   readonly job: QueryJob;
   /** What the query reads. */
-  readonly source: SeriesSource;
+  readonly source: StoredSeries;
   /** Aborts with the fault to answer. */
   readonly signal: AbortSignal;
   readonly onStart: () => void;
@@ -71,6 +72,7 @@ export class QueryThread {
   readonly #options: QueryThreadOptions;
   readonly #worker: Worker;
   readonly #symbols = new SymbolSender();
+  readonly #batchMemory = new SampleMemoryPool();
   readonly #queries = new Map<number, Query>();
   #count = 0;
   #isLost = false;
@@ -193,6 +195,7 @@ export class QueryThread {
       request: message,
       signal: stop.signal,
       turns: this.#options.turns,
+      memory: this.#batchMemory,
       symbols: this.#symbols,
       send: (frame, samples) => {
         this.#post({ kind: "series", id, selection, frame }, [frame.buffer]);

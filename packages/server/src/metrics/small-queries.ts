@@ -3,30 +3,31 @@
  * What may be small is told from its text; what turns out larger than its tight limits is given up and goes to a worker.
  */
 import { createEngine } from "@finch/promql";
-import type {
-  Engine,
-  EngineLimits,
-  LanguageSwitches,
-  SeriesSource,
-  SharedMemory,
-} from "@finch/promql";
+import type { Engine, EngineLimits, LanguageSwitches, SharedMemory } from "@finch/promql";
 import { FinchError, systemClock } from "@finch/runtime";
+import { SampleMemoryPool } from "@finch/store";
 import { evaluateJob, figuresOf, writeJobAnswer } from "./query-evaluation.ts";
 import type { QueryJob } from "./query-protocol.ts";
 import type { ThreadAnswer } from "./query-thread.ts";
+import { readInto } from "./source.ts";
+import type { StoredSeries } from "./source.ts";
 
 /** Longer texts do more per sample. */
 const LENGTH_MAX = 512;
 const STEPS_MAX = 1000;
-/** Held at a time, results on the way included: some milliseconds of work. */
-const SAMPLES_MAX = 20_000;
-const SERIES_MAX = 200;
+const SERIES_MAX = 20_000;
 const AT_ONCE_MAX = 8;
+/** After this time a worker begins anew: what waits for the main thread has waited long enough. */
+const RUN_MS_MAX = 250;
 
-/** Regular expressions cost the more the more label values there are; subqueries evaluate at steps of their own. */
-const MAY_BE_LARGE = /=~|!~|!=|\[[^\]]*:|""/;
+/** Subqueries evaluate at steps of their own; classes and counts in patterns take long to compile. */
+const MAY_BE_LARGE = /\[[^\]]*:|\\[pP]|\{\d/;
+
+const IS_LONG = new Error("the query takes long");
 
 export interface SmallQueriesOptions {
+  /** Held at a time, results on the way included. */
+  readonly samplesMax: number;
   readonly limits: EngineLimits;
   readonly resultBytesMax: number;
   readonly sharedMemory: SharedMemory;
@@ -35,11 +36,14 @@ export interface SmallQueriesOptions {
 
 export class SmallQueries {
   readonly #engine: Engine;
+  readonly #samplesMax: number;
   readonly #resultBytesMax: number;
+  readonly #memory = new SampleMemoryPool();
   #running = 0;
 
   constructor(options: SmallQueriesOptions) {
-    const { limits, resultBytesMax, sharedMemory, language } = options;
+    const { samplesMax, limits, resultBytesMax, sharedMemory, language } = options;
+    this.#samplesMax = samplesMax;
     this.#resultBytesMax = resultBytesMax;
     this.#engine = createEngine({
       ...language,
@@ -47,7 +51,7 @@ export class SmallQueries {
       sharedMemory,
       limits: {
         ...limits,
-        samplesMax: Math.min(limits.samplesMax, SAMPLES_MAX),
+        samplesMax: Math.min(limits.samplesMax, samplesMax),
         seriesMax: Math.min(limits.seriesMax, SERIES_MAX),
       },
     });
@@ -59,27 +63,40 @@ export class SmallQueries {
 
   /** Whether the query is worth a try here. */
   isCandidate({ query, startMs, endMs, stepMs }: QueryJob): boolean {
-    if (this.#running >= AT_ONCE_MAX || query.length > LENGTH_MAX) return false;
+    if (this.#samplesMax === 0 || this.#running >= AT_ONCE_MAX || query.length > LENGTH_MAX)
+      return false;
     return (endMs - startMs) / stepMs <= STEPS_MAX && !MAY_BE_LARGE.test(query);
   }
 
   /** The answer, or undefined when the query is not small after all. */
   async run(
     job: QueryJob,
-    { source, signal }: { readonly source: SeriesSource; readonly signal: AbortSignal },
+    { source, signal }: { readonly source: StoredSeries; readonly signal: AbortSignal },
   ): Promise<ThreadAnswer | undefined> {
     this.#running++;
+    const stop = new AbortController();
+    const onAbort = () => stop.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const timer = setTimeout(() => stop.abort(IS_LONG), RUN_MS_MAX);
+    const memory = this.#memory.open();
     try {
-      const options = { source, signal, resultBytesMax: this.#resultBytesMax };
-      const result = await evaluateJob(this.#engine, job, options);
+      const result = await evaluateJob(this.#engine, job, {
+        source: readInto(source, memory),
+        signal: stop.signal,
+        resultBytesMax: this.#resultBytesMax,
+      });
       let text = "";
       for (const part of writeJobAnswer(result, job, 0)) text += part;
       const body = Buffer.from(text, "utf8");
+      // Of a query that failed something may still be read into it.
+      memory.close();
       return { body, figures: Promise.resolve(figuresOf(result, body.length)) };
     } catch (thrown) {
-      if (isTooLarge(thrown)) return undefined;
+      if (stop.signal.reason === IS_LONG || isTooLarge(thrown)) return undefined;
       throw thrown;
     } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
       this.#running--;
     }
   }

@@ -1,0 +1,72 @@
+/** Where the values of a selection go: memory that its reader can use again for the next one, since fresh memory costs more than what is done with it. */
+
+export interface SampleMemory {
+  /** Room for `values` doubles, of any content. */
+  take(values: number): Float64Array;
+  /** Gives back all but the first `used` of what was taken last. */
+  trim(taken: Float64Array, used: number): void;
+}
+
+/** Memory of its own for everybody who asks. */
+export const FRESH_MEMORY: SampleMemory = {
+  // Not zeroed: the allocator gives it back warm.
+  take: (values) => new Float64Array(Buffer.allocUnsafeSlow(8 * values).buffer),
+  trim: () => {},
+};
+
+/** Doubles of one piece: what the largest batches take. */
+const PIECE = 262_144;
+/** Pieces kept while nobody uses them. */
+const KEPT_MAX = 4;
+
+/** Memory that is handed from one selection to the next. */
+export class SampleMemoryPool {
+  readonly #free: Float64Array[] = [];
+
+  /** Memory for one user, who closes it when nothing read into it is needed any more. */
+  open(): PooledMemory {
+    return new PooledMemory(
+      () => this.#free.pop() ?? FRESH_MEMORY.take(PIECE),
+      (piece) => {
+        if (this.#free.length < KEPT_MAX) this.#free.push(piece);
+      },
+    );
+  }
+}
+
+export class PooledMemory implements SampleMemory {
+  readonly #open: () => Float64Array;
+  readonly #close: (piece: Float64Array) => void;
+  readonly #pieces: Float64Array[] = [];
+  /** Of the last piece. */
+  #used = 0;
+
+  constructor(open: () => Float64Array, close: (piece: Float64Array) => void) {
+    this.#open = open;
+    this.#close = close;
+  }
+
+  take(values: number): Float64Array {
+    if (values > PIECE) return FRESH_MEMORY.take(values);
+    if (this.#pieces.length === 0 || this.#used + values > PIECE) {
+      this.#pieces.push(this.#open());
+      this.#used = 0;
+    }
+    this.#used += values;
+    return this.#pieces.at(-1)!.subarray(this.#used - values, this.#used);
+  }
+
+  trim(taken: Float64Array, used: number): void {
+    const isLast =
+      taken.buffer === this.#pieces.at(-1)?.buffer &&
+      taken.byteOffset / 8 + taken.length === this.#used;
+    if (isLast) this.#used -= taken.length - used;
+  }
+
+  /** All that was read into it may be written over. */
+  close(): void {
+    for (const piece of this.#pieces) this.#close(piece);
+    this.#pieces.length = 0;
+    this.#used = 0;
+  }
+}
