@@ -4,7 +4,7 @@
  */
 import { linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { crc32c } from "@finch/codec";
+import { crc32 } from "node:zlib";
 import { bytesBelow, startFinch } from "./metric-servers.ts";
 import { residentBytes } from "./process-usage.ts";
 import { sendTraffic } from "./remote-write-sender.ts";
@@ -73,7 +73,7 @@ async function secondsToReady(directory: string, nodeFlags: readonly string[]): 
 
 interface SignedMeta {
   readonly meta: { readonly block: number; readonly minMs: number; readonly maxMs: number };
-  readonly crc32c: number;
+  readonly crc32: number;
 }
 
 /** Adds copies of the first block until all have `bytes`; returns how many blocks there are. */
@@ -95,8 +95,8 @@ function multiplyBlocks(blocks: string, bytes: number): number {
     mkdirSync(directory);
     for (const file of readdirSync(source))
       if (file !== "meta.json") linkSync(join(source, file), join(directory, file));
-    const checksum = crc32c(new TextEncoder().encode(JSON.stringify(meta)));
-    writeFileSync(join(directory, "meta.json"), JSON.stringify({ meta, crc32c: checksum }));
+    const checksum = crc32(new TextEncoder().encode(JSON.stringify(meta)));
+    writeFileSync(join(directory, "meta.json"), JSON.stringify({ meta, crc32: checksum }));
   }
   return names.length + copies;
 }

@@ -121,7 +121,7 @@ await withStoreOptions(async (options) => {
   for (let block = 2; block <= OPENED_BLOCKS; block++) {
     const directory = join(blocks, String(block).padStart(10, "0"));
     await mkdir(directory);
-    const files = { ...meta.files, "pages.bin": { bytes: pages, crc32c: 0 } };
+    const files = { ...meta.files, "pages.bin": { bytes: pages, crc32: 0 } };
     for (const name of Object.keys(files)) {
       await writeFile(join(directory, name), await readFile(join(first, name)));
       if (name === "pages.bin") await truncate(join(directory, name), pages);

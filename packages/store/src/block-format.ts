@@ -1,10 +1,10 @@
 /** What all files of a block share: headers, page frames, `meta.json`. Drawn in `docs/format/blocks.md`. Pure. */
 import { promisify } from "node:util";
-import { constants, zstdCompress, zstdDecompress } from "node:zlib";
-import { ByteReader, ByteWriter, CodecError, crc32c } from "@finch/codec";
+import { constants, crc32, zstdCompress, zstdDecompress } from "node:zlib";
+import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { corruptFile, otherFormat } from "./errors.ts";
 
-export const BLOCK_VERSION = 2;
+export const BLOCK_VERSION = 3;
 export const FILE_HEADER_BYTES = 16;
 
 const MAGIC = new TextEncoder().encode("FINCHBLK");
@@ -38,8 +38,8 @@ export interface BlockMeta {
   readonly sources: readonly number[];
   /** Deletes up to this id were carried out when it was written; see `deletes.ts`. */
   readonly deletes: number;
-  /** Size and CRC32C of every other file of the block. */
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly crc32c: number }>>;
+  /** Size and CRC-32 of every other file of the block. */
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly crc32: number }>>;
 }
 
 /** Every binary file of a block begins with this. */
@@ -82,11 +82,11 @@ export function decodeTrailer(bytes: Uint8Array, path: string, size: number): Pa
   return { offset, length };
 }
 
-/** A page as it stands in a file: CRC32C of the rest, then the body. */
+/** A page as it stands in a file: CRC-32 of the rest, then the body. */
 export function framePage(body: Uint8Array): Uint8Array {
   const page = new Uint8Array(4 + body.length);
   page.set(body, 4);
-  new DataView(page.buffer).setUint32(0, crc32c(body), true);
+  new DataView(page.buffer).setUint32(0, crc32(body), true);
   return page;
 }
 
@@ -95,7 +95,7 @@ export function openPage(page: Uint8Array, path: string, offset: number): Uint8A
   if (page.length < 4) throw corruptFile(path, offset, "a page is too short");
   const stored = new DataView(page.buffer, page.byteOffset).getUint32(0, true);
   const body = page.subarray(4);
-  if (stored !== crc32c(body)) throw corruptFile(path, offset, "the checksum of a page is wrong");
+  if (stored !== crc32(body)) throw corruptFile(path, offset, "the checksum of a page is wrong");
   return body;
 }
 
@@ -135,12 +135,12 @@ export async function decompressBytes(stored: Uint8Array): Promise<Uint8Array> {
 export function encodeMeta(meta: BlockMeta): Uint8Array {
   const text = JSON.stringify(meta);
   return new TextEncoder().encode(
-    `${JSON.stringify({ meta, crc32c: crc32c(new TextEncoder().encode(text)) }, null, 2)}\n`,
+    `${JSON.stringify({ meta, crc32: crc32(new TextEncoder().encode(text)) }, null, 2)}\n`,
   );
 }
 
 export function decodeMeta(bytes: Uint8Array, path: string): BlockMeta {
-  let parsed: { meta?: BlockMeta; crc32c?: number };
+  let parsed: { meta?: BlockMeta; crc32?: number };
   try {
     parsed = JSON.parse(new TextDecoder().decode(bytes)) as typeof parsed;
   } catch {
@@ -148,7 +148,7 @@ export function decodeMeta(bytes: Uint8Array, path: string): BlockMeta {
   }
   const { meta } = parsed;
   if (typeof meta?.version !== "number") throw corruptFile(path, 0, "it has no version");
-  if (parsed.crc32c !== crc32c(new TextEncoder().encode(JSON.stringify(meta))))
+  if (parsed.crc32 !== crc32(new TextEncoder().encode(JSON.stringify(meta))))
     throw corruptFile(path, 0, "its checksum is wrong");
   if (meta.version !== BLOCK_VERSION) throw otherFormat(path, meta.version, BLOCK_VERSION);
   return meta;

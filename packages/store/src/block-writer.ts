@@ -1,6 +1,6 @@
 /** Writes a block so that it is either wholly there or not at all: temporary directory → fsync files and directory → rename → fsync parent. */
 import { join } from "node:path";
-import { crc32c } from "@finch/codec";
+import { crc32 } from "node:zlib";
 import type { FileHandle, FileSystem } from "@finch/runtime";
 import {
   BLOCK_VERSION,
@@ -30,7 +30,7 @@ export class BlockFile {
   /** Appends bytes (copied before this resolves) and returns where they stand. */
   async append(bytes: Uint8Array): Promise<PageRef> {
     const offset = this.#length;
-    this.#crc = crc32c(bytes, 0, bytes.length, this.#crc);
+    this.#crc = crc32(bytes, this.#crc);
     if (this.#buffered + bytes.length > BUFFER_BYTES) await this.#flush();
     if (bytes.length > BUFFER_BYTES) {
       await this.#handle.write(bytes, offset);
@@ -52,10 +52,10 @@ export class BlockFile {
     await this.append(encodeTrailer(await this.appendZipped(body)));
   }
 
-  async finish(): Promise<{ readonly bytes: number; readonly crc32c: number }> {
+  async finish(): Promise<{ readonly bytes: number; readonly crc32: number }> {
     await this.#flush();
     await this.#handle.sync();
-    return { bytes: this.#length, crc32c: this.#crc };
+    return { bytes: this.#length, crc32: this.#crc };
   }
 
   async close(): Promise<void> {
@@ -105,7 +105,7 @@ export async function writeBlock(
       await file.append(encodeFileHeader());
       return file;
     });
-    const sums: Record<string, { bytes: number; crc32c: number }> = {};
+    const sums: Record<string, { bytes: number; crc32: number }> = {};
     for (const [name, file] of files) sums[name] = await file.finish();
     const meta: BlockMeta = { version: BLOCK_VERSION, block, ...content, files: sums };
     await writeSynced(fileSystem, join(temporary, META_FILE), encodeMeta(meta));

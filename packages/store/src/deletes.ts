@@ -4,7 +4,7 @@
  * `docs/format/deletes.md`.
  */
 import { join } from "node:path";
-import { crc32c } from "@finch/codec";
+import { crc32 } from "node:zlib";
 import { createMatcher } from "@finch/model";
 import type { Matcher, MatchOperator } from "@finch/model";
 import { describeError } from "@finch/runtime";
@@ -157,8 +157,8 @@ function encodeDeletes(kept: Kept): Uint8Array {
       matchers: matchers.map(({ name, operator, value }) => [name, operator, value]),
     })),
   };
-  const sum = crc32c(new TextEncoder().encode(JSON.stringify(deletes)));
-  return new TextEncoder().encode(`${JSON.stringify({ deletes, crc32c: sum }, null, 2)}\n`);
+  const sum = crc32(new TextEncoder().encode(JSON.stringify(deletes)));
+  return new TextEncoder().encode(`${JSON.stringify({ deletes, crc32: sum }, null, 2)}\n`);
 }
 
 interface Plain {
@@ -176,10 +176,10 @@ interface Plain {
 function decodeDeletes(bytes: Uint8Array): Kept {
   const parsed = JSON.parse(new TextDecoder().decode(bytes)) as {
     readonly deletes: Plain;
-    readonly crc32c: number;
+    readonly crc32: number;
   };
   const { deletes } = parsed;
-  if (parsed.crc32c !== crc32c(new TextEncoder().encode(JSON.stringify(deletes))))
+  if (parsed.crc32 !== crc32(new TextEncoder().encode(JSON.stringify(deletes))))
     throw new RangeError("its checksum is wrong");
   if (deletes.version !== VERSION) throw new RangeError(`it has version ${deletes.version}`);
   return {

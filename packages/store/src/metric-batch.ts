@@ -115,7 +115,7 @@ export class BatchReader {
         runs.push(...found);
       }
       runsOf.push(runs);
-      if (pacer.isDue()) await pacer.rest();
+      if (pacer.isDueAfterLittle()) await pacer.rest();
     }
     const memory = this.#memory.take(total);
     const used = await this.#place(memory, runsOf);
@@ -125,7 +125,7 @@ export class BatchReader {
     const result: SampleColumns[] = [];
     for (const runs of runsOf) {
       result.push(joinRuns(memory, runs, shared));
-      if (pacer.isDue()) await pacer.rest();
+      if (pacer.isDueAfterLittle()) await pacer.rest();
     }
     return result;
   }
@@ -140,7 +140,7 @@ export class BatchReader {
         if ("view" in run.from) this.#readHead(memory, run, run.from);
         at += run.timestampsMs.length;
       }
-      if (!this.#pacer.isDue()) continue;
+      if (!this.#pacer.isDueAfterLittle()) continue;
       heads?.flush();
       await this.#pacer.rest();
     }
@@ -266,7 +266,7 @@ async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer
       if (list === undefined) wishes.set(run.from.source, (list = []));
       addWishes(list, memory, run, run.from);
     }
-    if (pacer.isDue()) await pacer.rest();
+    if (pacer.isDueAfterLittle()) await pacer.rest();
   }
   for (const [{ block }, list] of wishes) {
     // The order of a batch is that of its series, which in this block may be another.

@@ -61,7 +61,8 @@ async function planSeries(
   range: MetricRange,
   pacer: Pacer,
 ): Promise<Iterable<Plan>> {
-  const plans = new Plans(sources.length + from.headViews.length > 1);
+  const heads = from.headViews.filter(({ series }) => series.length > 0);
+  const plans = new Plans(sources.length + heads.length > 1);
   for (const source of sources) {
     const { block, times } = source;
     const numbers = await block.index.select(range.matchers, pacer);
@@ -77,14 +78,14 @@ async function planSeries(
       if (pacer.isDue()) await pacer.rest();
     }
   }
-  for (const view of from.headViews) {
+  for (const view of heads) {
     const gaps = await from.view.hidden.inHead(view.head, pacer);
     for (let at = 0; at < view.series.length; at++) {
       const series = view.series[at]!;
       const expired = gaps?.of(series)?.at(-1);
       const fromMs = expired === undefined ? -Infinity : expired.endMs + 1;
       plans.add(view.head.labelsOf(series), { view, at, fromMs }, view.head.samplesMax(view, at));
-      if (pacer.isDue()) await pacer.rest();
+      if (pacer.isDueAfterLittle()) await pacer.rest();
     }
   }
   return plans.list;

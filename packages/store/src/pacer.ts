@@ -6,14 +6,22 @@ import { SLICE_MS } from "./limits.ts";
 export interface Pacer {
   /** Whether the slice is used up; then `await rest()`. */
   isDue(): boolean;
+  /** The same after a small piece of work, a microsecond or so: looks at the clock once in a while only. */
+  isDueAfterLittle(): boolean;
   /** Lets others run, then begins the next slice; rejects with the signal's reason when it was aborted. */
   rest(): Promise<void>;
 }
 
+/** Small pieces of work between two looks at the clock. */
+const LITTLE = 64;
+
 export function createPacer(clock: Clock, signal?: AbortSignal): Pacer {
   let sliceStartMs = clock.monotonicMs();
+  let little = 0;
+  const isDue = () => clock.monotonicMs() - sliceStartMs >= SLICE_MS;
   return {
-    isDue: () => clock.monotonicMs() - sliceStartMs >= SLICE_MS,
+    isDue,
+    isDueAfterLittle: () => (++little & (LITTLE - 1)) === 0 && isDue(),
     async rest() {
       await setImmediate();
       signal?.throwIfAborted();

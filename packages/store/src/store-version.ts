@@ -1,10 +1,10 @@
 /** The version file of a store's directory: made at the first open, checked at every later one. */
 import { join } from "node:path";
 import type { FileSystem } from "@finch/runtime";
-import { corruptFile, newerFormat } from "./errors.ts";
+import { corruptFile, otherFormat } from "./errors.ts";
 import { VERSION_FILE } from "./file-names.ts";
 
-const STORE_VERSION = 1;
+const STORE_VERSION = 2;
 
 /** Refuses a directory of a newer format or of another signal. */
 export async function checkStoreVersion(
@@ -27,7 +27,7 @@ export async function checkStoreVersion(
     );
   }
   const found = Number(match[2]);
-  if (found > STORE_VERSION) throw newerFormat(path, found, STORE_VERSION);
+  if (found !== STORE_VERSION) throw otherFormat(path, found, STORE_VERSION);
 }
 
 async function writeVersion(

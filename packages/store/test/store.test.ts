@@ -499,14 +499,19 @@ describe("damage", () => {
     }
   });
 
-  test("a store of a newer format, or of another signal, is refused by name", async () => {
+  test("a store of another format, or of another signal, is refused by name", async () => {
     const fileSystem = new FaultyFileSystem();
     await (await openMetricStore(storeOptions(fileSystem)))[Symbol.asyncDispose]();
     await assert.rejects(openLogStore(storeOptions(fileSystem)), { code: "store/corrupt-file" });
-    fileSystem.put("/data/signal/version", new TextEncoder().encode("finch metrics store 2\n"));
+    fileSystem.put("/data/signal/version", new TextEncoder().encode("finch metrics store 3\n"));
     await assert.rejects(openMetricStore(storeOptions(fileSystem)), {
       code: "store/newer-format",
       message: /start the newer Finch/,
+    });
+    fileSystem.put("/data/signal/version", new TextEncoder().encode("finch metrics store 1\n"));
+    await assert.rejects(openMetricStore(storeOptions(fileSystem)), {
+      code: "store/older-format",
+      message: /another data directory/,
     });
   });
 });

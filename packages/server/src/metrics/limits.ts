@@ -18,7 +18,7 @@ export const SYNTAX_LENGTH_MAX = 16 * 1024;
 
 /** Of the threads that evaluate queries, and of what runs in them. */
 export interface QueryLimits {
-  /** Samples of a query that the main thread evaluates, results included; larger ones are for the threads. 0: all. */
+  /** Samples of a query that the main thread evaluates, results included; larger ones are for the threads, and when it reads half as many, the next time. 0: all. */
   readonly mainThreadSamplesMax: number;
   /** Threads; half of them for small queries, which never wait for large ones. With one, both share it. */
   readonly workersMax: number;
@@ -36,7 +36,7 @@ export interface QueryLimits {
 }
 
 export const DEFAULT_QUERY_LIMITS: QueryLimits = {
-  mainThreadSamplesMax: 500_000,
+  mainThreadSamplesMax: 1_000_000,
   workersMax: 2,
   workerIdleMs: 300_000,
   workerHeapBytesMax: 256 * 1024 * 1024,
