@@ -24,7 +24,7 @@ export function reduceMixedGroup(
   annotations: Annotations,
 ): MixedColumns {
   const { operator, position } = reduction;
-  if (operator === "count" || operator === "group") return countGroup(members, operator);
+  if (operator === "count" || operator === "group") return reduceGroup(members, reduction);
   const floats = floatsOfAll(members);
   const steps = members[0]!.present.length;
   const columns: Columns =
@@ -36,20 +36,6 @@ export function reduceMixedGroup(
   if (members.some(({ present }) => present.includes(HISTOGRAM)))
     annotations.ignoredInAggregation(operator, position);
   return columns;
-}
-
-function countGroup(members: readonly OutputSeries[], operator: "count" | "group"): Columns {
-  const steps = members[0]!.present.length;
-  const values = new Float64Array(steps);
-  const present = new Uint8Array(steps);
-  for (const member of members) {
-    for (let step = 0; step < steps; step++) {
-      if (member.present[step] === ABSENT) continue;
-      values[step] = operator === "count" ? values[step]! + 1 : 1;
-      present[step] = FLOAT;
-    }
-  }
-  return { values, present };
 }
 
 /** Puts the histograms of each step where the floats have left room. */

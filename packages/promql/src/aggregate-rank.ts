@@ -2,6 +2,7 @@
 import type { Labels } from "@finch/model";
 import type { Evaluation } from "./evaluation.ts";
 import { labelHashShare } from "./label-hash.ts";
+import { Extremes, isBetter, RANKED_STEPS } from "./aggregate-extremes.ts";
 import { ABSENT, copyStep, emptySeries, FLOAT, withHistogramsOf } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
@@ -11,95 +12,115 @@ export interface Group {
   readonly members: OutputSeries[];
 }
 
-type Picker = (
-  members: readonly OutputSeries[],
-  step: number,
-  param: number,
-  picked: number[],
-) => void;
+type RankOperator = "topk" | "bottomk" | "limitk" | "limit_ratio";
 
 /** Ranks kept by insertion; more of them are sorted. */
 const INSERTED_MAX = 64;
+/** Members looked at between two looks at the clock. */
+const MEMBERS_UNWATCHED = 16;
 
 /** For a single step the result is in the order of the ranks, group by group. */
 export async function rankWithinGroups(
   evaluation: Evaluation,
-  operator: "topk" | "bottomk" | "limitk" | "limit_ratio",
+  operator: RankOperator,
   groups: readonly Group[],
   param: Float64Array,
 ): Promise<readonly OutputSeries[]> {
   const output: OutputSeries[] = [];
-  const pick = PICKERS[operator];
   for (const { members } of groups) {
-    const results: (OutputSeries | undefined)[] = members.map(() => undefined);
-    const picked: number[] = [];
-    for (let step = 0; step < param.length; step++) {
-      picked.length = 0;
-      pick(members, step, param[step]!, picked);
-      for (const index of picked) {
-        const member = members[index]!;
-        let result = results[index];
-        if (result === undefined) {
-          evaluation.spend(param.length);
-          const { labels, dropName } = member;
-          result = withHistogramsOf(emptySeries(labels, dropName, param.length), member);
-          results[index] = result;
-          output.push(result);
+    const picks = new Picks(evaluation, members, output);
+    for (let from = 0; from < param.length; from += RANKED_STEPS) {
+      const part = param.subarray(from, from + RANKED_STEPS);
+      if (operator === "topk" || operator === "bottomk")
+        await pickExtremes(evaluation, picks, { part, from, sign: operator === "topk" ? 1 : -1 });
+      else
+        for (let step = from; step < from + part.length; step++) {
+          if (operator === "limitk") pickFirst(picks, step, Math.trunc(param[step]!));
+          else pickRatio(picks, step, param[step]!);
+          if (evaluation.isBreathDue()) await evaluation.breathe();
         }
-        copyStep(member, result, step);
-      }
-      if (evaluation.isBreathDue()) await evaluation.breathe();
     }
   }
   return output;
 }
 
-const PICKERS: Readonly<Record<"topk" | "bottomk" | "limitk" | "limit_ratio", Picker>> = {
-  topk: (members, step, k, picked) => pickExtremes(members, step, { k, sign: 1 }, picked),
-  bottomk: (members, step, k, picked) => pickExtremes(members, step, { k, sign: -1 }, picked),
-  limitk: (members, step, k, picked) => {
-    for (let index = 0; index < members.length && picked.length < Math.trunc(k); index++) {
-      if (members[index]!.present[step] !== ABSENT) picked.push(index);
-    }
-  },
-  limit_ratio: (members, step, ratio, picked) => {
-    for (const [index, { labels, present }] of members.entries()) {
-      if (present[step] !== ABSENT && isSampled(labels, ratio)) picked.push(index);
-    }
-  },
-};
+/** What of a group's members was picked. */
+class Picks {
+  readonly members: readonly OutputSeries[];
+  readonly #evaluation: Evaluation;
+  readonly #results: (OutputSeries | undefined)[];
+  readonly #output: OutputSeries[];
 
-/** Keeps the best `k` seen so far in order; a NaN loses against any number, and of equals the first stays. */
-function pickExtremes(
-  members: readonly OutputSeries[],
-  step: number,
-  rank: { k: number; sign: 1 | -1 },
-  picked: number[],
-): void {
-  const k = Math.trunc(rank.k);
-  if (k < 1) return;
-  const { sign } = rank;
-  if (k > INSERTED_MAX) {
-    pickSorted(members, step, { k, sign }, picked);
-    return;
+  constructor(evaluation: Evaluation, members: readonly OutputSeries[], output: OutputSeries[]) {
+    this.members = members;
+    this.#evaluation = evaluation;
+    this.#results = members.map(() => undefined);
+    this.#output = output;
   }
-  for (let index = 0; index < members.length; index++) {
-    const { values, present } = members[index]!;
-    if (present[step] !== FLOAT) continue;
-    const value = sign * values[step]!;
-    if (picked.length >= k && !isBetter(value, sign * members[picked[k - 1]!]!.values[step]!))
-      continue;
-    let at = Math.min(picked.length, k - 1);
-    if (picked.length < k) picked.push(index);
-    while (at > 0 && isBetter(value, sign * members[picked[at - 1]!]!.values[step]!)) {
-      picked[at] = picked[at - 1]!;
-      at--;
+
+  pick(index: number, step: number): void {
+    const member = this.members[index]!;
+    let result = this.#results[index];
+    if (result === undefined) {
+      const { labels, dropName, present } = member;
+      this.#evaluation.spend(present.length);
+      result = withHistogramsOf(emptySeries(labels, dropName, present.length), member);
+      this.#results[index] = result;
+      this.#output.push(result);
     }
-    picked[at] = index;
+    copyStep(member, result, step);
   }
 }
 
-/** The same for a large `k`, where moving ranks along would take a time that grows with the square of it. */
+function pickFirst(picks: Picks, step: number, k: number): void {
+  const { members } = picks;
+  let picked = 0;
+  for (let index = 0; index < members.length && picked < k; index++) {
+    if (members[index]!.present[step] === ABSENT) continue;
+    picks.pick(index, step);
+    picked++;
+  }
+}
+
+function pickRatio(picks: Picks, step: number, ratio: number): void {
+  for (const [index, { labels, present }] of picks.members.entries())
+    if (present[step] !== ABSENT && isSampled(labels, ratio)) picks.pick(index, step);
+}
+
+interface Ranked {
+  /** The parameter at steps `from` and following. */
+  readonly part: Float64Array;
+  readonly from: number;
+  readonly sign: 1 | -1;
+}
+
+async function pickExtremes(
+  evaluation: Evaluation,
+  picks: Picks,
+  { part, from, sign }: Ranked,
+): Promise<void> {
+  const { members } = picks;
+  const limits = new Int32Array(part.length);
+  for (let at = 0; at < limits.length; at++)
+    limits[at] = Math.max(0, Math.min(Math.trunc(part[at]!), members.length));
+  const inserted = limits.map((limit) => (limit > INSERTED_MAX ? 0 : limit));
+  const extremes = new Extremes(inserted, from, sign);
+  for (const [index, member] of members.entries()) {
+    extremes.add(index, member);
+    if (index % MEMBERS_UNWATCHED === 0 && evaluation.isBreathDue()) await evaluation.breathe();
+  }
+  const picked: number[] = [];
+  for (let at = 0; at < limits.length; at++) {
+    picked.length = 0;
+    const step = from + at;
+    if (inserted[at] === limits[at]) extremes.pickedAt(step, picked);
+    else pickSorted(members, step, { k: limits[at]!, sign }, picked);
+    for (let rank = 0; rank < picked.length; rank++) picks.pick(picked[rank]!, step);
+    if (evaluation.isBreathDue()) await evaluation.breathe();
+  }
+}
+
+/** {@link Extremes} for a large `k`, where moving ranks along would take a time that grows with the square of it. */
 function pickSorted(
   members: readonly OutputSeries[],
   step: number,
@@ -114,10 +135,6 @@ function pickSorted(
     return isBetter(left, right) ? -1 : isBetter(right, left) ? 1 : 0;
   });
   if (picked.length > k) picked.length = k;
-}
-
-function isBetter(a: number, b: number): boolean {
-  return a > b || (Number.isNaN(b) && !Number.isNaN(a));
 }
 
 /** Shares of hashes, by label set: a series is asked for its own at every step. */

@@ -1,6 +1,9 @@
 /** Aggregations that reduce a group to one column. Each takes the members one after the other and runs over their columns. */
+import { SumReducer } from "./aggregate-sum.ts";
+import { ColumnBlocks } from "./column-blocks.ts";
 import type { Breather } from "./pace.ts";
 import { quantileOfSorted } from "./quantile.ts";
+import { ABSENT, countPresent, FLOAT } from "./values.ts";
 
 /** Operators that need of each member but one look. */
 export type ReduceOperator =
@@ -26,17 +29,31 @@ export interface Columns {
 
 /** A group under way: members are looked at one after the other and need not be kept. */
 export interface Reducer {
-  add(member: Columns): void;
+  /** `found` is at how many steps the member is there. */
+  add(member: Columns, found: number): void;
   /** The column of the group; a step is present where any member was. Nothing may be added afterwards. */
   finish(): Columns;
 }
 
-export function createReducer(operator: ReduceOperator, steps: number): Reducer {
-  const out = { values: new Float64Array(steps), present: new Uint8Array(steps) };
+/** Where reducers get their columns. */
+export interface ReducerColumns {
+  readonly results: ColumnBlocks;
+  /** Of columns that nobody looks at when the groups are finished. */
+  readonly scratch: ColumnBlocks;
+}
+
+export function reducerColumns(steps: number): ReducerColumns {
+  return { results: new ColumnBlocks(steps), scratch: new ColumnBlocks(steps) };
+}
+
+export function createReducer(
+  operator: ReduceOperator,
+  { results, scratch }: ReducerColumns,
+): Reducer {
+  if (operator === "sum") return new SumReducer(results, scratch);
+  const out = { values: results.values(), present: results.present() };
   const simple = (add: (member: Columns) => void): Reducer => ({ add, finish: () => out });
   switch (operator) {
-    case "sum":
-      return sumReducer(out);
     case "avg":
       return averageReducer(out);
     case "min":
@@ -44,10 +61,10 @@ export function createReducer(operator: ReduceOperator, steps: number): Reducer 
     case "max":
       return simple((member) => keepMax(member, out));
     case "count":
-      return simple(({ present }) => addCount(present, out));
+      return countReducer(out);
     case "group":
       out.values.fill(1);
-      return simple(({ present }) => orInto(present, out.present));
+      return simple(({ present }) => markPresent(present, out.present));
     case "stddev":
     case "stdvar":
       return spreadReducer(out, operator === "stddev");
@@ -62,67 +79,35 @@ export function reduceGroup(members: readonly Columns[], { operator, param }: Re
     for (let step = 0; step < steps; step++) quantileStep(members, param!, step, out);
     return out;
   }
-  const reducer = createReducer(operator, steps);
-  for (const member of members) reducer.add(member);
+  const reducer = createReducer(operator, reducerColumns(steps));
+  for (const member of members) reducer.add(member, countPresent(member.present));
   return reducer.finish();
 }
 
-function orInto(source: Uint8Array, target: Uint8Array): void {
-  for (let step = 0; step < target.length; step++) target[step] = target[step]! | source[step]!;
+function markPresent(source: Uint8Array, target: Uint8Array): void {
+  for (let step = 0; step < target.length; step++)
+    if (source[step] !== ABSENT) target[step] = FLOAT;
 }
 
-function addCount(present: Uint8Array, out: Columns): void {
-  for (let step = 0; step < present.length; step++)
-    out.values[step] = out.values[step]! + present[step]!;
-  orInto(present, out.present);
-}
-
-function sumReducer(out: Columns): Reducer {
-  const compensation = new Float64Array(out.values.length);
+/** Members that are there at every step are counted for all steps at once. */
+function countReducer(out: Columns): Reducer {
+  const { values, present } = out;
+  let whole = 0;
   return {
-    add: (member) => addCompensated(member, out, compensation),
+    add: (member, found) => {
+      if (found === values.length) whole++;
+      else
+        for (let step = 0; step < values.length; step++)
+          if (member.present[step] !== ABSENT) values[step] = values[step]! + 1;
+    },
     finish: () => {
-      for (let step = 0; step < compensation.length; step++)
-        out.values[step] = out.values[step]! + compensation[step]!;
+      for (let step = 0; step < values.length; step++) {
+        values[step] = values[step]! + whole;
+        present[step] = values[step] === 0 ? ABSENT : FLOAT;
+      }
       return out;
     },
   };
-}
-
-/** Neumaier's summation, a step each. */
-function addCompensated(member: Columns, out: Columns, compensation: Float64Array): void {
-  const { values, present } = member;
-  const sums = out.values;
-  if (!present.includes(0)) {
-    addWholeColumn(values, sums, compensation);
-    out.present.fill(1);
-    return;
-  }
-  for (let step = 0; step < sums.length; step++) {
-    if (present[step] === 0) continue;
-    const x = values[step]!;
-    const sum = sums[step]!;
-    const t = sum + x;
-    if (t === Infinity || t === -Infinity) compensation[step] = 0;
-    else
-      compensation[step] =
-        compensation[step]! + (Math.abs(sum) >= Math.abs(x) ? sum - t + x : x - t + sum);
-    sums[step] = t;
-    out.present[step] = 1;
-  }
-}
-
-/** {@link addCompensated} of a member that is there at every step. */
-function addWholeColumn(values: Float64Array, sums: Float64Array, errors: Float64Array): void {
-  const { length } = sums;
-  for (let step = 0; step < length; step++) {
-    const x = values[step]!;
-    const sum = sums[step]!;
-    const t = sum + x;
-    if (t === Infinity || t === -Infinity) errors[step] = 0;
-    else errors[step] = errors[step]! + (Math.abs(sum) >= Math.abs(x) ? sum - t + x : x - t + sum);
-    sums[step] = t;
-  }
 }
 
 function averageReducer(out: Columns): Reducer {

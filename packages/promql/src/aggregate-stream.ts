@@ -2,8 +2,11 @@
  * Aggregations over what a selector or a range function answers, series after series: no column is kept but those of the groups. The same
  * numbers in the same order as the plain way; whatever needs more than floats under distinct names goes that way.
  */
-import { createReducer } from "./aggregate-reduce.ts";
-import type { Reducer, ReduceOperator } from "./aggregate-reduce.ts";
+import type { Labels } from "@finch/model";
+import { assert } from "@finch/runtime";
+import { createReducer, reducerColumns } from "./aggregate-reduce.ts";
+import type { Reducer, ReducerColumns, ReduceOperator } from "./aggregate-reduce.ts";
+import { SumReducer } from "./aggregate-sum.ts";
 import type { Aggregate, Call, VectorSelector } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
 import { isRangeCall, rangesOfCall, streamRangeCall, takesNameAway } from "./call-ranges.ts";
@@ -13,7 +16,6 @@ import { Grouping } from "./grouping.ts";
 import { isStepInvariant } from "./plan.ts";
 import { loadSelected, streamSelected } from "./select.ts";
 import type { SeriesOrder } from "./select.ts";
-import type { Labels } from "@finch/model";
 import { isAnywherePresent } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
 
@@ -54,7 +56,7 @@ async function overSelector(
   const groups = new Groups(expr, grid.steps, new Grouping(expr));
   await streamSelected(evaluation, selected, {
     lends: true,
-    consume: (series) => groups.add(series),
+    consume: (series, found) => groups.add(series, found),
   });
   return await groups.finish(evaluation, false);
 }
@@ -76,7 +78,8 @@ async function overRangeCall(
   const groups = new Groups(expr, grid.steps, grouping);
   await streamRangeCall(context, ranges, {
     lends: true,
-    consume: (series) => groups.add(series),
+    consume: (series, found) => groups.add(series, found),
+    sumOf: expr.operator === "sum" ? (labels) => groups.sumOf(labels) : undefined,
   });
   return await groups.finish(evaluation, loses && isDelayed);
 }
@@ -104,27 +107,43 @@ function isOneMetric(series: readonly RangeSeries[]): boolean {
   });
 }
 
+interface Group {
+  readonly labels: Labels;
+  readonly reducer: Reducer;
+}
+
 class Groups {
   readonly #operator: ReduceOperator;
-  readonly #steps: number;
+  readonly #columns: ReducerColumns;
   readonly #grouping: Grouping;
-  readonly #groups = new Map<string, { readonly labels: Labels; readonly reducer: Reducer }>();
+  readonly #groups = new Map<string, Group>();
 
   constructor({ operator }: Aggregate, steps: number, grouping: Grouping) {
     this.#operator = operator as ReduceOperator;
-    this.#steps = steps;
+    this.#columns = reducerColumns(steps);
     this.#grouping = grouping;
   }
 
-  add(series: OutputSeries): void {
-    const key = this.#grouping.keyOf(series.labels);
+  add(series: OutputSeries, found: number): void {
+    this.#groupOf(series.labels).reducer.add(series, found);
+  }
+
+  /** The sum that a series with these labels goes into, which is there at a step at least; of sums alone. */
+  sumOf(labels: Labels): SumReducer {
+    const { reducer } = this.#groupOf(labels);
+    assert(reducer instanceof SumReducer, "only sums are asked for as sums");
+    return reducer;
+  }
+
+  #groupOf(labels: Labels): Group {
+    const key = this.#grouping.keyOf(labels);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      const labels = this.#grouping.labelsOf(series.labels);
-      group = { labels, reducer: createReducer(this.#operator, this.#steps) };
+      const reducer = createReducer(this.#operator, this.#columns);
+      group = { labels: this.#grouping.labelsOf(labels), reducer };
       this.#groups.set(key, group);
     }
-    group.reducer.add(series);
+    return group;
   }
 
   async finish(evaluation: Evaluation, dropName: boolean): Promise<readonly OutputSeries[]> {
@@ -133,7 +152,7 @@ class Groups {
       const { values, present } = reducer.finish();
       if (!isAnywherePresent(present)) continue;
       output.push({ labels, dropName, values, present });
-      evaluation.spend(this.#steps);
+      evaluation.spend(values.length);
       if (evaluation.isBreathDue()) await evaluation.breathe();
     }
     return output;

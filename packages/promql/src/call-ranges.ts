@@ -1,5 +1,4 @@
 /** Functions of range vectors: gets the samples (from the source, or by evaluating a subquery), slides the windows, runs the function. */
-import { Labels } from "@finch/model";
 import type { Histogram } from "@finch/model";
 import { assert } from "@finch/runtime";
 import type { Call, Expr, MatrixSelector, Subquery } from "./ast.ts";
@@ -15,20 +14,18 @@ import type { HistogramFunction } from "./range-histograms.ts";
 import { eitherKind, ignoringHistograms } from "./range-mixed.ts";
 import type { WindowEnds } from "./range-mixed.ts";
 import { withResetHint } from "./histogram-arithmetic.ts";
-import { RangeNotes } from "./range-notes.ts";
 import * as rates from "./range-rate.ts";
 import * as statistics from "./range-statistics.ts";
-import { runInSlices, SLICE_SAMPLES } from "./range-slices.ts";
+import { streamRanges } from "./range-stream.ts";
+import type { Ranges, SeriesConsumer } from "./range-stream.ts";
 import { pickPresent } from "./results.ts";
 import { loadRange, referenceTimes, withoutStale } from "./select.ts";
 import type { SeriesOrder } from "./select.ts";
-import { countPresent, emptySeries, FLOAT, makeGrid, withHistogramsOf } from "./values.ts";
+import { countPresent, makeGrid } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
-import { WindowCache } from "./window-cache.ts";
-import type { Windows } from "./window-cache.ts";
 import { SampleCounter } from "./sample-counter.ts";
-import { slideWindows, widestWindow } from "./window.ts";
-import type { RangeFunction, WindowInput } from "./window.ts";
+import { slideWindows } from "./window.ts";
+import type { RangeFunction } from "./window.ts";
 
 const RANGE_FUNCTIONS: Readonly<Record<string, RangeFunction>> = {
   avg_over_time: statistics.avgOverTime,
@@ -91,27 +88,19 @@ const EXTENDED_FUNCTIONS = {
   anchored: ["changes", "delta", "increase", "rate", "resets"],
   smoothed: ["delta", "increase", "rate"],
 } as const;
-const COUNTER_NAME = /(?:_total|_sum|_count|_bucket)$/;
 
-/** A range vector ready to slide over. */
-export interface Ranges {
-  /** Stale markers included: see `withoutStale`. */
-  readonly series: readonly RangeSeries[];
-  readonly references: Float64Array;
-  /** Right ends of the windows; later than `references` where samples behind the range are looked at. */
-  readonly ends: Float64Array;
-  readonly windowMs: number;
-  readonly rangeMs: number;
-  /** What a subquery looked at below its result, when samples are counted. */
+/** A range vector, with what a subquery looked at below its result when samples are counted. */
+export interface CountedRanges extends Ranges {
   readonly counted?: SampleCounter | undefined;
 }
 
 export async function evaluateRangeCall(context: CallContext): Promise<readonly OutputSeries[]> {
-  const { evaluation } = context;
+  const { evaluation, expr } = context;
+  const dropsName = takesNameAway(expr);
   const output: OutputSeries[] = [];
   await streamRangeCall(context, await rangesOfCall(context), {
     lends: false,
-    consume: (series, dropsName) => {
+    consume: (series) => {
       output.push(dropsName ? evaluation.withoutName(series) : series);
       evaluation.spend(series.values.length);
     },
@@ -138,109 +127,19 @@ export async function rangesOfCall(
   return await evaluateRangeVector(evaluation, grid, rangeArgument(expr), order);
 }
 
-/** Whoever takes series one after the other. */
-export interface SeriesConsumer {
-  /** The columns handed over may be written to again for the next series; so no series may have histograms. */
-  readonly lends: boolean;
-  /** Gets a series under its full name, and whether the operation takes names away. */
-  readonly consume: (series: OutputSeries, dropsName: boolean) => void;
-}
-
 /** The answer of a call for series after series. */
 export async function streamRangeCall(
-  { evaluation, grid, expr }: CallContext,
+  context: CallContext,
   ranges: Ranges,
-  { lends, consume }: SeriesConsumer,
+  consumer: SeriesConsumer,
 ): Promise<void> {
+  const { evaluation, grid, expr } = context;
   const run = rangeFunctionOf(expr);
   const runMixed = mixedFunction(expr, run, ranges);
   const params = await paramsOf(evaluation, grid, expr, ranges);
-  const { startMs, stepMs, steps } = grid;
-  const { references, rangeMs } = ranges;
-  const notes = new RangeNotes(evaluation.annotations, expr.args[0]!.position);
-  const cache = new WindowCache(ranges);
   const sorts = SORTS.has(expr.name);
   const looksAtStarts = LOOKS_AT_STARTS.has(expr.name);
-  const isGrowth = expr.name === "rate" || expr.name === "increase";
-  const dropsName = takesNameAway(expr);
-  let notedMetric = "";
-  const lent = emptySeries(Labels.EMPTY, false, lends ? steps : 0);
-  const input = { ...NO_INPUT, references, rangeMs, startMs, stepMs, steps, params, notes };
-  for (const loaded of ranges.series) {
-    const isSteady = isGrowth && loaded.histograms === undefined && rates.isRising(loaded.values);
-    const series = isSteady ? loaded : withoutStale(loaded);
-    const { labels, dropName, histograms } = series;
-    const windows = cache.windowsOf(series.timestampsMs);
-    evaluation.counter?.countWindows(windows, histograms);
-    const metric = metricOf(labels);
-    notes.metric = metric;
-    if (lends) lent.present.fill(0);
-    const out = lends
-      ? { labels, dropName, values: lent.values, present: lent.present }
-      : withHistogramsOf(emptySeries(labels, dropName, steps), series);
-    input.timestampsMs = series.timestampsMs;
-    input.values = series.values;
-    input.histograms = histograms;
-    input.isRising = isSteady;
-    input.startTimestampsMs = looksAtStarts ? series.startTimestampsMs : undefined;
-    input.first = windows.first;
-    input.last = windows.last;
-    input.shared = windows.shared;
-    if (sorts) input.scratch = scratchFor(windows, input.scratch);
-    const apply = histograms === undefined ? run : runMixed;
-    const found =
-      windows.work > SLICE_SAMPLES
-        ? await runInSlices(evaluation, apply, windows.work, { input, out })
-        : apply(input, out);
-    if (found > 0) {
-      consume(out, dropsName);
-      if (isGrowth && metric !== notedMetric && out.present.includes(FLOAT)) {
-        noteNonCounter(evaluation, labels, expr);
-        if (!evaluation.options.typeAndUnitLabels) notedMetric = metric;
-      }
-    }
-    if (evaluation.isBreathDue()) await evaluation.breathe();
-  }
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-/** What is set anew for each series. */
-const NO_INPUT: Mutable<
-  Pick<
-    WindowInput,
-    | "timestampsMs"
-    | "values"
-    | "histograms"
-    | "startTimestampsMs"
-    | "isRising"
-    | "first"
-    | "last"
-    | "shared"
-    | "scratch"
-  >
-> = {
-  timestampsMs: new Float64Array(0),
-  values: new Float64Array(0),
-  histograms: undefined,
-  startTimestampsMs: undefined,
-  isRising: false,
-  first: new Int32Array(0),
-  last: new Int32Array(0),
-  shared: {},
-  scratch: new Float64Array(0),
-};
-
-/** Mostly the first label. */
-function metricOf({ pairs }: Labels): string {
-  for (let i = 0; i < pairs.length && pairs[i]! <= "__name__"; i += 2)
-    if (pairs[i] === "__name__") return pairs[i + 1]!;
-  return "";
-}
-
-function scratchFor({ first, last }: Windows, scratch: Float64Array): Float64Array {
-  const widest = widestWindow(first, last);
-  return scratch.length < widest ? new Float64Array(widest) : scratch;
+  await streamRanges(context, ranges, { run, runMixed, params, sorts, looksAtStarts }, consumer);
 }
 
 /** The scalar arguments of a call, a column each. */
@@ -295,17 +194,6 @@ function mixedFunction(expr: Call, run: RangeFunction, ends: WindowEnds): RangeF
     : eitherKind(run, ofHistograms, ends);
 }
 
-function noteNonCounter({ options, annotations }: Evaluation, labels: Labels, expr: Call): void {
-  const name = labels.get("__name__");
-  if (name === "") return;
-  const { position } = expr.args[0]!;
-  if (options.typeAndUnitLabels) {
-    const type = labels.get("__type__");
-    if (type !== "counter" && type !== "histogram")
-      annotations.nonCounterType(name, type, position);
-  } else if (!COUNTER_NAME.test(name)) annotations.possibleNonCounter(name, position);
-}
-
 /** 1 at the steps whose window holds no sample of any series. */
 export async function evaluateAbsentOverTime(context: CallContext): Promise<Uint8Array> {
   const { evaluation, grid, expr } = context;
@@ -347,7 +235,7 @@ export async function evaluateRangeVector(
   grid: Grid,
   node: MatrixSelector | Subquery,
   order: SeriesOrder = "by-labels",
-): Promise<Ranges> {
+): Promise<CountedRanges> {
   const { rangeMs } = node;
   if (node.kind === "subquery") {
     const references = referenceTimes(evaluation, grid, node);
@@ -369,7 +257,7 @@ async function evaluateSubquery(
   evaluation: Evaluation,
   node: Subquery,
   references: Float64Array,
-): Promise<Pick<Ranges, "series" | "counted">> {
+): Promise<Pick<CountedRanges, "series" | "counted">> {
   const { limits, subqueryStepMs } = evaluation.options;
   const stepMs = node.stepMs ?? subqueryStepMs;
   const startMs = (Math.floor((references[0]! - node.rangeMs) / stepMs) + 1) * stepMs;

@@ -4,6 +4,7 @@ import { detectReset } from "./histogram-resets.ts";
 import { lastHistogramDifference } from "./range-histograms.ts";
 import { extrapolateFromStarts, isStartReset } from "./range-starts.ts";
 import { FLOAT, HISTOGRAM } from "./values.ts";
+import type { Growth } from "./aggregate-sum.ts";
 import type { RangeFunction, WindowInput, WindowOutput, WindowStretch } from "./window.ts";
 
 const NO_RESETS = new Int32Array(0);
@@ -60,30 +61,36 @@ export const delta: RangeFunction = (input, output) => extrapolate(input, GROWTH
  * Growth between the first and the last sample of a window, stretched to its edges: up to each edge when a sample is within 1.1 average
  * distances of it, else by half such a distance; a counter is not stretched to where it would have been below zero.
  */
-function extrapolate(input: WindowInput, options: GrowthOptions, output: WindowOutput): number {
-  if (options.isCounter && input.startTimestampsMs !== undefined)
-    return extrapolateFromStarts(input, options, output);
-  const stretch = (input.shared.stretch ??= stretchWindows(input));
-  if (!options.isCounter) return growGauge(input, stretch, output);
+function extrapolate(
+  input: WindowInput,
+  { isCounter, perSecond }: GrowthOptions,
+  output: WindowOutput,
+): number {
+  if (isCounter && input.startTimestampsMs !== undefined)
+    return extrapolateFromStarts(input, { isCounter, perSecond }, output);
+  const stretch = (input.shared.stretch ??= stretchWindows(input, perSecond));
+  if (!isCounter) return growGauge(input, stretch, output);
   const resets = input.isRising ? NO_RESETS : findResets(input.values);
-  const { perSecond } = options;
-  if (resets.length === 0 && stretch.isFull)
-    return growSteadily(input, { stretch, perSecond }, output);
-  return growCounter(input, resets, { stretch, perSecond }, output);
+  if (resets.length > 0 || !stretch.isFull) return growCounter(input, resets, stretch, output);
+  growSteadily(input, stretch, output.values, input.steps);
+  output.present.fill(FLOAT);
+  return input.steps;
 }
 
-function stretchWindows(input: WindowInput): WindowStretch {
+function stretchWindows(input: WindowInput, perSecond: boolean): WindowStretch {
   const { timestampsMs, steps, first, last, references, rangeMs } = input;
+  const columns = new Float64Array(5 * steps);
+  const columnAt = (index: number) => columns.subarray(index * steps, (index + 1) * steps);
   const stretch = {
     isFull: true,
-    sampled: new Float64Array(steps),
-    zeroLimit: new Float64Array(steps),
-    toStart: new Float64Array(steps),
-    toEnd: new Float64Array(steps),
-    factor: new Float64Array(steps),
-    factorPerSecond: new Float64Array(steps),
+    divisor: perSecond ? rangeMs / 1000 : 1,
+    zeroLimitMax: 0,
+    zeroLimit: columnAt(0),
+    sampled: columnAt(1),
+    toStart: columnAt(2),
+    toEnd: columnAt(3),
+    factor: columnAt(4),
   };
-  const seconds = rangeMs / 1000;
   for (let step = 0; step < steps; step++) {
     const a = first[step]!;
     const b = last[step]! - 1;
@@ -102,9 +109,10 @@ function stretchWindows(input: WindowInput): WindowStretch {
     stretch.sampled[step] = sampled;
     stretch.toStart[step] = toStart;
     stretch.toEnd[step] = toEnd;
-    stretch.zeroLimit[step] = (toStart / sampled) * ROUNDING_ROOM;
-    stretch.factor[step] = (sampled + toStart + toEnd) / sampled;
-    stretch.factorPerSecond[step] = stretch.factor[step]! / seconds;
+    const zeroLimit = (toStart / sampled) * ROUNDING_ROOM;
+    stretch.zeroLimit[step] = zeroLimit;
+    if (!(zeroLimit <= stretch.zeroLimitMax)) stretch.zeroLimitMax = zeroLimit;
+    stretch.factor[step] = (sampled + toStart + toEnd) / sampled / stretch.divisor;
   }
   return stretch;
 }
@@ -123,37 +131,59 @@ function growGauge(input: WindowInput, { factor }: WindowStretch, output: Window
   return found;
 }
 
-/** {@link growCounter} without resets, where every window has two samples at least. */
-function growSteadily(
+/**
+ * `rate` or `increase` of a counter without resets as a term of a sum; undefined when that has to be done the plain way. `scratch` is a column
+ * that the answer may stand on.
+ */
+export function steadyGrowth(
   input: WindowInput,
-  { stretch, perSecond }: { readonly stretch: WindowStretch; readonly perSecond: boolean },
-  output: WindowOutput,
+  { perSecond }: Pick<GrowthOptions, "perSecond">,
+  scratch: Float64Array,
+): Growth | undefined {
+  const stretch = (input.shared.stretch ??= stretchWindows(input, perSecond));
+  if (!stretch.isFull) return undefined;
+  const { values, first, last } = input;
+  const computedSteps = stepOfCertainty(input, stretch);
+  growSteadily(input, stretch, scratch, computedSteps);
+  return { values, first, last, factor: stretch.factor, computed: scratch, computedSteps };
+}
+
+/** The first step from which on a rising counter is certainly not stretched below zero. */
+function stepOfCertainty(
+  { values, first, steps }: WindowInput,
+  { zeroLimitMax }: WindowStretch,
 ): number {
-  const { values, first, last, steps } = input;
-  const { zeroLimit } = stretch;
-  const factor = perSecond ? stretch.factorPerSecond : stretch.factor;
-  const divisor = perSecond ? input.rangeMs / 1000 : 1;
-  const { values: out, present } = output;
+  const limit = zeroLimitMax * (values[values.length - 1]! - values[0]!);
+  let step = 0;
+  while (step < steps && !(values[first[step]!]! > limit)) step++;
+  return step;
+}
+
+/** {@link growCounter} without resets for the steps in front of `steps`, where every window has two samples at least. */
+function growSteadily(
+  { values, first, last }: WindowInput,
+  stretch: WindowStretch,
+  out: Float64Array,
+  steps: number,
+): void {
+  const { zeroLimit, factor } = stretch;
   for (let step = 0; step < steps; step++) {
     const start = values[first[step]!]!;
     const growth = values[last[step]! - 1]! - start;
     out[step] = growth * factor[step]!;
     if (growth > 0 && start <= zeroLimit[step]! * growth)
-      out[step] = growth * factorFromZero(stretch, step, { start, growth, divisor });
+      out[step] = growth * factorFromZero(stretch, step, start, growth);
   }
-  present.fill(FLOAT);
-  return steps;
 }
 
 function growCounter(
   input: WindowInput,
   resets: Int32Array,
-  { stretch, perSecond }: { readonly stretch: WindowStretch; readonly perSecond: boolean },
+  stretch: WindowStretch,
   output: WindowOutput,
 ): number {
   const { values, steps, first, last } = input;
-  const factor = perSecond ? stretch.factorPerSecond : stretch.factor;
-  const divisor = perSecond ? input.rangeMs / 1000 : 1;
+  const { zeroLimit, factor } = stretch;
   let reset = 0;
   let found = 0;
   for (let step = 0; step < steps; step++) {
@@ -165,10 +195,8 @@ function growCounter(
     while (reset < resets.length && resets[reset]! <= a) reset++;
     for (let r = reset; r < resets.length && resets[r]! <= b; r++)
       growth += values[resets[r]! - 1]!;
-    const mayMeetZero = growth > 0 && start <= stretch.zeroLimit[step]! * growth;
-    const times = mayMeetZero
-      ? factorFromZero(stretch, step, { start, growth, divisor })
-      : factor[step]!;
+    const mayMeetZero = growth > 0 && start <= zeroLimit[step]! * growth;
+    const times = mayMeetZero ? factorFromZero(stretch, step, start, growth) : factor[step]!;
     output.values[step] = growth * times;
     output.present[step] = FLOAT;
     found++;
@@ -178,11 +206,11 @@ function growCounter(
 
 /** The factor where the line through the samples may meet zero within the window: it is not stretched beyond. */
 function factorFromZero(
-  { sampled, toStart, toEnd }: WindowStretch,
+  { sampled, toStart, toEnd, divisor }: WindowStretch,
   step: number,
-  counter: { readonly start: number; readonly growth: number; readonly divisor: number },
+  start: number,
+  growth: number,
 ): number {
-  const { start, growth, divisor } = counter;
   const length = sampled[step]!;
   let left = toStart[step]!;
   if (start >= 0) {

@@ -162,9 +162,14 @@ function scanLookback(series: RangeSeries, times: LookTimes, out: OutputSeries):
 /** The last sample of each window. */
 function scanWindows(series: RangeSeries, cache: WindowCache, out: OutputSeries): number {
   const { values } = series;
-  const { first, last } = cache.windowsOf(series.timestampsMs);
-  const { values: outValues, present } = out;
+  const windows = cache.windowsOf(series.timestampsMs);
+  const { present } = out;
   const steps = present.length;
+  if (windows.isFull && pickLast(values, windows.last, out.values)) {
+    present.fill(FLOAT);
+    return steps;
+  }
+  const { first, last } = windows;
   let words: Uint32Array | undefined;
   let found = 0;
   for (let step = 0; step < steps; step++) {
@@ -173,11 +178,22 @@ function scanWindows(series: RangeSeries, cache: WindowCache, out: OutputSeries)
     const value = values[at]!;
     // Of numbers only a NaN can be a stale marker.
     if (Number.isNaN(value) && isStaleAt((words ??= wordsOf(values)), at)) continue;
-    outValues[step] = value;
+    out.values[step] = value;
     present[step] = FLOAT;
     found++;
   }
   return found;
+}
+
+/** Samples `last[step] - 1`; false as soon as one is NaN. */
+function pickLast(values: Float64Array, last: Int32Array, picked: Float64Array): boolean {
+  const { length } = last;
+  for (let step = 0; step < length; step++) {
+    const value = values[last[step]! - 1]!;
+    if (value !== value) return false;
+    picked[step] = value;
+  }
+  return true;
 }
 
 /** Index of the sample that is current at each reference time, -1 where there is none. */

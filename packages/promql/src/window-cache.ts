@@ -3,7 +3,7 @@
  * its content.
  */
 import { windowWork } from "./range-slices.ts";
-import { slideWindows } from "./window.ts";
+import { slideWindows, narrowestWindow } from "./window.ts";
 import type { WindowShared } from "./window.ts";
 
 /** The windows of all series with one column of times. */
@@ -14,7 +14,18 @@ export interface Windows {
   readonly shared: WindowShared;
   /** Samples in all windows together. */
   readonly work: number;
+  /** No window is empty. */
+  readonly isFull: boolean;
 }
+
+export const NO_WINDOWS: Windows = {
+  timestampsMs: new Float64Array(0),
+  first: new Int32Array(0),
+  last: new Int32Array(0),
+  shared: {},
+  work: 0,
+  isFull: true,
+};
 
 /** Bytes of windows kept: some 1000 targets at a few hundred steps. */
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
@@ -25,7 +36,8 @@ export class WindowCache {
   readonly #ends: Float64Array;
   readonly #windowMs: number;
   readonly #keptMax: number;
-  readonly #known = new Map<number, Windows>();
+  readonly #byColumn = new Map<Float64Array, Windows>();
+  readonly #byMark = new Map<number, Windows>();
 
   /** Windows `(end - windowMs, end]`; ends ascend. */
   constructor({ ends, windowMs }: { readonly ends: Float64Array; readonly windowMs: number }) {
@@ -35,18 +47,28 @@ export class WindowCache {
   }
 
   windowsOf(timestampsMs: Float64Array): Windows {
+    let windows = this.#byColumn.get(timestampsMs);
+    if (windows !== undefined) return windows;
     const mark = markOf(timestampsMs);
-    const known = this.#known.get(mark);
-    if (known !== undefined && isSameContent(known.timestampsMs, timestampsMs)) return known;
-    const bounds = {
-      first: new Int32Array(this.#ends.length),
-      last: new Int32Array(this.#ends.length),
-    };
-    slideWindows(timestampsMs, this.#ends, this.#windowMs, bounds);
-    const windows = { timestampsMs, ...bounds, shared: {}, work: windowWork(bounds) };
-    if (this.#known.size >= this.#keptMax) this.#known.clear();
-    this.#known.set(mark, windows);
+    windows = this.#byMark.get(mark);
+    if (windows === undefined || !isSameContent(windows.timestampsMs, timestampsMs)) {
+      if (this.#byMark.size >= this.#keptMax) this.#byMark.clear();
+      windows = this.#slide(timestampsMs);
+      this.#byMark.set(mark, windows);
+    }
+    // Each may keep windows that are forgotten above: twice the limit at worst.
+    if (this.#byColumn.size >= this.#keptMax) this.#byColumn.clear();
+    this.#byColumn.set(timestampsMs, windows);
     return windows;
+  }
+
+  #slide(timestampsMs: Float64Array): Windows {
+    const steps = this.#ends.length;
+    const both = new Int32Array(2 * steps);
+    const bounds = { first: both.subarray(0, steps), last: both.subarray(steps) };
+    slideWindows(timestampsMs, this.#ends, this.#windowMs, bounds);
+    const isFull = narrowestWindow(bounds) > 0;
+    return { timestampsMs, ...bounds, shared: {}, work: windowWork(bounds), isFull };
   }
 }
 

@@ -48,13 +48,15 @@ export interface WindowStretch {
   readonly isFull: boolean;
   /** A first sample above this many times the growth is certainly not stretched below zero. */
   readonly zeroLimit: Float64Array;
+  /** The largest of these. */
+  readonly zeroLimitMax: number;
   /** How far to extrapolate to the left and to the right. */
   readonly toStart: Float64Array;
   readonly toEnd: Float64Array;
-  /** By what growth between first and last sample is multiplied. */
+  /** By what growth between first and last sample is multiplied, `divisor` included. */
   readonly factor: Float64Array;
-  /** The same over the length of the window. */
-  readonly factorPerSecond: Float64Array;
+  /** Length of the windows where growth is asked for by second, else 1. */
+  readonly divisor: number;
 }
 
 /** Where a range function writes: one value or histogram a step. */
@@ -95,4 +97,13 @@ export function widestWindow(first: Int32Array, last: Int32Array): number {
   for (let step = 0; step < first.length; step++)
     widest = Math.max(widest, last[step]! - first[step]!);
   return widest;
+}
+
+/** Length of the narrowest window; infinite when there is none. */
+export function narrowestWindow(bounds: Pick<WindowInput, "first" | "last">): number {
+  const { first, last } = bounds;
+  let narrowest = Infinity;
+  for (let step = 0; step < first.length; step++)
+    narrowest = Math.min(narrowest, last[step]! - first[step]!);
+  return narrowest;
 }

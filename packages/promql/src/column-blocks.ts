@@ -1,0 +1,52 @@
+/** Columns of one length, cut from larger blocks: an array of its own costs the allocator more than most loops over it. */
+
+/** Doubles of a block. Without it the last column kept of a query keeps much more than itself. */
+const BLOCK_LENGTH_MAX = 8192;
+
+export class ColumnBlocks {
+  readonly #steps: number;
+  readonly #values: Blocks<Float64Array>;
+  readonly #present: Blocks<Uint8Array>;
+
+  constructor(steps: number) {
+    this.#steps = steps;
+    this.#values = { block: new Float64Array(0), used: 0, columns: 0 };
+    this.#present = { block: new Uint8Array(0), used: 0, columns: 0 };
+  }
+
+  /** A column of zeros. */
+  values(): Float64Array {
+    const blocks = this.#values;
+    const steps = this.#steps;
+    if (blocks.used + steps > blocks.block.length) {
+      grow(blocks, steps);
+      blocks.block = new Float64Array(blocks.columns * steps);
+    }
+    return blocks.block.subarray(blocks.used, (blocks.used += steps));
+  }
+
+  /** A column of presence, absent throughout. */
+  present(): Uint8Array {
+    const blocks = this.#present;
+    const steps = this.#steps;
+    if (blocks.used + steps > blocks.block.length) {
+      grow(blocks, steps);
+      blocks.block = new Uint8Array(blocks.columns * steps);
+    }
+    return blocks.block.subarray(blocks.used, (blocks.used += steps));
+  }
+}
+
+interface Blocks<Block> {
+  block: Block;
+  /** Steps of the block that are given away. */
+  used: number;
+  /** Columns in the block. */
+  columns: number;
+}
+
+/** Twice the columns of the block before: one column costs no more than itself. */
+function grow(blocks: Blocks<unknown>, steps: number): void {
+  blocks.columns = Math.max(1, Math.min(blocks.columns * 2, Math.floor(BLOCK_LENGTH_MAX / steps)));
+  blocks.used = 0;
+}
