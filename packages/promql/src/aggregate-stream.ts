@@ -5,17 +5,17 @@
 import type { Labels } from "@finch/model";
 import { assert } from "@finch/runtime";
 import { createReducer, reducerColumns } from "./aggregate-reduce.ts";
-import type { Reducer, ReducerColumns, ReduceOperator } from "./aggregate-reduce.ts";
+import type { Reducer, ReduceOperator } from "./aggregate-reduce.ts";
 import { SumReducer } from "./aggregate-sum.ts";
 import type { Aggregate, Call, VectorSelector } from "./ast.ts";
 import { unwrapParens } from "./ast.ts";
 import { isRangeCall, rangesOfCall, streamRangeCall, takesNameAway } from "./call-ranges.ts";
 import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { Grouping } from "./grouping.ts";
+import { Grouping, Groups } from "./grouping.ts";
 import { isStepInvariant } from "./plan.ts";
 import { loadSelected, streamSelected } from "./select.ts";
-import type { SeriesOrder } from "./select.ts";
+import type { SeriesOrder } from "./select-load.ts";
 import { isAnywherePresent } from "./values.ts";
 import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
 
@@ -29,6 +29,9 @@ const OPERATORS: ReadonlySet<string> = new Set<ReduceOperator>([
   "stddev",
   "stdvar",
 ]);
+
+/** Operators that count samples of either kind. */
+const COUNTERS: ReadonlySet<string> = new Set<ReduceOperator>(["count", "group"]);
 
 /** The aggregation, or undefined when it has to be done the plain way. */
 export async function aggregateStream(
@@ -52,13 +55,14 @@ async function overSelector(
   selector: VectorSelector,
 ): Promise<readonly OutputSeries[] | undefined> {
   const selected = await loadSelected(evaluation, grid, selector, orderFor(expr));
-  if (selector.extended === "smoothed" || selected.series.some(hasHistograms)) return undefined;
-  const groups = new Groups(expr, grid.steps, new Grouping(expr));
+  if (selector.extended === "smoothed") return undefined;
+  if (!COUNTERS.has(expr.operator) && selected.series.some(hasHistograms)) return undefined;
+  const reduction = new Reduction(expr, grid.steps, new Grouping(expr));
   await streamSelected(evaluation, selected, {
     lends: true,
-    consume: (series, found) => groups.add(series, found),
+    consume: (series, found) => reduction.add(series, found),
   });
-  return await groups.finish(evaluation, false);
+  return await reduction.finish(evaluation, false);
 }
 
 async function overRangeCall(
@@ -75,13 +79,13 @@ async function overRangeCall(
   // Series that differ in their names alone would become one.
   if (loses && !isDelayed && !isOneMetric(ranges.series)) return undefined;
   const grouping = new Grouping(expr, loses && !isDelayed ? NAME_LABELS : undefined);
-  const groups = new Groups(expr, grid.steps, grouping);
+  const reduction = new Reduction(expr, grid.steps, grouping);
   await streamRangeCall(context, ranges, {
     lends: true,
-    consume: (series, found) => groups.add(series, found),
-    sumOf: expr.operator === "sum" ? (labels) => groups.sumOf(labels) : undefined,
+    consume: (series, found) => reduction.add(series, found),
+    sumOf: expr.operator === "sum" ? (labels) => reduction.sumOf(labels) : undefined,
   });
-  return await groups.finish(evaluation, loses && isDelayed);
+  return await reduction.finish(evaluation, loses && isDelayed);
 }
 
 /** Rounding makes sums depend on the order of their terms. */
@@ -107,48 +111,37 @@ function isOneMetric(series: readonly RangeSeries[]): boolean {
   });
 }
 
-interface Group {
+interface StreamGroup {
   readonly labels: Labels;
   readonly reducer: Reducer;
 }
 
-class Groups {
-  readonly #operator: ReduceOperator;
-  readonly #columns: ReducerColumns;
-  readonly #grouping: Grouping;
-  readonly #groups = new Map<string, Group>();
+/** Groups under way. */
+class Reduction {
+  readonly #groups: Groups<StreamGroup>;
 
   constructor({ operator }: Aggregate, steps: number, grouping: Grouping) {
-    this.#operator = operator as ReduceOperator;
-    this.#columns = reducerColumns(steps);
-    this.#grouping = grouping;
+    const columns = reducerColumns(steps);
+    this.#groups = new Groups(grouping, (labels) => ({
+      labels,
+      reducer: createReducer(operator as ReduceOperator, columns),
+    }));
   }
 
   add(series: OutputSeries, found: number): void {
-    this.#groupOf(series.labels).reducer.add(series, found);
+    this.#groups.of(series.labels).reducer.add(series, found);
   }
 
   /** The sum that a series with these labels goes into, which is there at a step at least; of sums alone. */
   sumOf(labels: Labels): SumReducer {
-    const { reducer } = this.#groupOf(labels);
+    const { reducer } = this.#groups.of(labels);
     assert(reducer instanceof SumReducer, "only sums are asked for as sums");
     return reducer;
   }
 
-  #groupOf(labels: Labels): Group {
-    const key = this.#grouping.keyOf(labels);
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      const reducer = createReducer(this.#operator, this.#columns);
-      group = { labels: this.#grouping.labelsOf(labels), reducer };
-      this.#groups.set(key, group);
-    }
-    return group;
-  }
-
   async finish(evaluation: Evaluation, dropName: boolean): Promise<readonly OutputSeries[]> {
     const output: OutputSeries[] = [];
-    for (const { labels, reducer } of this.#groups.values()) {
+    for (const { labels, reducer } of this.#groups.all) {
       const { values, present } = reducer.finish();
       if (!isAnywherePresent(present)) continue;
       output.push({ labels, dropName, values, present });

@@ -12,7 +12,7 @@ import { unwrapParens } from "./ast.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { formatGoFloat } from "@finch/model";
 import { executionError } from "./errors.ts";
-import { Grouping } from "./grouping.ts";
+import { Grouping, Groups } from "./grouping.ts";
 import type { Breather } from "./pace.ts";
 import { floatsOfAll, HISTOGRAM, isAnywherePresent } from "./values.ts";
 import type { Grid, OutputSeries } from "./values.ts";
@@ -68,16 +68,12 @@ async function groupSeries(
   input: readonly OutputSeries[],
   grouping: Grouping,
 ): Promise<readonly Group[]> {
-  const groups = new Map<string, Group>();
+  const groups = new Groups<Group>(grouping, (labels) => ({ labels, members: [] }));
   for (const series of input) {
-    const key = grouping.keyOf(series.labels);
-    const group = groups.get(key);
-    if (group === undefined)
-      groups.set(key, { labels: grouping.labelsOf(series.labels), members: [series] });
-    else group.members.push(series);
+    groups.of(series.labels).members.push(series);
     if (breather.isBreathDue()) await breather.breathe();
   }
-  return [...groups.values()];
+  return groups.all;
 }
 
 async function reduceGroups(

@@ -24,7 +24,7 @@ import { statisticsSelectors } from "./plan.ts";
 import { resolveDurations } from "./resolve-durations.ts";
 import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from "./results.ts";
 import type { ElementsResult, InstantResult, MatrixResult, QueryReport } from "./results.ts";
-import { withoutStale } from "./select.ts";
+import { withoutStale } from "./select-load.ts";
 import { SampleCounter } from "./sample-counter.ts";
 import type { SeriesSource } from "./source.ts";
 import { makeGrid } from "./values.ts";

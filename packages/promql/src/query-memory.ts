@@ -66,9 +66,9 @@ export class QueryMemory {
     this.enter();
   }
 
-  /** A series read from the source. */
-  loadSeries(samples: number): void {
-    this.#hold(samples, samples * SAMPLE_BYTES + SERIES_BYTES);
+  /** Series read from the source, with samples together. */
+  loadSeries(series: number, samples: number): void {
+    this.#hold(samples, samples * SAMPLE_BYTES + series * SERIES_BYTES);
   }
 
   /** A series made by an expression; `samples` of its steps hold something. */

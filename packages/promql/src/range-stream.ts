@@ -11,9 +11,9 @@ import { RangeNotes } from "./range-notes.ts";
 import { GROWTH, isRising, steadyGrowth } from "./range-rate.ts";
 import type { GrowthOptions } from "./range-rate.ts";
 import { runInSlices, SLICE_SAMPLES } from "./range-slices.ts";
-import { withoutStale } from "./select.ts";
+import { withoutStale } from "./select-load.ts";
 import { ABSENT, emptySeries, FLOAT, withHistogramsOf } from "./values.ts";
-import type { OutputSeries, RangeSeries } from "./values.ts";
+import type { Mutable, OutputSeries, RangeSeries } from "./values.ts";
 import { NO_WINDOWS, WindowCache } from "./window-cache.ts";
 import type { Windows } from "./window-cache.ts";
 import { widestWindow } from "./window.ts";
@@ -67,8 +67,6 @@ export async function streamRanges(
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
 }
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const COUNTER_NAME = /(?:_total|_sum|_count|_bucket)$/;
 const NO_SAMPLES = new Float64Array(0);
@@ -147,7 +145,7 @@ class RangeStream {
     this.#evaluation.counter?.countWindows(windows, histograms);
     this.#windows = windows;
     this.#labels = labels;
-    this.#dropName = dropName;
+    this.#dropName = dropName === true;
     this.#metric = metricOf(labels);
     this.#notes.metric = this.#metric;
     const input = this.#input;

@@ -1,19 +1,24 @@
 /** Selectors: which samples to ask the source for, and which sample is current at each step. */
-import { compareLabels, formatMatcher, isStaleAt, Labels, wordsOf } from "@finch/model";
-import type { Histogram, Series } from "@finch/model";
-import { FinchError } from "@finch/runtime";
+import { isStaleAt, Labels, wordsOf } from "@finch/model";
 import type { AtModifier, MatrixSelector, VectorSelector } from "./ast.ts";
-import { ERROR_CODES, executionError } from "./errors.ts";
-import { sortPaced } from "./pace.ts";
+import { executionError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
-import { EMPTY_HISTOGRAM, withResetHint } from "./histogram-arithmetic.ts";
 import { sizeInSamples } from "./histogram-buckets.ts";
-import { detectReset } from "./histogram-resets.ts";
 import { RangeNotes } from "./range-notes.ts";
+import { loadSeries, withoutStale } from "./select-load.ts";
+import type { SeriesOrder } from "./select-load.ts";
 import { scanSmoothed, scanSmoothedHistograms } from "./select-smoothed.ts";
 import { WindowCache } from "./window-cache.ts";
-import { emptySeries, FLOAT, HISTOGRAM, withHistogramsOf } from "./values.ts";
-import type { Grid, OutputSeries, RangeSeries } from "./values.ts";
+import {
+  ABSENT,
+  countPresent,
+  emptyHistograms,
+  emptySeries,
+  FLOAT,
+  HISTOGRAM,
+  withHistogramsOf,
+} from "./values.ts";
+import type { Grid, Mutable, OutputSeries, RangeSeries } from "./values.ts";
 
 /** The time each step looks at, which `offset` and `@` move; ascending. */
 export function referenceTimes(
@@ -95,11 +100,14 @@ export async function loadSelected(
 
 /** Whoever takes series one after the other. */
 interface SelectedConsumer {
-  /** The columns handed over may be written to again for the next series; so no series may have histograms. */
+  /** What is handed over may be written to again for the next series. */
   readonly lends: boolean;
-  /** `found` is how many samples the series has. */
+  /** `found` is how many samples the series has, a histogram being several; of a series that is lent, at how many steps it is there. */
   readonly consume: (series: OutputSeries, found: number) => void;
 }
+
+/** Series of a single step between two looks at the clock. */
+const SERIES_UNWATCHED = 64;
 
 /** The answer of a selector for series after series. */
 export async function streamSelected(
@@ -109,31 +117,51 @@ export async function streamSelected(
   what: SelectedColumn = "values",
 ): Promise<void> {
   const steps = times.references.length;
-  const notes = new RangeNotes(evaluation.annotations, node.position);
-  const lent = emptySeries(Labels.EMPTY, false, lends ? steps : 0);
-  for (const series of all) {
-    const { labels } = series;
-    let out: OutputSeries;
+  const scan = scanFor(evaluation, node, times, what);
+  const lent: Mutable<OutputSeries> = emptySeries(Labels.EMPTY, false, lends ? steps : 0);
+  const unwatched = steps === 1 ? SERIES_UNWATCHED : 1;
+  for (let index = 0; index < all.length; index++) {
+    const series = all[index]!;
+    let out: OutputSeries = lent;
     if (lends) {
-      lent.present.fill(0);
-      out = { labels, dropName: false, values: lent.values, present: lent.present };
+      lent.labels = series.labels;
+      lent.present.fill(ABSENT);
+      if (series.histograms !== undefined) lent.histograms ??= emptyHistograms(steps);
     } else {
-      const empty = emptySeries(labels, false, steps);
+      const empty = emptySeries(series.labels, false, steps);
       out = what === "values" ? withHistogramsOf(empty, series) : empty;
     }
-    let found: number;
-    if (what !== "values") found = scanTimes(series, times, what, out);
-    else if (node.extended === "smoothed") {
-      notes.metric = labels.get("__name__");
-      const scan = series.histograms ? scanSmoothedHistograms : scanSmoothed;
-      found = scan(series, times, out, notes);
-    } else found = (series.histograms ? scanHistograms : scanLookback)(series, times, out);
+    let found = scan(series, out);
     if (found > 0) {
       evaluation.counter?.countInstants(out);
+      if (lends && series.histograms !== undefined) found = countPresent(out.present);
       consume(out, found);
     }
-    if (evaluation.isBreathDue()) await evaluation.breathe();
+    if (index % unwatched === 0 && evaluation.isBreathDue()) await evaluation.breathe();
   }
+}
+
+/** Writes what is current at each step; answers how many samples that is. */
+type Scan = (series: RangeSeries, out: OutputSeries) => number;
+
+function scanFor(
+  evaluation: Evaluation,
+  node: VectorSelector,
+  times: LookTimes,
+  what: SelectedColumn,
+): Scan {
+  if (what !== "values") return (series, out) => scanTimes(series, times, what, out);
+  if (node.extended !== "smoothed")
+    return (series, out) =>
+      series.histograms === undefined
+        ? scanLookback(series, times, out)
+        : scanHistograms(series, times, out);
+  const notes = new RangeNotes(evaluation.annotations, node.position);
+  return (series, out) => {
+    notes.metric = series.labels.get("__name__");
+    const scan = series.histograms ? scanSmoothedHistograms : scanSmoothed;
+    return scan(series, times, out, notes);
+  };
 }
 
 /** The times a selector looks at, ascending, and how far it looks back from each. */
@@ -266,137 +294,4 @@ export async function loadRange(
     order,
   };
   return await loadSeries(evaluation, node.selector, bounds);
-}
-
-/** Sums depend on the order of series, so they are made in that of labels; who only counts or compares takes series as they come. */
-export type SeriesOrder = "by-labels" | "any";
-
-interface LoadBounds {
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly order: SeriesOrder;
-}
-
-/** Series of a selector; each combination of selector and time is read from the source, and sorted, once a query. */
-async function loadSeries(
-  evaluation: Evaluation,
-  node: VectorSelector,
-  bounds: LoadBounds,
-): Promise<readonly RangeSeries[]> {
-  const { selections, options } = evaluation;
-  const matchers = node.matchers.map(formatMatcher).join(",");
-  const statisticsOnly = options.statisticsOnly.has(node);
-  const key = `${bounds.startMs} ${bounds.endMs} ${statisticsOnly} ${matchers}`;
-  const known = selections.get(key) ?? {
-    loaded: readSource(evaluation, node, { ...bounds, statisticsOnly }),
-    sorted: undefined,
-  };
-  selections.set(key, known);
-  const loaded = await known.loaded;
-  if (bounds.order === "any") return loaded;
-  known.sorted ??= sortPaced(evaluation, loaded, (a, b) => compareLabels(a.labels, b.labels));
-  return await known.sorted;
-}
-
-async function readSource(
-  evaluation: Evaluation,
-  node: VectorSelector,
-  bounds: LoadBounds & { readonly statisticsOnly: boolean },
-): Promise<readonly RangeSeries[]> {
-  const { source, signal, clock, limits, startTimestamps } = evaluation.options;
-  const { startMs, endMs } = bounds;
-  const startedMs = clock.monotonicMs();
-  const loaded: RangeSeries[] = [];
-  for await (const batch of source.select({ matchers: node.matchers, startMs, endMs, signal })) {
-    signal.throwIfAborted();
-    for (const series of batch) {
-      evaluation.seriesRead++;
-      evaluation.samplesRead += series.timestampsMs.length;
-      const one = unchanged(series, startTimestamps);
-      let samples = series.timestampsMs.length;
-      for (const histogram of one.histograms ?? [])
-        if (histogram !== undefined) samples += sizeInSamples(histogram);
-      evaluation.memory.loadSeries(samples);
-      loaded.push(bounds.statisticsOnly ? withStatisticsOnly(one) : one);
-    }
-    if (loaded.length > limits.seriesMax) throw tooManySeries(limits.seriesMax);
-  }
-  evaluation.selectMs += clock.monotonicMs() - startedMs;
-  return loaded;
-}
-
-function tooManySeries(limit: number): FinchError {
-  const remedy = "select fewer with more or narrower matchers";
-  return new FinchError(
-    "unprocessable",
-    ERROR_CODES.series,
-    `the query selects more than ${limit} series; ${remedy}`,
-  );
-}
-
-/** The columns of a series that the query looks at. */
-function unchanged(series: Series, wantsStarts: boolean): RangeSeries {
-  const { labels, timestampsMs, values, histograms, startTimestampsMs } = series;
-  return {
-    labels,
-    dropName: false,
-    timestampsMs,
-    values,
-    histograms: histograms?.some((histogram) => histogram !== undefined) ? histograms : undefined,
-    startTimestampsMs: wantsStarts ? startTimestampsMs : undefined,
-  };
-}
-
-/** Histograms without buckets; what those said about resets goes into the hints. */
-function withStatisticsOnly(series: RangeSeries): RangeSeries {
-  if (series.histograms === undefined) return series;
-  let previous: Histogram | undefined;
-  const histograms = series.histograms.map((histogram) => {
-    if (histogram === undefined) return undefined;
-    let { resetHint } = histogram;
-    if (resetHint === "unknown" && previous !== undefined)
-      resetHint = detectReset(histogram, previous) ? "reset" : "not-reset";
-    previous = withResetHint(histogram, resetHint);
-    const { schema, count, sum } = histogram;
-    return { ...EMPTY_HISTOGRAM, schema, count, sum, resetHint };
-  });
-  return { ...series, histograms };
-}
-
-/** The samples that are not stale markers. */
-export function withoutStale(series: RangeSeries): RangeSeries {
-  if (!holdsNaN(series.values)) return series;
-  const { timestampsMs, values, histograms, startTimestampsMs } = series;
-  const words = wordsOf(values);
-  const isKept = (i: number) => histograms?.[i] !== undefined || !isStaleAt(words, i);
-  let kept = 0;
-  for (let i = 0; i < values.length; i++) if (isKept(i)) kept++;
-  if (kept === values.length) return series;
-  const keptTimes = new Float64Array(kept);
-  const keptValues = new Float64Array(kept);
-  const keptStarts = startTimestampsMs && new Float64Array(kept);
-  let at = 0;
-  for (let i = 0; i < values.length; i++) {
-    if (!isKept(i)) continue;
-    keptTimes[at] = timestampsMs[i]!;
-    if (keptStarts !== undefined) keptStarts[at] = startTimestampsMs![i]!;
-    keptValues[at++] = values[i]!;
-  }
-  return {
-    ...series,
-    timestampsMs: keptTimes,
-    values: keptValues,
-    histograms: histograms?.filter((_, i) => isKept(i)),
-    startTimestampsMs: keptStarts,
-  };
-}
-
-/** Stale markers are NaNs, which are told from numbers more cheaply than from other NaNs. */
-function holdsNaN(values: Float64Array): boolean {
-  const { length } = values;
-  for (let i = 0; i < length; i++) {
-    const value = values[i]!;
-    if (value !== value) return true;
-  }
-  return false;
 }

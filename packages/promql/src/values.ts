@@ -46,10 +46,14 @@ export interface StringValue {
 
 export type Value = VectorValue | ScalarValue | StringValue;
 
-/** A series over time, as functions of range vectors read it: samples ascending, stale markers removed. */
+/** A type whose properties may be set: of an object that is lent out again and again. */
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A series over time, as functions of range vectors read it: samples ascending, stale markers removed. A series of the source is one. */
 export interface RangeSeries {
   readonly labels: Labels;
-  readonly dropName: boolean;
+  /** Missing is false. */
+  readonly dropName?: boolean | undefined;
   readonly timestampsMs: Float64Array;
   /** Means nothing where `histograms` has one. */
   readonly values: Float64Array;
