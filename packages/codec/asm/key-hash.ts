@@ -8,11 +8,8 @@ const BLOCK_BYTES: usize = 1024;
 /** Random bytes of one level: a block's and, for the shifted pass, 16 more. */
 const LEVEL_BYTES: usize = BLOCK_BYTES + 16;
 
-/** Set by the last {@link hashKey}: how many of the bytes are above 127. */
-export let highBytes: i32 = 0;
-
 /**
- * Writes the hash of the `length` bytes at `source` to `target` (16 bytes). `words` points to the random bytes of three levels. Up to 16 bytes
+ * Writes the hash of the `length` bytes at `source` to `target` (16 bytes). `words` points to the random bytes of three levels. Up to 32 bytes
  * behind the source are read; at `scratch`, `length / 60` bytes are written when there are more than 1024.
  */
 export function hashKey(
@@ -25,45 +22,49 @@ export function hashKey(
   let from = source;
   let rest = length;
   let key = words;
-  let high = 0;
   while (rest > BLOCK_BYTES) {
     const hashes = scratch;
     for (let at: usize = 0; at < rest; at += BLOCK_BYTES) {
-      const count = hashBlock(from + at, min(BLOCK_BYTES, rest - at), scratch, key);
-      if (key == words) high += count;
+      hashBlock(from + at, min(BLOCK_BYTES, rest - at), scratch, key);
       scratch += 16;
     }
     from = hashes;
     rest = scratch - hashes;
     key += LEVEL_BYTES;
   }
-  const count = hashBlock(from, rest, target, key);
-  highBytes = key == words ? count : high;
+  hashBlock(from, rest, target, key);
   store<u64>(target, mix(load<u64>(target) + <u64>length));
   store<u64>(target, mix(load<u64>(target, 8) + <u64>length), 8);
 }
 
-/** NH of one block, with the words at `key` and with those 16 bytes on; returns how many bytes are above 127. */
-function hashBlock(source: usize, length: usize, target: usize, key: usize): i32 {
+/** NH of one block, with the words at `key` and with those 16 bytes on. */
+function hashBlock(source: usize, length: usize, target: usize, key: usize): void {
   let first = i64x2.splat(0);
   let second = i64x2.splat(0);
-  let high = 0;
-  let words = v128.load(key);
-  const whole = length & ~(<usize>15);
-  for (let at: usize = 0; at < length; at += 16) {
-    let bytes = v128.load(source + at);
-    if (at == whole) bytes = v128.and(bytes, maskOf(length - whole));
-    high += popcnt(i8x16.bitmask(bytes));
-    const next = v128.load(key + at, 16);
-    const a = i32x4.add(bytes, words);
-    const b = i32x4.add(bytes, next);
-    first = i64x2.add(first, i64x2.extmul_low_i32x4_u(a, v128.shuffle<u32>(a, a, 2, 3, 2, 3)));
-    second = i64x2.add(second, i64x2.extmul_low_i32x4_u(b, v128.shuffle<u32>(b, b, 2, 3, 2, 3)));
-    words = next;
+  let k0 = v128.load(key);
+  const whole = length & ~(<usize>31);
+  for (let at: usize = 0; at < length; at += 32) {
+    let low = v128.load(source + at);
+    let high = v128.load(source + at, 16);
+    if (at == whole) {
+      const rest = length - whole;
+      low = v128.and(low, maskOf(rest));
+      high = v128.and(high, maskOf(max(rest, 16) - 16));
+    }
+    const k1 = v128.load(key + at, 16);
+    const k2 = v128.load(key + at, 32);
+    let a = i32x4.add(low, k0);
+    let b = i32x4.add(high, k1);
+    first = i64x2.add(first, i64x2.extmul_low_i32x4_u(a, b));
+    first = i64x2.add(first, i64x2.extmul_high_i32x4_u(a, b));
+    a = i32x4.add(low, k1);
+    b = i32x4.add(high, k2);
+    second = i64x2.add(second, i64x2.extmul_low_i32x4_u(a, b));
+    second = i64x2.add(second, i64x2.extmul_high_i32x4_u(a, b));
+    k0 = k2;
   }
   store<u64>(target, i64x2.extract_lane(first, 0) + i64x2.extract_lane(first, 1));
   store<u64>(target, i64x2.extract_lane(second, 0) + i64x2.extract_lane(second, 1), 8);
-  return high;
 }
 
 /** The first `count` bytes set. */

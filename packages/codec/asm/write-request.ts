@@ -4,8 +4,8 @@
  * the one way all senders do (labels first, in order, ASCII; nothing but labels and samples) is only noted, for the caller to read in
  * TypeScript. Twin: wire's `remote-write-decoder.ts`.
  */
-import { hashKey, highBytes } from "./key-hash";
-import { decodeSnappy } from "./snappy";
+import { hashKey } from "./key-hash";
+import { beginSnappy, decodedTo, decodeUntil, isDecoded } from "./snappy";
 
 const TAG_SERIES: u8 = 0x0a;
 const TAG_LABEL: u8 = 0x0a;
@@ -17,6 +17,18 @@ const TAG_SAMPLE_TIME: u8 = 0x10;
 /** `__name__` as a number. */
 const METRIC_NAME: u64 = 0x5f5f656d616e5f5f;
 const SAFE_INTEGER_MAX: i64 = 9007199254740991;
+/** Bytes decompressed at once: little enough to be still near the processor when they are read. */
+const STEP_BYTES: usize = 8192;
+/** A sample whose time takes six bytes: tag, size and the value's tag; without a value, the time's. */
+const SAMPLE_BYTES: usize = 18;
+const SAMPLE_HEAD: u32 = 0x091012;
+const ZERO_SAMPLE_BYTES: usize = 9;
+const ZERO_SAMPLE_HEAD: u32 = 0x100712;
+/** Six bytes of a varint: which of them say that more follow, and what the sixth says. */
+const MORE_BITS: u64 = 0x808080808080;
+const MORE_BITS_OF_SIX: u64 = 0x008080808080;
+/** Tag and size of a field at most. */
+const FIELD_HEADER_BYTES: usize = 5;
 
 /** Set by {@link scanLabels}: lengths that take two bytes, whose first is above 127. Any other such byte is no ASCII. */
 let longLengths: i32 = 0;
@@ -58,11 +70,6 @@ class Request {
   seriesSeen: u32;
 }
 
-/** Decompresses to `text`; returns the size or -1. */
-export function decompress(source: usize, length: usize, target: usize, sizeMax: usize): i32 {
-  return decodeSnappy(source, length, target, sizeMax);
-}
-
 export function hash(
   source: usize,
   length: usize,
@@ -73,10 +80,15 @@ export function hash(
   hashKey(source, length, target, words, scratch);
 }
 
-/** Reads the `length` bytes at `request.text`. False when they are malformed or do not fit; the twin then says which. */
-export function read(request: Request, length: usize): bool {
+/**
+ * Decompresses the `length` bytes at `source` to `request.text`, at most `sizeMax`, and reads them. False when they are malformed or do not fit;
+ * the twin then says which.
+ */
+export function read(request: Request, source: usize, length: usize, sizeMax: usize): bool {
   const text = request.text;
-  const end = text + length;
+  const size = beginSnappy(source, length, text, sizeMax);
+  if (size < 0) return false;
+  const end = text + <usize>size;
   request.seriesCount = 0;
   request.sampleCount = 0;
   request.oddCount = 0;
@@ -84,6 +96,7 @@ export function read(request: Request, length: usize): bool {
   store<u32>(request.sampleStarts, 0);
   let at = text;
   while (at < end) {
+    if (!reach(at + FIELD_HEADER_BYTES, end)) return false;
     const tag = load<u8>(at++);
     if ((tag & 7) != 2 || tag < 8 || tag >= 128) return false;
     let size: usize = 0;
@@ -93,42 +106,63 @@ export function read(request: Request, length: usize): bool {
       size |= (byte & 127) << shift;
       if (byte < 128) break;
     }
-    if (size > end - at) return false;
-    const fieldEnd = at + size;
-    const isSeries = tag == TAG_SERIES;
-    const samples = request.sampleCount;
-    if (!isSeries || !readSeries(request, at, fieldEnd)) {
-      request.sampleCount = samples;
-      if (request.oddCount >= request.oddMax) return false;
-      const odd = request.odd + ((<usize>request.oddCount) << 4);
-      request.oddCount += 1;
-      store<u32>(odd, request.seriesSeen);
-      store<u32>(odd, <u32>(at - text), 4);
-      store<u32>(odd, <u32>(fieldEnd - text), 8);
-      store<u32>(odd, <u32>tag, 12);
-    }
-    if (isSeries) request.seriesSeen += 1;
-    at = fieldEnd;
+    if (size > end - at || !reach(at + size, end)) return false;
+    if (!readField(request, tag, at, at + size)) return false;
+    at += size;
   }
+  return isDecoded() || (decodeUntil(end) && isDecoded());
+}
+
+/** Sees to it that the text is there up to `stop`, or to its end. */
+function reach(stop: usize, end: usize): bool {
+  const wanted = min(stop, end);
+  if (wanted <= decodedTo) return true;
+  return decodeUntil(min(max(wanted, decodedTo + STEP_BYTES), end)) && wanted <= decodedTo;
+}
+
+function readField(request: Request, tag: u8, start: usize, end: usize): bool {
+  const isSeries = tag == TAG_SERIES;
+  const samples = request.sampleCount;
+  if (!isSeries || !readSeries(request, start, end)) {
+    request.sampleCount = samples;
+    if (request.oddCount >= request.oddMax) return false;
+    const odd = request.odd + ((<usize>request.oddCount) << 4);
+    request.oddCount += 1;
+    store<u32>(odd, request.seriesSeen);
+    store<u32>(odd, <u32>(start - request.text), 4);
+    store<u32>(odd, <u32>(end - request.text), 8);
+    store<u32>(odd, <u32>tag, 12);
+  }
+  if (isSeries) request.seriesSeen += 1;
   return true;
 }
 
 /** False when the series is for the caller: then no column but those of samples was changed. */
 function readSeries(request: Request, start: usize, end: usize): bool {
   const series = request.seriesCount;
-  const keyEnd = skipLabels(start, end);
-  if (keyEnd == 0 || keyEnd == start || series >= request.seriesMax) return false;
+  if (series >= request.seriesMax) return false;
+  const hash = request.keyHashes + ((<usize>series) << 4);
+  const words = request.words;
+  const scratch = request.scratch;
+  let keyEnd = guessKeyEnd(start, end);
+  if (keyEnd != 0) hashKey(start, keyEnd - start, hash, words, scratch);
+  // Bytes that were found good are labels to their end, so that what stands behind them is none.
+  if (keyEnd == 0 || !isChecked(request, hash)) {
+    const guess = keyEnd;
+    keyEnd = skipLabels(start, end);
+    if (keyEnd == 0 || keyEnd == start) return false;
+    if (keyEnd != guess) hashKey(start, keyEnd - start, hash, words, scratch);
+    if (!isChecked(request, hash)) {
+      if (scanLabels(request, start, keyEnd) != keyEnd) return false;
+      if (countHighBytes(start, keyEnd) != longLengths) return false;
+      noteChecked(request, hash);
+    }
+  }
   const first = request.sampleCount;
   let at = keyEnd;
   while (at < end) {
     at = readSample(request, at, end);
     if (at == 0) return false;
-  }
-  const hash = request.keyHashes + ((<usize>series) << 4);
-  hashKey(start, keyEnd - start, hash, request.words, request.scratch);
-  if (!isChecked(request, hash)) {
-    if (scanLabels(request, start, keyEnd) != keyEnd || highBytes != longLengths) return false;
-    noteChecked(request, hash);
   }
   if (request.sampleCount == first) return true;
   store<u32>(request.keyBounds + ((<usize>series) << 3), <u32>(start - request.text));
@@ -137,6 +171,29 @@ function readSeries(request: Request, start: usize, end: usize): bool {
   store<u32>(request.sampleStarts + ((<usize>series) << 2), request.sampleCount, 4);
   request.seriesCount = series + 1;
   return true;
+}
+
+/**
+ * Where the labels of a series with one sample of these days end, if it is one: a sample is its last 18 bytes then, or 9 when its value is zero.
+ * Else 0.
+ */
+function guessKeyEnd(start: usize, end: usize): usize {
+  if (end - start <= SAMPLE_BYTES) return 0;
+  const sample = end - SAMPLE_BYTES;
+  if ((load<u32>(sample) & 0xffffff) == SAMPLE_HEAD && load<u8>(sample, 11) == TAG_SAMPLE_TIME)
+    return sample;
+  if ((load<u32>(end - ZERO_SAMPLE_BYTES) & 0xffffff) == ZERO_SAMPLE_HEAD)
+    return end - ZERO_SAMPLE_BYTES;
+  return 0;
+}
+
+/** How many of the bytes are above 127. */
+function countHighBytes(start: usize, end: usize): i32 {
+  let count = 0;
+  let at = start;
+  for (; at + 16 <= end; at += 16) count += popcnt(i8x16.bitmask(v128.load(at)));
+  for (; at < end; at++) count += <i32>(load<u8>(at) >> 7);
+  return count;
 }
 
 /** Whether the labels that have this hash were looked at before: what was good then is good. */
@@ -202,6 +259,15 @@ function readSample(request: Request, at: usize, end: usize): usize {
   const size = <usize>load<u8>(at, 1);
   const row = request.sampleCount;
   if (size >= 128 || size > end - at - 2 || row >= request.samplesMax) return 0;
+  if (size == SAMPLE_BYTES - 2 && load<u8>(at, 2) == TAG_SAMPLE_VALUE) {
+    const digits = load<u64>(at, 12);
+    if (load<u8>(at, 11) == TAG_SAMPLE_TIME && (digits & MORE_BITS) == MORE_BITS_OF_SIX) {
+      store<f64>(request.timestampsMs + ((<usize>row) << 3), <f64>(<i64>joinSix(digits)));
+      store<u64>(request.values + ((<usize>row) << 3), load<u64>(at, 3));
+      request.sampleCount = row + 1;
+      return at + SAMPLE_BYTES;
+    }
+  }
   let from = at + 2;
   const last = from + size;
   let value: u64 = 0;
@@ -227,6 +293,12 @@ function readSample(request: Request, at: usize, end: usize): usize {
   store<u64>(request.values + ((<usize>row) << 3), value);
   request.sampleCount = row + 1;
   return last;
+}
+
+/** The number in the low seven bits of six bytes. */
+function joinSix(digits: u64): u64 {
+  const pairs = (digits & 0x7f007f007f) | ((digits & 0x7f007f007f00) >> 1);
+  return (pairs & 0x3fff) | ((pairs >> 2) & 0xfffc000) | ((pairs >> 4) & 0x3fff0000000);
 }
 
 /**

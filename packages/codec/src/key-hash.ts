@@ -38,7 +38,7 @@ export function hashKey(key: Uint8Array, words: Uint8Array = keyHashWords()): Ui
 }
 
 function hashBlock(bytes: Uint8Array, words: Uint8Array): [first: bigint, second: bigint] {
-  const padded = new Uint8Array(Math.ceil(bytes.length / 16) * 16);
+  const padded = new Uint8Array(Math.ceil(bytes.length / 32) * 32);
   padded.set(bytes);
   return [sumProducts(padded, words), sumProducts(padded, words.subarray(16))];
 }
@@ -49,8 +49,8 @@ function sumProducts(bytes: Uint8Array, words: Uint8Array): bigint {
   const term = (at: number): bigint =>
     BigInt((data.getUint32(at, true) + keys.getUint32(at, true)) >>> 0);
   let sum = 0n;
-  for (let at = 0; at < bytes.length; at += 16)
-    sum += term(at) * term(at + 8) + term(at + 4) * term(at + 12);
+  for (let at = 0; at < bytes.length; at += 32)
+    for (let word = at; word < at + 16; word += 4) sum += term(word) * term(word + 16);
   return sum & U64;
 }
 

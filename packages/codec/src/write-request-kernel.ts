@@ -50,9 +50,8 @@ const CHECKED_MAX = 1 << 18;
 type Field = (typeof FIELDS)[number];
 
 interface WriteRequestExports {
-  decompress(source: number, length: number, target: number, sizeMax: number): number;
   hash(source: number, length: number, target: number, words: number, scratch: number): void;
-  read(request: number, length: number): number;
+  read(request: number, source: number, length: number, sizeMax: number): number;
 }
 
 export interface WriteRequestLimits {
@@ -115,9 +114,7 @@ export class WriteRequestReader {
     if (size > limits.decodedBytesMax || size > 32 * body.length) return undefined;
     const source = this.#layOut(body.length, size, limits);
     this.#memory.bytes.set(body, source);
-    const { text } = this.#fields;
-    if (this.#kernel.decompress(source, body.length, text, size) !== size) return undefined;
-    if (this.#kernel.read(0, size) === 0) return undefined;
+    if (this.#kernel.read(0, source, body.length, size) === 0) return undefined;
     return this.#columns(size);
   }
 
