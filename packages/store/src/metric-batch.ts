@@ -72,6 +72,9 @@ interface TimeRange {
   readonly endMs: number;
 }
 
+/** Times kept from batch to batch. */
+const WINDOWS_BYTES_MAX = 8 * 1024 * 1024;
+
 const NO_TIMES: Float64Array = new Float64Array(0);
 
 /** Reads batches of one selection. */
@@ -81,6 +84,8 @@ export class BatchReader {
   readonly #memory: SampleMemory;
   /** Needed where there are places in heads. */
   readonly #heads: SampleRangeReader | undefined;
+  /** Of this batch and those before it: neighbours have the same targets. */
+  #windows: Windows;
 
   constructor(
     range: TimeRange,
@@ -94,12 +99,14 @@ export class BatchReader {
     this.#pacer = pacer;
     this.#memory = options.memory ?? FRESH_MEMORY;
     this.#heads = options.heads;
+    this.#windows = new Windows(range);
   }
 
   /** The samples of series `s` in the range, out of `places[s]` in order of precedence; equal times are one array. */
   async read(places: readonly (readonly SamplePlace[])[]): Promise<SampleColumns[]> {
     const pacer = this.#pacer;
-    const windows = new Windows(this.#range);
+    if (this.#windows.bytes > WINDOWS_BYTES_MAX) this.#windows = new Windows(this.#range);
+    const windows = this.#windows;
     const runsOf: Run[][] = [];
     let total = 0;
     for (const list of places) {
@@ -172,6 +179,8 @@ function runOf(timestampsMs: Float64Array, from: Run["from"]): Run {
 
 /** Windows of the range on rows of times; each is made once, so that series share its array. */
 class Windows {
+  /** Of all times. */
+  bytes = 0;
   readonly #startMs: number;
   readonly #endMs: number;
   readonly #wholeRows = new Map<BlockSource, Map<number, Window>>();
@@ -198,8 +207,9 @@ class Windows {
   /** The same, whatever it takes. */
   async load(wanted: BlockPlace): Promise<readonly Run[]> {
     const { source, place } = wanted;
-    const times = await source.times.times(place.row);
-    mapOf(this.#wholeRows, source).set(place.row, this.#cut(times));
+    const whole = this.#cut(await source.times.times(place.row));
+    this.bytes += whole.timestampsMs.byteLength;
+    mapOf(this.#wholeRows, source).set(place.row, whole);
     return this.known(wanted)!;
   }
 
