@@ -59,8 +59,6 @@ export async function startFinch(options: ServerOptions): Promise<MetricServer> 
     (name) => `--listen-${name}=off`,
   );
   const args = [
-    ...nodeFlags,
-    join(ROOT, "packages/finch/src/main.ts"),
     "up",
     `--data-dir=${directory}`,
     `--listen-prometheus=127.0.0.1:${port}`,
@@ -71,12 +69,9 @@ export async function startFinch(options: ServerOptions): Promise<MetricServer> 
     ...off,
     ...flags,
   ];
-  const child = spawnLogged(process.execPath, args, {
+  const child = spawnLogged(join(ROOT, "packages/finch/bin/finch"), args, {
     log: `${directory}.log`,
-    environment: {
-      NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/finch-compile"),
-      MALLOC_ARENA_MAX: "1",
-    },
+    environment: { NODE_OPTIONS: nodeFlags.join(" ") },
   });
   const url = `http://127.0.0.1:${port}`;
   const log = `${directory}.log`;
