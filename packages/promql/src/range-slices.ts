@@ -6,14 +6,7 @@ import type { RangeFunction, WindowInput } from "./window.ts";
 /** Samples in the windows of one slice. The slowest functions sort them: some 100 ms. */
 export const SLICE_SAMPLES = 1_000_000;
 
-/** Samples in all windows together; one counts in each window it is in. */
-export function windowWork({ first, last }: Pick<WindowInput, "first" | "last">): number {
-  let work = 0;
-  for (let step = 0; step < first.length; step++) work += last[step]! - first[step]!;
-  return work;
-}
-
-/** What `run` answers for the whole, with breaths between slices. `work` as {@link windowWork} has it. */
+/** What `run` answers for the whole, with breaths between slices. `work` is how many samples all windows hold together. */
 export async function runInSlices(
   breather: Breather,
   run: RangeFunction,

@@ -95,35 +95,56 @@ export const minOverTime: RangeFunction = (input, output) => slideExtreme(input,
 export const maxOverTime: RangeFunction = (input, output) => slideExtreme(input, 1, output);
 
 /**
- * The extreme of each window in one pass: a queue of samples that may still become one, the best first. A sample leaves when a better one
- * comes behind it or when its window is over. NaN counts only where there is nothing else.
+ * The extreme of each window in one pass. Samples that windows can only hold together make one chunk, of which the last of its best counts;
+ * a queue has the chunks that may still win, the best first. A chunk leaves when one as good comes behind it or when its window is over. NaN
+ * counts only where there is nothing else.
  */
 function slideExtreme(
   { values, steps, first, last }: WindowInput,
   sign: 1 | -1,
   out: WindowOutput,
 ): number {
-  const queue = new Int32Array(values.length);
+  // Chunks begin where a window begins or ends.
+  const length = Math.min(values.length, 2 * steps + 1);
+  const starts = new Int32Array(length);
+  const bests = new Float64Array(length);
   let head = 0;
   let tail = 0;
   let next = 0;
+  let cut = 0;
   let found = 0;
   for (let step = 0; step < steps; step++) {
     const from = first[step]!;
     const to = last[step]!;
-    for (; next < to; next++) {
-      const value = sign * values[next]!;
-      if (Number.isNaN(value)) continue;
-      while (tail > head && sign * values[queue[tail - 1]!]! <= value) tail--;
-      queue[tail++] = next;
+    if (next < from) next = from;
+    while (next < to) {
+      while (cut < steps && first[cut]! <= next) cut++;
+      const end = cut < steps ? Math.min(to, first[cut]!) : to;
+      const best = bestOf(values, next, end, sign);
+      if (!Number.isNaN(best)) {
+        while (tail > head && bests[tail - 1]! <= best) tail--;
+        starts[tail] = next;
+        bests[tail++] = best;
+      }
+      next = end;
     }
-    while (head < tail && queue[head]! < from) head++;
+    while (head < tail && starts[head]! < from) head++;
     if (from === to) continue;
-    out.values[step] = head < tail ? values[queue[head]!]! : NaN;
+    out.values[step] = head < tail ? sign * bests[head]! : NaN;
     out.present[step] = FLOAT;
     found++;
   }
   return found;
+}
+
+/** The last of the largest among `sign * values[from … to - 1]`; NaN when all are. */
+function bestOf(values: Float64Array, from: number, to: number, sign: 1 | -1): number {
+  let best = sign * values[from]!;
+  for (let i = from + 1; i < to; i++) {
+    const value = sign * values[i]!;
+    if (value >= best || Number.isNaN(best)) best = value;
+  }
+  return best;
 }
 
 export const tsOfMinOverTime = perWindow(({ values, timestampsMs }, first, last) => {

@@ -2,8 +2,7 @@
  * The windows over columns of times, each worked out once: series of one scrape have the same times, whether they share the column or only
  * its content.
  */
-import { windowWork } from "./range-slices.ts";
-import { slideWindows, narrowestWindow } from "./window.ts";
+import { slideWindows } from "./window.ts";
 import type { WindowShared } from "./window.ts";
 
 /** The windows of all series with one column of times. */
@@ -12,7 +11,7 @@ export interface Windows {
   readonly first: Int32Array;
   readonly last: Int32Array;
   readonly shared: WindowShared;
-  /** Samples in all windows together. */
+  /** Samples in all windows together; one counts in each window it is in. */
   readonly work: number;
   /** No window is empty. */
   readonly isFull: boolean;
@@ -67,8 +66,15 @@ export class WindowCache {
     const both = new Int32Array(2 * steps);
     const bounds = { first: both.subarray(0, steps), last: both.subarray(steps) };
     slideWindows(timestampsMs, this.#ends, this.#windowMs, bounds);
-    const isFull = narrowestWindow(bounds) > 0;
-    return { timestampsMs, ...bounds, shared: {}, work: windowWork(bounds), isFull };
+    const { first, last } = bounds;
+    let work = 0;
+    let isFull = true;
+    for (let step = 0; step < steps; step++) {
+      const samples = last[step]! - first[step]!;
+      work += samples;
+      if (samples === 0) isFull = false;
+    }
+    return { timestampsMs, first, last, shared: {}, work, isFull };
   }
 }
 

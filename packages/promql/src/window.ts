@@ -81,14 +81,36 @@ export function slideWindows(
   const count = timestampsMs.length;
   let from = 0;
   let to = 0;
+  // How many samples the ends moved by: mostly they move by as many again.
+  let moreFrom = 0;
+  let moreTo = 0;
   for (let step = 0; step < references.length; step++) {
     const end = references[step]!;
     const start = end - rangeMs;
-    while (to < count && timestampsMs[to]! <= end) to++;
-    while (from < to && timestampsMs[from]! <= start) from++;
+    if (isLastUntil(timestampsMs, to + moreTo, end)) to += moreTo;
+    else {
+      const before = to;
+      while (to < count && timestampsMs[to]! <= end) to++;
+      moreTo = to - before;
+    }
+    if (from + moreFrom <= to && isLastUntil(timestampsMs, from + moreFrom, start))
+      from += moreFrom;
+    else {
+      const before = from;
+      while (from < to && timestampsMs[from]! <= start) from++;
+      moreFrom = from - before;
+    }
     first[step] = from;
     last[step] = to;
   }
+}
+
+/** Whether `count` samples are until `time`, and no more. */
+function isLastUntil(timestampsMs: Float64Array, count: number, time: number): boolean {
+  const { length } = timestampsMs;
+  if (count > length) return false;
+  if (count > 0 && !(timestampsMs[count - 1]! <= time)) return false;
+  return count === length || timestampsMs[count]! > time;
 }
 
 /** Length of the widest window. */
@@ -97,13 +119,4 @@ export function widestWindow(first: Int32Array, last: Int32Array): number {
   for (let step = 0; step < first.length; step++)
     widest = Math.max(widest, last[step]! - first[step]!);
   return widest;
-}
-
-/** Length of the narrowest window; infinite when there is none. */
-export function narrowestWindow(bounds: Pick<WindowInput, "first" | "last">): number {
-  const { first, last } = bounds;
-  let narrowest = Infinity;
-  for (let step = 0; step < first.length; step++)
-    narrowest = Math.min(narrowest, last[step]! - first[step]!);
-  return narrowest;
 }
