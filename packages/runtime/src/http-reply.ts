@@ -16,19 +16,28 @@ const GZIP_OPTIONS = { level: 1 } as const;
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } } as const;
 const COMPRESSIBLE = /^(?:text\/|application\/(?:json|javascript|manifest\+json)|image\/svg)/;
 
-/** Sends `reply`; resolves when the last byte was handed over, or rejects when the client is gone or the body failed. */
+/** Sends `reply` with `headers`, to which it adds; resolves when the last byte was handed over, or rejects when the client is gone or the body failed. */
 export async function writeReply(
   message: IncomingMessage,
   response: ServerResponse,
-  reply: HttpReply,
-  compressBytesMin: number,
+  what: {
+    readonly reply: HttpReply;
+    readonly headers: Record<string, string | number>;
+    readonly compressBytesMin: number;
+  },
 ): Promise<void> {
-  const headers: Record<string, string | number> = { ...reply.headers };
-  const body = reply.body ?? "";
+  const { reply, headers, compressBytesMin } = what;
+  const { body = "" } = reply;
   const coding = chooseCoding(message, reply, compressBytesMin);
   if (coding !== undefined) {
     headers["content-encoding"] = coding;
     headers["vary"] = "Accept-Encoding";
+  }
+  if (body === "") {
+    if (reply.status !== 204 && reply.status !== 304) headers["content-length"] = 0;
+    response.writeHead(reply.status, headers);
+    response.end();
+    return;
   }
   if (typeof body !== "string" && !(body instanceof Uint8Array)) {
     response.writeHead(reply.status, headers);

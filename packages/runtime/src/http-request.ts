@@ -1,7 +1,9 @@
 /** A request as handlers see it, over node's IncomingMessage: bounded body, merged parameters. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { FinchError } from "./errors.ts";
 import type { HttpLimits } from "./http-limits.ts";
+import type { RequestEnd } from "./http-request-end.ts";
+import type { RequestTarget } from "./http-request-target.ts";
 import type { HttpRequest } from "./http-types.ts";
 
 /** Counts body bytes held by all requests of a listener, and refuses to hold more than the limit. */
@@ -34,70 +36,128 @@ export class BodyBudget {
   }
 }
 
-export interface ServedRequest extends HttpRequest {
-  /** Gives back what the body took of the budget; called when the reply is out. */
-  readonly release: () => void;
+/** What a request needs of the server that answers it. */
+export interface RequestHost {
+  readonly options: { readonly limits: HttpLimits };
+  readonly budget: BodyBudget;
 }
 
-/** Wraps a message; `params` come from the router. */
-export function wrapRequest(
+/** A message as handlers see it. */
+export class ServedRequest implements HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly headers: IncomingHttpHeaders;
+  readonly #message: IncomingMessage;
+  readonly #host: RequestHost;
+  readonly #target: RequestTarget;
+  readonly #end: RequestEnd;
+  #held = 0;
+
+  /** `params` come from the router. */
+  constructor(
+    message: IncomingMessage,
+    host: RequestHost,
+    about: {
+      readonly target: RequestTarget;
+      readonly params: Readonly<Record<string, string>>;
+      readonly end: RequestEnd;
+    },
+  ) {
+    this.#message = message;
+    this.#host = host;
+    this.#target = about.target;
+    this.#end = about.end;
+    this.method = message.method ?? "GET";
+    this.path = about.target.path;
+    this.params = about.params;
+    this.headers = message.headers;
+  }
+
+  get query(): URLSearchParams {
+    return this.#target.query;
+  }
+
+  get peer(): string {
+    return this.#message.socket.remoteAddress ?? "";
+  }
+
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  header(name: string): string {
+    return firstOf(this.headers[name] ?? this.headers[name.toLowerCase()]);
+  }
+
+  readBody(maxBytes: number): Promise<Buffer> {
+    const declared = Number(this.headers["content-length"] ?? "0");
+    if (declared > maxBytes) return Promise.reject(tooLarge(declared, maxBytes));
+    return collectBody(this.#message, maxBytes, (bytes) => {
+      this.#host.budget.take(bytes);
+      this.#held += bytes;
+    });
+  }
+
+  async readParameters(): Promise<URLSearchParams> {
+    if (!isForm(this.#message)) return this.query;
+    const { limits } = this.#host.options;
+    const body = await this.readBody(limits.formBytesMax);
+    refuseManyParameters(body, limits.formParametersMax);
+    const merged = new URLSearchParams(body.toString("utf8"));
+    for (const [name, value] of this.query) merged.append(name, value);
+    return merged;
+  }
+
+  /** Gives back what the body took of the budget; called when the reply is out. */
+  release(): void {
+    this.#host.budget.give(this.#held);
+    this.#held = 0;
+  }
+}
+
+/** By events: an iterator costs more than a body of some kilobytes does. A body that is refused half way stays unread, and the connection whole. */
+function collectBody(
   message: IncomingMessage,
-  context: {
-    readonly url: URL;
-    readonly params: Readonly<Record<string, string>>;
-    readonly signal: AbortSignal;
-    readonly limits: HttpLimits;
-    readonly budget: BodyBudget;
-  },
-): ServedRequest {
-  const { url, params, signal, limits, budget } = context;
-  let held = 0;
-  const readBody = async (maxBytes: number): Promise<Buffer> => {
-    const declared = Number(message.headers["content-length"] ?? "0");
-    if (declared > maxBytes) throw tooLarge(declared, maxBytes);
+  maxBytes: number,
+  take: (bytes: number) => void,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    try {
-      // A body that is refused half way must not take the connection with it: the sender is owed the answer.
-      const arriving = message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-      for await (const chunk of arriving) {
+    const stop = (): void => {
+      message.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut);
+    };
+    const onData = (chunk: Buffer): void => {
+      try {
         size += chunk.length;
         if (size > maxBytes) throw tooLarge(size, maxBytes);
-        budget.take(chunk.length);
-        held += chunk.length;
+        take(chunk.length);
         chunks.push(chunk);
+      } catch (error) {
+        stop();
+        message.pause();
+        reject(error as FinchError);
       }
-    } catch (error) {
-      if (error instanceof FinchError) throw error;
-      throw new FinchError("canceled", "runtime/body-cut-short", "the request body was cut short", {
-        cause: error,
-      });
-    }
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size);
-  };
-  return {
-    method: message.method ?? "GET",
-    path: url.pathname,
-    params,
-    query: url.searchParams,
-    headers: message.headers,
-    peer: message.socket.remoteAddress ?? "",
-    signal,
-    header: (name) => firstOf(message.headers[name.toLowerCase()]),
-    readBody,
-    readParameters: async () => {
-      if (!isForm(message)) return url.searchParams;
-      const body = await readBody(limits.formBytesMax);
-      refuseManyParameters(body, limits.formParametersMax);
-      const merged = new URLSearchParams(body.toString("utf8"));
-      for (const [name, value] of url.searchParams) merged.append(name, value);
-      return merged;
-    },
-    release: () => {
-      budget.give(held);
-      held = 0;
-    },
-  };
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
+    };
+    const onCut = (error?: Error): void => {
+      stop();
+      reject(bodyCutShort(error));
+    };
+    if (message.readableEnded) onEnd();
+    else if (message.destroyed) onCut();
+    else message.on("data", onData).on("end", onEnd).on("error", onCut).on("close", onCut);
+  });
+}
+
+function bodyCutShort(cause: Error | undefined): FinchError {
+  return new FinchError("canceled", "runtime/body-cut-short", "the request body was cut short", {
+    cause,
+  });
 }
 
 function refuseManyParameters(body: Buffer, parametersMax: number): void {

@@ -21,6 +21,9 @@ interface Pattern {
   readonly rest: boolean;
 }
 
+const NO_ROUTES: readonly Route[] = [];
+const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
+
 /** Routes of one listener. Immutable. */
 export class Router {
   readonly #exact = new Map<string, Route[]>();
@@ -36,6 +39,9 @@ export class Router {
   /** HEAD is served by GET routes; the server leaves the body out. */
   find(method: string, path: string): Routed {
     const wanted = method === "HEAD" ? "GET" : method;
+    for (const route of this.#exact.get(path) ?? NO_ROUTES)
+      if (route.kind === "http" && route.methods.includes(wanted as HttpMethod))
+        return { kind: "found", match: { route, params: NO_PARAMS } };
     const allow = new Set<string>();
     let webSocket: WebSocketRoute | undefined;
     for (const { route, params } of this.#candidates(path)) {

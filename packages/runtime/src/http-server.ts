@@ -6,10 +6,13 @@ import { FinchError } from "./errors.ts";
 import { faultReply, toFault } from "./http-faults.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import { writeReply } from "./http-reply.ts";
-import { BodyBudget, drainBody, wrapRequest } from "./http-request.ts";
+import { BodyBudget, drainBody, ServedRequest } from "./http-request.ts";
+import { RequestEnd } from "./http-request-end.ts";
+import { RequestTarget } from "./http-request-target.ts";
 import { Router } from "./http-router.ts";
+import type { Routed } from "./http-router.ts";
 import { HttpStatistics } from "./http-statistics.ts";
-import type { HttpReply, HttpRequest, HttpRoute, Route } from "./http-types.ts";
+import type { HttpReply, HttpRoute, Route } from "./http-types.ts";
 import type { Logger } from "./log.ts";
 
 export interface HttpServerOptions {
@@ -24,24 +27,14 @@ export interface HttpServerOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The address of a request; the base only makes the URL complete and is never used. */
-export function parseTarget(message: IncomingMessage): URL {
-  const target = message.url ?? "/";
-  try {
-    return new URL(target.startsWith("/") ? `http://finch${target}` : target, "http://finch");
-  } catch (error) {
-    throw new FinchError("invalid", "runtime/bad-target", `bad request target ${target}`, {
-      cause: error,
-    });
-  }
-}
-
 export class HttpServer {
   readonly router: Router;
   readonly statistics: HttpStatistics;
   readonly budget: BodyBudget;
   readonly options: HttpServerOptions;
+  /** For connections; requests that are in flight are told by the ends in `#inFlight`. */
   readonly #teardown = new AbortController();
+  readonly #inFlight = new Set<RequestEnd>();
   #closing = false;
 
   constructor(options: HttpServerOptions) {
@@ -66,6 +59,7 @@ export class HttpServer {
       retryAfterSeconds: 5,
     });
     this.#teardown.abort(reason);
+    for (const end of this.#inFlight) end.abort(reason);
   }
 
   /** Answers one request; never rejects. */
@@ -73,30 +67,30 @@ export class HttpServer {
     const { clock } = this.options;
     const started = clock.monotonicMs();
     this.statistics.inFlight++;
-    let route = "none";
-    const canceled = new AbortController();
+    const end = this.begin();
     response.once("close", () => {
-      if (!response.writableFinished) canceled.abort(clientGone());
+      if (!response.writableFinished) end.abort(clientGone());
     });
-    const signal = AbortSignal.any([canceled.signal, this.#teardown.signal]);
-    let release = () => {};
+    let route = "none";
     let style: HttpRoute["faults"] = "text";
+    let request: ServedRequest | undefined;
     try {
       let reply: HttpReply;
       try {
-        const plan = this.#plan(message);
-        route = plan.route;
-        style = plan.style;
-        const { url, params } = plan;
-        const request = wrapRequest(message, {
-          ...this.options,
-          budget: this.budget,
-          url,
-          params,
-          signal,
-        });
-        release = request.release;
-        reply = await plan.handle(request);
+        if (this.statistics.inFlight > this.options.limits.requestsMax) throw tooManyRequests();
+        this.options.admit?.(message);
+        const target = new RequestTarget(message);
+        const routed = this.router.find(message.method ?? "GET", target.path);
+        route = routeNameOf(routed);
+        if (routed.kind === "found") {
+          const found = routed.match;
+          style = found.route.faults;
+          request = new ServedRequest(message, this, { target, params: found.params, end });
+          reply = await found.route.handle(request);
+        } else {
+          if (routed.kind === "bad-path") style = routed.route.faults;
+          reply = replyWithout(routed);
+        }
       } catch (thrown) {
         reply = this.#faultReply(thrown, style, message);
       }
@@ -104,56 +98,25 @@ export class HttpServer {
     } catch (thrown) {
       this.#abandon(thrown, response, route);
     } finally {
-      release();
+      request?.release();
+      this.#inFlight.delete(end);
       this.statistics.inFlight--;
       const seconds = (clock.monotonicMs() - started) / 1000;
       this.statistics.record(route, message.method ?? "", response.statusCode, seconds);
     }
   }
 
-  #plan(message: IncomingMessage): {
-    readonly route: string;
-    readonly style: HttpRoute["faults"];
-    readonly url: URL;
-    readonly params: Readonly<Record<string, string>>;
-    readonly handle: (request: HttpRequest) => Promise<HttpReply>;
-  } {
-    if (this.statistics.inFlight > this.options.limits.requestsMax) throw tooManyRequests();
-    this.options.admit?.(message);
-    const url = parseTarget(message);
-    const routed = this.router.find(message.method ?? "GET", url.pathname);
-    const answer = (route: string, reply: HttpReply) => ({
-      route,
-      style: "text" as const,
-      url,
-      params: {},
-      handle: () => Promise.resolve(reply),
-    });
-    switch (routed.kind) {
-      case "found": {
-        const { route, params } = routed.match;
-        return { route: route.path, style: route.faults, url, params, handle: route.handle };
-      }
-      case "bad-path": {
-        const { route, fault } = routed;
-        const handle = () => Promise.reject(fault);
-        return { route: route.path, style: route.faults, url, params: {}, handle };
-      }
-      case "wrong-method":
-        return answer("wrong-method", methodNotAllowed(routed.allow));
-      case "websocket-only":
-        return answer(routed.route.path, {
-          status: 426,
-          headers: { "content-type": "text/plain; charset=utf-8", upgrade: "websocket" },
-          body: "this address speaks WebSocket only\n",
-        });
-      case "none":
-        return answer("none", {
-          status: 404,
-          headers: { "content-type": "text/plain; charset=utf-8" },
-          body: "404 page not found\n",
-        });
-    }
+  /** The end of a request that begins now. */
+  begin(): RequestEnd {
+    const end = new RequestEnd();
+    if (this.#teardown.signal.aborted) end.abort(this.#teardown.signal.reason);
+    else this.#inFlight.add(end);
+    return end;
+  }
+
+  /** Nobody waits for a request any more. */
+  forget(end: RequestEnd): void {
+    this.#inFlight.delete(end);
   }
 
   #faultReply(thrown: unknown, style: HttpRoute["faults"], message: IncomingMessage): HttpReply {
@@ -173,16 +136,16 @@ export class HttpServer {
   }
 
   async #send(message: IncomingMessage, response: ServerResponse, reply: HttpReply): Promise<void> {
-    const headers: Record<string, string> = { ...this.options.headers, ...reply.headers };
-    const isDrained = reply.status < 400 || (await drainBody(message, this.options.limits));
+    const { limits, headers: common } = this.options;
+    const headers: Record<string, string> = { ...common, ...reply.headers };
+    const isDrained = reply.status < 400 || (await drainBody(message, limits));
     // What is left of a body would be taken for the next request: close instead.
     if (this.#closing || !isDrained) headers["connection"] = "close";
-    await writeReply(
-      message,
-      response,
-      { ...reply, headers },
-      this.options.limits.compressBytesMin,
-    );
+    await writeReply(message, response, {
+      reply,
+      headers,
+      compressBytesMin: limits.compressBytesMin,
+    });
   }
 
   /** The reply could not be finished: a client that left is nobody's fault, anything else is logged; a bug stops the program. */
@@ -218,10 +181,38 @@ function tooManyRequests(): FinchError {
   );
 }
 
-function methodNotAllowed(allow: string): HttpReply {
-  return {
-    status: 405,
-    headers: { "content-type": "text/plain; charset=utf-8", allow },
-    body: "Method Not Allowed\n",
-  };
+/** The pattern of the route, or what stands for it in the statistics. */
+function routeNameOf(routed: Routed): string {
+  switch (routed.kind) {
+    case "found":
+      return routed.match.route.path;
+    case "bad-path":
+    case "websocket-only":
+      return routed.route.path;
+    case "wrong-method":
+    case "none":
+      return routed.kind;
+  }
+}
+
+/** What is answered where no handler is asked. */
+function replyWithout(routed: Exclude<Routed, { readonly kind: "found" }>): HttpReply {
+  switch (routed.kind) {
+    case "bad-path":
+      throw routed.fault;
+    case "wrong-method":
+      return plainReply(405, { allow: routed.allow }, "Method Not Allowed\n");
+    case "websocket-only":
+      return plainReply(426, { upgrade: "websocket" }, "this address speaks WebSocket only\n");
+    case "none":
+      return plainReply(404, {}, "404 page not found\n");
+  }
+}
+
+function plainReply(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+): HttpReply {
+  return { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers }, body };
 }

@@ -4,7 +4,13 @@ import type { MetricFamily, MetricSample } from "./metric-family.ts";
 const BOUNDS_SECONDS = [0.005, 0.025, 0.1, 0.5, 2.5, 10, 60] as const;
 
 interface Row {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: {
+    readonly listener: string;
+    readonly route: string;
+    readonly method: string;
+    readonly status: string;
+  };
+  readonly status: number;
   count: number;
   secondsSum: number;
   readonly buckets: number[];
@@ -13,6 +19,8 @@ interface Row {
 export class HttpStatistics {
   readonly #listener: string;
   readonly #rows = new Map<string, Row>();
+  /** The row that was counted in last: the next is often the same. */
+  #last: Row | undefined;
   inFlight = 0;
 
   constructor(listener: string) {
@@ -21,18 +29,27 @@ export class HttpStatistics {
 
   /** `route` is the pattern, not the path: paths are the client's to choose and would grow without bound. */
   record(route: string, method: string, status: number, seconds: number): void {
-    const key = `${route}\n${method}\n${status}`;
-    let row = this.#rows.get(key);
-    if (row === undefined) {
-      const labels = { listener: this.#listener, route, method, status: String(status) };
-      row = { labels, count: 0, secondsSum: 0, buckets: BOUNDS_SECONDS.map(() => 0) };
-      this.#rows.set(key, row);
-    }
+    const row = this.#rowOf(route, method, status);
     row.count++;
     row.secondsSum += seconds;
     for (let i = BOUNDS_SECONDS.length - 1; i >= 0 && seconds <= BOUNDS_SECONDS[i]!; i--) {
       row.buckets[i]!++;
     }
+  }
+
+  #rowOf(route: string, method: string, status: number): Row {
+    const last = this.#last;
+    if (last?.status === status && last.labels.route === route && last.labels.method === method)
+      return last;
+    const key = `${route}\n${method}\n${status}`;
+    let row = this.#rows.get(key);
+    if (row === undefined) {
+      const labels = { listener: this.#listener, route, method, status: String(status) };
+      row = { labels, status, count: 0, secondsSum: 0, buckets: BOUNDS_SECONDS.map(() => 0) };
+      this.#rows.set(key, row);
+    }
+    this.#last = row;
+    return row;
   }
 
   families(): readonly MetricFamily[] {

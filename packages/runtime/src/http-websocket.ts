@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
 import { FinchError } from "./errors.ts";
 import { faultReply, toFault } from "./http-faults.ts";
-import { wrapRequest } from "./http-request.ts";
-import { parseTarget } from "./http-server.ts";
+import { RequestTarget } from "./http-request-target.ts";
+import { ServedRequest } from "./http-request.ts";
 import type { HttpServer } from "./http-server.ts";
 import type { HttpReply, HttpWebSocket } from "./http-types.ts";
 import { STATUS_CODES } from "./node-http.ts";
@@ -30,22 +30,24 @@ export class WebSocketGate {
   async serve(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const ignoreReset = () => {};
     socket.on("error", ignoreReset);
-    const gone = new AbortController();
-    socket.once("close", () => gone.abort(closed()));
-    const { admit, limits } = this.#server.options;
+    const end = this.#server.begin();
+    socket.once("close", () => {
+      end.abort(closed());
+      this.#server.forget(end);
+    });
+    const { admit } = this.#server.options;
     let style: "text" | "json" | "prometheus" = "text";
     let run: (open: HttpWebSocket) => Promise<void>;
     try {
       admit?.(message);
-      const url = parseTarget(message);
-      const match = this.#server.router.findWebSocket(url.pathname);
+      const target = new RequestTarget(message);
+      const match = this.#server.router.findWebSocket(target.path);
       if (match === undefined)
         throw new FinchError("not-found", "runtime/no-route", "404 page not found");
       style = match.route.faults;
       const { params } = match;
-      const { budget } = this.#server;
-      const signal = AbortSignal.any([gone.signal, this.#server.teardown]);
-      run = await match.route.accept(wrapRequest(message, { url, params, signal, limits, budget }));
+      const request = new ServedRequest(message, this.#server, { target, params, end });
+      run = await match.route.accept(request);
     } catch (thrown) {
       writeRawReply(socket, faultReply(toFault(thrown), style));
       return;
