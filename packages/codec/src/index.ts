@@ -27,4 +27,5 @@ export {
   WIRE_VARINT,
 } from "./protobuf-reader.ts";
 export { ProtobufWriter } from "./protobuf-writer.ts";
+export { formatSamples, formatSampleValue, formatTimestamp } from "./sample-text.ts";
 export { decodeSnappy, encodeSnappy, readSnappyHeader } from "./snappy.ts";

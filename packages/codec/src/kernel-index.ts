@@ -13,6 +13,7 @@ export {
 } from "./sample-store.ts";
 export type { AppendColumns } from "./sample-store.ts";
 export { SampleRangeReader } from "./sample-range-reader.ts";
+export { SampleTextWriter } from "./sample-text-kernel.ts";
 export { SnappyDecoder } from "./snappy-kernel.ts";
 export { KeyHasher, WriteRequestReader } from "./write-request-kernel.ts";
 export type { OddField, WriteRequestColumns, WriteRequestLimits } from "./write-request-kernel.ts";

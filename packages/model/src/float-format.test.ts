@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { formatSampleValue } from "@finch/codec";
 import {
   formatFloat,
   formatGoFloat,
-  formatSampleValue,
   formatScientificFloat,
   parseFloatText,
 } from "./float-format.ts";

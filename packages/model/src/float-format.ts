@@ -10,13 +10,6 @@ export function formatFloat(value: number): string {
   return special(value) ?? plain(value);
 }
 
-/** An exponent below 1e-6 and from 1e21 on, of at least two digits: sample values in Prometheus' JSON answers (`1e-07`, `1e+21`). */
-export function formatSampleValue(value: number): string {
-  const magnitude = Math.abs(value);
-  if ((magnitude >= 1e-6 && magnitude < 1e21) || Object.is(value, 0)) return String(value);
-  return special(value) ?? scientific(value);
-}
-
 /** Go's `%v` and 'g': an exponent below 1e-4 and from 1e6 on, of at least two digits: LogQL templates. */
 export function formatGoFloat(value: number): string {
   const text = special(value);

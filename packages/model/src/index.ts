@@ -9,7 +9,6 @@ export {
 export {
   formatFloat,
   formatGoFloat,
-  formatSampleValue,
   formatScientificFloat,
   parseFloatText,
 } from "./float-format.ts";

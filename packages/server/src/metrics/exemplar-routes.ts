@@ -1,5 +1,6 @@
 /** `query_exemplars` of Prometheus' HTTP API: the exemplars kept with the series that a query selects. */
-import { compareLabels, formatMatcher, formatSampleValue } from "@finch/model";
+import { formatSampleValue, formatTimestamp } from "@finch/codec";
+import { compareLabels, formatMatcher } from "@finch/model";
 import type { Matcher } from "@finch/model";
 import { extractSelectors, parseQuery } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
@@ -9,7 +10,7 @@ import { distinctSelectors, readLists } from "../label-lists.ts";
 import { apiRoute, GET_OR_POST } from "./api-route.ts";
 import type { ReadContext } from "./api-route.ts";
 import { readTimeRange, scopesOf } from "./parameters.ts";
-import { formatTimestamp, writeLabels, writeListAnswer } from "./result-json.ts";
+import { writeLabels, writeListAnswer } from "./result-json.ts";
 
 /** Exemplars of one series, by time. */
 type SeriesExemplars = Awaited<ReturnType<MetricStore["exemplars"]>>[number];

@@ -27,12 +27,12 @@ export async function evaluateJob(
   return result;
 }
 
-/** The answer in pieces. `queuedMs` is how long the job waited. */
+/** The answer in pieces, which are the caller's. `queuedMs` is how long the job waited. */
 export function writeJobAnswer(
   result: InstantResult,
   job: QueryJob,
   queuedMs: number,
-): Generator<string> {
+): Generator<Uint8Array<ArrayBuffer>> {
   return writeAnswer(result, job.limit, describeStatistics(result.statistics, job, queuedMs));
 }
 

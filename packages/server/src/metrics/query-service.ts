@@ -26,8 +26,6 @@ interface Running {
   readonly credit: Credit;
 }
 
-const UTF8 = new TextEncoder();
-
 export class QueryService {
   readonly #port: ServicePort;
   readonly #setup: WorkerSetup;
@@ -118,13 +116,13 @@ export class QueryService {
   ): Promise<void> {
     let answerBytes = 0;
     let held: Uint8Array<ArrayBuffer> | undefined;
-    for (const text of writeJobAnswer(result, to.job, to.queuedMs)) {
+    for (const chunk of writeJobAnswer(result, to.job, to.queuedMs)) {
       if (held !== undefined) {
         this.#port.post({ kind: "answer", id, bytes: held }, [held.buffer]);
         await to.credit.take();
         to.signal.throwIfAborted();
       }
-      held = UTF8.encode(text);
+      held = chunk;
       answerBytes += held.length;
     }
     const bytes = held ?? new Uint8Array();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatSampleValue } from "@finch/codec";
 import { Labels } from "@finch/model";
 import type { Histogram } from "@finch/model";
 import type { InstantResult, QueryReport } from "@finch/promql";
@@ -45,7 +46,7 @@ const CUSTOM_JSON =
   '{"count":"9.5","sum":"1e-07","buckets":[[3,"-Inf","0.5","1"],[0,"0.5","2","2"],[0,"2","+Inf","3"]]}';
 
 function jsonOf(answer: InstantResult, limit = 0): string {
-  return [...writeAnswer(answer, limit)].join("");
+  return Buffer.concat([...writeAnswer(answer, limit)]).toString();
 }
 
 void test("an element of a vector is a value or a histogram", () => {
@@ -106,4 +107,26 @@ void test("what a limit cuts off is told", () => {
     1,
   );
   assert.deepEqual((JSON.parse(answer) as { warnings: string[] }).warnings, [LIMIT_WARNING]);
+});
+
+void test("many samples come in chunks, each a value at its time", () => {
+  const timestampsMs = Float64Array.from({ length: 5000 }, (_, i) => i * 1500);
+  const values = timestampsMs.map((timeMs) => Math.sin(timeMs) * 10 ** (timeMs % 13));
+  const series = [1, 2].map((n) => ({
+    labels: Labels.fromObject({ n: `${n}é` }),
+    timestampsMs,
+    values,
+  }));
+  const chunks = [...writeAnswer({ type: "matrix", series, ...REPORT }, 0)];
+  assert.ok(chunks.length > 3);
+  const answer = JSON.parse(Buffer.concat(chunks).toString()) as {
+    data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
+  };
+  for (const [index, { metric, values: written }] of answer.data.result.entries()) {
+    assert.deepEqual(metric, { n: `${index + 1}é` });
+    assert.deepEqual(
+      written,
+      [...values].map((value, i) => [timestampsMs[i]! / 1000, formatSampleValue(value)]),
+    );
+  }
 });

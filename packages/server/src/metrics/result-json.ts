@@ -2,67 +2,105 @@
  * Writes answers of Prometheus' API as JSON text, chunk by chunk: `resultType` before `result`, times in seconds with three decimals when
  * needed, values as strings. Large answers are never one string.
  */
-import { formatSampleValue } from "@finch/model";
+import { formatSampleValue, formatTimestamp } from "@finch/codec";
+import { SampleTextWriter } from "@finch/codec/kernels";
 import type { Histogram, Labels } from "@finch/model";
 import { populatedBuckets } from "@finch/promql";
-import type { InstantResult, MatrixSeries } from "@finch/promql";
-
-/** Characters gathered before a chunk is handed to the socket. */
-const CHUNK_LENGTH = 48 * 1024;
-/** Texts of timestamps kept for the next series; all series of a range query share their steps. */
-const TIMESTAMPS_KEPT_MAX = 16_384;
+import type { InstantResult, MatrixSeries, VectorResult } from "@finch/promql";
+import { AnswerBytes, CHUNK_BYTES } from "./answer-bytes.ts";
 
 /** Warnings, and notes, that one answer tells; of the others it tells how many there are. */
 const REMARKS_TOLD_MAX = 10;
 
 export const LIMIT_WARNING = "results truncated due to limit";
 
-/** The envelope around an engine's answer, with `statistics` beside the result if there are any; more than `limit` elements (0: no limit) are cut with a warning. */
+/**
+ * The envelope around an engine's answer, with `statistics` beside the result if there are any; more than `limit` elements (0: no limit) are cut
+ * with a warning. The chunks are the caller's.
+ */
 export function* writeAnswer(
   answer: InstantResult,
   limit: number,
   statistics?: object,
-): Generator<string> {
-  let chunk = `{"status":"success","data":{"resultType":"${answer.type}","result":`;
+): Generator<Uint8Array<ArrayBuffer>> {
+  const out = new AnswerBytes();
+  out.text(`{"status":"success","data":{"resultType":"${answer.type}","result":`);
   let isCut = false;
   switch (answer.type) {
     // Prometheus writes the time of a scalar and of a string as a plain number, all others with three decimals.
     case "scalar":
-      chunk += `[${answer.timeMs / 1000},"${formatSampleValue(answer.value)}"]`;
+      out.text(`[${answer.timeMs / 1000},"${formatSampleValue(answer.value)}"]`);
       break;
     case "string":
-      chunk += `[${answer.timeMs / 1000},${JSON.stringify(answer.value)}]`;
+      out.text(`[${answer.timeMs / 1000},${JSON.stringify(answer.value)}]`);
       break;
     case "vector": {
-      const { values, histograms } = answer;
-      const timestamp = formatTimestamp(answer.timeMs);
       const labels = cut(answer.labels, limit);
       isCut = labels.length < answer.labels.length;
-      chunk = yield* writeList(chunk, labels, (metric, index) => {
-        const histogram = histograms?.[index];
-        const sample =
-          histogram === undefined
-            ? `"value":[${timestamp},"${formatSampleValue(values[index]!)}"]`
-            : `"histogram":[${timestamp},${writeHistogram(histogram)}]`;
-        return `{"metric":${writeLabels(metric)},${sample}}`;
-      });
+      yield* writeVector(out, answer, labels.length);
       break;
     }
     case "matrix": {
       const series = cut(answer.series, limit);
       isCut = series.length < answer.series.length;
-      const timestamps = new Map<number, string>();
-      chunk = yield* writeList(chunk, series, (one) => writeSeries(one, timestamps));
+      yield* writeMatrix(out, series);
       break;
     }
   }
   const told = tellRemarks(answer.warnings, "warning");
   const warnings = isCut ? [...told, LIMIT_WARNING] : told;
   const infos = tellRemarks(answer.infos, "info");
-  chunk += statistics === undefined ? "}" : `,"stats":${JSON.stringify(statistics)}}`;
-  if (warnings.length > 0) chunk += `,"warnings":${JSON.stringify(warnings)}`;
-  if (infos.length > 0) chunk += `,"infos":${JSON.stringify(infos)}`;
-  yield `${chunk}}`;
+  out.text(statistics === undefined ? "}" : `,"stats":${JSON.stringify(statistics)}}`);
+  if (warnings.length > 0) out.text(`,"warnings":${JSON.stringify(warnings)}`);
+  if (infos.length > 0) out.text(`,"infos":${JSON.stringify(infos)}`);
+  out.text("}");
+  yield out.take();
+}
+
+function* writeVector(
+  out: AnswerBytes,
+  { labels, values, histograms, timeMs }: VectorResult,
+  count: number,
+): Generator<Uint8Array<ArrayBuffer>> {
+  const timestamp = formatTimestamp(timeMs);
+  out.text("[");
+  for (let index = 0; index < count; index++) {
+    const histogram = histograms?.[index];
+    const sample =
+      histogram === undefined
+        ? `"value":[${timestamp},"${formatSampleValue(values[index]!)}"]`
+        : `"histogram":[${timestamp},${writeHistogram(histogram)}]`;
+    out.text(`${index === 0 ? "" : ","}{"metric":${writeLabels(labels[index]!)},${sample}}`);
+    if (out.isFull) yield out.take();
+  }
+  out.text("]");
+}
+
+function* writeMatrix(
+  out: AnswerBytes,
+  matrix: readonly MatrixSeries[],
+): Generator<Uint8Array<ArrayBuffer>> {
+  out.text("[");
+  for (const [index, { labels, timestampsMs, values, histograms }] of matrix.entries()) {
+    out.text(`${index === 0 ? "" : ","}{"metric":${writeLabels(labels)}`);
+    if (histograms === undefined) {
+      out.text(',"values":[');
+      for (const samples of writeSamples(timestampsMs, values)) {
+        out.bytes(samples);
+        if (out.isFull) yield out.take();
+      }
+      out.text("]}");
+    } else out.text(writeMixed({ timestampsMs, values, histograms }));
+    if (out.isFull) yield out.take();
+  }
+  out.text("]");
+}
+
+let sampleWriter: SampleTextWriter | undefined;
+
+/** Bytes that are valid until anything else asks for samples. */
+function writeSamples(timestampsMs: Float64Array, values: Float64Array): Iterable<Uint8Array> {
+  return (sampleWriter ??= new SampleTextWriter()).write(timestampsMs, values);
 }
 
 function tellRemarks(remarks: readonly string[], kind: "warning" | "info"): readonly string[] {
@@ -96,7 +134,7 @@ function* writeList<Element>(
   let chunk = `${start}[`;
   for (const [index, element] of elements.entries()) {
     chunk += index === 0 ? write(element, index) : `,${write(element, index)}`;
-    if (chunk.length >= CHUNK_LENGTH) {
+    if (chunk.length >= CHUNK_BYTES) {
       yield chunk;
       chunk = "";
     }
@@ -105,26 +143,25 @@ function* writeList<Element>(
 }
 
 /** Floats under `values` and histograms under `histograms`, each with its time; a list that would be empty is left out. */
-function writeSeries(series: MatrixSeries, timestamps: Map<number, string>): string {
+function writeMixed(
+  series: Pick<MatrixSeries, "timestampsMs" | "values"> & {
+    readonly histograms: NonNullable<MatrixSeries["histograms"]>;
+  },
+): string {
   const { timestampsMs, values, histograms } = series;
-  let floatText = "";
-  let histogramText = "";
+  const floatTexts: string[] = [];
+  const histogramTexts: string[] = [];
   for (let i = 0; i < values.length; i++) {
-    const timestampMs = timestampsMs[i]!;
-    let timestamp = timestamps.get(timestampMs);
-    if (timestamp === undefined) {
-      timestamp = formatTimestamp(timestampMs);
-      if (timestamps.size < TIMESTAMPS_KEPT_MAX) timestamps.set(timestampMs, timestamp);
-    }
-    const histogram = histograms?.[i];
+    const timestamp = formatTimestamp(timestampsMs[i]!);
+    const histogram = histograms[i];
     if (histogram === undefined)
-      floatText += `${floatText === "" ? "" : ","}[${timestamp},"${formatSampleValue(values[i]!)}"]`;
-    else
-      histogramText += `${histogramText === "" ? "" : ","}[${timestamp},${writeHistogram(histogram)}]`;
+      floatTexts.push(`[${timestamp},"${formatSampleValue(values[i]!)}"]`);
+    else histogramTexts.push(`[${timestamp},${writeHistogram(histogram)}]`);
   }
-  const floats = floatText === "" && histogramText !== "" ? "" : `,"values":[${floatText}]`;
-  const others = histogramText === "" ? "" : `,"histograms":[${histogramText}]`;
-  return `{"metric":${writeLabels(series.labels)}${floats}${others}}`;
+  const hasOthers = histogramTexts.length > 0;
+  const floats = floatTexts.length === 0 && hasOthers ? "" : `,"values":[${floatTexts.join(",")}]`;
+  const others = hasOthers ? `,"histograms":[${histogramTexts.join(",")}]` : "";
+  return `${floats}${others}}`;
 }
 
 /** Numbers as texts; of a bucket, which of its bounds belong to it, those bounds, its count. Empty buckets are left out. */
@@ -149,13 +186,4 @@ export function writeLabels(labels: Labels): string {
     text += `${JSON.stringify(pairs[i])}:${JSON.stringify(pairs[i + 1])}`;
   }
   return `${text}}`;
-}
-
-/** Seconds; with three decimals unless whole. */
-export function formatTimestamp(timestampMs: number): string {
-  const sign = timestampMs < 0 ? "-" : "";
-  const magnitude = Math.abs(timestampMs);
-  const seconds = Math.floor(magnitude / 1000);
-  const ms = magnitude % 1000;
-  return ms === 0 ? `${sign}${seconds}` : `${sign}${seconds}.${String(ms).padStart(3, "0")}`;
 }

@@ -85,9 +85,7 @@ export class SmallQueries {
         signal: stop.signal,
         resultBytesMax: this.#resultBytesMax,
       });
-      let text = "";
-      for (const part of writeJobAnswer(result, job, 0)) text += part;
-      const body = Buffer.from(text, "utf8");
+      const body = Buffer.concat([...writeJobAnswer(result, job, 0)]);
       // Of a query that failed something may still be read into it.
       memory.close();
       return { body, figures: Promise.resolve(figuresOf(result, body.length)) };
