@@ -2,7 +2,7 @@
 import { equalHistograms } from "./histogram-arithmetic.ts";
 import { detectReset } from "./histogram-resets.ts";
 import { lastHistogramDifference } from "./range-histograms.ts";
-import { extrapolateFromStarts, isStartReset } from "./range-starts.ts";
+import { extrapolateFromStarts, extrapolationFactor, isStartReset } from "./range-starts.ts";
 import { FLOAT, HISTOGRAM } from "./values.ts";
 import type { Growth } from "./aggregate-sum.ts";
 import type { RangeFunction, WindowInput, WindowOutput, WindowStretch } from "./window.ts";
@@ -79,23 +79,15 @@ function extrapolate(
 
 function stretchWindows(input: WindowInput, perSecond: boolean): WindowStretch {
   const { timestampsMs, steps, first, last, references, rangeMs } = input;
-  const columns = new Float64Array(5 * steps);
-  const columnAt = (index: number) => columns.subarray(index * steps, (index + 1) * steps);
-  const stretch = {
-    isFull: true,
-    divisor: perSecond ? rangeMs / 1000 : 1,
-    zeroLimitMax: 0,
-    zeroLimit: columnAt(0),
-    sampled: columnAt(1),
-    toStart: columnAt(2),
-    toEnd: columnAt(3),
-    factor: columnAt(4),
-  };
+  const factor = new Float64Array(steps);
+  const divisor = perSecond ? rangeMs / 1000 : 1;
+  let isFull = true;
+  let zeroLimit = 0;
   for (let step = 0; step < steps; step++) {
     const a = first[step]!;
     const b = last[step]! - 1;
     if (b - a < 1) {
-      stretch.isFull = false;
+      isFull = false;
       continue;
     }
     const end = references[step]!;
@@ -106,15 +98,11 @@ function stretchWindows(input: WindowInput, perSecond: boolean): WindowStretch {
     let toEnd = (end - timestampsMs[b]!) / 1000;
     if (toStart >= threshold) toStart = average / 2;
     if (toEnd >= threshold) toEnd = average / 2;
-    stretch.sampled[step] = sampled;
-    stretch.toStart[step] = toStart;
-    stretch.toEnd[step] = toEnd;
-    const zeroLimit = (toStart / sampled) * ROUNDING_ROOM;
-    stretch.zeroLimit[step] = zeroLimit;
-    if (!(zeroLimit <= stretch.zeroLimitMax)) stretch.zeroLimitMax = zeroLimit;
-    stretch.factor[step] = (sampled + toStart + toEnd) / sampled / stretch.divisor;
+    const limit = (toStart / sampled) * ROUNDING_ROOM;
+    if (!(limit <= zeroLimit)) zeroLimit = limit;
+    factor[step] = (sampled + toStart + toEnd) / sampled / divisor;
   }
-  return stretch;
+  return { isFull, zeroLimit, divisor, factor };
 }
 
 function growGauge(input: WindowInput, { factor }: WindowStretch, output: WindowOutput): number {
@@ -151,9 +139,9 @@ export function steadyGrowth(
 /** The first step from which on a rising counter is certainly not stretched below zero. */
 function stepOfCertainty(
   { values, first, steps }: WindowInput,
-  { zeroLimitMax }: WindowStretch,
+  { zeroLimit }: WindowStretch,
 ): number {
-  const limit = zeroLimitMax * (values[values.length - 1]! - values[0]!);
+  const limit = zeroLimit * (values[values.length - 1]! - values[0]!);
   let step = 0;
   while (step < steps && !(values[first[step]!]! > limit)) step++;
   return step;
@@ -161,18 +149,18 @@ function stepOfCertainty(
 
 /** {@link growCounter} without resets for the steps in front of `steps`, where every window has two samples at least. */
 function growSteadily(
-  { values, first, last }: WindowInput,
-  stretch: WindowStretch,
+  input: WindowInput,
+  { zeroLimit, divisor, factor }: WindowStretch,
   out: Float64Array,
   steps: number,
 ): void {
-  const { zeroLimit, factor } = stretch;
+  const { values, first, last } = input;
   for (let step = 0; step < steps; step++) {
     const start = values[first[step]!]!;
     const growth = values[last[step]! - 1]! - start;
     out[step] = growth * factor[step]!;
-    if (growth > 0 && start <= zeroLimit[step]! * growth)
-      out[step] = growth * factorFromZero(stretch, step, start, growth);
+    if (growth > 0 && start <= zeroLimit * growth)
+      out[step] = growth * (factorFromZero(input, step, growth) / divisor);
   }
 }
 
@@ -183,7 +171,7 @@ function growCounter(
   output: WindowOutput,
 ): number {
   const { values, steps, first, last } = input;
-  const { zeroLimit, factor } = stretch;
+  const { zeroLimit, divisor, factor } = stretch;
   let reset = 0;
   let found = 0;
   for (let step = 0; step < steps; step++) {
@@ -195,8 +183,8 @@ function growCounter(
     while (reset < resets.length && resets[reset]! <= a) reset++;
     for (let r = reset; r < resets.length && resets[r]! <= b; r++)
       growth += values[resets[r]! - 1]!;
-    const mayMeetZero = growth > 0 && start <= zeroLimit[step]! * growth;
-    const times = mayMeetZero ? factorFromZero(stretch, step, start, growth) : factor[step]!;
+    const mayMeetZero = growth > 0 && start <= zeroLimit * growth;
+    const times = mayMeetZero ? factorFromZero(input, step, growth) / divisor : factor[step]!;
     output.values[step] = growth * times;
     output.present[step] = FLOAT;
     found++;
@@ -205,19 +193,20 @@ function growCounter(
 }
 
 /** The factor where the line through the samples may meet zero within the window: it is not stretched beyond. */
-function factorFromZero(
-  { sampled, toStart, toEnd, divisor }: WindowStretch,
-  step: number,
-  start: number,
-  growth: number,
-): number {
-  const length = sampled[step]!;
-  let left = toStart[step]!;
-  if (start >= 0) {
-    const toZero = length * (start / growth);
-    if (toZero < left) left = toZero;
-  }
-  return (length + left + toEnd[step]!) / length / divisor;
+function factorFromZero(input: WindowInput, step: number, growth: number): number {
+  const { timestampsMs, values, first, last, references, rangeMs } = input;
+  const a = first[step]!;
+  const b = last[step]! - 1;
+  const end = references[step]!;
+  const sampled = (timestampsMs[b]! - timestampsMs[a]!) / 1000;
+  const average = sampled / (b - a);
+  const toStart = (timestampsMs[a]! - (end - rangeMs)) / 1000;
+  const toEnd = (end - timestampsMs[b]!) / 1000;
+  return extrapolationFactor(
+    { sampled, toStart, toEnd, average, hasStart: false },
+    growth,
+    values[a]!,
+  );
 }
 
 export const irate: RangeFunction = (input, output) => lastDifference(input, true, output);

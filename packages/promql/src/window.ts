@@ -41,22 +41,16 @@ export interface WindowShared {
   stretch?: WindowStretch;
 }
 
-/** How far the samples of each window reach, in seconds; of windows with fewer than two samples it means nothing. */
+/** How far the growth of samples is stretched to the edges of their windows. */
 export interface WindowStretch {
-  readonly sampled: Float64Array;
   /** Every window has two samples at least. */
   readonly isFull: boolean;
-  /** A first sample above this many times the growth is certainly not stretched below zero. */
-  readonly zeroLimit: Float64Array;
-  /** The largest of these. */
-  readonly zeroLimitMax: number;
-  /** How far to extrapolate to the left and to the right. */
-  readonly toStart: Float64Array;
-  readonly toEnd: Float64Array;
-  /** By what growth between first and last sample is multiplied, `divisor` included. */
+  /** By what growth between first and last sample is multiplied, `divisor` included; means nothing for windows with fewer than two. */
   readonly factor: Float64Array;
-  /** Length of the windows where growth is asked for by second, else 1. */
+  /** Length of the windows in seconds where growth is asked for by second, else 1. */
   readonly divisor: number;
+  /** A first sample above this many times the growth is certainly not stretched below zero, in no window. */
+  readonly zeroLimit: number;
 }
 
 /** Where a range function writes: one value or histogram a step. */
