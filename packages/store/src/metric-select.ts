@@ -45,12 +45,14 @@ export async function* selectMetrics(
   let batch: Plan[] = [];
   let samples = 0;
   for (const plan of await planSeries(sources, { view, headViews }, range, pacer)) {
+    // Never more than the bound, but for a series that has more alone.
+    if (batch.length >= SELECT_BATCH_SERIES || samples + plan.samples > SELECT_BATCH_SAMPLES) {
+      if (batch.length > 0) yield* readBatch(batch, reader);
+      batch = [];
+      samples = 0;
+    }
     batch.push(plan);
     samples += plan.samples;
-    if (batch.length < SELECT_BATCH_SERIES && samples < SELECT_BATCH_SAMPLES) continue;
-    yield* readBatch(batch, reader);
-    batch = [];
-    samples = 0;
   }
   yield* readBatch(batch, reader);
 }

@@ -1,5 +1,7 @@
 /** Where the values of a selection go: memory that its reader can use again for the next one, since fresh memory costs more than what is done with it. */
 
+import { SELECT_BATCH_SAMPLES } from "./limits.ts";
+
 export interface SampleMemory {
   /** Room for `values` doubles, of any content. */
   take(values: number): Float64Array;
@@ -14,8 +16,8 @@ export const FRESH_MEMORY: SampleMemory = {
   trim: () => {},
 };
 
-/** Doubles of one piece: what the largest batches take. */
-const PIECE = 262_144;
+/** Doubles of one piece: what a batch takes at most, but for one of a single long series. */
+const PIECE = SELECT_BATCH_SAMPLES;
 /** Pieces kept while nobody uses them. */
 const KEPT_MAX = 4;
 
