@@ -31,6 +31,6 @@ export { DEFAULT_LIMITS, DEFAULT_RETENTION } from "./limits.ts";
 export { openLogStore } from "./log-store.ts";
 export { openMetricStore } from "./metric-store.ts";
 export { SampleMemoryPool } from "./sample-memory.ts";
-export type { SampleMemory } from "./sample-memory.ts";
+export type { PooledMemory, SampleMemory } from "./sample-memory.ts";
 export { snapshotStore } from "./store-snapshot.ts";
 export { openWal } from "./wal.ts";

@@ -18,21 +18,26 @@ export const FRESH_MEMORY: SampleMemory = {
 
 /** Doubles of one piece: what a batch takes at most, but for one of a single long series. */
 const PIECE = SELECT_BATCH_SAMPLES;
-/** Pieces kept while nobody uses them. */
-const KEPT_MAX = 4;
+/** Pieces kept while nobody uses them: 24 MiB. */
+const KEPT_MAX = 12;
 
-/** Memory that is handed from one selection to the next. */
+/** Memory that is handed from one selection to the next. Threads share it, so that what is read into it need not be copied for them. */
 export class SampleMemoryPool {
   readonly #free: Float64Array[] = [];
 
   /** Memory for one user, who closes it when nothing read into it is needed any more. */
   open(): PooledMemory {
     return new PooledMemory(
-      () => this.#free.pop() ?? FRESH_MEMORY.take(PIECE),
+      () => this.#free.pop() ?? shared(PIECE),
       (piece) => {
         if (this.#free.length < KEPT_MAX) this.#free.push(piece);
       },
     );
+  }
+
+  /** Gives half of what nobody uses back to the system. */
+  shrink(): void {
+    this.#free.length >>= 1;
   }
 }
 
@@ -49,7 +54,7 @@ export class PooledMemory implements SampleMemory {
   }
 
   take(values: number): Float64Array {
-    if (values > PIECE) return FRESH_MEMORY.take(values);
+    if (values > PIECE) return shared(values);
     if (this.#pieces.length === 0 || this.#used + values > PIECE) {
       this.#pieces.push(this.#open());
       this.#used = 0;
@@ -71,4 +76,8 @@ export class PooledMemory implements SampleMemory {
     this.#pieces.length = 0;
     this.#used = 0;
   }
+}
+
+function shared(values: number): Float64Array {
+  return new Float64Array(new SharedArrayBuffer(8 * values));
 }

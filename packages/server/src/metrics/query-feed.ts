@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { createMatcher } from "@finch/model";
 import type { Matcher, Series } from "@finch/model";
-import type { SampleMemoryPool } from "@finch/store";
+import type { SampleMemory } from "@finch/store";
 import type { SymbolSender } from "./label-symbols.ts";
 import { FRAMES_AHEAD } from "./query-protocol.ts";
 import type { PlainMatcher } from "./query-protocol.ts";
@@ -21,8 +21,8 @@ export interface FeedOptions {
   readonly signal: AbortSignal;
   readonly turns: FeedTurns;
   readonly symbols: SymbolSender;
-  /** Where batches lie until they are packed. */
-  readonly memory: SampleMemoryPool;
+  /** Where values lie until the query is over. */
+  readonly memory: SampleMemory;
   /** Posts a frame at once: the symbols of the next one build on it. */
   readonly send: (frame: SeriesFrame, samples: number) => void;
 }
@@ -51,8 +51,7 @@ async function pump(
   options: FeedOptions,
   credit: { free: number; wake: () => void },
 ): Promise<void> {
-  const { source, request, signal, turns, symbols, send } = options;
-  const memory = options.memory.open();
+  const { source, request, signal, turns, symbols, memory, send } = options;
   const { startMs, endMs } = request;
   const matchers: Matcher[] = [];
   for (const { name, operator, value } of request.matchers) {
@@ -75,7 +74,6 @@ async function pump(
       if (value === undefined || signal.aborted) return;
       credit.free--;
       send(packSeries(value, symbols), countSamples(value));
-      memory.close();
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown;

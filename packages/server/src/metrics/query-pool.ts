@@ -7,6 +7,7 @@
 import { FinchError, singleMetric } from "@finch/runtime";
 import type { Logger, MetricFamily } from "@finch/runtime";
 import type { LanguageSwitches } from "@finch/promql";
+import { SampleMemoryPool } from "@finch/store";
 import { QueryCosts } from "./query-costs.ts";
 import type { QuerySize } from "./query-costs.ts";
 import { FeedTurns } from "./query-feed.ts";
@@ -59,6 +60,7 @@ export class QueryPool implements AsyncDisposable {
   readonly #small: SmallQueries;
   readonly #statistics = new QueryStatistics();
   readonly #memory = new MemorySlots();
+  readonly #sampleMemory = new SampleMemoryPool();
   readonly #idleTimer: NodeJS.Timeout;
 
   constructor(options: QueryPoolOptions) {
@@ -78,9 +80,11 @@ export class QueryPool implements AsyncDisposable {
       resultBytesMax,
       sharedMemory,
       language: options.language,
+      memory: this.#sampleMemory,
     });
     this.#idleTimer = setInterval(() => {
       for (const lane of this.#lanes()) void lane.stopIdle(workerIdleMs);
+      this.#sampleMemory.shrink();
     }, IDLE_CHECK_MS);
     this.#idleTimer.unref();
   }
@@ -273,6 +277,7 @@ export class QueryPool implements AsyncDisposable {
           },
           heapBytesMax: query.workerHeapBytesMax,
           turns,
+          memory: this.#sampleMemory,
           onFree: events.free,
           onEnd: () => this.#memory.free(slot),
           onLost: (reason: LostReason, error: string) => {

@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { AssertionFailure, describeError, FinchError } from "@finch/runtime";
-import { SampleMemoryPool } from "@finch/store";
+import type { PooledMemory, SampleMemoryPool } from "@finch/store";
 import { SymbolSender } from "./label-symbols.ts";
 import { AnswerStream } from "./query-answer.ts";
 import { feedSelection } from "./query-feed.ts";
@@ -30,6 +30,7 @@ export interface QueryThreadOptions {
   readonly heapBytesMax: number;
   /** Who reads the store at a time. */
   readonly turns: FeedTurns;
+  readonly memory: SampleMemoryPool;
   /** A place became free. */
   readonly onFree: () => void;
   /** The thread no longer runs, for whatever reason. */
@@ -64,6 +65,8 @@ interface Query {
   readonly reject: (fault: unknown) => void;
   readonly selections: Map<number, { readonly stop: AbortController; credit(): void }>;
   readonly onAbort: () => void;
+  /** Values of its selections, which the worker reads. */
+  readonly memory: PooledMemory;
   answer: AnswerStream | undefined;
   stopTimer: NodeJS.Timeout | undefined;
 }
@@ -72,7 +75,6 @@ export class QueryThread {
   readonly #options: QueryThreadOptions;
   readonly #worker: Worker;
   readonly #symbols = new SymbolSender();
-  readonly #batchMemory = new SampleMemoryPool();
   readonly #queries = new Map<number, Query>();
   #count = 0;
   #isLost = false;
@@ -120,6 +122,7 @@ export class QueryThread {
         reject,
         selections: new Map(),
         onAbort,
+        memory: this.#options.memory.open(),
         answer: undefined,
         stopTimer: undefined,
       };
@@ -195,7 +198,7 @@ export class QueryThread {
       request: message,
       signal: stop.signal,
       turns: this.#options.turns,
-      memory: this.#batchMemory,
+      memory: query.memory,
       symbols: this.#symbols,
       send: (frame, samples) => {
         this.#post({ kind: "series", id, selection, frame }, [frame.buffer]);
@@ -236,6 +239,8 @@ export class QueryThread {
     clearTimeout(query.stopTimer);
     query.request.signal.removeEventListener("abort", query.onAbort);
     for (const { stop } of query.selections.values()) stop.abort();
+    // What is still being read for it must not be written over.
+    if (query.selections.size === 0) query.memory.close();
     if (fault !== undefined) {
       query.reject(fault);
       query.answer?.breakOff(fault);

@@ -82,6 +82,31 @@ describe("a frame of series", () => {
     assert.notEqual(a!.timestampsMs, c!.timestampsMs);
   });
 
+  test("leaves values in shared memory where they are", () => {
+    const [one, other] = [0, 1].map((n) => new Float64Array(new SharedArrayBuffer(80)).fill(n));
+    const timestampsMs = Float64Array.of(1, 2);
+    const values = [
+      one!.subarray(3, 5),
+      other!.subarray(0, 2),
+      one!.subarray(8),
+      Float64Array.of(7, 8),
+    ];
+    const batch = values.map((column) => ({ labels: Labels.EMPTY, timestampsMs, values: column }));
+    const frame = packSeries(batch, new SymbolSender());
+    const got = unpackSeries(frame, new SymbolReceiver());
+    assert.equal(frame.shared.length, 2);
+    one![4] = 5;
+    assert.deepEqual(
+      got.map((series) => [...series.values]),
+      [
+        [0, 5],
+        [1, 1],
+        [0, 0],
+        [7, 8],
+      ],
+    );
+  });
+
   test("keeps stale markers", () => {
     const values = Float64Array.of(1, 0);
     setStaleAt(wordsOf(values), 1);

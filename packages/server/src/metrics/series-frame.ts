@@ -1,10 +1,11 @@
 /**
- * A batch of series as one buffer that changes hands between threads without being copied, and back. Labels are numbers of symbols, columns of
- * times that several series share stand in it once, values keep their bits.
+ * A batch of series on its way to another thread. Values that lie in shared memory stay where they are, everything else is in one buffer that
+ * changes hands without being copied: labels as numbers of symbols, and columns of times that several series share once. Values keep their bits.
  *
- * Layout, little-endian: header (8 × u32: series, labels, doubles, integers, first double of histograms, three unused), doubles (f64), label
- * numbers (u32), table of series (6 × u32: end of its labels, first double of times, of values, of start times or NONE, samples, end of its
- * histograms among the integers), integers of histograms (i32).
+ * Layout of the buffer, little-endian: header (8 × u32: series, labels, doubles, integers, first double of histograms, three unused), doubles
+ * (f64), label numbers (u32), table of series (7 × u32: end of its labels, first double of times, where its values lie (0 in the buffer, n in
+ * shared memory n - 1), first double of values there, first double of start times or NONE, samples, end of its histograms among the integers),
+ * integers of histograms (i32).
  */
 import { Labels } from "@finch/model";
 import type { Series } from "@finch/model";
@@ -13,11 +14,13 @@ import type { FreshSymbols, SymbolReceiver, SymbolSender } from "./label-symbols
 
 export interface SeriesFrame {
   readonly buffer: ArrayBuffer;
+  /** Memory that holds values; who reads the store sees to it that they stay until the query is over. */
+  readonly shared: readonly SharedArrayBuffer[];
   readonly symbols: FreshSymbols;
 }
 
 const HEADER_WORDS = 8;
-const SERIES_WORDS = 6;
+const SERIES_WORDS = 7;
 const NONE = 0xffff_ffff;
 /** Columns of times looked at for one that is the same: series of one scrape share theirs, and neighbours come from few targets. */
 const RECENT_COLUMNS = 32;
@@ -28,6 +31,7 @@ export function packSeries(batch: readonly Series[], symbols: SymbolSender): Ser
   const labels: number[] = [];
   const table = new Uint32Array(batch.length * SERIES_WORDS);
   const columns = new ColumnList();
+  const shared: SharedArrayBuffer[] = [];
   const histograms = new HistogramWriter();
   let at = 0;
   for (const series of batch) {
@@ -37,7 +41,9 @@ export function packSeries(batch: readonly Series[], symbols: SymbolSender): Ser
     if (series.histograms !== undefined) histograms.add(series.histograms);
     table[at++] = labels.length;
     table[at++] = columns.addShared(series.timestampsMs);
-    table[at++] = columns.add(series.values);
+    const place = sharedPlace(series.values, shared);
+    table[at++] = place;
+    table[at++] = place > 0 ? series.values.byteOffset / 8 : columns.add(series.values);
     table[at++] = starts === undefined ? NONE : columns.add(starts);
     table[at++] = series.timestampsMs.length;
     table[at++] = histograms.integers.length;
@@ -59,34 +65,43 @@ export function packSeries(batch: readonly Series[], symbols: SymbolSender): Ser
   parts.labels.set(labels);
   parts.table.set(table);
   parts.integers.set(integers);
-  return { buffer, symbols: symbols.finish() };
+  return { buffer, shared, symbols: symbols.finish() };
 }
 
-/** The batch again; columns are views of the frame's buffer. */
+/** The number + 1 of the shared memory that a column lies in, or 0. */
+function sharedPlace({ buffer }: Float64Array, shared: SharedArrayBuffer[]): number {
+  if (!(buffer instanceof SharedArrayBuffer)) return 0;
+  const known = shared.lastIndexOf(buffer);
+  return known >= 0 ? known + 1 : shared.push(buffer);
+}
+
+/** The batch again; columns are views of the frame's buffer and of shared memory. */
 export function unpackSeries(frame: SeriesFrame, symbols: SymbolReceiver): readonly Series[] {
   symbols.take(frame.symbols);
   const { doubles, labels, table, integers, histogramsAt } = partsOf(frame.buffer);
   const histograms = new HistogramReader(integers, doubles.subarray(histogramsAt));
   const batch: Series[] = [];
-  const shared = new Map<number, Float64Array>();
+  const memories = [doubles, ...frame.shared.map((memory) => new Float64Array(memory))];
+  const knownTimes = new Map<number, Float64Array>();
   let labelAt = 0;
   let integerAt = 0;
   for (let at = 0; at < table.length; at += SERIES_WORDS) {
     const labelEnd = table[at]!;
     const pairs: string[] = [];
     for (; labelAt < labelEnd; labelAt++) pairs.push(symbols.textOf(labels[labelAt]!));
-    const count = table[at + 4]!;
+    const count = table[at + 5]!;
     const column = (first: number) => doubles.subarray(first, first + count);
     const timesAt = table[at + 1]!;
-    let timestampsMs = shared.get(timesAt);
+    let timestampsMs = knownTimes.get(timesAt);
     // A column without samples has the place of the one after it.
-    if (timestampsMs?.length !== count) shared.set(timesAt, (timestampsMs = column(timesAt)));
-    const startsAt = table[at + 3]!;
-    const integerEnd = table[at + 5]!;
+    if (timestampsMs?.length !== count) knownTimes.set(timesAt, (timestampsMs = column(timesAt)));
+    const valuesAt = table[at + 3]!;
+    const startsAt = table[at + 4]!;
+    const integerEnd = table[at + 6]!;
     batch.push({
-      labels: Labels.raw(pairs),
+      labels: Labels.adopt(pairs),
       timestampsMs,
-      values: column(table[at + 2]!),
+      values: memories[table[at + 2]!]!.subarray(valuesAt, valuesAt + count),
       ...(startsAt === NONE ? undefined : { startTimestampsMs: column(startsAt) }),
       ...(integerEnd === integerAt
         ? undefined

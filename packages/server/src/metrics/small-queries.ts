@@ -5,7 +5,7 @@
 import { createEngine } from "@finch/promql";
 import type { Engine, EngineLimits, LanguageSwitches, SharedMemory } from "@finch/promql";
 import { FinchError, systemClock } from "@finch/runtime";
-import { SampleMemoryPool } from "@finch/store";
+import type { SampleMemoryPool } from "@finch/store";
 import { evaluateJob, figuresOf, writeJobAnswer } from "./query-evaluation.ts";
 import type { QueryJob } from "./query-protocol.ts";
 import type { ThreadAnswer } from "./query-thread.ts";
@@ -32,17 +32,19 @@ export interface SmallQueriesOptions {
   readonly resultBytesMax: number;
   readonly sharedMemory: SharedMemory;
   readonly language: LanguageSwitches;
+  readonly memory: SampleMemoryPool;
 }
 
 export class SmallQueries {
   readonly #engine: Engine;
   readonly #samplesMax: number;
   readonly #resultBytesMax: number;
-  readonly #memory = new SampleMemoryPool();
+  readonly #memory: SampleMemoryPool;
   #running = 0;
 
   constructor(options: SmallQueriesOptions) {
-    const { samplesMax, limits, resultBytesMax, sharedMemory, language } = options;
+    const { samplesMax, limits, resultBytesMax, sharedMemory, language, memory } = options;
+    this.#memory = memory;
     this.#samplesMax = samplesMax;
     this.#resultBytesMax = resultBytesMax;
     this.#engine = createEngine({
