@@ -36,6 +36,9 @@ const SEGMENT_BYTES: usize = 72;
 const ROW_BYTES: usize = 24 + 4 * 32;
 const CHUNK_HEADER: usize = 12;
 
+/** Series numbers, four bytes each, that are read ahead at once. */
+const TOUCH_BYTES: usize = 4 * 64;
+
 /** The series has samples that are more than their value: the caller decides about repetitions. */
 const FLAG_RICH: u16 = 1;
 
@@ -48,6 +51,9 @@ const LATE: u8 = 2;
 let freePage: usize = 0;
 /** Where encoding works: 512 bytes of integers, 256 of gathered values, a chunk and what may be written behind it. */
 let work: usize = 0;
+
+/** Keeps {@link touch} from being optimised away. */
+let touched: u32 = 0;
 
 /** Everything from `from` to the end of the memory is pages. */
 export function init(from: usize): void {
@@ -147,7 +153,12 @@ export function append(
   let row: usize = 0;
   let accepted: u32 = 0;
   const runsEnd = (<usize>runs) << 2;
+  let touchedTo: usize = 0;
   for (let run: usize = 0; run < runsEnd; run += 4) {
+    if (run == touchedTo) {
+      touchedTo = min(run + TOUCH_BYTES, runsEnd);
+      touch(target, series + run, series + touchedTo);
+    }
     const state = stateOf(target, load<u32>(series + run));
     for (let left = load<u32>(counts + run); left > 0; left--, row++) {
       const timeMs = load<f64>(times + (row << 3));
@@ -161,6 +172,20 @@ export function append(
     }
   }
   return accepted;
+}
+
+/**
+ * Reads what the next appends will change. They wait for each other's memory, these reads do not: most series were out of the processor's reach since
+ * their last sample.
+ */
+function touch(target: usize, series: usize, end: usize): void {
+  let sum: u32 = 0;
+  for (let at = series; at < end; at += 4) {
+    const state = stateOf(target, load<u32>(at));
+    const place = <usize>(<u32>load<u8>(state, 4) & (SEGMENT_VALUES - 1));
+    sum += load<u32>(load<usize>(state) + 8 + (place << 3));
+  }
+  touched = sum;
 }
 
 function isNewestAgain(state: usize, timeMs: f64, value: u64): bool {
