@@ -7,8 +7,9 @@ export class ByteWriter {
   bytes: Uint8Array;
   length = 0;
 
-  constructor(capacity = FIRST_BYTES) {
-    this.bytes = new Uint8Array(Math.max(16, capacity));
+  /** Writes into `memory` as long as that is large enough. */
+  constructor(capacity = FIRST_BYTES, memory: Uint8Array = new Uint8Array(Math.max(16, capacity))) {
+    this.bytes = memory;
   }
 
   clear(): void {

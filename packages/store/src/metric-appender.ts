@@ -40,6 +40,9 @@ interface RowMap {
   readonly samples: number[];
 }
 
+/** Of a record that has all samples. */
+const WHOLE_MAP: RowMap = { rows: [0], samples: [0] };
+
 /** Composes one batch at a time; between two calls nothing of a batch is kept. */
 export class MetricAppender {
   readonly #record = new MetricRecordWriter();
@@ -50,10 +53,12 @@ export class MetricAppender {
   /** Interns the series of a batch in `head` and writes the record. A fault leaves nothing half done: series without samples do no harm. */
   compose(head: MetricHead, batch: SampleBatch, moment: AppendMoment): ComposedBatch {
     const rejections: MetricRejection[] = [];
-    this.#resolve(head, batch, moment);
+    const isWhole = this.#resolve(head, batch, moment);
     const record = this.#record;
     record.clear();
-    const rowMap = this.#addSamples(head, batch, { moment, rejections });
+    const rowMap = isWhole
+      ? this.#addWhole(head, batch, moment)
+      : this.#addSamples(head, batch, { moment, rejections });
     const exemplars = this.#addExemplars(head, batch, { moment, rejections });
     for (const entry of batch.metadata) {
       if (
@@ -68,33 +73,60 @@ export class MetricAppender {
     };
   }
 
-  /** Series numbers of a batch, all of them before anything is composed. */
-  #resolve(head: MetricHead, batch: SampleBatch, moment: AppendMoment): void {
+  /** The memory of a payload that is durable and applied is used again: fresh memory costs as much as composing does. */
+  reuse(payload: Uint8Array): void {
+    this.#record.reuse(payload);
+  }
+
+  /** Series numbers of a batch, all of them before anything is composed. Whether all samples can be taken, and are nothing but samples. */
+  #resolve(head: MetricHead, batch: SampleBatch, moment: AppendMoment): boolean {
     const { keys, index } = head;
     const hashes =
       batch.keyHashes ?? this.#hasher.hash(batch.keyBytes, batch.keyBounds, batch.seriesCount);
-    const { timestampsMs, sampleStarts, seriesCount } = batch;
+    const { timestampsMs, sampleStarts, seriesCount, keyBounds } = batch;
     this.#series = growInt32(this.#series, seriesCount);
-    const isWhole = areAllWithin(timestampsMs, moment);
-    keys.rewind();
-    for (let s = 0; s < seriesCount; s++) {
+    const isWithin = areAllWithin(timestampsMs, moment);
+    let isWhole =
+      isWithin && batch.histograms === undefined && batch.startTimestampsMs === undefined;
+    let unknown = keys.findAll(hashes, seriesCount, this.#series);
+    for (let s = 0; unknown > 0; s++) {
+      if (this.#series[s]! >= 0) continue;
+      unknown--;
       const from = sampleStarts[s]!;
       const to = sampleStarts[s + 1]!;
       // What has no sample to be taken must not fill the head.
-      const isWanted = isWhole ? from < to : hasWithin(timestampsMs, { from, to, moment });
-      let series = keys.find(hashes, s);
-      if (series < 0 && isWanted) {
-        const start = batch.keyBounds[2 * s]!;
-        const end = batch.keyBounds[2 * s + 1]!;
+      const isWanted = isWithin ? from < to : hasWithin(timestampsMs, { from, to, moment });
+      // A series that stands in the batch twice is known by now.
+      let series = isWanted ? keys.find(hashes, s) : NOT_WANTED;
+      if (isWanted && series < 0) {
         series = index.internKey(
-          { bytes: batch.keyBytes, start, end },
+          { bytes: batch.keyBytes, start: keyBounds[2 * s]!, end: keyBounds[2 * s + 1]! },
           () => batch.labelsOf(s),
           moment.indexLimits,
         );
         if (series >= 0) keys.add(hashes, s, { series, bytesMax: moment.keyBytesMax });
+        else series = NO_ROOM;
       }
-      this.#series[s] = series >= 0 ? series : isWanted ? NO_ROOM : NOT_WANTED;
+      this.#series[s] = series;
+      if (series < 0) isWhole = false;
     }
+    return isWhole;
+  }
+
+  /** Samples of which none is left out. */
+  #addWhole(head: MetricHead, batch: SampleBatch, moment: AppendMoment): RowMap {
+    const { timestampsMs, values, sampleStarts, seriesCount } = batch;
+    const series = this.#series;
+    const record = this.#record;
+    for (let s = 0; s < seriesCount; s++) {
+      if (sampleStarts[s] === sampleStarts[s + 1]) continue;
+      if (head.needsDefinition(series[s]!, moment.refusals)) this.#define(head, series[s]!);
+    }
+    record.addRuns(series, sampleStarts, seriesCount);
+    const end = sampleStarts[seriesCount]!;
+    record.addTimes(timestampsMs, end);
+    record.addValues(values.subarray(0, end));
+    return WHOLE_MAP;
   }
 
   #addSamples(

@@ -108,8 +108,8 @@ export class MetricHead {
 
   /** Whether the series must be defined in a record written now; says yes once per count of refusals. */
   needsDefinition(series: number, refusals: number): boolean {
-    this.#definedAt = growUint32(this.#definedAt, series + 1);
     if (this.#definedAt[series] === refusals + 1) return false;
+    this.#definedAt = growUint32(this.#definedAt, series + 1);
     this.#definedAt[series] = refusals + 1;
     return true;
   }

@@ -20,6 +20,10 @@ import { writeHistogram } from "./histogram-bytes.ts";
 
 const SAMPLES_RECORD = 2;
 
+/** Memory of records kept for later ones: as many as are on their way at once, of the size that requests have. */
+const SPARES_MAX = 8;
+const SPARE_BYTES_MAX = 128 << 10;
+
 const METRIC_TYPES: readonly MetricType[] = [
   "unknown",
   "counter",
@@ -65,6 +69,7 @@ export class MetricRecordWriter {
     this.#exemplars,
   ];
   readonly #scratch = new ByteWriter();
+  readonly #spares: Uint8Array[] = [];
   /** Neighbouring series with the same number of samples, not written yet. */
   #group = { first: 0, count: 0, samples: 0 };
   /** The series that a group would begin with if nothing were left out. */
@@ -112,6 +117,28 @@ export class MetricRecordWriter {
     group.first = series;
     group.count = 1;
     group.samples = samples;
+  }
+
+  /** What `addRun` would do for each of the first `count` series of a batch. */
+  addRuns(series: Int32Array, sampleStarts: Uint32Array, count: number): void {
+    const group = this.#group;
+    for (let s = 0; s < count; s++) {
+      const samples = sampleStarts[s + 1]! - sampleStarts[s]!;
+      if (group.count > 0 && series[s] === group.first + group.count && samples === group.samples)
+        group.count++;
+      else if (samples > 0) this.addRun(series[s]!, samples);
+    }
+  }
+
+  /** The first `count` of these times, one a row. */
+  addTimes(timestampsMs: Float64Array, count: number): void {
+    for (let row = 0; row < count;) {
+      const timestampMs = timestampsMs[row]!;
+      const from = row++;
+      while (row < count && timestampsMs[row] === timestampMs) row++;
+      this.addTime(timestampMs);
+      this.#time.count += row - from - 1;
+    }
   }
 
   addTime(timestampMs: number): void {
@@ -163,13 +190,21 @@ export class MetricRecordWriter {
     this.exemplarCount++;
   }
 
+  /** For a later record, of which `finish` then gives it out: the caller is done with it. */
+  reuse(record: Uint8Array): void {
+    const { buffer } = record;
+    if (buffer.byteLength <= SPARE_BYTES_MAX && this.#spares.length < SPARES_MAX)
+      this.#spares.push(new Uint8Array(buffer));
+  }
+
   finish(): Uint8Array {
     this.#endGroup();
     endRepeats(this.#times, this.#time);
     endRepeats(this.#starts, this.#start);
     let size = 16 + this.#values.length;
     for (const { writer } of this.#sections) size += writer.length + 16;
-    const record = new ByteWriter(size);
+    const record = new ByteWriter(0, this.#spares.pop());
+    record.reserve(size);
     record.writeByte(SAMPLES_RECORD);
     record.writeVarint(this.rowCount);
     for (const { writer, count } of this.#sections) {
@@ -294,15 +329,9 @@ export class MetricRecordReader {
     const group = this.#group;
     const { series, counts } = columns;
     let run = 0;
-    for (let filled = 0; filled < rows; run++) {
+    for (let filled = 0; filled < rows;) {
       if (group.left === 0) {
-        if (group.count === 0) {
-          group.next += this.#runs.readZigzag();
-          group.count = this.#runs.readVarint();
-          group.samples = this.#runs.readVarint();
-          if (group.count === 0 || group.samples === 0)
-            throw new CodecError("malformed", this.#runs.position, "a run of no samples");
-        }
+        if (group.count === 0) this.#nextGroup();
         group.count--;
         group.left = group.samples;
         group.next++;
@@ -310,11 +339,31 @@ export class MetricRecordReader {
       const count = Math.min(group.left, rows - filled);
       const number = group.next - 1;
       series[run] = numbers === undefined ? number : numbers.get(number);
-      counts[run] = count;
+      counts[run++] = count;
       group.left -= count;
       filled += count;
+      // Whole runs of this group, mostly all of it.
+      const { samples } = group;
+      const whole =
+        group.left > 0 ? 0 : Math.min(group.count, Math.floor((rows - filled) / samples));
+      for (let left = whole, next = group.next; left > 0; left--, next++, run++) {
+        series[run] = numbers === undefined ? next : numbers.get(next);
+        counts[run] = samples;
+      }
+      group.count -= whole;
+      group.next += whole;
+      filled += whole * samples;
     }
     return run;
+  }
+
+  #nextGroup(): void {
+    const group = this.#group;
+    group.next += this.#runs.readZigzag();
+    group.count = this.#runs.readVarint();
+    group.samples = this.#runs.readVarint();
+    if (group.count === 0 || group.samples === 0)
+      throw new CodecError("malformed", this.#runs.position, "a run of no samples");
   }
 
   #fillTimes(timestampsMs: Float64Array, rows: number): void {

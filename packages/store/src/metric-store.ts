@@ -135,6 +135,7 @@ class DurableMetricStore implements MetricStore {
     const { payload } = composed;
     if (payload === undefined) return this.#counters.count(composed.settle(undefined));
     const outcome = await core.commit(payload, () => head.apply(payload, undefined));
+    this.#appender.reuse(payload);
     for (const entry of batch.metadata) this.#noteMetadata(entry);
     return this.#counters.count(composed.settle(outcome));
   }

@@ -39,3 +39,33 @@ test("each word of a hash counts, also where a successor is guessed; beyond the 
     assert.equal(keys.find(few, 1), 2);
   }
 });
+
+test("all of a request at once are found as one by one", () => {
+  const one = new SeriesKeys();
+  const all = new SeriesKeys();
+  for (let i = 0; i < COUNT; i++) {
+    one.add(hashes, i, { series: i + 7, bytesMax: 1e6 });
+    all.add(hashes, i, { series: i + 7, bytesMax: 1e6 });
+  }
+  // Runs in order with jumps, repetitions and strangers in between, sent twice.
+  const wanted = Array.from(
+    { length: 3000 },
+    (_, i) => (i % 97 === 0 ? i * 7919 : i) % (2 * COUNT),
+  );
+  const request = new Uint32Array(4 * wanted.length);
+  for (const [i, key] of wanted.entries())
+    for (let word = 0; word < 4; word++)
+      request[4 * i + word] =
+        key < COUNT ? hashes[4 * key + word]! : ~hashes[4 * (key - COUNT) + word]!;
+  for (let round = 0; round < 2; round++) {
+    const found = new Int32Array(wanted.length);
+    const unknown = all.findAll(request, wanted.length, found);
+    one.rewind();
+    assert.deepEqual(
+      [...found],
+      wanted.map((_, i) => one.find(request, i)),
+    );
+    assert.equal(unknown, found.filter((series) => series < 0).length);
+    assert.ok(unknown > 0 && unknown < wanted.length / 10);
+  }
+});

@@ -30,6 +30,32 @@ export class SeriesKeys {
     this.#previous = NONE;
   }
 
+  /** The series of the first `count` hashes, put into `series`: what `rewind` and a `find` for each would say. Returns how many are unknown. */
+  findAll(hashes: Uint32Array, count: number, series: Int32Array): number {
+    const known = this.#hashes;
+    const successors = this.#successors;
+    const seriesOf = this.#series;
+    let unknown = 0;
+    this.rewind();
+    for (let i = 0, at = 0, guess = NONE; i < count; i++, at += 4) {
+      const of = 4 * guess;
+      if (
+        guess < 0 ||
+        known[of] !== hashes[at] ||
+        known[of + 1] !== hashes[at + 1] ||
+        known[of + 2] !== hashes[at + 2] ||
+        known[of + 3] !== hashes[at + 3]
+      ) {
+        if ((series[i] = this.find(hashes, i)) < 0) unknown++;
+      } else {
+        series[i] = seriesOf[guess]!;
+        this.#previous = guess;
+      }
+      guess = this.#previous === NONE ? NONE : successors[this.#previous]! - 1;
+    }
+    return unknown;
+  }
+
   /** The series of the key whose hash is `hashes[4 * at … 4 * at + 4)`, or -1. */
   find(hashes: Uint32Array, at: number): number {
     const a = hashes[4 * at]!;
