@@ -5,6 +5,7 @@
 import type { Labels } from "@finch/model";
 import { ARITHMETIC, COMPARISON, isArithmetic, isComparison } from "./arithmetic.ts";
 import type { Binary } from "./ast.ts";
+import { ColumnBlocks } from "./column-blocks.ts";
 import { executionError } from "./errors.ts";
 import { NAME_LABELS } from "./evaluation.ts";
 import type { Evaluation } from "./evaluation.ts";
@@ -12,7 +13,6 @@ import { groupByNumber, matchLabels, presenceOf, Signatures } from "./matching.t
 import { combineOperands, operandAt, OperatorNotes, writeStep } from "./binary-histograms.ts";
 import {
   ABSENT,
-  emptySeries,
   FLOAT,
   isAnywherePresent,
   mergeSameLabels,
@@ -52,7 +52,7 @@ export async function combineVectors(
     if (hasFill) joinFilled(join, grid, expr, { manySide, oneSide, fillMany, fillOne });
     else if (manySide.length > 0 && oneSide.length > 0)
       for (const m of manySide) {
-        for (const o of oneSide) join.pair(m, o);
+        for (const o of oneSide) join.pair(m, o, manySide.length === 1 && oneSide.length === 1);
         if (evaluation.isBreathDue()) await evaluation.breathe();
       }
     join.closeGroup();
@@ -144,6 +144,7 @@ class Join {
   readonly #expr: Binary;
   readonly #swapped: boolean;
   readonly #notes: OperatorNotes;
+  readonly #blocks: ColumnBlocks;
   readonly #results = new Map<string, OutputSeries>();
   /** Steps that have a pair, by label set for grouped matching, together for one-to-one; of the signature at hand. */
   #matched = new Map<string, Uint8Array>();
@@ -153,6 +154,7 @@ class Join {
     this.#grid = grid;
     this.#expr = expr;
     this.#swapped = swapped;
+    this.#blocks = new ColumnBlocks(grid.steps);
     this.#notes = new OperatorNotes(evaluation.annotations, expr.operator, expr.position);
   }
 
@@ -164,15 +166,14 @@ class Join {
     this.#matched = new Map();
   }
 
-  /** Combines two series at the steps where both have a value. */
-  pair(many: OutputSeries, one: OutputSeries): void {
+  /** Combines two series at the steps where both have a value. `isOnly`: their signature has no other pair. */
+  pair(many: OutputSeries, one: OutputSeries, isOnly = false): void {
     const { matching, operator, returnBool } = this.#expr;
     const labels = this.#resultLabels(many.labels, one.labels);
-    this.#refuseRepeated(
-      matching.cardinality === "one-to-one" ? "" : labels.key,
-      many.present,
-      one.present,
-    );
+    if (!isOnly) {
+      const key = matching.cardinality === "one-to-one" ? "" : labels.key;
+      this.#refuseRepeated(key, many.present, one.present);
+    }
     const keepsName = isComparison(operator) && !returnBool;
     const named = returnBool
       ? this.#evaluation.nameless(labels)
@@ -181,7 +182,7 @@ class Join {
     const [left, right] = this.#swapped ? [one, many] : [many, one];
     const hasHistograms = (left.histograms ?? right.histograms) !== undefined;
     const isStepwise = hasHistograms || !(isArithmetic(operator) || isComparison(operator));
-    const plain = known ?? emptySeries(named.labels, named.dropName, this.#grid.steps);
+    const plain = known ?? this.#blocks.series(named.labels, named.dropName);
     const result = isStepwise ? withRoomForHistograms(plain) : plain;
     if (result.histograms !== undefined) this.#pairSteps(left, right, result);
     else if (isArithmetic(operator)) applyPair(ARITHMETIC[operator], left, right, result);

@@ -1,7 +1,12 @@
 /** Columns of one length, cut from larger blocks: an array of its own costs the allocator more than most loops over it. */
+import type { Labels } from "@finch/model";
+import { emptySeries } from "./values.ts";
+import type { OutputSeries } from "./values.ts";
 
 /** Doubles of a block. Without it the last column kept of a query keeps much more than itself. */
 const BLOCK_LENGTH_MAX = 8192;
+/** Steps whose columns lie in the heap, and cost little there. */
+const SHORT_MAX = 8;
 
 export class ColumnBlocks {
   readonly #steps: number;
@@ -12,6 +17,13 @@ export class ColumnBlocks {
     this.#steps = steps;
     this.#values = { block: new Float64Array(0), used: 0, columns: 0 };
     this.#present = { block: new Uint8Array(0), used: 0, columns: 0 };
+  }
+
+  /** A series without samples. */
+  series(labels: Labels, dropName: boolean): OutputSeries {
+    // So short a column is no more than its object.
+    if (this.#steps <= SHORT_MAX) return emptySeries(labels, dropName, this.#steps);
+    return { labels, dropName, values: this.values(), present: this.present() };
   }
 
   /** A column of zeros. */

@@ -6,6 +6,7 @@ import { Labels } from "@finch/model";
 import type { SumReducer } from "./aggregate-sum.ts";
 import type { Call } from "./ast.ts";
 import type { CallContext } from "./call-context.ts";
+import { ColumnBlocks } from "./column-blocks.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { RangeNotes } from "./range-notes.ts";
 import { GROWTH, isRising, steadyGrowth } from "./range-rate.ts";
@@ -83,6 +84,7 @@ class RangeStream {
   /** Of `rate` and `increase`. */
   readonly #growth: GrowthOptions | undefined;
   readonly #input: Mutable<WindowInput>;
+  readonly #blocks: ColumnBlocks;
   readonly #lent: Mutable<OutputSeries>;
   #windows = NO_WINDOWS;
   /** Of the series at hand. */
@@ -110,6 +112,7 @@ class RangeStream {
     this.#steps = steps;
     const { name } = expr;
     this.#growth = name === "rate" || name === "increase" ? GROWTH[name] : undefined;
+    this.#blocks = new ColumnBlocks(steps);
     this.#lent = emptySeries(Labels.EMPTY, false, consumer.lends ? steps : 0);
     this.#input = {
       timestampsMs: NO_SAMPLES,
@@ -203,7 +206,7 @@ class RangeStream {
   #column(): OutputSeries {
     const lent = this.#lent;
     if (!this.#consumer.lends)
-      return withHistogramsOf(emptySeries(this.#labels, this.#dropName, this.#steps), this.#input);
+      return withHistogramsOf(this.#blocks.series(this.#labels, this.#dropName), this.#input);
     lent.present.fill(ABSENT);
     lent.labels = this.#labels;
     lent.dropName = this.#dropName;

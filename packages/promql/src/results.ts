@@ -118,9 +118,8 @@ export async function matrixOf(
   const matrix: MatrixSeries[] = [];
   for (const one of series) {
     const { labels, values, present } = one;
-    const count = countPresent(present);
-    if (count < present.length || one.histograms !== undefined)
-      matrix.push({ labels, ...pickPresent(times, one, count) });
+    if (one.histograms !== undefined || present.includes(ABSENT))
+      matrix.push({ labels, ...pickPresent(times, one, countPresent(present)) });
     else matrix.push({ labels, timestampsMs: times, values });
     if (breather.isBreathDue()) await breather.breathe();
   }

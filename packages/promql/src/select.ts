@@ -1,5 +1,6 @@
 /** Selectors: which samples to ask the source for, and which sample is current at each step. */
 import { isStaleAt, Labels, wordsOf } from "@finch/model";
+import { ColumnBlocks } from "./column-blocks.ts";
 import type { AtModifier, MatrixSelector, VectorSelector } from "./ast.ts";
 import { executionError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
@@ -119,6 +120,7 @@ export async function streamSelected(
   const steps = times.references.length;
   const scan = scanFor(evaluation, node, times, what);
   const lent: Mutable<OutputSeries> = emptySeries(Labels.EMPTY, false, lends ? steps : 0);
+  const blocks = new ColumnBlocks(steps);
   const unwatched = steps === 1 ? SERIES_UNWATCHED : 1;
   for (let index = 0; index < all.length; index++) {
     const series = all[index]!;
@@ -128,7 +130,7 @@ export async function streamSelected(
       lent.present.fill(ABSENT);
       if (series.histograms !== undefined) lent.histograms ??= emptyHistograms(steps);
     } else {
-      const empty = emptySeries(series.labels, false, steps);
+      const empty = blocks.series(series.labels, false);
       out = what === "values" ? withHistogramsOf(empty, series) : empty;
     }
     let found = scan(series, out);
