@@ -12,7 +12,6 @@ import { extendedGrowthOfHistograms } from "./range-extended-histograms.ts";
 import { averageOfHistograms, growthOfHistograms, sumOfHistograms } from "./range-histograms.ts";
 import type { HistogramFunction } from "./range-histograms.ts";
 import { eitherKind, ignoringHistograms } from "./range-mixed.ts";
-import type { WindowEnds } from "./range-mixed.ts";
 import { withResetHint } from "./histogram-arithmetic.ts";
 import * as rates from "./range-rate.ts";
 import * as statistics from "./range-statistics.ts";
@@ -136,7 +135,7 @@ export async function streamRangeCall(
 ): Promise<void> {
   const { evaluation, grid, expr } = context;
   const run = rangeFunctionOf(expr);
-  const runMixed = mixedFunction(expr, run, ranges);
+  const runMixed = mixedFunction(expr, run);
   const params = await paramsOf(evaluation, grid, expr, ranges);
   const sorts = SORTS.has(expr.name);
   const looksAtStarts = LOOKS_AT_STARTS.has(expr.name);
@@ -179,7 +178,7 @@ function rangeFunctionOf(expr: Call): RangeFunction {
 }
 
 /** What the function is for series with histograms. */
-function mixedFunction(expr: Call, run: RangeFunction, ends: WindowEnds): RangeFunction {
+function mixedFunction(expr: Call, run: RangeFunction): RangeFunction {
   if (TAKES_ALL_SAMPLES.has(expr.name)) return run;
   const arg = rangeArgument(expr);
   const extended = arg.kind === "matrix" ? arg.selector.extended : undefined;
@@ -190,9 +189,7 @@ function mixedFunction(expr: Call, run: RangeFunction, ends: WindowEnds): RangeF
           rates.GROWTH[expr.name as keyof typeof rates.GROWTH],
           extended === "smoothed",
         );
-  return ofHistograms === undefined
-    ? ignoringHistograms(run, ends)
-    : eitherKind(run, ofHistograms, ends);
+  return ofHistograms === undefined ? ignoringHistograms(run) : eitherKind(run, ofHistograms);
 }
 
 /** 1 at the steps whose window holds no sample of any series. */

@@ -1,6 +1,6 @@
 /** What the operators and functions of PromQL do to whole histograms; inputs are never changed. */
 import type { CounterResetHint, Histogram, HistogramBuckets } from "@finch/model";
-import { sameBounds } from "./histogram-bounds.ts";
+import { exponentialBound, hasCustomBounds, sameBounds } from "./histogram-bounds.ts";
 import { isSameLayout, keepBuckets, packBuckets, viewBuckets } from "./histogram-buckets.ts";
 import { HistogramSum } from "./histogram-sum.ts";
 
@@ -28,6 +28,59 @@ export function combineHistograms(
 /** All counts and the sum times a factor; a negative one makes it a gauge. */
 export function scaleHistogram(histogram: Histogram, factor: number): Histogram {
   return mapNumbers(histogram, factor < 0, (x) => x * factor);
+}
+
+/** {@link scaleHistogram} of a histogram whose counts are the caller's own, and may be written to. */
+export function scaleOwnHistogram(histogram: Histogram, factor: number): Histogram {
+  const { positive, negative, zeroCount, count, sum, resetHint } = histogram;
+  for (const { counts } of [positive, negative])
+    for (let at = 0; at < counts.length; at++) counts[at] = counts[at]! * factor;
+  return {
+    ...histogram,
+    resetHint: factor < 0 ? "gauge" : resetHint,
+    zeroCount: zeroCount * factor,
+    count: count * factor,
+    sum: sum * factor,
+  };
+}
+
+/**
+ * `a - b` where both have exponential buckets of one layout, undefined where they have not; the counts are the caller's. Rounding errors are
+ * not looked at, as in a sum's `plain`.
+ */
+export function subtractSameLayout(a: Histogram, b: Histogram): Histogram | undefined {
+  if (a.schema !== b.schema || hasCustomBounds(a) || a.zeroThreshold !== b.zeroThreshold)
+    return undefined;
+  if (reachesIntoZero(b, b.positive) || reachesIntoZero(b, b.negative)) return undefined;
+  const positive = subtractCounts(a.positive, b.positive);
+  const negative = subtractCounts(a.negative, b.negative);
+  if (positive === undefined || negative === undefined) return undefined;
+  return {
+    schema: a.schema,
+    resetHint: a.resetHint,
+    zeroThreshold: a.zeroThreshold,
+    zeroCount: a.zeroCount - b.zeroCount,
+    count: a.count - b.count,
+    sum: a.sum - b.sum,
+    positive,
+    negative,
+    customBounds: a.customBounds,
+  };
+}
+
+/** Whether the first bucket ends within the zero bucket: the counts of such are in that one already. */
+function reachesIntoZero({ schema, zeroThreshold }: Histogram, buckets: HistogramBuckets): boolean {
+  const { indexes } = viewBuckets(buckets);
+  return indexes.length > 0 && exponentialBound(indexes[0]!, schema) <= zeroThreshold;
+}
+
+function subtractCounts(a: HistogramBuckets, b: HistogramBuckets): HistogramBuckets | undefined {
+  const { length } = a.counts;
+  if (length !== b.counts.length || !isSameLayout(a.spans, b.spans)) return undefined;
+  if (length === 0) return NO_BUCKETS;
+  const counts = new Float64Array(length);
+  for (let at = 0; at < length; at++) counts[at] = a.counts[at]! - b.counts[at]!;
+  return { spans: a.spans, counts };
 }
 
 /** All counts and the sum divided; a negative divisor makes it a gauge, zero takes all buckets away. */

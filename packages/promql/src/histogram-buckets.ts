@@ -43,9 +43,16 @@ export function viewBuckets(buckets: HistogramBuckets): BucketList {
   return { indexes: indexesOf(buckets), counts, errors: noErrors };
 }
 
+const NO_LIST: BucketList = {
+  indexes: EMPTY,
+  counts: new Float64Array(0),
+  errors: new Float64Array(0),
+};
+
 /** A list whose numbers may be changed. */
 export function listBuckets(buckets: HistogramBuckets): BucketList {
   const { counts } = buckets;
+  if (counts.length === 0) return NO_LIST;
   return {
     indexes: indexesOf(buckets),
     counts: counts.slice(),
@@ -100,9 +107,15 @@ export function addToBucket({ counts, errors }: BucketList, at: number, x: numbe
 
 /** The sum or (sign -1) difference of two lists; takes `target` over and may change it. */
 export function mergeLists(target: BucketList, source: BucketList, sign: 1 | -1): BucketList {
-  const merged = isSameLayout(target.indexes, source.indexes)
-    ? target
-    : spreadOver(target, unionOf(target.indexes, source.indexes));
+  if (isSameLayout(target.indexes, source.indexes)) {
+    for (let at = 0; at < source.indexes.length; at++) {
+      addToBucket(target, at, sign * source.counts[at]!);
+      const error = source.errors[at]!;
+      if (error !== 0) addToBucket(target, at, sign * error);
+    }
+    return target;
+  }
+  const merged = spreadOver(target, unionOf(target.indexes, source.indexes));
   let at = 0;
   for (let from = 0; from < source.indexes.length; from++) {
     while (merged.indexes[at]! < source.indexes[from]!) at++;

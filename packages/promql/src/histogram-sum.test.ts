@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import type { Histogram, HistogramBuckets } from "@finch/model";
 import { histogramOf } from "../test/histogram-of.ts";
 import {
   combineHistograms,
@@ -7,6 +9,8 @@ import {
   divideHistogram,
   equalHistograms,
   scaleHistogram,
+  scaleOwnHistogram,
+  subtractSameLayout,
 } from "./histogram-arithmetic.ts";
 import { averageHistograms, sumHistograms } from "./histogram-mean.ts";
 
@@ -148,4 +152,60 @@ void test("equality is of data: empty buckets count, NaN equals NaN, 0 is not -0
   assert.ok(!equal("count:1 buckets:[1]", "count:1 offset:1 buckets:[1]"));
   assert.ok(!equal("count:0 sum:0", "count:0 sum:-0"));
   assert.ok(!equal("schema:-53 custom_values:[1]", "schema:-53 custom_values:[2]"));
+});
+
+const count = fc.constantFrom(0, -0, 1, 2.5, 3, 1e300);
+const buckets = fc
+  .record({
+    offset: fc.integer({ min: -3, max: 1 }),
+    counts: fc.array(count, { minLength: 2, maxLength: 2 }),
+    isSplit: fc.boolean(),
+  })
+  .map(({ offset, counts, isSplit }): HistogramBuckets => ({
+    spans: isSplit ? Int32Array.of(offset, 1, 2, 1) : Int32Array.of(offset, 2),
+    counts: Float64Array.from(counts),
+  }));
+const histogram = fc
+  .record({
+    schema: fc.constantFrom(0, 0, 1),
+    zeroThreshold: fc.constantFrom(0, 0, 0.2, 1),
+    zeroCount: count,
+    count,
+    sum: fc.oneof(count, fc.constant(NaN)),
+    positive: buckets,
+    negative: fc.oneof(
+      buckets,
+      fc.constant({ spans: new Int32Array(0), counts: new Float64Array(0) }),
+    ),
+  })
+  .map((parts): Histogram => ({
+    ...parts,
+    resetHint: "unknown",
+    customBounds: new Float64Array(0),
+  }));
+
+void test("the difference of equal layouts is that of any two", () => {
+  let found = 0;
+  const property = fc.property(histogram, histogram, fc.boolean(), (a, other, isLike) => {
+    const { spans: ofPositive } = a.positive;
+    const { spans: ofNegative, counts } = a.negative;
+    const b = isLike
+      ? {
+          ...other,
+          schema: a.schema,
+          zeroThreshold: a.zeroThreshold,
+          positive: { ...other.positive, spans: ofPositive },
+          negative: { spans: ofNegative, counts: counts.map((x) => x + 1) },
+        }
+      : other;
+    const difference = subtractSameLayout(a, b);
+    if (difference === undefined) return;
+    found++;
+    const whole = combineHistograms(a, b, -1)!;
+    assert.deepEqual(compactHistogram(difference), compactHistogram(whole.histogram));
+    const scaled = scaleHistogram(difference, 0.3);
+    assert.deepEqual(scaleOwnHistogram(difference, 0.3), scaled);
+  });
+  fc.assert(property, { numRuns: 2000 });
+  assert.ok(found > 300, `${found} pairs of one layout`);
 });

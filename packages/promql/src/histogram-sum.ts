@@ -173,35 +173,25 @@ export class HistogramSum {
     );
   }
 
-  /** The sum with its rounding errors made good. */
+  /** The sum with its rounding errors made good, as {@link plain} hands it over. */
   total(): Histogram {
-    return this.#finish(
-      (sum) => sum.total,
-      ({ counts, errors }) => counts.map((count, at) => count + errors[at]!),
-    );
+    for (const { counts, errors } of [this.#positive, this.#negative])
+      for (let at = 0; at < counts.length; at++) counts[at] = counts[at]! + errors[at]!;
+    const { total: zeroCount } = this.#zero;
+    return { ...this.plain(), zeroCount, count: this.#count.total, sum: this.#sum.total };
   }
 
-  /** The sum as plain additions would have made it. */
+  /** The sum as plain additions would have made it. It is the caller's, numbers included: the sum itself is not to be used any more. */
   plain(): Histogram {
-    return this.#finish(
-      (sum) => sum.sum,
-      ({ counts }) => counts.slice(),
-    );
-  }
-
-  #finish(
-    numberOf: (sum: KahanSum) => number,
-    countsOf: (list: BucketList) => Float64Array,
-  ): Histogram {
     return {
       schema: this.#schema,
       resetHint: this.resetHint,
       zeroThreshold: this.#zeroThreshold,
-      zeroCount: numberOf(this.#zero),
-      count: numberOf(this.#count),
-      sum: numberOf(this.#sum),
-      positive: packBuckets(this.#positive.indexes, countsOf(this.#positive)),
-      negative: packBuckets(this.#negative.indexes, countsOf(this.#negative)),
+      zeroCount: this.#zero.sum,
+      count: this.#count.sum,
+      sum: this.#sum.sum,
+      positive: packBuckets(this.#positive.indexes, this.#positive.counts),
+      negative: packBuckets(this.#negative.indexes, this.#negative.counts),
       customBounds: this.#bounds,
     };
   }

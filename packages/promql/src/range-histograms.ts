@@ -6,6 +6,8 @@ import {
   divideHistogram,
   EMPTY_HISTOGRAM,
   scaleHistogram,
+  scaleOwnHistogram,
+  subtractSameLayout,
   withResetHint,
 } from "./histogram-arithmetic.ts";
 import { hasCustomBounds } from "./histogram-bounds.ts";
@@ -62,12 +64,15 @@ export function growthOfHistograms({ isCounter, perSecond }: GrowthOptions): His
       result = whole.histogram;
     }
     const firstCount = isCounter ? samples[a]!.count : NaN;
-    const factor = extrapolationFactor(edges, result.count, firstCount);
-    return scaleHistogram(result, perSecond ? factor / (input.rangeMs / 1000) : factor);
+    const extrapolated = extrapolationFactor(edges, result.count, firstCount);
+    const factor = perSecond ? extrapolated / (input.rangeMs / 1000) : extrapolated;
+    return growth === undefined
+      ? scaleHistogram(result, factor)
+      : scaleOwnHistogram(result, factor);
   };
 }
 
-/** The growth from sample `a` to `b`, resets of counters made good. A gauge. */
+/** The growth from sample `a` to `b`, resets of counters made good. A gauge, whose counts are the caller's. */
 function growthBetween(
   input: HistogramWindows,
   a: number,
@@ -84,9 +89,9 @@ function growthBetween(
     notes.mixedLayouts();
     return undefined;
   }
-  const sum = new HistogramSum(last);
+  let coarsest = last.schema;
   if (isCounter) {
-    let coarsest = Math.min(last.schema, start.schema);
+    coarsest = Math.min(coarsest, start.schema);
     for (let i = a + 1; i < b; i++) {
       const sample = samples[i]!;
       if (hasCustomBounds(sample) !== isCustom) {
@@ -96,13 +101,25 @@ function growthBetween(
       isGauge ||= sample.resetHint === "gauge";
       coarsest = Math.min(coarsest, sample.schema);
     }
-    sum.coarsenTo(coarsest);
     if (isGauge) notes.notCounter();
   } else if (samples[a]!.resetHint !== "gauge" || last.resetHint !== "gauge") notes.notGauge();
+  if (coarsest === last.schema && (!isCounter || isWithoutResets(input, a, b))) {
+    const difference = subtractSameLayout(last, start);
+    if (difference !== undefined) return withResetHint(compactHistogram(difference), "gauge");
+  }
+  const sum = new HistogramSum(last);
+  sum.coarsenTo(coarsest);
   sum.add(start, -1);
   if (sum.isReconciled) notes.reconciled("subtraction");
   if (isCounter) addResets(input, { a, b, isFirstLeft: start !== samples[a] }, sum);
   return withResetHint(compactHistogram(sum.plain()), "gauge");
+}
+
+/** Whether there is nothing to make good between two samples, and nothing to remark. */
+function isWithoutResets(input: HistogramWindows, a: number, b: number): boolean {
+  if (input.startTimestampsMs !== undefined) return false;
+  for (let i = a + 1; i <= b; i++) if (input.isReset(i)) return false;
+  return true;
 }
 
 /** The first sample; an empty one where the counter was reset right behind it, so that its layout does not matter. */

@@ -1,13 +1,12 @@
 /**
- * Windows over series with histograms: functions of floats see the floats alone, functions of histograms the histograms alone, each with
- * windows of their own; where a window has both, that is noted.
+ * Windows over series with histograms: functions of floats see the floats alone, functions of histograms the histograms alone, each in
+ * the windows of the series; where a window has both, that is noted.
  */
 import type { Histogram } from "@finch/model";
 import { resetFinder } from "./range-histograms.ts";
 import type { HistogramFunction } from "./range-histograms.ts";
 import { ABSENT, countPresent, HISTOGRAM } from "./values.ts";
 import type { RangeSeries } from "./values.ts";
-import { slideWindows } from "./window.ts";
 import type { RangeFunction, WindowInput, WindowOutput } from "./window.ts";
 
 /** The two kinds of samples of a series apart. */
@@ -53,38 +52,51 @@ export function splitSeries(
   };
 }
 
-/** The moments windows end and how far they reach back, extended edges included. */
-export interface WindowEnds {
-  readonly ends: Float64Array;
-  readonly windowMs: number;
-}
-
 /** The windows over the floats and over the histograms of a series. */
-function splitWindows(input: WindowInput, { ends, windowMs }: WindowEnds) {
+function splitWindows(input: WindowInput) {
   const { floats, histograms } = splitSeries(input);
-  const slide = (timestampsMs: Float64Array) => {
-    const bounds = { first: new Int32Array(input.steps), last: new Int32Array(input.steps) };
-    slideWindows(timestampsMs, ends, windowMs, bounds);
-    return bounds;
-  };
+  const isHistogram = (i: number) => input.histograms?.[i] !== undefined;
+  const floatBounds = boundsAmong(input, floats.timestampsMs.length, (i) => !isHistogram(i));
+  const bounds = boundsAmong(input, histograms.timestampsMs.length, isHistogram);
   const ofFloats: WindowInput = {
     ...input,
     ...floats,
-    ...slide(floats.timestampsMs),
+    ...floatBounds,
     histograms: undefined,
     isRising: false,
     shared: {},
   };
-  const windows = slide(histograms.timestampsMs);
   const isReset = resetFinder(histograms.samples, histograms);
-  const ofHistograms = { ...input, ...histograms, ...windows, shared: {}, isReset };
+  const ofHistograms = { ...input, ...histograms, ...bounds, shared: {}, isReset };
   return { ofFloats, ofHistograms };
 }
 
+type Bounds = Pick<WindowInput, "first" | "last">;
+
+/** The windows over those of the samples that are wanted, `count` of them. */
+function boundsAmong(
+  { first, last, steps, timestampsMs }: WindowInput,
+  count: number,
+  isWanted: (i: number) => boolean,
+): Bounds {
+  if (count === timestampsMs.length) return { first, last };
+  if (count === 0) {
+    const none = new Int32Array(steps);
+    return { first: none, last: none };
+  }
+  const wantedBefore = new Int32Array(timestampsMs.length + 1);
+  for (let i = 0; i < timestampsMs.length; i++)
+    wantedBefore[i + 1] = wantedBefore[i]! + (isWanted(i) ? 1 : 0);
+  return {
+    first: first.map((at) => wantedBefore[at]!),
+    last: last.map((at) => wantedBefore[at]!),
+  };
+}
+
 /** A function of floats over a series with histograms: leaves those out, and says so where a window has both. */
-export function ignoringHistograms(run: RangeFunction, ends: WindowEnds): RangeFunction {
+export function ignoringHistograms(run: RangeFunction): RangeFunction {
   return (input, output) => {
-    const { ofFloats, ofHistograms } = splitWindows(input, ends);
+    const { ofFloats, ofHistograms } = splitWindows(input);
     for (let step = 0; step < input.steps; step++)
       if (isFilled(ofFloats, step) && isFilled(ofHistograms, step)) input.notes.ignoredHistograms();
     return run(ofFloats, output);
@@ -92,13 +104,9 @@ export function ignoringHistograms(run: RangeFunction, ends: WindowEnds): RangeF
 }
 
 /** A function of windows that are all floats or all histograms; others have no answer. */
-export function eitherKind(
-  run: RangeFunction,
-  ofWindow: HistogramFunction,
-  ends: WindowEnds,
-): RangeFunction {
+export function eitherKind(run: RangeFunction, ofWindow: HistogramFunction): RangeFunction {
   return (input, output: WindowOutput) => {
-    const { ofFloats, ofHistograms } = splitWindows(input, ends);
+    const { ofFloats, ofHistograms } = splitWindows(input);
     run(ofFloats, output);
     for (let step = 0; step < input.steps; step++) {
       if (!isFilled(ofHistograms, step)) continue;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { Labels } from "@finch/model";
 import type { Series } from "@finch/model";
 import { systemClock } from "@finch/runtime";
+import { histogramOf } from "../test/histogram-of.ts";
 import { createEngine } from "./engine.ts";
 import { createMemorySource } from "./memory-source.ts";
 
@@ -29,6 +30,23 @@ void test("a window function over many large windows answers what each step alon
       const alone = await engine.instantQuery({ source, query: call, timeMs });
       assert.ok(alone.type === "vector");
       assert.equal(values[step], alone.values[0], `${call} at step ${step}`);
+    }
+  }
+});
+
+void test("so does one over a series of floats and histograms", async () => {
+  const [one] = seriesOf(1, 6000);
+  const histogram = histogramOf("count:5 sum:1 buckets:[2 3]");
+  const histograms = Array.from(one!.values, (_, i) => (i === 4999 ? histogram : undefined));
+  const source = createMemorySource([{ ...one!, histograms }]);
+  const range = { startMs: 3_000_000, endMs: 6_000_000, stepMs: 3000 };
+  for (const query of ["rate(m[50m])", "quantile_over_time(0.9, m[50m])"]) {
+    const { series } = await engine.rangeQuery({ source, query, ...range });
+    const { timestampsMs, values } = series[0]!;
+    for (let at = 0; at < values.length; at += 97) {
+      const alone = await engine.instantQuery({ source, query, timeMs: timestampsMs[at]! });
+      assert.ok(alone.type === "vector");
+      assert.equal(values[at], alone.values[0], `${query} at ${timestampsMs[at]}`);
     }
   }
 });
