@@ -407,6 +407,52 @@ export function readRange(
   return <i32>(at - values) >> 3;
 }
 
+/**
+ * The same with the newest sample of the range alone: 0 or 1 value. There must be room for a chunk.
+ */
+export function readNewest(
+  target: usize,
+  series: u32,
+  total: u32,
+  startMs: f64,
+  endMs: f64,
+  values: usize,
+  parts: usize,
+  chunks: usize,
+): i32 {
+  const state = stateOf(target, series);
+  let before = load<u32>(state, 32) - <u32>load<u8>(state, 4);
+  partCount = 0;
+  store<u32>(chunks, 1);
+  if (total > before) {
+    const row = load<usize>(state, 8);
+    const to = placeFrom(row, total - before, endMs + 1);
+    if (to > 0) {
+      gather(state, to, values);
+      return finishNewest(parts, row, to, startMs, values);
+    }
+  }
+  for (let chunk = load<usize>(state, 12); chunk != 0; chunk = load<usize>(chunk)) {
+    const size = load<u32>(chunk, 8) & 255;
+    before -= size;
+    const row = load<usize>(chunk, 4);
+    if (before >= total || load<f64>(row, 16) > endMs) continue;
+    const to = placeFrom(row, min(size, total - before), endMs + 1);
+    decodeValues(chunk + CHUNK_HEADER, <i32>to, values);
+    return finishNewest(parts, row, to, startMs, values);
+  }
+  return 0;
+}
+
+/** Leaves of `to` values at `values` the last, if it is not older than `startMs`. */
+function finishNewest(parts: usize, row: usize, to: u32, startMs: f64, values: usize): i32 {
+  const place = to - 1;
+  const timeMs = load<f64>(row, 16) + <f64>load<u32>(row + 24 + ((<usize>place) << 2));
+  if (timeMs < startMs) return 0;
+  finishPart(parts, row, place, to, values);
+  return 1;
+}
+
 /** The first of `count` places of a row whose time is not below `timeMs`, or `count`. */
 function placeFrom(row: usize, count: u32, timeMs: f64): u32 {
   const difference = timeMs - load<f64>(row, 16);

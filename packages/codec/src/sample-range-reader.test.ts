@@ -39,7 +39,7 @@ test("ranges of several series, one behind the other, are what a plain model has
     fc.property(
       fc.array(step, { minLength: 1, maxLength: 400 }),
       fc.integer({ min: 1, max: CHUNK_VALUES_MAX }),
-      fc.array(fc.tuple(fc.nat(3), bound, bound, bound), { maxLength: 12 }),
+      fc.array(fc.tuple(fc.nat(3), bound, bound, bound, fc.boolean()), { maxLength: 12 }),
       (steps, closeAt, wishes) => {
         const store = new SampleStore(arena, closeAt);
         store.reserve(4);
@@ -53,14 +53,16 @@ test("ranges of several series, one behind the other, are what a plain model has
         const target = new Float64Array(12 * 400);
         let at = 0;
         const expected: number[] = [];
-        for (const [series, first, last, total] of wishes) {
+        for (const [series, first, last, total, newestOnly] of wishes) {
           const list = model[series]!;
           const startMs = list[first]?.timestampMs ?? -Infinity;
           const endMs = (list[last]?.timestampMs ?? Infinity) - (total % 2);
-          const rows = reader.read(store, series, { startMs, endMs, total, target, at });
+          const want = { startMs, endMs, total, newestOnly, target, at };
+          const rows = reader.read(store, series, want);
           const wanted = list
             .slice(0, total)
-            .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs <= endMs);
+            .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs <= endMs)
+            .slice(newestOnly ? -1 : 0);
           assert.equal(rows, wanted.length);
           assert.deepEqual(
             [...reader.timestampsMs],
@@ -88,7 +90,7 @@ test("series of one scrape have the same array of times; what is too long is lef
   }
   const reader = new SampleRangeReader(arena);
   const target = new Float64Array(200);
-  const want = { startMs: 10_000, endMs: 50_000, total: Infinity, target };
+  const want = { startMs: 10_000, endMs: 50_000, total: Infinity, newestOnly: false, target };
   assert.equal(reader.read(store, 0, { ...want, at: 0 }), 41);
   const times = reader.timestampsMs;
   assert.equal(reader.read(store, 1, { ...want, at: 41 }), 41);
@@ -101,6 +103,7 @@ test("series of one scrape have the same array of times; what is too long is lef
   assert.equal(target[40], 50);
   assert.equal(target[81], -50);
   assert.equal(target[150], -10);
-  const all = { startMs: -Infinity, endMs: Infinity, total: Infinity, target, at: 0 };
+  const all = { ...want, startMs: -Infinity, endMs: Infinity, at: 0 };
   assert.equal(reader.read(store, 1, all), -1);
+  assert.equal(reader.read(store, 1, { ...all, newestOnly: true }), 1);
 });

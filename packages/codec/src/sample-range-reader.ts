@@ -2,7 +2,7 @@
  * Reads ranges of many series of sample stores one behind the other into one column of values, and gives series with the same times the same array of
  * them: what a row of times is, the store knows, so that equal times are told by the rows they are made of and decoded once.
  */
-import type { SampleArena, SampleStore } from "./sample-store.ts";
+import type { RangeWish, SampleArena, SampleStore } from "./sample-store.ts";
 
 /** Times, and the stretches of rows that they are: row, first place, places … */
 interface KnownTimes {
@@ -37,19 +37,13 @@ export class SampleRangeReader {
   }
 
   /**
-   * Reads the samples of a series from `startMs` to `endMs`, both included, out of its first `total`; after `flush` their values are in `target`
-   * from `at` on. Returns how many there are; -1 when there are so many that {@link SampleStore.read} has to be asked.
+   * Reads samples of a series; after `flush` their values are in `target` from `at` on. Returns how many there are; -1 when there are so many that
+   * {@link SampleStore.read} has to be asked.
    */
   read(
     store: SampleStore,
     series: number,
-    want: {
-      readonly startMs: number;
-      readonly endMs: number;
-      readonly total: number;
-      readonly target: Float64Array;
-      readonly at: number;
-    },
+    want: RangeWish & { readonly target: Float64Array; readonly at: number },
   ): number {
     if (want.target !== this.#target || want.at !== this.#at + this.#waiting) {
       this.flush();

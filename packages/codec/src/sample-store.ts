@@ -62,6 +62,16 @@ interface SampleExports {
     chunks: number,
     partsMax: number,
   ): number;
+  readNewest(
+    target: number,
+    series: number,
+    total: number,
+    startMs: number,
+    endMs: number,
+    values: number,
+    parts: number,
+    chunks: number,
+  ): number;
 }
 
 /** What the next call of `append` takes: run `r` is the next `counts[r]` rows, of series `series[r]`. */
@@ -141,6 +151,14 @@ export class SampleArena {
     this.f64 = new Float64Array(buffer);
     this.#columns = undefined;
   }
+}
+
+/** Which samples of a series: those from `startMs` to `endMs`, both included, of its first `total`; of these perhaps the newest alone. */
+export interface RangeWish {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly total: number;
+  readonly newestOnly: boolean;
 }
 
 export class SampleStore {
@@ -277,15 +295,24 @@ export class SampleStore {
     target.values.set(f64.subarray(readValuesAt >>> 3, (readValuesAt >>> 3) + count), at);
   }
 
-  /** As the kernel's `readRange`, to the arena's `rangeValuesAt` + 8 · `used`. */
-  readRange(
-    series: number,
-    want: { readonly startMs: number; readonly endMs: number; readonly total: number },
-    used: number,
-  ): number {
+  /** As the kernel's `readRange` and `readNewest`, to the arena's `rangeValuesAt` + 8 · `used`. */
+  readRange(series: number, want: RangeWish, used: number): number {
     const { kernel, rangeValuesAt, rangePartsAt, rangeChunksAt } = this.#arena;
     const total = Math.min(this.total(series), want.total);
     if (total === 0) return 0;
+    if (want.newestOnly) {
+      if (used + CHUNK_VALUES_MAX > RANGE_VALUES_MAX) return -1;
+      return kernel.readNewest(
+        this.#target,
+        series,
+        total,
+        want.startMs,
+        want.endMs,
+        rangeValuesAt + 8 * used,
+        rangePartsAt,
+        rangeChunksAt,
+      );
+    }
     return kernel.readRange(
       this.#target,
       series,

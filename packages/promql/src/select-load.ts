@@ -18,6 +18,8 @@ interface LoadBounds {
   readonly startMs: number;
   readonly endMs: number;
   readonly order: SeriesOrder;
+  /** Only the newest sample is looked at. */
+  readonly newestOnly: boolean;
 }
 
 /** Series of a selector. */
@@ -29,7 +31,8 @@ export async function loadSeries(
   const { selections, options } = evaluation;
   const matchers = node.matchers.map(formatMatcher).join(",");
   const statisticsOnly = options.statisticsOnly.has(node);
-  const key = `${bounds.startMs} ${bounds.endMs} ${statisticsOnly} ${matchers}`;
+  const { startMs, endMs, newestOnly } = bounds;
+  const key = `${startMs} ${endMs} ${newestOnly} ${statisticsOnly} ${matchers}`;
   const known = selections.get(key) ?? {
     loaded: readSource(evaluation, node, { ...bounds, statisticsOnly }),
     sorted: undefined,
@@ -47,10 +50,11 @@ async function readSource(
   bounds: LoadBounds & { readonly statisticsOnly: boolean },
 ): Promise<readonly RangeSeries[]> {
   const { source, signal, clock, limits, startTimestamps } = evaluation.options;
-  const { startMs, endMs } = bounds;
+  const { startMs, endMs, newestOnly } = bounds;
   const startedMs = clock.monotonicMs();
   const loaded: RangeSeries[] = [];
-  for await (const batch of source.select({ matchers: node.matchers, startMs, endMs, signal })) {
+  const { matchers } = node;
+  for await (const batch of source.select({ matchers, startMs, endMs, newestOnly, signal })) {
     signal.throwIfAborted();
     let samples = 0;
     let samplesHeld = 0;

@@ -93,6 +93,7 @@ export async function loadSelected(
     startMs: references[0]! - lookbackMs + 1,
     endMs: references[grid.steps - 1]! + (isSmoothed ? lookbackMs : 0),
     order,
+    newestOnly: grid.steps === 1 && !isSmoothed,
   });
   const kept = isSmoothed ? series.map(withoutStale) : series;
   const windows = new WindowCache({ ends: references, windowMs: lookbackMs });
@@ -294,6 +295,7 @@ export async function loadRange(
     startMs: references[0]! - before + 1,
     endMs: references[references.length - 1]! + after,
     order,
+    newestOnly: false,
   };
   return await loadSeries(evaluation, node.selector, bounds);
 }

@@ -7,6 +7,8 @@ export interface SelectRequest {
   /** First and last timestamp wanted, inclusive, Unix milliseconds. */
   readonly startMs: number;
   readonly endMs: number;
+  /** Of each series the newest sample is enough; a source may answer more. */
+  readonly newestOnly?: boolean;
   /** Aborting rejects the iteration with the signal's reason. */
   readonly signal: AbortSignal;
 }

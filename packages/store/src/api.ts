@@ -206,6 +206,8 @@ export interface MetricStore extends Store {
     readonly matchers: readonly Matcher[];
     readonly startMs: number;
     readonly endMs: number;
+    /** Of each series the newest sample is enough: whoever answers may leave out the others. */
+    readonly newestOnly?: boolean;
     readonly signal: AbortSignal;
     /** Takes the values of the series; without it they are in memory of their own. */
     readonly memory?: SampleMemory;

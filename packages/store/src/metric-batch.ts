@@ -67,9 +67,12 @@ interface StretchOfBlock {
   readonly window: Window;
 }
 
-interface TimeRange {
+/** Which samples of every series. */
+export interface SampleRange {
   readonly startMs: number;
   readonly endMs: number;
+  /** Of each place no sample but the newest is needed. */
+  readonly newestOnly?: boolean | undefined;
 }
 
 /** Times kept from batch to batch. */
@@ -79,7 +82,7 @@ const NO_TIMES: Float64Array = new Float64Array(0);
 
 /** Reads batches of one selection. */
 export class BatchReader {
-  readonly #range: TimeRange;
+  readonly #range: SampleRange;
   readonly #pacer: Pacer;
   readonly #memory: SampleMemory;
   /** Needed where there are places in heads. */
@@ -88,7 +91,7 @@ export class BatchReader {
   #windows: Windows;
 
   constructor(
-    range: TimeRange,
+    range: SampleRange,
     pacer: Pacer,
     options: {
       readonly memory?: SampleMemory | undefined;
@@ -156,15 +159,16 @@ export class BatchReader {
   }
 
   #readHead(memory: Float64Array, run: Run, { view, at, fromMs }: HeadPlace): void {
-    const { startMs, endMs } = this.#range;
+    const { startMs, endMs, newestOnly = false } = this.#range;
     const heads = this.#heads;
     assert(heads !== undefined, "who reads heads has a reader for them");
-    const want = { startMs: Math.max(fromMs, startMs), endMs, target: memory, at: run.at };
+    const rangeStartMs = Math.max(fromMs, startMs);
+    const want = { startMs: rangeStartMs, endMs, newestOnly, target: memory, at: run.at };
     if (view.head.readPlain(view, at, heads, want) >= 0) {
       run.timestampsMs = heads.timestampsMs;
       return;
     }
-    const columns = view.head.read(view, at, want.startMs, endMs);
+    const columns = view.head.read(view, at, rangeStartMs, endMs);
     run.timestampsMs = columns.timestampsMs;
     run.histograms = columns.histograms;
     run.startTimestampsMs = columns.startTimestampsMs;
@@ -181,14 +185,12 @@ function runOf(timestampsMs: Float64Array, from: Run["from"]): Run {
 class Windows {
   /** Of all times. */
   bytes = 0;
-  readonly #startMs: number;
-  readonly #endMs: number;
+  readonly #range: SampleRange;
   readonly #wholeRows = new Map<BlockSource, Map<number, Window>>();
   readonly #stretches = new Map<BlockSource, Map<string, Window>>();
 
-  constructor(range: TimeRange) {
-    this.#startMs = range.startMs;
-    this.#endMs = range.endMs;
+  constructor(range: SampleRange) {
+    this.#range = range;
   }
 
   /** The part of a place that lies in the range, in pieces between its gaps; undefined when its row must be loaded. */
@@ -198,7 +200,10 @@ class Windows {
     const lo = Math.max(whole.lo, place.from);
     const hi = Math.min(whole.hi, place.from + place.count);
     if (lo >= hi) return [];
-    if (gaps === undefined) return [this.#run(source, place, whole, lo, hi)];
+    if (gaps === undefined) {
+      const from = this.#range.newestOnly === true ? hi - 1 : lo;
+      return [this.#run(source, place, whole, from, hi)];
+    }
     return leaveOut(whole, { lo, hi }, gaps).map(([from, to]) =>
       this.#run(source, place, whole, from, to),
     );
@@ -232,8 +237,8 @@ class Windows {
   }
 
   #cut(times: Float64Array): Window {
-    const lo = lowerBound(times, times.length, this.#startMs);
-    const hi = Math.max(lo, lowerBound(times, times.length, this.#endMs + 1));
+    const lo = lowerBound(times, times.length, this.#range.startMs);
+    const hi = Math.max(lo, lowerBound(times, times.length, this.#range.endMs + 1));
     // A copy, so that a narrow look does not keep a long row alive.
     return { lo, hi, rowCount: times.length, timestampsMs: times.slice(lo, hi) };
   }

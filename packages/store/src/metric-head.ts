@@ -204,6 +204,7 @@ export class MetricHead {
     want: {
       readonly startMs: number;
       readonly endMs: number;
+      readonly newestOnly: boolean;
       readonly target: Float64Array;
       readonly at: number;
     },

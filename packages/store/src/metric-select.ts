@@ -6,7 +6,7 @@ import type { Labels, Matcher, Series } from "@finch/model";
 import { selectSeries } from "./label-select.ts";
 import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
 import { BatchReader } from "./metric-batch.ts";
-import type { BlockSource, SamplePlace } from "./metric-batch.ts";
+import type { BlockSource, SamplePlace, SampleRange } from "./metric-batch.ts";
 import { readPlace } from "./metric-block.ts";
 import type { MetricHead, MetricHeadView } from "./metric-head.ts";
 import type { Pacer } from "./pacer.ts";
@@ -31,7 +31,7 @@ interface Plan {
 
 export async function* selectMetrics(
   view: StoreView<MetricHead>,
-  range: MetricRange & { readonly memory?: SampleMemory | undefined },
+  range: MetricRange & SampleRange & { readonly memory?: SampleMemory | undefined },
   pacer: Pacer,
 ): AsyncGenerator<readonly Series[]> {
   const { startMs, endMs, matchers, memory } = range;

@@ -37,7 +37,6 @@ import type { MetricRange } from "./metric-select.ts";
 import { createPacer } from "./pacer.ts";
 import { StoreCore } from "./store-core.ts";
 import type { Signal } from "./store-core.ts";
-import type { SampleMemory } from "./sample-memory.ts";
 import { StoreCounters } from "./store-counters.ts";
 import { TimeRows } from "./time-rows.ts";
 
@@ -145,9 +144,7 @@ class DurableMetricStore implements MetricStore {
     return Promise.resolve(this.#exemplars.select(request));
   }
 
-  async *select(
-    request: MetricRange & { readonly signal: AbortSignal; readonly memory?: SampleMemory },
-  ): AsyncGenerator<readonly Series[]> {
+  async *select(request: Parameters<MetricStore["select"]>[0]): AsyncGenerator<readonly Series[]> {
     const { startMs, endMs, signal } = request;
     signal.throwIfAborted();
     const view = this.#core.view(startMs, endMs);

@@ -16,6 +16,7 @@ export interface FeedOptions {
     readonly matchers: readonly PlainMatcher[];
     readonly startMs: number;
     readonly endMs: number;
+    readonly newestOnly: boolean;
   };
   /** Ends the feed without a word. */
   readonly signal: AbortSignal;
@@ -52,7 +53,7 @@ async function pump(
   credit: { free: number; wake: () => void },
 ): Promise<void> {
   const { source, request, signal, turns, symbols, memory, send } = options;
-  const { startMs, endMs } = request;
+  const { startMs, endMs, newestOnly } = request;
   const matchers: Matcher[] = [];
   for (const { name, operator, value } of request.matchers) {
     matchers.push(createMatcher(name, operator, value));
@@ -60,7 +61,7 @@ async function pump(
     if (operator === "=~" || operator === "!~") await setImmediate();
   }
   const batches = source
-    .select({ matchers, startMs, endMs, signal, memory })
+    .select({ matchers, startMs, endMs, newestOnly, signal, memory })
     [Symbol.asyncIterator]() as AsyncIterator<readonly Series[], void, undefined>;
   try {
     for (;;) {

@@ -100,6 +100,7 @@ export type FromWorker =
       readonly matchers: readonly PlainMatcher[];
       readonly startMs: number;
       readonly endMs: number;
+      readonly newestOnly: boolean;
     }
   /** A batch was taken: one more may come. */
   | { readonly kind: "more-series"; readonly id: number; readonly selection: number }

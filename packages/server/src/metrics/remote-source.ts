@@ -29,7 +29,7 @@ export class RemoteSource implements SeriesSource {
   }
 
   async *select(request: SelectRequest): AsyncGenerator<readonly Series[]> {
-    const { startMs, endMs, signal } = request;
+    const { startMs, endMs, newestOnly = false, signal } = request;
     signal.throwIfAborted();
     const number = this.#count++;
     const selection: Selection = { batches: [], fault: undefined, isOver: false, wake: undefined };
@@ -42,7 +42,8 @@ export class RemoteSource implements SeriesSource {
       operator,
       value,
     }));
-    this.#port.post({ kind: "select", id, selection: number, matchers, startMs, endMs });
+    const range = { startMs, endMs, newestOnly };
+    this.#port.post({ kind: "select", id, selection: number, matchers, ...range });
     try {
       for (;;) {
         signal.throwIfAborted();
