@@ -9,6 +9,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Filled by the set-up: a process that is killed leaves nothing there, and would be compiled anew each time. */
+const COMPILE_CACHE = join(ROOT, "node_modules/.cache/finch-compile");
 const READY_MS_MAX = 60_000;
 
 export interface FinchProcess extends AsyncDisposable {
@@ -55,15 +57,17 @@ export async function writeIdleAgent(dataDirectory: string): Promise<void> {
   await writeFile(join(dataDirectory, "agent", "config.alloy"), "// nothing is collected\n");
 }
 
-/** Starts Finch and waits until it is healthy; rejects with its output when it ends before that. */
+/** Starts Finch and waits until it is healthy; rejects with its output when it ends before that. `imports` are modules loaded before it. */
 export async function startFinch(
   dataDirectory: string,
   ports: FinchPorts,
   flags: readonly string[] = [],
+  imports: readonly string[] = [],
 ): Promise<FinchProcess> {
   const child = spawn(
     process.execPath,
     [
+      ...imports.map((path) => `--import=${path}`),
       join(ROOT, "packages/finch/src/main.ts"),
       "up",
       `--data-dir=${dataDirectory}`,
@@ -77,7 +81,10 @@ export async function startFinch(
       `--listen-otlp-http=${ports.otlpHttp === undefined ? "off" : `127.0.0.1:${ports.otlpHttp}`}`,
       ...flags,
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
+    },
   );
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));

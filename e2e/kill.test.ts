@@ -13,6 +13,7 @@ import { Labels } from "@finch/model";
 import { encodeRemoteWrite } from "@finch/wire";
 import { freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
 import type { FinchProcess } from "./finch-process.ts";
+import { randomOf } from "./seeded-random.ts";
 
 const ROUNDS = Number(process.env["KILL_ROUNDS"] ?? 100);
 const SEED = Number(process.env["KILL_SEED"] ?? Date.now() % 1_000_000);
@@ -25,14 +26,6 @@ const PAGE = 5000;
 interface Ledger {
   next: number;
   readonly acknowledged: Set<number>;
-}
-
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 /** Number `n` of any sender belongs to this millisecond: unique, ascending, and in the recent past. */

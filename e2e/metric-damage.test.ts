@@ -19,6 +19,7 @@ import { test } from "node:test";
 import { freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
 import type { FinchProcess } from "./finch-process.ts";
 import { flush, NumberedSamples } from "./numbered-samples.ts";
+import { randomOf } from "./seeded-random.ts";
 
 const ROUNDS = Number(process.env["DAMAGE_ROUNDS"] ?? 1);
 const SEED = Number(process.env["DAMAGE_SEED"] ?? Date.now() % 1_000_000);
@@ -59,14 +60,6 @@ const DAMAGES: readonly Damage[] = [
   },
 ];
 
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 function filesBelow(directory: string): readonly string[] {
   return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -83,7 +76,11 @@ test(
     const whole = join(root, "whole");
     await writeIdleAgent(whole);
     const ports = await freePorts();
-    const samples = new NumberedSamples({ series: SERIES, baseMs: Date.now() - DAY_MS });
+    const samples = new NumberedSamples({
+      series: SERIES,
+      baseMs: Date.now() - DAY_MS,
+      tickMs: 15_000,
+    });
     const start = (directory: string) => startFinch(directory, ports, ["--log-level=warn"]);
     {
       // Two blocks and what the log holds.

@@ -25,7 +25,11 @@ test("a disk too full for a seal loses nothing", { timeout: 240_000 }, async (t)
   await writeIdleAgent(directory);
   const ports = await freePorts();
   const ballast = join(directory, "ballast");
-  const samples = new NumberedSamples({ series: SERIES, baseMs: Date.now() - DAY_MS });
+  const samples = new NumberedSamples({
+    series: SERIES,
+    baseMs: Date.now() - DAY_MS,
+    tickMs: 15_000,
+  });
   const sendSome = async (finch: FinchProcess) => {
     for (let i = 0; i < TICKS; i++) {
       const tick = samples.next;

@@ -1,13 +1,12 @@
 /**
  * Samples that can be checked one by one: tick `n` of every series has the value `n` at its own time. Senders write tick after tick; what was
- * acknowledged must be there, once, at its time and with its value, whatever happens to the process or its files.
+ * acknowledged must be there, once, at its time and with its value, whatever happens to the process or its files, unless it was deleted: then it must be gone.
  */
 import assert from "node:assert/strict";
 import { Labels } from "@finch/model";
 import { encodeRemoteWrite } from "@finch/wire";
 import type { FinchProcess } from "./finch-process.ts";
 
-const TICK_MS = 15_000;
 /** Series of one query, so that an answer stays small. */
 const QUERY_GROUP = 50;
 
@@ -15,18 +14,31 @@ export interface NumberedOptions {
   readonly series: number;
   /** Time of tick 0. */
   readonly baseMs: number;
+  /** From tick to tick. */
+  readonly tickMs: number;
+}
+
+/** Samples that are deleted together: ticks `from … to` of a group of series. */
+export interface DeletedTicks {
+  readonly group: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 export class NumberedSamples {
   readonly #labels: readonly Labels[];
   readonly #baseMs: number;
+  readonly #tickMs: number;
   /** Ticks answered 2xx, for all series. */
   readonly acknowledged = new Set<number>();
   /** The first tick never sent. */
   next = 0;
+  /** Acknowledged ticks that were deleted, by group. */
+  readonly #deleted: ReadonlyMap<number, Set<number>>;
 
-  constructor({ series, baseMs }: NumberedOptions) {
+  constructor({ series, baseMs, tickMs }: NumberedOptions) {
     this.#baseMs = baseMs;
+    this.#tickMs = tickMs;
     this.#labels = Array.from({ length: series }, (_, i) =>
       Labels.fromObject({
         __name__: `numbered_total`,
@@ -36,14 +48,25 @@ export class NumberedSamples {
         purpose: "every sample can be told by its value",
       }),
     );
+    this.#deleted = new Map(Array.from({ length: this.groups }, (_, group) => [group, new Set()]));
   }
 
   get series(): number {
     return this.#labels.length;
   }
 
+  /** Series are in groups of {@link QUERY_GROUP}. */
+  get groups(): number {
+    return Math.ceil(this.series / QUERY_GROUP);
+  }
+
+  /** How many ticks of a group were deleted. */
+  get deletedTicks(): number {
+    return [...this.#deleted.values()].reduce((sum, ticks) => sum + ticks.size, 0);
+  }
+
   timeMs(tick: number): number {
-    return this.#baseMs + tick * TICK_MS;
+    return this.#baseMs + tick * this.#tickMs;
   }
 
   /** Sends one tick of all series: true when acknowledged, false when the connection broke, else the answer. */
@@ -80,21 +103,66 @@ export class NumberedSamples {
   }
 
   /**
-   * Reads everything back. Throws on a sample that is wrong, twice, or never sent; returns the acknowledged samples that are missing, as
+   * Asks for ticks to be deleted, all of which are acknowledged and will not be sent again: true when acknowledged, false when the connection broke,
+   * else the answer.
+   */
+  async delete(finch: FinchProcess, ticks: DeletedTicks): Promise<boolean | Response> {
+    const { group, from, to } = ticks;
+    const reply = await post(finch, "/api/v1/admin/tsdb/delete_series", {
+      "match[]": `numbered_total{group="${group}"}`,
+      start: String(this.timeMs(from) / 1000),
+      end: String(this.timeMs(to) / 1000),
+    });
+    if (reply === undefined) return false;
+    if (!reply.ok) return reply;
+    this.#noteDeleted(ticks);
+    return true;
+  }
+
+  /** Finds out whether a delete took place that nobody answered. It must have taken place wholly or not at all. */
+  async settleDelete(finch: FinchProcess, ticks: DeletedTicks): Promise<boolean> {
+    const { group, from, to } = ticks;
+    const gone = this.#deleted.get(group)!;
+    const expected = new Set<number>();
+    for (let tick = from; tick <= to; tick++) if (!gone.has(tick)) expected.add(tick);
+    const found = await this.#readGroup(finch, group);
+    const left = [...found.values()].map((seen) => seen.intersection(expected).size);
+    const sum = left.reduce((total, count) => total + count, 0);
+    const isGone = sum === 0;
+    if (!isGone) {
+      const all = expected.size * Math.min(QUERY_GROUP, this.series - group * QUERY_GROUP);
+      assert.equal(sum, all, `a delete of group ${group}, ticks ${from} to ${to}, was half done`);
+    } else this.#noteDeleted(ticks);
+    return isGone;
+  }
+
+  #noteDeleted({ group, from, to }: DeletedTicks): void {
+    for (let tick = from; tick <= to; tick++) this.#deleted.get(group)!.add(tick);
+  }
+
+  /**
+   * Reads everything back. Throws on a sample that is wrong, twice, deleted, or never sent; returns the acknowledged samples that are missing, as
    * `series tick`.
    */
   async missing(finch: FinchProcess): Promise<readonly string[]> {
     const missing: string[] = [];
-    const seconds = Math.ceil((this.next * TICK_MS) / 1000) + 1;
-    for (let from = 0; from < this.series; from += QUERY_GROUP) {
-      const query = `numbered_total{group="${from / QUERY_GROUP}"}[${seconds}s]`;
-      const found = await this.#read(finch, query);
+    for (const [group, deleted] of this.#deleted) {
+      const found = await this.#readGroup(finch, group);
+      const from = group * QUERY_GROUP;
       for (let i = from; i < Math.min(this.series, from + QUERY_GROUP); i++) {
         const ticks = found.get(String(i)) ?? new Set();
-        for (const tick of this.acknowledged) if (!ticks.has(tick)) missing.push(`${i} ${tick}`);
+        for (const tick of deleted)
+          assert.ok(!ticks.has(tick), `series ${i}: ${tick} is there, though it was deleted`);
+        for (const tick of this.acknowledged)
+          if (!ticks.has(tick) && !deleted.has(tick)) missing.push(`${i} ${tick}`);
       }
     }
     return missing;
+  }
+
+  #readGroup(finch: FinchProcess, group: number): Promise<Map<string, Set<number>>> {
+    const seconds = Math.ceil((this.next * this.#tickMs) / 1000) + 1;
+    return this.#read(finch, `numbered_total{group="${group}"}[${seconds}s]`);
   }
 
   async #read(finch: FinchProcess, query: string): Promise<Map<string, Set<number>>> {
@@ -129,14 +197,26 @@ export class NumberedSamples {
   }
 }
 
-/** Asks for a seal: whether it was answered 204, or undefined when the process went away. */
+/** Asks for a seal: its status, or undefined when the process went away. */
 export async function flush(finch: FinchProcess): Promise<number | undefined> {
+  return (await post(finch, "/ingester/flush", { wait: "true" }))?.status;
+}
+
+/** Asks for all deletes to be carried out: the status, or undefined when the process went away. */
+export async function cleanTombstones(finch: FinchProcess): Promise<number | undefined> {
+  return (await post(finch, "/api/v1/admin/tsdb/clean_tombstones", {}))?.status;
+}
+
+/** An answer, read; undefined when the connection broke. */
+async function post(
+  finch: FinchProcess,
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+): Promise<Response | undefined> {
+  const query = new URLSearchParams(parameters).toString();
   try {
-    const reply = await fetch(`${finch.prometheusUrl}/ingester/flush?wait=true`, {
-      method: "POST",
-    });
-    await reply.arrayBuffer();
-    return reply.status;
+    const reply = await fetch(`${finch.prometheusUrl}${path}?${query}`, { method: "POST" });
+    return new Response((await reply.text()) || null, { status: reply.status });
   } catch {
     return undefined;
   }
