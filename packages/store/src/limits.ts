@@ -24,6 +24,10 @@ export const RECORD_BYTES_MAX = 256 * MIB;
 /** A WAL segment is closed above this; larger ones would keep disk space longer after a cut. */
 export const SEGMENT_BYTES_MAX = 32 * MIB;
 
+/** Room that a WAL segment gets ahead of its records: less would be asked for often, more would be taken from a disk for nothing. */
+export const ALLOCATION_BYTES_MIN = 64 << 10;
+export const ALLOCATION_BYTES_MAX = 1 * MIB;
+
 /** The buffer of a group commit is given back above this; one large write would else hold its memory for good. */
 export const COMMIT_BUFFER_KEPT_MAX = 1 * MIB;
 

@@ -114,6 +114,13 @@ export function findIntactRecord(bytes: Uint8Array, offset: number, segment: num
   return -1;
 }
 
+/** Up to where `bytes` hold anything but zeros: a segment may have room behind its records. */
+export function endOfContent(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
+}
+
 /** Covers length, commit offset and payload; the segment's number goes in first, so that bytes of another segment never pass. */
 function recordChecksum(bytes: Uint8Array, at: number, end: number, segment: number): number {
   const seeded = crc32(bytes.subarray(at, at + 8), segment);

@@ -2,6 +2,7 @@
 import type { FileHandle } from "@finch/runtime";
 import { REPLAY_CHUNK_BYTES } from "./limits.ts";
 import {
+  endOfContent,
   findIntactRecord,
   isRecordIntact,
   payloadLengthAt,
@@ -42,6 +43,8 @@ export async function* readRecords(
     const offset = yield* readIntactRecords({ ...source, from });
     if (offset >= to) return;
     const rest = await readChunk(handle, offset, to - offset);
+    // A segment whose end nothing tells may have room behind its records.
+    if (endOfContent(rest) === 0) return;
     const next = findIntactRecord(rest, offset, segment);
     const bytes = next < 0 ? to - offset : next;
     await onDamage({ path, offset, bytes });

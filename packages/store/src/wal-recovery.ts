@@ -8,8 +8,10 @@ import { otherFormat } from "./errors.ts";
 import { segmentName, segmentOf } from "./file-names.ts";
 import {
   decodeSegmentHeader,
+  endOfContent,
   findIntactRecord,
   findLaterCommit,
+  RECORD_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
   WAL_VERSION,
 } from "./wal-format.ts";
@@ -143,15 +145,26 @@ async function followChain(
   return chain;
 }
 
+/** Whether anything was written behind the header. */
 async function hasRecords(
   fileSystem: FileSystem,
   directory: string,
   number: number,
 ): Promise<boolean> {
-  return (await fileSystem.sizeOf(join(directory, segmentName(number)))) > SEGMENT_HEADER_BYTES;
+  const handle = await fileSystem.open(join(directory, segmentName(number)), "read");
+  try {
+    const bytes = new Uint8Array(RECORD_HEADER_BYTES);
+    const got = await handle.read(bytes, SEGMENT_HEADER_BYTES);
+    return endOfContent(bytes.subarray(0, got)) > 0;
+  } finally {
+    await handle.close();
+  }
 }
 
-/** Where the last segment ends. Behind a bad record either nothing was acknowledged, and it is cut off, or it is damage, and reading goes on behind it. */
+/**
+ * Where the last segment ends; room behind it is given back. Behind a bad record either nothing was acknowledged, and it is cut off, or it is
+ * damage, and reading goes on behind it.
+ */
 async function cutTornTail(
   fileSystem: FileSystem,
   directory: string,
@@ -177,7 +190,7 @@ async function cutTornTail(
       if (findLaterCommit(got, end, number) < 0) {
         await handle.truncate(end);
         await handle.sync();
-        return { bytes: end, tornBytes: size - end };
+        return { bytes: end, tornBytes: endOfContent(got) };
       }
       from = end + findIntactRecord(got, end, number);
     }

@@ -9,7 +9,13 @@ import type { OpenWal, Wal, WalOptions, WalPosition } from "./api.ts";
 import { makeDurableDirectory } from "./durable-directory.ts";
 import { diskFailed, queueFull, recordTooLarge, storeClosed } from "./errors.ts";
 import { DAMAGED_SUFFIX, segmentName } from "./file-names.ts";
-import { COMMIT_BUFFER_KEPT_MAX, COMMIT_BYTES_MAX, RECORD_BYTES_MAX } from "./limits.ts";
+import {
+  ALLOCATION_BYTES_MAX,
+  ALLOCATION_BYTES_MIN,
+  COMMIT_BUFFER_KEPT_MAX,
+  COMMIT_BYTES_MAX,
+  RECORD_BYTES_MAX,
+} from "./limits.ts";
 import {
   encodeRecord,
   encodeSegmentHeader,
@@ -64,6 +70,14 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
+/** The segment that takes records: those are its first `bytes`, and what follows up to `allocated` is zeros. */
+interface OpenSegment {
+  readonly number: number;
+  readonly handle: FileHandle;
+  bytes: number;
+  allocated: number;
+}
+
 class SegmentedWal implements StoreWal {
   readonly recovered: RecoveredSegments;
   readonly damagedPaths: string[] = [];
@@ -73,7 +87,7 @@ class SegmentedWal implements StoreWal {
   readonly #options: WalOptions;
   /** Segments that take no more records, ascending. */
   #closed: Segment[];
-  #current: { readonly number: number; readonly handle: FileHandle; bytes: number } | undefined;
+  #current: OpenSegment | undefined;
   /** The next segment gets at least this number. */
   #nextNumber: number;
   #queue: Waiting[] = [];
@@ -269,10 +283,11 @@ class SegmentedWal implements StoreWal {
       positions.push({ segment, offset: commitOffset + at });
     }
     try {
+      await allocate(current, commitOffset + total);
       await handle.write(this.#commitBuffer.subarray(0, total), commitOffset);
     } catch (error) {
       // After a failed fsync nobody knows what is on disk, and a second fsync may report success for lost bytes: leave the file.
-      await this.#abandonSegment();
+      await this.#closeSegment();
       throw error;
     } finally {
       if (this.#commitBuffer.length > COMMIT_BUFFER_KEPT_MAX)
@@ -297,11 +312,7 @@ class SegmentedWal implements StoreWal {
     for (const waiting of [...commit, ...refused]) waiting.reject(error);
   }
 
-  async #startSegment(): Promise<{
-    readonly number: number;
-    readonly handle: FileHandle;
-    bytes: number;
-  }> {
+  async #startSegment(): Promise<OpenSegment> {
     const { fileSystem, directory } = this.#options;
     const number = this.#nextNumber++;
     const path = join(directory, segmentName(number));
@@ -324,35 +335,41 @@ class SegmentedWal implements StoreWal {
       await fileSystem.remove(path).catch(() => {});
       throw error;
     }
-    this.#current = { number, handle, bytes: SEGMENT_HEADER_BYTES };
+    this.#current = {
+      number,
+      handle,
+      bytes: SEGMENT_HEADER_BYTES,
+      allocated: SEGMENT_HEADER_BYTES,
+    };
     return this.#current;
   }
 
+  /** Gives back the space behind its records; the next segment's header says where this one ends, whether or not that works. */
   async #closeSegment(): Promise<void> {
     const current = this.#current;
     if (current === undefined) return;
+    const { number, handle, bytes, allocated } = current;
     this.#current = undefined;
-    this.#closed.push({ number: current.number, bytes: current.bytes });
-    await current.handle.close().catch((error: unknown) => {
-      this.#options.log.warn("cannot close a log segment", {
-        segment: current.number,
-        cause: String(error),
-      });
-    });
+    this.#closed.push({ number, bytes });
+    const warn = (msg: string) => (error: unknown) =>
+      this.#options.log.warn(msg, { segment: number, cause: String(error) });
+    if (allocated > bytes)
+      await handle.truncate(bytes).catch(warn("cannot cut a log segment to its records"));
+    await handle.close().catch(warn("cannot close a log segment"));
   }
+}
 
-  async #abandonSegment(): Promise<void> {
-    const current = this.#current;
-    assert(current !== undefined, "a segment is being written");
-    // Gives the space back; the next segment's header says where this one ends, whether or not this works.
-    await current.handle.truncate(current.bytes).catch((error: unknown) => {
-      this.#options.log.warn("cannot roll the log back", {
-        segment: current.number,
-        cause: String(error),
-      });
-    });
-    await this.#closeSegment();
-  }
+/**
+ * Sees to it that the file has room up to `end`, of zeros that are durable: a commit into them changes no metadata, which makes it durable for two
+ * thirds of the work and of the wait. Room grows with the segment, so that a log of little traffic takes little.
+ */
+async function allocate(segment: OpenSegment, end: number): Promise<void> {
+  if (end <= segment.allocated) return;
+  const from = segment.allocated;
+  const step = Math.min(ALLOCATION_BYTES_MAX, Math.max(ALLOCATION_BYTES_MIN, segment.bytes));
+  // Also when the write fails there may be something.
+  segment.allocated = Math.max(end, from + step);
+  await segment.handle.write(new Uint8Array(segment.allocated - from), from);
 }
 
 /** Copies a segment that is there, unless an earlier start did. */

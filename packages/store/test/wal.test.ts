@@ -91,7 +91,8 @@ const DAMAGES: readonly Damage[] = [
   {
     name: "last record lacks half its header",
     damage: cut(SECOND, 10),
-    outcome: { found: ALL.slice(0, 3), torn: 6 },
+    // Its last byte is a zero, as in room that nothing was written to.
+    outcome: { found: ALL.slice(0, 3), torn: 5 },
   },
   {
     name: "last payload has a flipped bit",
@@ -109,9 +110,22 @@ const DAMAGES: readonly Damage[] = [
     outcome: { found: ALL.slice(0, 3), torn: 16 },
   },
   {
-    name: "zeros stand after the last record",
+    name: "room stands after the last record",
     damage: append(SECOND, new Uint8Array(100)),
-    outcome: { found: ALL, torn: 100 },
+    outcome: { found: ALL, torn: 0 },
+  },
+  {
+    name: "a record is torn in the room after the last one",
+    damage: append(
+      SECOND,
+      Buffer.concat([new Uint8Array(100), Buffer.from("end"), Buffer.alloc(9)]),
+    ),
+    outcome: { found: ALL, torn: 103 },
+  },
+  {
+    name: "room stands after an earlier segment",
+    damage: append(FIRST, new Uint8Array(100)),
+    outcome: { found: ALL, torn: 0 },
   },
   {
     name: "noise stands after the last record",
@@ -194,6 +208,42 @@ describe("recovery", () => {
       assert.deepEqual(await readAll(wal), [...outcome.found, "five"]);
     });
   }
+
+  test("room behind the records of a segment is no damage, also where nothing tells its end", async () => {
+    const fileSystem = await twoSegments();
+    await append(FIRST, new Uint8Array(100))(fileSystem);
+    await flip(SECOND, 13)(fileSystem);
+    const told: string[] = [];
+    const log = Object.create(silentLogger, {
+      error: { value: (...all: unknown[]) => void told.push(JSON.stringify(all)) },
+    }) as Logger;
+    await using wal = await open(fileSystem, { log });
+    assert.deepEqual(await readAll(wal), ALL);
+    assert.equal(told.length, 1);
+    assert.match(told[0]!, /0000000002\.wal".*the segment header is damaged/);
+  });
+
+  test("commits in room are durable, and a log that is closed keeps none", async () => {
+    const fileSystem = new FaultyFileSystem();
+    const sizes = new Set<number>();
+    const wal = await open(fileSystem);
+    for (let i = 0; i < 400; i++) {
+      await wal.append(Buffer.alloc(1000, 1));
+      sizes.add(await fileSystem.sizeOf(FIRST));
+    }
+    // Doubling: few steps for many commits.
+    assert.ok(sizes.size <= 5, [...sizes].join());
+    fileSystem.crash("nothing", Math.random);
+    {
+      await using again = await open(fileSystem);
+      assert.equal((await readAll(again)).length, 400);
+      assert.equal(again.statistics().tornBytes, 0);
+    }
+    assert.equal(
+      await fileSystem.sizeOf(FIRST),
+      SEGMENT_HEADER_BYTES + 400 * (RECORD_HEADER_BYTES + 1000),
+    );
+  });
 
   test("a damaged record with a later commit behind it in the last segment is damage, not a torn write", async () => {
     const fileSystem = new FaultyFileSystem();
@@ -410,8 +460,11 @@ test("golden bytes: testdata/wal-segment.bin is what docs/format/wal.md says", a
   await using wal = await open(fileSystem);
   await Promise.all([wal.append(Buffer.from("one")), wal.append(Buffer.from("two"))]);
   await appendAll(wal, "three");
-  assert.deepEqual(
-    Buffer.from(await fileSystem.readFile(FIRST)).toString("hex"),
-    golden.toString("hex"),
-  );
+  const opened = Buffer.from(await fileSystem.readFile(FIRST));
+  assert.equal(opened.subarray(0, golden.length).toString("hex"), golden.toString("hex"));
+  assert.ok(opened.length > golden.length, "room for what comes next");
+  assert.ok(opened.subarray(golden.length).every((byte) => byte === 0));
+  await wal[Symbol.asyncDispose]();
+  const closed = Buffer.from(await fileSystem.readFile(FIRST));
+  assert.equal(closed.toString("hex"), golden.toString("hex"));
 });
