@@ -37,6 +37,19 @@ export function segmentOf(name: string): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+/** Empty: its name says which segments there are. See `wal-range.ts`. */
+export function segmentRangeName(first: number, last: number): string {
+  return `${String(first).padStart(DIGITS, "0")}-${String(last).padStart(DIGITS, "0")}.segments`;
+}
+
+/** First and last segment that such a name says, or undefined when it is not one. */
+export function segmentRangeOf(
+  name: string,
+): { readonly first: number; readonly last: number } | undefined {
+  const match = /^(\d{10})-(\d{10})\.segments$/.exec(name);
+  return match === null ? undefined : { first: Number(match[1]), last: Number(match[2]) };
+}
+
 /** Blocks are numbered in the order they were written. */
 export function blockName(block: number): string {
   return String(block).padStart(DIGITS, "0");

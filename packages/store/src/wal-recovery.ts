@@ -16,6 +16,8 @@ import {
   WAL_VERSION,
 } from "./wal-format.ts";
 import type { SegmentHeader } from "./wal-format.ts";
+import { findSegmentRange, missingSegments } from "./wal-range.ts";
+import type { SegmentRange } from "./wal-range.ts";
 import { readIntactRecords } from "./wal-reader.ts";
 
 /** A segment and how many of its bytes count. */
@@ -27,6 +29,8 @@ export interface Segment {
 export interface RecoveredSegments {
   /** Ascending. */
   readonly segments: readonly Segment[];
+  /** What the directory said there should be. */
+  readonly range: SegmentRange | undefined;
   readonly tornBytes: number;
   readonly removedPaths: readonly string[];
   /** What is wrong with the chain of segments; damaged records are found when they are read. */
@@ -45,7 +49,9 @@ export async function recoverSegments(
   directory: string,
 ): Promise<RecoveredSegments> {
   const numbers: number[] = [];
-  for (const name of await fileSystem.list(directory)) {
+  const names = await fileSystem.list(directory);
+  const range = findSegmentRange(names);
+  for (const name of names) {
     const number = segmentOf(name);
     if (number !== undefined) numbers.push(number);
   }
@@ -55,9 +61,10 @@ export async function recoverSegments(
   while (numbers.length > 0) {
     const last = numbers.at(-1)!;
     if ((await readHeader(fileSystem, directory, last)) !== undefined) break;
+    // The range says that the header was whole once, or records behind it do.
+    if (range !== undefined && last <= range.last) break;
     const path = join(directory, segmentName(last));
     const bytes = await fileSystem.readFile(path);
-    // Records behind it say that the header was whole once.
     if (findLaterCommit(bytes, 0, last) >= 0) break;
     await fileSystem.remove(path);
     tornBytes += bytes.length;
@@ -77,8 +84,9 @@ export async function recoverSegments(
     tornBytes += end.tornBytes;
     chain[chain.length - 1] = { number: last.number, bytes: end.bytes };
   }
+  if (range !== undefined) faults.push(...missingSegments(directory, range, chain));
   if (numbers.length > 0 || removedPaths.length > 0) await fileSystem.syncDirectory(directory);
-  return { segments: chain, tornBytes, removedPaths, faults };
+  return { segments: chain, range, tornBytes, removedPaths, faults };
 }
 
 async function readHeader(

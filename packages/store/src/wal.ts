@@ -22,6 +22,8 @@ import {
   RECORD_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
 } from "./wal-format.ts";
+import { renameSegmentRange } from "./wal-range.ts";
+import type { SegmentRange } from "./wal-range.ts";
 import { readRecords } from "./wal-reader.ts";
 import { recoverSegments } from "./wal-recovery.ts";
 import type { RecoveredSegments, Segment } from "./wal-recovery.ts";
@@ -88,6 +90,8 @@ class SegmentedWal implements StoreWal {
   /** Segments that take no more records, ascending. */
   #closed: Segment[];
   #current: OpenSegment | undefined;
+  /** What the name of the file says that tells of them. */
+  #range: SegmentRange | undefined;
   /** The next segment gets at least this number. */
   #nextNumber: number;
   #queue: Waiting[] = [];
@@ -104,7 +108,9 @@ class SegmentedWal implements StoreWal {
     this.#options = options;
     this.recovered = recovered;
     this.#closed = [...recovered.segments];
-    this.#nextNumber = Math.max((recovered.segments.at(-1)?.number ?? 0) + 1, options.firstSegment);
+    this.#range = recovered.range;
+    const last = Math.max(recovered.segments.at(-1)?.number ?? 0, recovered.range?.last ?? 0);
+    this.#nextNumber = Math.max(last + 1, options.firstSegment);
   }
 
   append(payload: Uint8Array): Promise<WalPosition> {
@@ -202,6 +208,9 @@ class SegmentedWal implements StoreWal {
   /** One by one and each made durable, so that after a crash no segment is missing between others. */
   async #removeClosed(before: number): Promise<void> {
     const { fileSystem, directory } = this.#options;
+    if ((this.#closed[0]?.number ?? before) >= before) return;
+    await this.#noteRange(this.#closed.find(({ number }) => number >= before)?.number);
+    await fileSystem.syncDirectory(directory);
     for (
       let first = this.#closed[0];
       first !== undefined && first.number < before;
@@ -341,7 +350,22 @@ class SegmentedWal implements StoreWal {
       bytes: SEGMENT_HEADER_BYTES,
       allocated: SEGMENT_HEADER_BYTES,
     };
+    // Behind the sync, so that no crash leaves a name that tells of a segment that is not there.
+    await this.#noteRange(this.#closed[0]?.number).catch((error: unknown) => {
+      const cause = String(error);
+      this.#options.log.warn("a missing log segment would not be noticed", { path, cause });
+    });
     return this.#current;
+  }
+
+  /** The segments from `first` on, those that are closed and the one that is not. */
+  async #noteRange(first: number | undefined): Promise<void> {
+    const last = this.#current?.number ?? this.#closed.at(-1)?.number;
+    if (last === undefined) return;
+    const to = { first: first ?? last, last };
+    const { fileSystem, directory } = this.#options;
+    await renameSegmentRange(fileSystem, directory, { from: this.#range, to });
+    this.#range = to;
   }
 
   /** Gives back the space behind its records; the next segment's header says where this one ends, whether or not that works. */

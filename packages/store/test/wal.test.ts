@@ -55,8 +55,10 @@ const THREE = TWO + RECORD_HEADER_BYTES + 3;
 interface Outcome {
   readonly found: readonly string[];
   readonly torn: number;
-  /** What is told of damage to the first segment, of which a copy is kept. */
+  /** What is told of damage to a segment, of which a copy is kept if it is there. */
   readonly damage?: RegExp;
+  /** That segment; the first, unless it is named. */
+  readonly path?: string;
 }
 
 interface Damage {
@@ -75,6 +77,17 @@ const flip = (path: string, offset: number) => async (fileSystem: FaultyFileSyst
   fileSystem.flipBit(path, offset);
 const append = (path: string, bytes: Uint8Array) => async (fileSystem: FaultyFileSystem) =>
   fileSystem.put(path, Buffer.concat([await fileSystem.readFile(path), bytes]));
+
+/** The file that says which segments there are: `1-2` from the first to the second. */
+const rangePath = (range: string) =>
+  `${DIRECTORY}/${range.replaceAll(/\d+/g, (digits) => digits.padStart(10, "0"))}.segments`;
+const rename = (from: string, to: string) => async (fileSystem: FaultyFileSystem) =>
+  fileSystem.rename(rangePath(from), rangePath(to));
+const both =
+  (...damages: readonly Damage["damage"][]): Damage["damage"] =>
+  async (fileSystem) => {
+    for (const damage of damages) await damage(fileSystem);
+  };
 
 const DAMAGES: readonly Damage[] = [
   { name: "nothing", damage: async () => {}, outcome: { found: ALL, torn: 0 } },
@@ -133,14 +146,52 @@ const DAMAGES: readonly Damage[] = [
     outcome: { found: ALL, torn: 24 },
   },
   {
-    name: "last segment is only half a header",
-    damage: cut(SECOND, 30),
+    name: "last segment is only half a header, as it was being begun",
+    damage: both(cut(SECOND, 30), rename("1-2", "1-1")),
     outcome: { found: ALL.slice(0, 3), torn: 18 },
   },
   {
-    name: "last segment is empty",
-    damage: cut(SECOND, 48),
+    name: "last segment is empty, as it was being begun",
+    damage: both(cut(SECOND, 48), rename("1-2", "1-1")),
     outcome: { found: ALL.slice(0, 3), torn: 0 },
+  },
+  {
+    name: "last segment has only half a header left",
+    damage: cut(SECOND, 30),
+    outcome: {
+      found: ALL.slice(0, 3),
+      torn: 0,
+      damage: /the segment header is damaged/,
+      path: SECOND,
+    },
+  },
+  {
+    name: "the header of the last segment has a flipped bit, and its only record is intact",
+    damage: flip(SECOND, 13),
+    outcome: { found: ALL, torn: 0, damage: /the segment header is damaged/, path: SECOND },
+  },
+  {
+    name: "the last segment is gone",
+    damage: (fileSystem) => fileSystem.remove(SECOND),
+    outcome: {
+      found: ALL.slice(0, 3),
+      torn: 0,
+      damage: /it is missing, and whatever else stood after 0000000001\.wal/,
+      path: SECOND,
+    },
+  },
+  {
+    name: "all segments are gone",
+    damage: both(
+      (fileSystem) => fileSystem.remove(FIRST),
+      (fileSystem) => fileSystem.remove(SECOND),
+    ),
+    outcome: {
+      found: [],
+      torn: 0,
+      damage: /it is missing, and whatever else stood from 0000000001\.wal on/,
+      path: SECOND,
+    },
   },
   {
     name: "noise stands after an earlier segment",
@@ -177,8 +228,22 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     name: "the first segment is gone, as after a cut",
-    damage: (fileSystem) => fileSystem.remove(FIRST),
+    damage: both(rename("1-2", "2-2"), (fileSystem) => fileSystem.remove(FIRST)),
     outcome: { found: ["four"], torn: 0 },
+  },
+  {
+    name: "the first segment is gone",
+    damage: (fileSystem) => fileSystem.remove(FIRST),
+    outcome: {
+      found: ["four"],
+      torn: 0,
+      damage: /it is missing, and whatever else stood before 0000000002\.wal/,
+    },
+  },
+  {
+    name: "nothing says which segments there are",
+    damage: (fileSystem) => fileSystem.remove(rangePath("1-2")),
+    outcome: { found: ALL, torn: 0 },
   },
 ];
 
@@ -187,7 +252,8 @@ describe("recovery", () => {
     test(name, async () => {
       const fileSystem = await twoSegments();
       await damage(fileSystem);
-      const before = await fileSystem.readFile(FIRST).catch(() => new Uint8Array(0));
+      const { path = FIRST } = outcome;
+      const before = await fileSystem.readFile(path).catch(() => new Uint8Array(0));
       const told: string[] = [];
       const log = Object.create(silentLogger, {
         error: { value: (...all: unknown[]) => void told.push(JSON.stringify(all)) },
@@ -200,8 +266,9 @@ describe("recovery", () => {
       if (outcome.damage === undefined) assert.deepEqual(told, []);
       else {
         assert.match(told[0] ?? "", outcome.damage);
-        assert.match(told[0]!, /0000000001\.wal"/);
-        assert.deepEqual(await fileSystem.readFile(`${FIRST}.damaged`), before);
+        assert.ok(told[0]!.includes(`"path":"${path}"`), told.join("\n"));
+        const kept = await fileSystem.readFile(`${path}.damaged`).catch(() => new Uint8Array(0));
+        assert.deepEqual(kept, before);
       }
       await using wal = await open(fileSystem);
       await appendAll(wal, "five");
@@ -297,7 +364,7 @@ describe("recovery", () => {
       await wal.cut(3);
     }
     const left = await fileSystem.list(DIRECTORY);
-    assert.deepEqual(left, ["0000000001.wal", "0000000003.wal"]);
+    assert.deepEqual(left, ["0000000001.wal", "0000000003-0000000003.segments", "0000000003.wal"]);
     await using wal = await open(fileSystem);
     assert.deepEqual(await readAll(wal), ["two"]);
   });
@@ -428,7 +495,10 @@ describe("segments", () => {
       await wal.cut(boundary);
       assert.deepEqual(await readAll(wal), []);
     }
-    assert.deepEqual(await fileSystem.list(DIRECTORY), ["0000000003.wal"]);
+    assert.deepEqual(await fileSystem.list(DIRECTORY), [
+      "0000000003-0000000003.segments",
+      "0000000003.wal",
+    ]);
     await using wal = await open(fileSystem);
     assert.equal((await wal.append(Buffer.from("x"))).segment, 4);
   });
@@ -439,12 +509,56 @@ describe("segments", () => {
     const boundary = await wal.rotate();
     fileSystem.failWritesOf(/\.wal$/, "ENOSPC");
     await assert.rejects(wal.cut(boundary), { code: "store/disk-failed" });
-    assert.deepEqual(await fileSystem.list(DIRECTORY), ["0000000002.wal"]);
+    assert.deepEqual(await fileSystem.list(DIRECTORY), [
+      "0000000002-0000000002.segments",
+      "0000000002.wal",
+    ]);
     fileSystem.failWritesOf(undefined, "");
     await wal.cut(boundary);
     assert.equal(wal.statistics().segments, 1);
     assert.deepEqual(await readAll(wal), []);
   });
+
+  test("the range is made anew when somebody removed it", async () => {
+    const fileSystem = await twoSegments();
+    await using wal = await open(fileSystem);
+    await fileSystem.remove(rangePath("1-2"));
+    await wal.cut(2);
+    assert.deepEqual(await fileSystem.list(DIRECTORY), [
+      "0000000002-0000000002.segments",
+      "0000000002.wal",
+    ]);
+  });
+
+  for (const survival of ["nothing", "everything", "some"] as const) {
+    test(`no power cut makes a segment seem missing; what survives: ${survival}`, async () => {
+      let isDone = false;
+      for (let n = 1; !isDone; n++) {
+        const fileSystem = await twoSegments();
+        fileSystem.cutPowerAt(n);
+        try {
+          await using wal = await open(fileSystem);
+          await wal.rotate();
+          await appendAll(wal, "five");
+          await wal.cut(3);
+          await wal.rotate();
+          await appendAll(wal, "six");
+          await wal.cut(4);
+          isDone = true;
+        } catch {
+          // The power went off.
+        }
+        fileSystem.crash(survival, () => 0.5);
+        const told: string[] = [];
+        const log = Object.create(silentLogger, {
+          error: { value: (...all: unknown[]) => void told.push(JSON.stringify(all)) },
+        }) as Logger;
+        await using wal = await open(fileSystem, { log });
+        await readAll(wal);
+        assert.deepEqual(told, [], `power cut at operation ${n}`);
+      }
+    });
+  }
 
   test("a segment is closed above its size", async () => {
     await using wal = await open(new FaultyFileSystem(), { segmentBytesMax: 60 });
