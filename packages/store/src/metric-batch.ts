@@ -50,6 +50,8 @@ interface Window {
   readonly hi: number;
   readonly rowCount: number;
   readonly timestampsMs: Float64Array;
+  /** Its last row, once somebody wanted that alone. */
+  newest: Window | undefined;
 }
 
 /** A stretch of samples whose values are at `memory[at …)`, or are brought there. */
@@ -120,9 +122,9 @@ export class BatchReader {
           total += place.view.head.samplesMax(place.view, place.at);
           continue;
         }
-        const found = windows.known(place) ?? (await windows.load(place));
-        for (const run of found) total += run.timestampsMs.length;
-        runs.push(...found);
+        const before = runs.length;
+        if (!windows.find(place, runs)) await windows.load(place, runs);
+        for (let i = before; i < runs.length; i++) total += runs[i]!.timestampsMs.length;
       }
       runsOf.push(runs);
       if (pacer.isDueAfterLittle()) await pacer.rest();
@@ -193,33 +195,36 @@ class Windows {
     this.#range = range;
   }
 
-  /** The part of a place that lies in the range, in pieces between its gaps; undefined when its row must be loaded. */
-  known({ source, place, gaps }: BlockPlace): readonly Run[] | undefined {
+  /** Adds the part of a place that lies in the range, in pieces between its gaps; false when its row must be loaded. */
+  find({ source, place, gaps }: BlockPlace, runs: Run[]): boolean {
     const whole = mapOf(this.#wholeRows, source).get(place.row);
-    if (whole === undefined) return undefined;
+    if (whole === undefined) return false;
     const lo = Math.max(whole.lo, place.from);
     const hi = Math.min(whole.hi, place.from + place.count);
-    if (lo >= hi) return [];
-    if (gaps === undefined) {
-      const from = this.#range.newestOnly === true ? hi - 1 : lo;
-      return [this.#run(source, place, whole, from, hi)];
-    }
-    return leaveOut(whole, { lo, hi }, gaps).map(([from, to]) =>
-      this.#run(source, place, whole, from, to),
-    );
+    if (lo >= hi) return true;
+    if (gaps !== undefined) {
+      for (const [from, to] of leaveOut(whole, { lo, hi }, gaps))
+        runs.push(this.#run(source, place, this.#piece(source, place.row, whole, from, to)));
+    } else if (this.#range.newestOnly === true) {
+      const newest =
+        hi === whole.hi
+          ? (whole.newest ??= pieceOf(whole, hi - 1, hi))
+          : this.#piece(source, place.row, whole, hi - 1, hi);
+      runs.push(this.#run(source, place, newest));
+    } else runs.push(this.#run(source, place, this.#piece(source, place.row, whole, lo, hi)));
+    return true;
   }
 
   /** The same, whatever it takes. */
-  async load(wanted: BlockPlace): Promise<readonly Run[]> {
+  async load(wanted: BlockPlace, runs: Run[]): Promise<void> {
     const { source, place } = wanted;
     const whole = this.#cut(await source.times.times(place.row));
     this.bytes += whole.timestampsMs.byteLength;
     mapOf(this.#wholeRows, source).set(place.row, whole);
-    return this.known(wanted)!;
+    this.find(wanted, runs);
   }
 
-  #run(source: BlockSource, place: MetricPlace, whole: Window, lo: number, hi: number): Run {
-    const window = this.#piece(source, place.row, whole, lo, hi);
+  #run(source: BlockSource, place: MetricPlace, window: Window): Run {
     return runOf(window.timestampsMs, { source, place, window });
   }
 
@@ -228,11 +233,7 @@ class Windows {
     const stretches = mapOf(this.#stretches, source);
     const key = `${row}:${lo}:${hi}`;
     let window = stretches.get(key);
-    if (window === undefined) {
-      const timestampsMs = whole.timestampsMs.subarray(lo - whole.lo, hi - whole.lo);
-      window = { lo, hi, rowCount: whole.rowCount, timestampsMs };
-      stretches.set(key, window);
-    }
+    if (window === undefined) stretches.set(key, (window = pieceOf(whole, lo, hi)));
     return window;
   }
 
@@ -240,8 +241,14 @@ class Windows {
     const lo = lowerBound(times, times.length, this.#range.startMs);
     const hi = Math.max(lo, lowerBound(times, times.length, this.#range.endMs + 1));
     // A copy, so that a narrow look does not keep a long row alive.
-    return { lo, hi, rowCount: times.length, timestampsMs: times.slice(lo, hi) };
+    const timestampsMs = times.slice(lo, hi);
+    return { lo, hi, rowCount: times.length, timestampsMs, newest: undefined };
   }
+}
+
+function pieceOf(whole: Window, lo: number, hi: number): Window {
+  const timestampsMs = whole.timestampsMs.subarray(lo - whole.lo, hi - whole.lo);
+  return { lo, hi, rowCount: whole.rowCount, timestampsMs, newest: undefined };
 }
 
 /** Rows `lo … hi` without those in the gaps. */
@@ -271,9 +278,15 @@ function mapOf<K, V>(maps: Map<BlockSource, Map<K, V>>, source: BlockSource): Ma
   return map;
 }
 
+/** A chunk that a run wants rows of; `offset` is how many rows of the run come before. */
+interface RunWish extends ChunkWish {
+  readonly run: Run;
+  readonly offset: number;
+}
+
 /** Reads what is in blocks, block by block. */
 async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer): Promise<void> {
-  const wishes = new Map<BlockSource, ChunkWish[]>();
+  const wishes = new Map<BlockSource, RunWish[]>();
   for (const runs of runsOf) {
     for (const run of runs) {
       if ("view" in run.from) continue;
@@ -286,12 +299,12 @@ async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer
   for (const [{ block }, list] of wishes) {
     // The order of a batch is that of its series, which in this block may be another.
     list.sort((a, b) => a.chunk - b.chunk);
-    await readChunks(block, list, pacer);
+    await readChunks(block, list, pacer, takeExtras);
   }
 }
 
 function addWishes(
-  wishes: ChunkWish[],
+  wishes: RunWish[],
   memory: Float64Array,
   run: Run,
   { place, window }: StretchOfBlock,
@@ -313,18 +326,14 @@ function addWishes(
       take,
       values: memory,
       at: run.at + offset,
-      accept: (extras) => takeExtras(run, extras, { skip, take, offset }),
+      run,
+      offset,
     });
     row += take;
   }
 }
 
-function takeExtras(
-  run: Run,
-  found: ChunkExtras,
-  rows: { readonly skip: number; readonly take: number; readonly offset: number },
-): void {
-  const { skip, take, offset } = rows;
+function takeExtras({ run, skip, take, offset }: RunWish, found: ChunkExtras): void {
   const { length } = run.timestampsMs;
   if (found.histograms !== undefined) {
     const all = (run.histograms ??= Array.from({ length })) as unknown[];
@@ -337,7 +346,12 @@ function takeExtras(
 }
 
 function joinRuns(memory: Float64Array, runs: readonly Run[], shared: SharedTimes): SampleColumns {
-  const filled = runs.length === 1 ? runs : runs.filter((run) => run.timestampsMs.length > 0);
+  const [only] = runs;
+  if (runs.length === 1 && isPlain(only!) && only!.timestampsMs.length > 0) {
+    const { timestampsMs, at } = only!;
+    return { timestampsMs, values: memory.subarray(at, at + timestampsMs.length) };
+  }
+  const filled = runs.filter((run) => run.timestampsMs.length > 0);
   const first = filled[0];
   if (first === undefined || first.timestampsMs.length === 0) return NO_SAMPLES;
   if (filled.every(isPlain) && isAscending(filled)) {

@@ -58,10 +58,9 @@ export function readPlace(payload: Uint8Array): MetricPlace {
   };
 }
 
-/** A chunk to be read: its number in the block, where its values go, and what is done with the rest of it. */
+/** A chunk to be read: its number in the block, and where its values go. */
 export interface ChunkWish extends ChunkTarget {
   readonly chunk: number;
-  accept(extras: ChunkExtras): void;
 }
 
 interface PageTable {
@@ -71,11 +70,12 @@ interface PageTable {
   readonly firstChunks: Float64Array;
 }
 
-/** Fulfils wishes, which ascend by chunk; pages that stand close together are fetched in one read. */
-export async function readChunks(
+/** Fulfils wishes, which ascend by chunk; pages that stand close together are fetched in one read. `accept` takes what chunks have besides values. */
+export async function readChunks<Wish extends ChunkWish>(
   block: Block,
-  wishes: readonly ChunkWish[],
+  wishes: readonly Wish[],
   pacer: Pacer,
+  accept: (wish: Wish, extras: ChunkExtras) => void,
 ): Promise<void> {
   const table = await pageTable(block);
   const last = wishes.at(-1)?.chunk ?? 0;
@@ -95,18 +95,24 @@ export async function readChunks(
     const offset = table.offsets[firstPage]!;
     const length = table.offsets[page + 1]! - offset;
     const bytes = await block.read(PAGES_FILE, { offset, length });
-    await readPages(block, { table, bytes, firstPage }, wishes.slice(at, next), pacer);
+    const source = { table, bytes, firstPage, accept };
+    await readPages(block, source, wishes.slice(at, next), pacer);
     at = next;
   }
 }
 
-async function readPages(
+async function readPages<Wish extends ChunkWish>(
   block: Block,
-  source: { readonly table: PageTable; readonly bytes: Uint8Array; readonly firstPage: number },
-  wishes: readonly ChunkWish[],
+  source: {
+    readonly table: PageTable;
+    readonly bytes: Uint8Array;
+    readonly firstPage: number;
+    readonly accept: (wish: Wish, extras: ChunkExtras) => void;
+  },
+  wishes: readonly Wish[],
   pacer: Pacer,
 ): Promise<void> {
-  const { table, bytes, firstPage } = source;
+  const { table, bytes, firstPage, accept } = source;
   const path = join(block.directory, PAGES_FILE);
   const start = table.offsets[firstPage]!;
   for (let at = 0; at < wishes.length;) {
@@ -122,7 +128,7 @@ async function readPages(
       for (; at < wishes.length && wishes[at]!.chunk < end; at++) {
         const wish = wishes[at]!;
         const extras = reader.read(starts[wish.chunk - first]!, wish);
-        if (extras !== NO_EXTRAS) wish.accept(extras);
+        if (extras !== NO_EXTRAS) accept(wish, extras);
       }
     } catch (error) {
       throw block.nonsense(error, PAGES_FILE, offset);
