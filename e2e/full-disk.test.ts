@@ -13,6 +13,8 @@ import type { FinchProcess } from "./finch-process.ts";
 import { fillDisk, mountSmallDisk } from "./small-disk.ts";
 
 const DISK_BYTES = 256 << 20;
+/** More than fit into the log's room. */
+const SENT_MAX = 10_000;
 const RECOVERY_MS_MAX = 30_000;
 
 function send(finch: FinchProcess, n: number, nowMs: number): Promise<Response> {
@@ -38,10 +40,10 @@ function push(finch: FinchProcess, n: number, nowMs: number): Promise<Response> 
   });
 }
 
-/** Sends 1, 2, 3 … until one is refused, as it must be: 503 with Retry-After. Returns those that were taken: what fitted into the last pages. */
+/** Sends 1, 2, 3 … until one is refused, as it must be: 503 with Retry-After. Returns those that were taken: what fitted into the room that the log had made. */
 async function sendUntilRefused(sendOne: (n: number) => Promise<Response>): Promise<number[]> {
   const taken: number[] = [];
-  for (let n = 1; n < 1000; n++) {
+  for (let n = 1; n < SENT_MAX; n++) {
     const reply = await sendOne(n);
     if (reply.status === 204) {
       taken.push(n);
@@ -86,12 +88,12 @@ test(
     const deadline = Date.now() + RECOVERY_MS_MAX;
     let status = 0;
     while (status !== 204 && Date.now() < deadline) {
-      status = (await send(finch, 2000, nowMs)).status;
+      status = (await send(finch, SENT_MAX, nowMs)).status;
       if (status !== 204) await new Promise((resolve) => setTimeout(resolve, 100));
     }
     assert.equal(status, 204, "writes are taken again when space returns");
-    acknowledged.push(2000);
-    assert.equal((await push(finch, 2000, nowMs)).status, 204);
+    acknowledged.push(SENT_MAX);
+    assert.equal((await push(finch, SENT_MAX, nowMs)).status, 204);
     assert.deepEqual(await storedNumbers(finch), acknowledged);
   },
 );
