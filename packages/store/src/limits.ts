@@ -43,6 +43,9 @@ export const HEAD_AGE_MAX_MS = 2 * HOUR_MS;
 /** How often age, size and retention are looked at. */
 export const MAINTENANCE_INTERVAL_MS = 15_000;
 
+/** How often a write that comes while the disk is full has free space looked at; a look a write would cost each sender a call of the system. */
+export const SPACE_LOOK_MS = 1000;
+
 /**
  * A large head is sealed early only when rows take this share of `headBytesMax`. Sealing gives back nothing of what comes with the series: with very
  * many of them, each append would else seal.

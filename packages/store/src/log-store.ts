@@ -55,6 +55,7 @@ class DurableLogStore implements LogStore {
   }
 
   async append(batch: LogBatch): Promise<AppendResult> {
+    if (this.#core.isDiskLow) await this.#core.lookForSpace();
     this.#core.admit();
     const { head } = this.#core;
     const rejections: Rejection[] = [];

@@ -121,6 +121,7 @@ class DurableMetricStore implements MetricStore {
 
   async append(batch: SampleBatch): Promise<MetricAppendResult> {
     const core = this.#core;
+    if (core.isDiskLow) await core.lookForSpace();
     core.admit();
     const { head } = core;
     const { limits } = this.#options;

@@ -30,6 +30,7 @@ import {
   MAINTENANCE_INTERVAL_MS,
   SEALABLE_SHARE_MIN,
   SEGMENT_BYTES_MAX,
+  SPACE_LOOK_MS,
 } from "./limits.ts";
 import { makeDurableDirectory } from "./durable-directory.ts";
 import { createPacer } from "./pacer.ts";
@@ -119,6 +120,7 @@ export class StoreCore<H extends Head> {
   #expiring: Promise<void> | undefined;
   #freeBytes = Infinity;
   #freeBytesMin = 0;
+  #spaceSeenMs = -Infinity;
   readonly #stopping = new AbortController();
   #maintenance: Promise<void> = Promise.resolve();
 
@@ -238,12 +240,22 @@ export class StoreCore<H extends Head> {
     return this.#current.head.bytes + (this.#frozen?.generation.head.bytes ?? 0);
   }
 
+  /** Whether writes are refused for want of free space. */
+  get isDiskLow(): boolean {
+    return this.#freeBytes < this.#freeBytesMin;
+  }
+
+  /** Finds out whether there is space again, once a second at most: a write need not wait for the maintenance to see it. */
+  async lookForSpace(): Promise<void> {
+    if (this.clock.monotonicMs() - this.#spaceSeenMs < SPACE_LOOK_MS) return;
+    await this.#attempt("look for free space", () => this.#checkSpace());
+  }
+
   /** Throws when the store cannot take a write. */
   admit(): void {
     if (this.#stopping.signal.aborted) throw storeClosed(this.#options.directory);
     const { headBytesMax } = this.#options.limits;
-    if (this.#freeBytes < this.#freeBytesMin)
-      throw diskLow(this.#options.directory, this.#freeBytes, this.#freeBytesMin);
+    if (this.isDiskLow) throw diskLow(this.#options.directory, this.#freeBytes, this.#freeBytesMin);
     const bytesMax = HEAD_OVERFLOW_FACTOR * headBytesMax;
     const frozenBytes = this.#frozen?.generation.head.rowBytes ?? 0;
     if (this.#current.head.rowBytes + frozenBytes > bytesMax)
@@ -406,6 +418,7 @@ export class StoreCore<H extends Head> {
   }
 
   async #checkSpace(): Promise<void> {
+    this.#spaceSeenMs = this.clock.monotonicMs();
     const { totalBytes, freeBytes } = await this.#fileSystem.space(this.#options.directory);
     this.#freeBytes = freeBytes;
     this.#freeBytesMin = Math.min(this.#options.limits.freeBytesMin, totalBytes * FREE_SHARE_MAX);

@@ -166,6 +166,28 @@ describe("what is refused", () => {
     await store.expire();
     await store.append(sampleBatch([{ series: "a", t: NOW_MS + 1, v: 1 }]));
   });
+
+  test("writes while the disk is nearly full, until one comes a second later and there is space", async () => {
+    const fileSystem = new FaultyFileSystem();
+    let monotonicMs = 0;
+    const clock = { ...createTestClock(), monotonicMs: () => monotonicMs };
+    const options = storeOptions(fileSystem, { clock });
+    await using metrics = await openMetricStore(options);
+    await using logs = await openLogStore({ ...options, directory: "/data/logs" });
+    const writes = [
+      () => metrics.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }])),
+      () => logs.append(logBatch([{ stream: "a", ns: ns(NOW_MS), line: "x" }])),
+    ];
+    for (const write of writes) {
+      fileSystem.freeBytes = 1000;
+      await Promise.all([metrics.expire(), logs.expire()]);
+      await assert.rejects(write(), { code: "store/disk-low" });
+      fileSystem.freeBytes = 1e12;
+      await assert.rejects(write(), { code: "store/disk-low" }, "it was looked at just now");
+      monotonicMs += 1000;
+      assert.equal((await write()).accepted, 1);
+    }
+  });
 });
 
 test("stale markers keep their bits through the log, the head and a block", async () => {
