@@ -77,10 +77,12 @@ async function overRangeCall(
   const loses = takesNameAway(call);
   const isDelayed = evaluation.options.delayedNameRemoval;
   // Series that differ in their names alone would become one.
-  if (loses && !isDelayed && !isOneMetric(ranges.series)) return undefined;
+  const metric = loses && !isDelayed ? oneMetricOf(ranges.series) : undefined;
+  if (loses && !isDelayed && metric === undefined) return undefined;
   const grouping = new Grouping(expr, loses && !isDelayed ? NAME_LABELS : undefined);
   const reduction = new Reduction(expr, grid.steps, grouping);
-  await streamRangeCall(context, ranges, {
+  const named = { ...ranges, metric };
+  await streamRangeCall(context, named, {
     lends: true,
     consume: (series, found) => reduction.add(series, found),
     sumOf: expr.operator === "sum" ? (labels) => reduction.sumOf(labels) : undefined,
@@ -97,19 +99,23 @@ function hasHistograms({ histograms }: RangeSeries): boolean {
   return histograms !== undefined;
 }
 
-/** Whether all series have one name, and no other labels that go with it. */
-function isOneMetric(series: readonly RangeSeries[]): boolean {
-  const name = series[0]?.labels.get("__name__");
-  return series.every(({ labels: { pairs } }) => {
-    let own = "";
-    // Sorted, so that what comes behind need not be looked at.
-    for (let i = 0; i < pairs.length && pairs[i]! <= "__unit__"; i += 2) {
-      if (pairs[i] === "__name__") own = pairs[i + 1]!;
-      else if (NAME_LABELS.has(pairs[i]!)) return false;
-    }
-    return own === name;
-  });
+/** The name that all series have, when they have no other labels that go with it; else undefined. */
+function oneMetricOf(series: readonly RangeSeries[]): string | undefined {
+  const name = series[0]?.labels.get("__name__") ?? "";
+  return series.every(({ labels: { pairs } }) => isNamed(pairs, name)) ? name : undefined;
 }
+
+function isNamed(pairs: readonly string[], name: string): boolean {
+  let own = "";
+  // Sorted, so that what comes behind need not be looked at; most names begin with a letter behind the underscore.
+  for (let i = 0; i < pairs.length && pairs[i]!.charCodeAt(0) <= UNDERSCORE; i += 2) {
+    if (pairs[i] === "__name__") own = pairs[i + 1]!;
+    else if (NAME_LABELS.has(pairs[i]!)) return false;
+  }
+  return own === name;
+}
+
+const UNDERSCORE = 0x5f;
 
 interface StreamGroup {
   readonly labels: Labels;

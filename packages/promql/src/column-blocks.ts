@@ -12,11 +12,13 @@ export class ColumnBlocks {
   readonly #steps: number;
   readonly #values: Blocks<Float64Array>;
   readonly #present: Blocks<Uint8Array>;
+  readonly #integers: Blocks<Int32Array>;
 
   constructor(steps: number) {
     this.#steps = steps;
     this.#values = { block: new Float64Array(0), used: 0, columns: 0 };
     this.#present = { block: new Uint8Array(0), used: 0, columns: 0 };
+    this.#integers = { block: new Int32Array(0), used: 0, columns: 0 };
   }
 
   /** A series without samples. */
@@ -44,6 +46,17 @@ export class ColumnBlocks {
     if (blocks.used + steps > blocks.block.length) {
       grow(blocks, steps);
       blocks.block = new Uint8Array(blocks.columns * steps);
+    }
+    return blocks.block.subarray(blocks.used, (blocks.used += steps));
+  }
+
+  /** A column of whole numbers, all 0. */
+  integers(): Int32Array {
+    const blocks = this.#integers;
+    const steps = this.#steps;
+    if (blocks.used + steps > blocks.block.length) {
+      grow(blocks, steps);
+      blocks.block = new Int32Array(blocks.columns * steps);
     }
     return blocks.block.subarray(blocks.used, (blocks.used += steps));
   }

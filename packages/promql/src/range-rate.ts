@@ -79,7 +79,7 @@ function extrapolate(
 
 function stretchWindows(input: WindowInput, perSecond: boolean): WindowStretch {
   const { timestampsMs, steps, first, last, references, rangeMs } = input;
-  const factor = new Float64Array(steps);
+  const factor = input.shared.blocks?.values() ?? new Float64Array(steps);
   const divisor = perSecond ? rangeMs / 1000 : 1;
   let isFull = true;
   let zeroLimit = 0;
@@ -98,8 +98,8 @@ function stretchWindows(input: WindowInput, perSecond: boolean): WindowStretch {
     let toEnd = (end - timestampsMs[b]!) / 1000;
     if (toStart >= threshold) toStart = average / 2;
     if (toEnd >= threshold) toEnd = average / 2;
-    const limit = (toStart / sampled) * ROUNDING_ROOM;
-    if (!(limit <= zeroLimit)) zeroLimit = limit;
+    if (!(toStart * ROUNDING_ROOM <= zeroLimit * sampled))
+      zeroLimit = (toStart / sampled) * ROUNDING_ROOM * ROUNDING_ROOM;
     factor[step] = (sampled + toStart + toEnd) / sampled / divisor;
   }
   return { isFull, zeroLimit, divisor, factor };

@@ -29,6 +29,8 @@ export interface Ranges {
   readonly ends: Float64Array;
   readonly windowMs: number;
   readonly rangeMs: number;
+  /** The name of all series, where it is known to be one. */
+  readonly metric?: string | undefined;
 }
 
 /** Whoever takes series one after the other. */
@@ -86,6 +88,7 @@ class RangeStream {
   readonly #input: Mutable<WindowInput>;
   readonly #blocks: ColumnBlocks;
   readonly #lent: Mutable<OutputSeries>;
+  readonly #oneMetric: string | undefined;
   #windows = NO_WINDOWS;
   /** Of the series at hand. */
   #labels = Labels.EMPTY;
@@ -110,6 +113,7 @@ class RangeStream {
     this.#cache = new WindowCache(ranges);
     this.#notes = new RangeNotes(evaluation.annotations, expr.args[0]!.position);
     this.#steps = steps;
+    this.#oneMetric = ranges.metric;
     const { name } = expr;
     this.#growth = name === "rate" || name === "increase" ? GROWTH[name] : undefined;
     this.#blocks = new ColumnBlocks(steps);
@@ -149,7 +153,7 @@ class RangeStream {
     this.#windows = windows;
     this.#labels = labels;
     this.#dropName = dropName === true;
-    this.#metric = metricOf(labels);
+    this.#metric = this.#oneMetric ?? metricOf(labels);
     this.#notes.metric = this.#metric;
     const input = this.#input;
     input.timestampsMs = timestampsMs;
@@ -216,6 +220,7 @@ class RangeStream {
 
 /** Mostly the first label. */
 function metricOf({ pairs }: Labels): string {
+  if (pairs[0] === "__name__") return pairs[1]!;
   for (let i = 0; i < pairs.length && pairs[i]! <= "__name__"; i += 2)
     if (pairs[i] === "__name__") return pairs[i + 1]!;
   return "";

@@ -2,6 +2,7 @@
  * The windows over columns of times, each worked out once: series of one scrape have the same times, whether they share the column or only
  * its content.
  */
+import { ColumnBlocks } from "./column-blocks.ts";
 import { slideWindows } from "./window.ts";
 import type { WindowShared } from "./window.ts";
 
@@ -26,15 +27,16 @@ export const NO_WINDOWS: Windows = {
   isFull: true,
 };
 
-/** Bytes of windows kept: some 1000 targets at a few hundred steps. */
+/** Bytes of windows kept: some 3000 targets at a few hundred steps. */
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 /** Of one step: two bounds, and what functions work out of them. */
-const STEP_BYTES = 40;
+const STEP_BYTES = 16;
 
 export class WindowCache {
   readonly #ends: Float64Array;
   readonly #windowMs: number;
   readonly #keptMax: number;
+  readonly #blocks: ColumnBlocks;
   readonly #byColumn = new Map<Float64Array, Windows>();
   readonly #byMark = new Map<number, Windows>();
 
@@ -42,6 +44,7 @@ export class WindowCache {
   constructor({ ends, windowMs }: { readonly ends: Float64Array; readonly windowMs: number }) {
     this.#ends = ends;
     this.#windowMs = windowMs;
+    this.#blocks = new ColumnBlocks(ends.length);
     this.#keptMax = Math.max(1, Math.floor(KEPT_BYTES_MAX / (STEP_BYTES * ends.length)));
   }
 
@@ -63,10 +66,9 @@ export class WindowCache {
 
   #slide(timestampsMs: Float64Array): Windows {
     const steps = this.#ends.length;
-    const both = new Int32Array(2 * steps);
-    const bounds = { first: both.subarray(0, steps), last: both.subarray(steps) };
-    slideWindows(timestampsMs, this.#ends, this.#windowMs, bounds);
-    const { first, last } = bounds;
+    const first = this.#blocks.integers();
+    const last = this.#blocks.integers();
+    slideWindows(timestampsMs, this.#ends, this.#windowMs, { first, last });
     let work = 0;
     let isFull = true;
     for (let step = 0; step < steps; step++) {
@@ -74,7 +76,8 @@ export class WindowCache {
       work += samples;
       if (samples === 0) isFull = false;
     }
-    return { timestampsMs, first, last, shared: {}, work, isFull };
+    const shared = { blocks: this.#blocks };
+    return { timestampsMs, first, last, shared, work, isFull };
   }
 }
 

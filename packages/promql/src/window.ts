@@ -1,6 +1,7 @@
 /** Sliding windows over the samples of a series: which samples each step of a range function sees. */
 
 import type { Histogram } from "@finch/model";
+import type { ColumnBlocks } from "./column-blocks.ts";
 import type { RangeNotes } from "./range-notes.ts";
 import type { HistogramColumn } from "./values.ts";
 
@@ -38,6 +39,8 @@ export interface WindowInput {
 }
 
 export interface WindowShared {
+  /** Where columns by step come from, if not from an array of their own. */
+  readonly blocks?: ColumnBlocks;
   stretch?: WindowStretch;
 }
 
