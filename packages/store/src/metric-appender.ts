@@ -97,8 +97,9 @@ export class MetricAppender {
       // What has no sample to be taken must not fill the head.
       const isWanted = isWithin ? from < to : hasWithin(timestampsMs, { from, to, moment });
       // A series that stands in the batch twice is known by now.
-      let series = isWanted ? keys.find(hashes, s) : NOT_WANTED;
-      if (isWanted && series < 0) {
+      let series = keys.find(hashes, s);
+      if (series < 0 && !isWanted) series = NOT_WANTED;
+      else if (series < 0) {
         series = index.internKey(
           { bytes: batch.keyBytes, start: keyBounds[2 * s]!, end: keyBounds[2 * s + 1]! },
           () => batch.labelsOf(s),
