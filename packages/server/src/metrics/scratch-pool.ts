@@ -7,28 +7,30 @@ const KEPT_MAX = 2;
 /** A reader that one large request has grown beyond this is not kept. */
 const READER_BYTES_MAX = 16 << 20;
 
-interface Scratch {
-  readonly bytes: Uint8Array;
-  readonly reader: WriteRequestReader;
+/** A buffer and a reader that are the holder's until disposed; nothing that aliases them may be used after. */
+class Scratch implements Disposable {
+  readonly bytes = new Uint8Array(BUFFER_BYTES);
+  readonly reader = new WriteRequestReader();
+  readonly #giveBack: (scratch: Scratch) => void;
+
+  constructor(giveBack: (scratch: Scratch) => void) {
+    this.#giveBack = giveBack;
+  }
+
+  /** To be called once. */
+  [Symbol.dispose](): void {
+    this.#giveBack(this);
+  }
 }
 
 export class ScratchPool {
   readonly #free: Scratch[] = [];
+  readonly #giveBack = (scratch: Scratch): void => {
+    if (this.#free.length < KEPT_MAX && scratch.reader.bytes <= READER_BYTES_MAX)
+      this.#free.push(scratch);
+  };
 
-  /** A buffer and a reader that are the caller's until disposed; nothing that aliases them may be used after. */
-  take(): Scratch & Disposable {
-    const scratch = this.#free.pop() ?? {
-      bytes: new Uint8Array(BUFFER_BYTES),
-      reader: new WriteRequestReader(),
-    };
-    let returned = false;
-    return {
-      ...scratch,
-      [Symbol.dispose]: () => {
-        const isKept = this.#free.length < KEPT_MAX && scratch.reader.bytes <= READER_BYTES_MAX;
-        if (!returned && isKept) this.#free.push(scratch);
-        returned = true;
-      },
-    };
+  take(): Scratch {
+    return this.#free.pop() ?? new Scratch(this.#giveBack);
   }
 }
