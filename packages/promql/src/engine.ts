@@ -192,12 +192,12 @@ async function run<T extends object>(
   const endMs = "endMs" in request ? request.endMs : request.timeMs;
   const stepMs = "stepMs" in request ? request.stepMs : 0;
   const resolved = resolveDurations({ query, stepMs, rangeMs: endMs - grid.startMs }, expr);
-  const deadline = new AbortController();
-  const signal =
-    request.signal === undefined
-      ? deadline.signal
-      : AbortSignal.any([request.signal, deadline.signal]);
-  const timer = setTimeout(() => deadline.abort(timeoutError(limits.timeoutMs)), limits.timeoutMs);
+  const stop = new AbortController();
+  const { signal } = stop;
+  const onAbort = () => stop.abort(request.signal!.reason);
+  if (request.signal?.aborted === true) onAbort();
+  request.signal?.addEventListener("abort", onAbort, { once: true });
+  const timer = setTimeout(() => stop.abort(timeoutError(limits.timeoutMs)), limits.timeoutMs);
   const evaluation = new Evaluation({
     evaluate,
     query,
@@ -237,6 +237,7 @@ async function run<T extends object>(
     throw signal.aborted ? abortError(signal.reason) : error;
   } finally {
     clearTimeout(timer);
+    request.signal?.removeEventListener("abort", onAbort);
     evaluation.release();
   }
 }

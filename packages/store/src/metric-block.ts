@@ -63,6 +63,9 @@ export interface ChunkWish extends ChunkTarget {
   readonly chunk: number;
 }
 
+/** Pages read one after the other up to which they go through the cache. */
+const CACHED_PAGES_MAX = 4;
+
 interface PageTable {
   /** Offset of each page and, last, the end. */
   readonly offsets: Float64Array;
@@ -92,34 +95,55 @@ export async function readChunks<Wish extends ChunkWish>(
       if (wanted !== page && (gap > READ_GAP_BYTES || total > READ_BYTES_MAX)) break;
       page = wanted;
     }
-    const offset = table.offsets[firstPage]!;
-    const length = table.offsets[page + 1]! - offset;
-    const bytes = await block.read(PAGES_FILE, { offset, length });
-    const source = { table, bytes, firstPage, accept };
-    await readPages(block, source, wishes.slice(at, next), pacer);
+    const source = await pagesOf(block, table, firstPage, page);
+    await readPages(block, { table, source, firstPage, accept }, wishes.slice(at, next), pacer);
     at = next;
   }
 }
 
+/** The bodies of pages `first … last`: few of them are kept for those who ask again, as panels do; scans would leave nothing else in the cache. */
+async function pagesOf(
+  block: Block,
+  table: PageTable,
+  first: number,
+  last: number,
+): Promise<(page: number) => Promise<Uint8Array>> {
+  const placeOf = (page: number) => {
+    const offset = table.offsets[page]!;
+    return { offset, length: table.offsets[page + 1]! - offset };
+  };
+  if (last - first < CACHED_PAGES_MAX)
+    return (page) =>
+      block.cached(PAGES_FILE, `page:${page}`, async () => {
+        const value = await block.unzipPage(PAGES_FILE, placeOf(page));
+        return { value, bytes: value.length };
+      });
+  const start = table.offsets[first]!;
+  const length = table.offsets[last + 1]! - start;
+  const bytes = await block.read(PAGES_FILE, { offset: start, length });
+  const path = join(block.directory, PAGES_FILE);
+  return (page) => {
+    const { offset, length: framed } = placeOf(page);
+    const from = offset - start;
+    return decompressBytes(openPage(bytes.subarray(from, from + framed), path, offset));
+  };
+}
+
 async function readPages<Wish extends ChunkWish>(
   block: Block,
-  source: {
+  from: {
     readonly table: PageTable;
-    readonly bytes: Uint8Array;
+    readonly source: (page: number) => Promise<Uint8Array>;
     readonly firstPage: number;
     readonly accept: (wish: Wish, extras: ChunkExtras) => void;
   },
   wishes: readonly Wish[],
   pacer: Pacer,
 ): Promise<void> {
-  const { table, bytes, firstPage, accept } = source;
-  const path = join(block.directory, PAGES_FILE);
-  const start = table.offsets[firstPage]!;
+  const { table, source, firstPage, accept } = from;
   for (let at = 0; at < wishes.length;) {
     const page = pageOfChunk(table, wishes[at]!.chunk, firstPage);
-    const offset = table.offsets[page]!;
-    const framed = bytes.subarray(offset - start, table.offsets[page + 1]! - start);
-    const body = await decompressBytes(openPage(framed, path, offset));
+    const body = await source(page);
     const first = table.firstChunks[page]!;
     const end = table.firstChunks[page + 1]!;
     try {
@@ -131,7 +155,7 @@ async function readPages<Wish extends ChunkWish>(
         if (extras !== NO_EXTRAS) accept(wish, extras);
       }
     } catch (error) {
-      throw block.nonsense(error, PAGES_FILE, offset);
+      throw block.nonsense(error, PAGES_FILE, table.offsets[page]!);
     }
     if (pacer.isDue()) await pacer.rest();
   }
