@@ -8,11 +8,13 @@ import type { Columns, Reducer } from "./aggregate-reduce.ts";
 import type { ColumnBlocks } from "./column-blocks.ts";
 import { ABSENT, FLOAT } from "./values.ts";
 
-/** Differences between the ends of windows, each of which has two samples at least: a term that is there at every step. */
+/** Differences between the ends of windows, each of which has two samples at least: a term that is there from step `from` up to `to`. */
 export interface Growth {
-  /** The term at the first `computedSteps` steps, where it is not simply such a difference. */
+  readonly from: number;
+  readonly to: number;
+  /** The term before step `computedTo`, where it is not simply such a difference. */
   readonly computed: Float64Array;
-  readonly computedSteps: number;
+  readonly computedTo: number;
   readonly values: Float64Array;
   /** The ends of a window are samples `first[step]` and `last[step] - 1`. */
   readonly first: Int32Array;
@@ -46,21 +48,21 @@ export class SumReducer implements Reducer {
       return;
     }
     const errors = this.#errorsOfNext();
-    this.#markWhole();
-    if (errors === undefined) copyColumn(values, this.#sums, steps);
-    else addColumn(values, this.#sums, errors, steps);
+    this.#mark(0, steps);
+    if (errors === undefined) copyColumn(values, this.#sums, 0, steps);
+    else addColumn(values, { sums: this.#sums, errors, from: 0, to: steps });
   }
 
   /** {@link add} of growth. */
   addGrowth(growth: Growth): void {
-    const { computed, computedSteps } = growth;
+    const { computed, computedTo, from, to } = growth;
     const errors = this.#errorsOfNext();
-    this.#markWhole();
+    this.#mark(from, to);
     if (errors === undefined) {
-      copyColumn(computed, this.#sums, computedSteps);
+      copyColumn(computed, this.#sums, from, computedTo);
       copyGrowth(growth, this.#sums);
     } else {
-      addColumn(computed, this.#sums, errors, computedSteps);
+      addColumn(computed, { sums: this.#sums, errors, from, to: computedTo });
       addGrowth(growth, this.#sums, errors);
     }
   }
@@ -77,24 +79,29 @@ export class SumReducer implements Reducer {
     return undefined;
   }
 
-  #markWhole(): void {
-    if (!this.#isWhole) this.#present.fill(FLOAT);
-    this.#isWhole = true;
+  #mark(from: number, to: number): void {
+    if (this.#isWhole) return;
+    this.#present.fill(FLOAT, from, to);
+    this.#isWhole = from === 0 && to === this.#present.length;
   }
 }
 
 /** As if added to zeros, which makes a negative zero a positive one. */
-function copyColumn(values: Float64Array, sums: Float64Array, steps: number): void {
-  for (let step = 0; step < steps; step++) sums[step] = values[step]! + 0;
+function copyColumn(values: Float64Array, sums: Float64Array, from: number, to: number): void {
+  for (let step = from; step < to; step++) sums[step] = values[step]! + 0;
 }
 
 function addColumn(
   values: Float64Array,
-  sums: Float64Array,
-  errors: Float64Array,
-  steps: number,
+  target: {
+    readonly sums: Float64Array;
+    readonly errors: Float64Array;
+    readonly from: number;
+    readonly to: number;
+  },
 ): void {
-  for (let step = 0; step < steps; step++) {
+  const { sums, errors, from, to } = target;
+  for (let step = from; step < to; step++) {
     const x = values[step]!;
     const sum = sums[step]!;
     const t = sum + x;
@@ -122,16 +129,15 @@ function addPresent(
 }
 
 function copyGrowth(growth: Growth, sums: Float64Array): void {
-  const { values, first, last, factor, computedSteps } = growth;
-  for (let step = computedSteps; step < sums.length; step++)
+  const { values, first, last, factor, computedTo, to } = growth;
+  for (let step = computedTo; step < to; step++)
     sums[step] = (values[last[step]! - 1]! - values[first[step]!]!) * factor[step]! + 0;
 }
 
 /** {@link addColumn} of growth. This loop is most of what a query over many counters costs. */
 function addGrowth(growth: Growth, sums: Float64Array, errors: Float64Array): void {
-  const { values, first, last, factor, computedSteps } = growth;
-  const { length } = sums;
-  for (let step = computedSteps; step < length; step++) {
+  const { values, first, last, factor, computedTo, to } = growth;
+  for (let step = computedTo; step < to; step++) {
     const x = (values[last[step]! - 1]! - values[first[step]!]!) * factor[step]!;
     const sum = sums[step]!;
     const t = sum + x;

@@ -71,25 +71,27 @@ function extrapolate(
   const stretch = (input.shared.stretch ??= stretchWindows(input, perSecond));
   if (!isCounter) return growGauge(input, stretch, output);
   const resets = input.isRising ? NO_RESETS : findResets(input.values);
-  if (resets.length > 0 || !stretch.isFull) return growCounter(input, resets, stretch, output);
-  growSteadily(input, stretch, output.values, input.steps);
-  output.present.fill(FLOAT);
-  return input.steps;
+  if (resets.length > 0 || !stretch.isUnbroken) return growCounter(input, resets, stretch, output);
+  const { from, to } = stretch;
+  growSteadily(input, stretch, output.values, to);
+  output.present.fill(FLOAT, from, to);
+  return to - from;
 }
 
 function stretchWindows(input: WindowInput, perSecond: boolean): WindowStretch {
   const { timestampsMs, steps, first, last, references, rangeMs } = input;
   const factor = input.shared.blocks?.values() ?? new Float64Array(steps);
   const divisor = perSecond ? rangeMs / 1000 : 1;
-  let isFull = true;
+  let from = 0;
+  let to = 0;
+  let found = 0;
   let zeroLimit = 0;
   for (let step = 0; step < steps; step++) {
     const a = first[step]!;
     const b = last[step]! - 1;
-    if (b - a < 1) {
-      isFull = false;
-      continue;
-    }
+    if (b - a < 1) continue;
+    if (found++ === 0) from = step;
+    to = step + 1;
     const end = references[step]!;
     const sampled = (timestampsMs[b]! - timestampsMs[a]!) / 1000;
     const average = sampled / (b - a);
@@ -102,7 +104,7 @@ function stretchWindows(input: WindowInput, perSecond: boolean): WindowStretch {
       zeroLimit = (toStart / sampled) * ROUNDING_ROOM * ROUNDING_ROOM;
     factor[step] = (sampled + toStart + toEnd) / sampled / divisor;
   }
-  return { isFull, zeroLimit, divisor, factor };
+  return { from, to, isUnbroken: to - from === found, zeroLimit, divisor, factor };
 }
 
 function growGauge(input: WindowInput, { factor }: WindowStretch, output: WindowOutput): number {
@@ -129,33 +131,34 @@ export function steadyGrowth(
   scratch: Float64Array,
 ): Growth | undefined {
   const stretch = (input.shared.stretch ??= stretchWindows(input, perSecond));
-  if (!stretch.isFull) return undefined;
+  if (!stretch.isUnbroken) return undefined;
   const { values, first, last } = input;
-  const computedSteps = stepOfCertainty(input, stretch);
-  growSteadily(input, stretch, scratch, computedSteps);
-  return { values, first, last, factor: stretch.factor, computed: scratch, computedSteps };
+  const computedTo = stepOfCertainty(input, stretch);
+  growSteadily(input, stretch, scratch, computedTo);
+  const { from, to, factor } = stretch;
+  return { values, first, last, factor, from, to, computed: scratch, computedTo };
 }
 
 /** The first step from which on a rising counter is certainly not stretched below zero. */
 function stepOfCertainty(
-  { values, first, steps }: WindowInput,
-  { zeroLimit }: WindowStretch,
+  { values, first }: WindowInput,
+  { zeroLimit, from, to }: WindowStretch,
 ): number {
   const limit = zeroLimit * (values[values.length - 1]! - values[0]!);
-  let step = 0;
-  while (step < steps && !(values[first[step]!]! > limit)) step++;
+  let step = from;
+  while (step < to && !(values[first[step]!]! > limit)) step++;
   return step;
 }
 
-/** {@link growCounter} without resets for the steps in front of `steps`, where every window has two samples at least. */
+/** {@link growCounter} without resets for an unbroken stretch, up to step `to`. */
 function growSteadily(
   input: WindowInput,
-  { zeroLimit, divisor, factor }: WindowStretch,
+  { from, zeroLimit, divisor, factor }: WindowStretch,
   out: Float64Array,
-  steps: number,
+  to: number,
 ): void {
   const { values, first, last } = input;
-  for (let step = 0; step < steps; step++) {
+  for (let step = from; step < to; step++) {
     const start = values[first[step]!]!;
     const growth = values[last[step]! - 1]! - start;
     out[step] = growth * factor[step]!;

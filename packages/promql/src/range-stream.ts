@@ -82,7 +82,6 @@ class RangeStream {
   readonly #consumer: SeriesConsumer;
   readonly #cache: WindowCache;
   readonly #notes: RangeNotes;
-  readonly #steps: number;
   /** Of `rate` and `increase`. */
   readonly #growth: GrowthOptions | undefined;
   readonly #input: Mutable<WindowInput>;
@@ -112,7 +111,6 @@ class RangeStream {
     this.#consumer = consumer;
     this.#cache = new WindowCache(ranges);
     this.#notes = new RangeNotes(evaluation.annotations, expr.args[0]!.position);
-    this.#steps = steps;
     this.#oneMetric = ranges.metric;
     const { name } = expr;
     this.#growth = name === "rate" || name === "increase" ? GROWTH[name] : undefined;
@@ -172,8 +170,8 @@ class RangeStream {
     const { run, runMixed } = this.#call;
     const input = this.#input;
     this.#out = undefined;
-    if (this.#consumer.sumOf !== undefined && this.#addToSum(this.#consumer.sumOf))
-      return this.#steps;
+    const added = this.#consumer.sumOf && this.#addToSum(this.#consumer.sumOf);
+    if (added !== undefined) return added;
     this.#out = this.#column();
     return (input.histograms === undefined ? run : runMixed)(input, this.#out);
   }
@@ -197,13 +195,15 @@ class RangeStream {
     if (!this.#evaluation.options.typeAndUnitLabels) this.#notedMetric = this.#metric;
   }
 
-  #addToSum(sumOf: (labels: Labels) => SumReducer): boolean {
+  /** At how many steps the sum has got a term; undefined when that has to be done the plain way. */
+  #addToSum(sumOf: (labels: Labels) => SumReducer): number | undefined {
     const input = this.#input;
-    if (!input.isRising || input.startTimestampsMs !== undefined) return false;
+    if (!input.isRising || input.startTimestampsMs !== undefined) return undefined;
     const growth = steadyGrowth(input, this.#growth!, this.#lent.values);
-    if (growth === undefined) return false;
-    sumOf(this.#labels).addGrowth(growth);
-    return true;
+    if (growth === undefined) return undefined;
+    const found = growth.to - growth.from;
+    if (found > 0) sumOf(this.#labels).addGrowth(growth);
+    return found;
   }
 
   /** Where the function writes. */

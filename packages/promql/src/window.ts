@@ -46,8 +46,11 @@ export interface WindowShared {
 
 /** How far the growth of samples is stretched to the edges of their windows. */
 export interface WindowStretch {
-  /** Every window has two samples at least. */
-  readonly isFull: boolean;
+  /** The first step whose window has two samples or more, and the one behind the last; both 0 when none has. */
+  readonly from: number;
+  readonly to: number;
+  /** Whether every window in between has two as well. */
+  readonly isUnbroken: boolean;
   /** By what growth between first and last sample is multiplied, `divisor` included; means nothing for windows with fewer than two. */
   readonly factor: Float64Array;
   /** Length of the windows in seconds where growth is asked for by second, else 1. */
