@@ -78,6 +78,7 @@ export class SmallQueries {
     this.#running++;
     const stop = new AbortController();
     const onAbort = () => stop.abort(signal.reason);
+    if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
     const timer = setTimeout(() => stop.abort(IS_LONG), RUN_MS_MAX);
     const memory = this.#memory.open();
