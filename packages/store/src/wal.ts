@@ -362,7 +362,8 @@ class SegmentedWal implements StoreWal {
   async #noteRange(first: number | undefined): Promise<void> {
     const last = this.#current?.number ?? this.#closed.at(-1)?.number;
     if (last === undefined) return;
-    const to = { first: first ?? last, last };
+    // Never back: a segment that is cut and still listed, since the removal failed half-way, may be gone.
+    const to = { first: Math.max(first ?? last, this.#range?.first ?? 0), last };
     const { fileSystem, directory } = this.#options;
     await renameSegmentRange(fileSystem, directory, { from: this.#range, to });
     this.#range = to;

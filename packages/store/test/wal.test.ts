@@ -530,6 +530,22 @@ describe("segments", () => {
     ]);
   });
 
+  test("a cut that failed when it had removed a segment makes it not seem missing", async () => {
+    const fileSystem = await twoSegments();
+    {
+      await using wal = await open(fileSystem);
+      // Rename, sync, removal, and the sync behind it, which fails.
+      fileSystem.failAt(4, 1, "EIO");
+      await assert.rejects(wal.cut(2));
+      await appendAll(wal, "five");
+    }
+    assert.deepEqual(await fileSystem.list(DIRECTORY), [
+      "0000000002-0000000003.segments",
+      "0000000002.wal",
+      "0000000003.wal",
+    ]);
+  });
+
   for (const survival of ["nothing", "everything", "some"] as const) {
     test(`no power cut makes a segment seem missing; what survives: ${survival}`, async () => {
       let isDone = false;
