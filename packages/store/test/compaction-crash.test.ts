@@ -7,17 +7,18 @@ import { describe, test } from "node:test";
 import { createMatcher } from "@finch/model";
 import type { MetricStore } from "../src/api.ts";
 import { openMetricStore } from "../src/metric-store.ts";
-import { FaultyFileSystem, PowerCut } from "./faulty-file-system.ts";
-import type { Survival } from "./faulty-file-system.ts";
-import { createRandom, NOW_MS, readSamples, sampleBatch, storeOptions } from "./store-fixtures.ts";
+import { cutPowerEverywhere, refuseEverywhere, SURVIVALS } from "./fault-sweep.ts";
+import type { Sweep } from "./fault-sweep.ts";
+import { PowerCut } from "./faulty-file-system.ts";
+import type { FaultyFileSystem } from "./faulty-file-system.ts";
+import { NOW_MS, readSamples, sampleBatch, storeOptions } from "./store-fixtures.ts";
 import type { PlainSample } from "./store-fixtures.ts";
-
-const SURVIVALS: readonly Survival[] = ["nothing", "everything", "some"];
 
 /** What must be true whatever happened: samples as `series@t=value`. */
 interface Books {
   readonly there: Set<string>;
   readonly gone: Set<string>;
+  sent: number;
 }
 
 function nameOf({ series, t, v }: PlainSample): string {
@@ -28,46 +29,24 @@ async function read(store: MetricStore): Promise<string[]> {
   return Array.from(await readSamples(store), ([key, value]) => `${key}=${value}`);
 }
 
-/** A life of one store on a disk that may fail. */
+/** One store on a disk that may fail, and what it was told. */
 class Life {
-  readonly books: Books = { there: new Set(), gone: new Set() };
   readonly #fileSystem: FaultyFileSystem;
+  readonly #books: Books;
   readonly #mayFail: boolean;
   #store: MetricStore | undefined;
 
-  constructor(fileSystem: FaultyFileSystem, { mayFail }: { readonly mayFail: boolean }) {
+  constructor(
+    fileSystem: FaultyFileSystem,
+    books: Books,
+    { mayFail }: { readonly mayFail: boolean },
+  ) {
     this.#fileSystem = fileSystem;
+    this.#books = books;
     this.#mayFail = mayFail;
   }
 
-  async live(): Promise<void> {
-    await this.#open();
-    for (let n = 0; n < 4; n++) {
-      await this.#append(n, NOW_MS - 100_000 + 1000 * n);
-      await this.#attempt((store) => store.flush());
-    }
-    const isDeleted = await this.#delete("a", NOW_MS - 99_000, NOW_MS - 98_000);
-    // The time of what was deleted, with another value.
-    if (isDeleted) await this.#append(10, NOW_MS - 99_000);
-    await this.#attempt((store) => store.compact());
-    await this.#delete("late", -Infinity, Infinity);
-    await Promise.all([
-      this.#append(11, NOW_MS - 90_000),
-      this.#attempt((store) => store.compact()),
-    ]);
-    await this.#attempt((store) => store.cleanTombstones());
-    await this.#reopen();
-    await this.#append(12, NOW_MS - 80_000);
-    await this.#delete("only_0", -Infinity, NOW_MS);
-    await Promise.all([
-      this.#attempt((store) => store.cleanTombstones()),
-      this.#append(13, NOW_MS - 70_000),
-    ]);
-    await this.#append(19, NOW_MS - 30_000);
-    await this.#append(20, NOW_MS - 20_000);
-  }
-
-  async #attempt(step: (store: MetricStore) => Promise<unknown>): Promise<void> {
+  async attempt(step: (store: MetricStore) => Promise<unknown>): Promise<void> {
     try {
       await step(this.#store!);
     } catch (error) {
@@ -76,41 +55,37 @@ class Life {
     }
   }
 
-  async #open(): Promise<void> {
+  async open(): Promise<void> {
     for (let tries = 0; this.#store === undefined && tries < 8; tries++)
-      await this.#attempt(async () => void (this.#store = await openFor(this.#fileSystem)));
+      await this.attempt(async () => void (this.#store = await openFor(this.#fileSystem)));
   }
 
-  async #reopen(): Promise<void> {
-    await this.#attempt(async (store) => store[Symbol.asyncDispose]());
+  async reopen(): Promise<void> {
+    await this.attempt(async (store) => store[Symbol.asyncDispose]());
     this.#store = undefined;
-    await this.#open();
+    await this.open();
   }
 
-  async #append(row: number, t: number): Promise<void> {
-    const samples = [
-      { series: "a", t, v: row },
-      { series: `only_${row}`, t, v: row },
-      { series: "late", t: t - 50_000 + row, v: row },
-    ];
-    await this.#attempt(async (store) => {
+  async append(samples: readonly PlainSample[]): Promise<void> {
+    this.#books.sent += samples.length;
+    await this.attempt(async (store) => {
       await store.append(sampleBatch(samples));
-      for (const sample of samples) this.books.there.add(nameOf(sample));
+      for (const sample of samples) this.#books.there.add(nameOf(sample));
     });
   }
 
-  async #delete(series: string, startMs: number, endMs: number): Promise<boolean> {
+  async delete(series: string, startMs: number, endMs: number): Promise<boolean> {
     const matchers = [createMatcher("__name__", "=", series)];
     const meant: string[] = [];
-    for (const name of this.books.there) {
+    for (const name of this.#books.there) {
       const [, found, t] = /^(.+)@(-?\d+)=/.exec(name)!;
       if (found === series && Number(t) >= startMs && Number(t) <= endMs) meant.push(name);
     }
-    for (const name of meant) this.books.there.delete(name);
+    for (const name of meant) this.#books.there.delete(name);
     let isDone = false;
-    await this.#attempt(async (store) => {
+    await this.attempt(async (store) => {
       await store.deleteSeries({ matchers, startMs, endMs });
-      for (const name of meant) this.books.gone.add(name);
+      for (const name of meant) this.#books.gone.add(name);
       isDone = true;
     });
     return isDone;
@@ -121,8 +96,11 @@ function openFor(fileSystem: FaultyFileSystem): Promise<MetricStore> {
   return openMetricStore(storeOptions(fileSystem));
 }
 
-async function check(fileSystem: FaultyFileSystem, { there, gone }: Books): Promise<void> {
+async function check(fileSystem: FaultyFileSystem, { there, gone, sent }: Books): Promise<void> {
   const expect = async (store: MetricStore, when: string): Promise<readonly string[]> => {
+    const inBlocks = store.blocks().reduce((sum, { samples }) => sum + samples, 0);
+    assert.ok(inBlocks <= sent + 1, `${when}: no sample is in two blocks`);
+    assert.deepEqual(store.statistics().quarantined, [], when);
     const found = new Set(await read(store));
     for (const name of there)
       assert.ok(found.has(name), `${when}: lost ${name}; there are ${[...found].join(", ")}`);
@@ -146,55 +124,91 @@ async function check(fileSystem: FaultyFileSystem, { there, gone }: Books): Prom
   assert.deepEqual(await expect(store, "after another start"), last);
 }
 
-/** Of the faults, every second operation meets one: `compaction.test.ts` has a shorter life with all of them. */
-const FAULTS = [
-  ["ENOSPC", 1],
-  ["ENOSPC", 6],
-  ["EIO", 1],
+/** Deletes a part of what is there, and ends with data in memory. */
+async function liveShort(life: Life): Promise<void> {
+  await life.open();
+  for (let row = 0; row < 6; row++) {
+    await life.append([
+      { series: "a", t: NOW_MS - 1000 + row, v: row },
+      { series: row % 2 === 0 ? "even" : "odd", t: NOW_MS - 2000 + row, v: row },
+    ]);
+    if (row !== 4) await life.attempt((store) => store.flush());
+    if (row === 2) await life.delete("even", NOW_MS - 2000, NOW_MS - 1997);
+  }
+  await life.attempt((store) => store.compact());
+  await life.attempt((store) => store.cleanTombstones());
+  await life.attempt(async (store) => store[Symbol.asyncDispose]());
+}
+
+/** Deletes and takes the same times again, merges and cleans under appends, starts again in between. */
+async function liveLong(life: Life): Promise<void> {
+  const append = (row: number, t: number) =>
+    life.append([
+      { series: "a", t, v: row },
+      { series: `only_${row}`, t, v: row },
+      { series: "late", t: t - 50_000 + row, v: row },
+    ]);
+  await life.open();
+  for (let n = 0; n < 4; n++) {
+    await append(n, NOW_MS - 100_000 + 1000 * n);
+    await life.attempt((store) => store.flush());
+  }
+  const isDeleted = await life.delete("a", NOW_MS - 99_000, NOW_MS - 98_000);
+  // The time of what was deleted, with another value.
+  if (isDeleted) await append(10, NOW_MS - 99_000);
+  await life.attempt((store) => store.compact());
+  await life.delete("late", -Infinity, Infinity);
+  await Promise.all([append(11, NOW_MS - 90_000), life.attempt((store) => store.compact())]);
+  await life.attempt((store) => store.cleanTombstones());
+  await life.reopen();
+  await append(12, NOW_MS - 80_000);
+  await life.delete("only_0", -Infinity, NOW_MS);
+  await Promise.all([
+    life.attempt((store) => store.cleanTombstones()),
+    append(13, NOW_MS - 70_000),
+  ]);
+  await append(19, NOW_MS - 30_000);
+  await append(20, NOW_MS - 20_000);
+}
+
+const LIVES = [
+  { name: "a short life", live: liveShort, faults: 2, cutsMin: 100 },
+  // Faults take turns: all of them at all of its operations would take minutes.
+  { name: "a long life", live: liveLong, faults: 3, cutsMin: 70 },
 ] as const;
 
-describe("a power cut at every operation, and what of the unsynced changes survives in turn", () => {
-  for (const [offset, survival] of SURVIVALS.entries()) {
-    test(survival, async () => {
-      let cuts = 0;
-      for (let n = 1 + offset; ; n += SURVIVALS.length, cuts++) {
-        const fileSystem = new FaultyFileSystem();
-        fileSystem.cutPowerAt(n);
-        const life = new Life(fileSystem, { mayFail: false });
-        const isCut = await life.live().then(
-          () => false,
-          (error: unknown) => {
-            if (fileSystem.isOff) return true;
-            throw error;
-          },
-        );
-        if (!isCut) break;
-        fileSystem.crash(survival, createRandom(n));
-        await check(fileSystem, life.books).catch((error: unknown) => {
-          throw new Error(`power cut at operation ${n}`, { cause: error });
-        });
-      }
-      assert.ok(cuts > 70, `only ${cuts} operations were cut`);
-    });
-  }
-});
+const FAULTS = [
+  { code: "ENOSPC", count: 1 },
+  { code: "EIO", count: 1 },
+  { code: "ENOSPC", count: 6 },
+] as const;
 
-describe("the disk refuses operations from the n-th on", () => {
-  for (const [offset, [code, count]] of FAULTS.entries()) {
-    test(`${code} for ${count}`, async () => {
-      let isReached = true;
-      for (let n = 1 + offset; isReached; n += 2 * FAULTS.length) {
-        const fileSystem = new FaultyFileSystem();
-        fileSystem.failAt(n, count, code);
-        const life = new Life(fileSystem, { mayFail: true });
-        await life.live();
-        isReached = fileSystem.hasFailed;
-        if (isReached) assert.ok(life.books.there.size > 0);
-        fileSystem.crash("nothing", createRandom(n));
-        await check(fileSystem, life.books).catch((error: unknown) => {
-          throw new Error(`${code} at operation ${n}`, { cause: error });
-        });
-      }
-    });
-  }
-});
+for (const { name, live, faults, cutsMin } of LIVES) {
+  const isLong = live === liveLong;
+  const sweep: Sweep<Books> = {
+    createBooks: () => ({ there: new Set(), gone: new Set(), sent: 0 }),
+    live: async (fileSystem, books, options) => {
+      await live(new Life(fileSystem, books, options));
+      assert.ok(books.there.size > 0, "the store did not recover");
+    },
+    check,
+  };
+
+  describe(`${name}: power cut at every operation`, () => {
+    for (const [offset, survival] of SURVIVALS.entries()) {
+      test(`unsynced changes that survive: ${survival}`, async () => {
+        const every = { first: 1 + offset, step: SURVIVALS.length };
+        const cuts = await cutPowerEverywhere(sweep, survival, isLong ? every : {});
+        assert.ok(cuts > cutsMin, `only ${cuts} operations were cut`);
+      });
+    }
+  });
+
+  describe(`${name}: the disk refuses operations from the n-th on`, () => {
+    for (const [offset, fault] of FAULTS.slice(0, faults).entries()) {
+      const every = { first: 1 + offset, step: 2 * FAULTS.length };
+      test(`${fault.code} for ${fault.count}`, () =>
+        refuseEverywhere(sweep, fault, isLong ? every : {}));
+    }
+  });
+}

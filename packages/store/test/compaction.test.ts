@@ -1,4 +1,4 @@
-/** Merges and deletes of metric blocks: what is merged when, under readers, and with the power cut at every operation. */
+/** Merges and deletes of metric blocks: what is merged when, and under readers. With faults at every operation: `compaction-crash.test.ts`. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createMatcher } from "@finch/model";
@@ -6,10 +6,8 @@ import type { MetricStore } from "../src/api.ts";
 import { longestSpanMs, planCompaction } from "../src/compaction-plan.ts";
 import type { PlannedBlock } from "../src/compaction-plan.ts";
 import { openMetricStore } from "../src/metric-store.ts";
-import { FaultyFileSystem, PowerCut } from "./faulty-file-system.ts";
-import type { Survival } from "./faulty-file-system.ts";
+import { FaultyFileSystem } from "./faulty-file-system.ts";
 import {
-  createRandom,
   createTestClock,
   NOW_MS,
   readSamples,
@@ -246,110 +244,4 @@ test("retention rules take series from blocks that are too old for them", async 
     [...(await readSamples(store)).keys()].map((key) => key.split("@")[0]),
     ["s0", "s3", "s4", "s5"],
   );
-});
-
-/** One life with merges and deletes; `acknowledged` and `deleted` grow as operations succeed. */
-async function live(
-  fileSystem: FaultyFileSystem,
-  rows: { readonly acknowledged: Set<string>; readonly deleted: Set<string> },
-  mayFail: boolean,
-): Promise<void> {
-  const attempt = async (step: () => Promise<unknown>) => {
-    try {
-      await step();
-      return true;
-    } catch (error) {
-      if (fileSystem.isOff) throw new PowerCut();
-      if (!mayFail) throw error;
-      return false;
-    }
-  };
-  let store: MetricStore | undefined;
-  for (let tries = 0; store === undefined && tries < 8; tries++)
-    await attempt(async () => void (store = await openMetricStore(storeOptions(fileSystem))));
-  for (let row = 0; row < 6; row++) {
-    const samples = [
-      { series: "a", t: NOW_MS - 1000 + row, v: row },
-      { series: row % 2 === 0 ? "even" : "odd", t: NOW_MS - 2000 + row, v: row },
-    ];
-    if (await attempt(() => store!.append(sampleBatch(samples))))
-      for (const { series, t } of samples) rows.acknowledged.add(`${series}@${t}`);
-    if (row !== 4) await attempt(() => store!.flush());
-    if (row === 2) {
-      const matchers = [createMatcher("__name__", "=", "even")];
-      // Of a delete that is not acknowledged nothing is known.
-      const keys = [`even@${NOW_MS - 2000}`, `even@${NOW_MS - 1998}`];
-      for (const key of keys) rows.acknowledged.delete(key);
-      const isDeleted = await attempt(() =>
-        store!.deleteSeries({ matchers, startMs: NOW_MS - 2000, endMs: NOW_MS - 1997 }),
-      );
-      if (isDeleted) for (const key of keys) rows.deleted.add(key);
-    }
-  }
-  await attempt(() => store!.compact());
-  await attempt(() => store!.cleanTombstones());
-  await attempt(async () => store![Symbol.asyncDispose]());
-}
-
-async function check(
-  fileSystem: FaultyFileSystem,
-  {
-    acknowledged,
-    deleted,
-  }: { readonly acknowledged: ReadonlySet<string>; readonly deleted: ReadonlySet<string> },
-): Promise<void> {
-  await using store = await openMetricStore(storeOptions(fileSystem));
-  for (let pass = 0; pass < 2; pass++) {
-    const found = await readSamples(store);
-    for (const key of acknowledged) assert.ok(found.has(key), `lost ${key}`);
-    for (const key of deleted) assert.ok(!found.has(key), `${key} was deleted`);
-    const inBlocks = store.blocks().reduce((sum, { samples }) => sum + samples, 0);
-    assert.ok(inBlocks <= 12, "no sample is in two blocks");
-    await store.append(sampleBatch([{ series: "z", t: NOW_MS + pass, v: 1 }]));
-    await store.compact();
-    await store.cleanTombstones();
-  }
-  assert.deepEqual(store.statistics().quarantined, []);
-}
-
-describe("merges and deletes, power cut at every operation", () => {
-  for (const survival of ["nothing", "everything", "some"] satisfies Survival[]) {
-    test(`unsynced changes that survive: ${survival}`, async () => {
-      let cuts = 0;
-      for (let n = 1; ; n++, cuts++) {
-        const fileSystem = new FaultyFileSystem();
-        const rows = { acknowledged: new Set<string>(), deleted: new Set<string>() };
-        fileSystem.cutPowerAt(n);
-        const isCut = await live(fileSystem, rows, false).then(
-          () => false,
-          (error: unknown) => {
-            if (fileSystem.isOff) return true;
-            throw error;
-          },
-        );
-        if (!isCut) break;
-        fileSystem.crash(survival, createRandom(n));
-        await check(fileSystem, rows).catch((error: unknown) => {
-          throw new Error(`power cut at operation ${n}`, { cause: error });
-        });
-      }
-      assert.ok(cuts > 100, `only ${cuts} operations were cut`);
-    });
-  }
-
-  for (const code of ["ENOSPC", "EIO"]) {
-    test(`${code} at every operation`, async () => {
-      for (let n = 1, isReached = true; isReached; n++) {
-        const fileSystem = new FaultyFileSystem();
-        const rows = { acknowledged: new Set<string>(), deleted: new Set<string>() };
-        fileSystem.failAt(n, 1, code);
-        await live(fileSystem, rows, true);
-        isReached = fileSystem.hasFailed;
-        fileSystem.crash("nothing", createRandom(n));
-        await check(fileSystem, rows).catch((error: unknown) => {
-          throw new Error(`${code} at operation ${n}`, { cause: error });
-        });
-      }
-    });
-  }
 });

@@ -10,9 +10,9 @@ import type { LogStore, MetricStore } from "../src/api.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { openMetricStore } from "../src/metric-store.ts";
 import { FaultyFileSystem, PowerCut } from "./faulty-file-system.ts";
-import type { Survival } from "./faulty-file-system.ts";
+import { cutPowerEverywhere, refuseEverywhere, SURVIVALS } from "./fault-sweep.ts";
+import type { Sweep } from "./fault-sweep.ts";
 import {
-  createRandom,
   createTestClock,
   histogramOf,
   logBatch,
@@ -26,7 +26,6 @@ import type { PlainSample } from "./store-fixtures.ts";
 
 const MAX_AGE_MS = 3_600_000;
 const OLD_MS = NOW_MS - 2 * 3_600_000;
-const SURVIVALS: readonly Survival[] = ["nothing", "everything", "some"];
 
 /** What both stores must do the same; rows are counted by a name of their own. */
 interface Subject {
@@ -166,27 +165,19 @@ for (const [name, subject] of [
   ["metrics", METRICS],
   ["logs", LOGS],
 ] as const) {
+  const sweep: Sweep<string[]> = {
+    createBooks: () => [],
+    live: async (fileSystem, acknowledged, { mayFail }) => {
+      await live(subject, { fileSystem, acknowledged, mayFail });
+      assert.match(acknowledged.at(-1) ?? "", /8/, "the store did not recover");
+    },
+    check: (fileSystem, acknowledged) => check(subject, fileSystem, acknowledged),
+  };
+
   describe(`${name}: power cut at every operation`, () => {
     for (const survival of SURVIVALS) {
       test(`unsynced changes that survive: ${survival}`, async () => {
-        let cuts = 0;
-        for (let n = 1; ; n++, cuts++) {
-          const fileSystem = new FaultyFileSystem();
-          const acknowledged: string[] = [];
-          fileSystem.cutPowerAt(n);
-          const isCut = await live(subject, { fileSystem, acknowledged, mayFail: false }).then(
-            () => false,
-            (error: unknown) => {
-              if (fileSystem.isOff) return true;
-              throw error;
-            },
-          );
-          if (!isCut) break;
-          fileSystem.crash(survival, createRandom(n));
-          await check(subject, fileSystem, acknowledged).catch((error: unknown) => {
-            throw new Error(`power cut at operation ${n}`, { cause: error });
-          });
-        }
+        const cuts = await cutPowerEverywhere(sweep, survival);
         assert.ok(cuts > 60, `only ${cuts} operations were cut`);
       });
     }
@@ -197,22 +188,8 @@ for (const [name, subject] of [
       ["ENOSPC", 1],
       ["ENOSPC", 5],
       ["EIO", 1],
-    ] as const) {
-      test(`${code} for ${count}`, async () => {
-        for (let n = 1, isReached = true; isReached; n++) {
-          const fileSystem = new FaultyFileSystem();
-          const acknowledged: string[] = [];
-          fileSystem.failAt(n, count, code);
-          await live(subject, { fileSystem, acknowledged, mayFail: true });
-          isReached = fileSystem.hasFailed;
-          assert.match(acknowledged.at(-1) ?? "", /8/, `operation ${n}: the store did not recover`);
-          fileSystem.crash("nothing", createRandom(n));
-          await check(subject, fileSystem, acknowledged).catch((error: unknown) => {
-            throw new Error(`${code} at operation ${n}`, { cause: error });
-          });
-        }
-      });
-    }
+    ] as const)
+      test(`${code} for ${count}`, () => refuseEverywhere(sweep, { code, count }));
   });
 }
 
