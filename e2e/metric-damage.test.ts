@@ -53,8 +53,6 @@ const DAMAGES: readonly Damage[] = [
     return `zeros from ${from} of ${bytes.length}`;
   },
   (path) => {
-    // A log that is gone as a whole looks like one that never was.
-    if (path.endsWith(".wal")) return undefined;
     rmSync(path);
     return "removed";
   },
