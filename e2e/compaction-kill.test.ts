@@ -93,6 +93,7 @@ test(
       await finch.kill();
       await sending;
       inDoubt = await disturbing;
+      assert.doesNotMatch(finch.output(), /damaged/, "a kill damages nothing");
       seen.merges += finch.output().match(/merged blocks/g)?.length ?? 0;
       if ((await unfinishedBlocks(directory)) > 0) seen.unfinished++;
     }

@@ -213,6 +213,7 @@ test(
       await new Promise((resolve) => setTimeout(resolve, random() * 250));
       await finch.kill();
       stop.abort();
+      assert.doesNotMatch(finch.output(), /damaged/, "a kill damages nothing");
       await Promise.all(senders);
     }
     const finch = await startFinch(directory, ports);
