@@ -4,13 +4,16 @@ import type { SelectRequest, SeriesSource } from "./source.ts";
 
 export function createMemorySource(series: readonly Series[]): SeriesSource {
   return {
-    async *select({ matchers, startMs, endMs, signal }: SelectRequest) {
+    async *select({ matchers, startMs, endMs, newestOnly, signal }: SelectRequest) {
       signal.throwIfAborted();
       const batch: Series[] = [];
       for (const one of series) {
         if (!matchers.every(({ name, matches }) => matches(one.labels.get(name)))) continue;
         const cut = cutSeries(one, startMs, endMs);
-        if (cut.timestampsMs.length > 0) batch.push(cut);
+        const newestMs = cut.timestampsMs.at(-1);
+        if (newestMs === undefined) continue;
+        // As sparing as a source may be, so that whoever needs more finds out.
+        batch.push(newestOnly === true ? cutSeries(cut, newestMs, newestMs) : cut);
       }
       yield batch;
     },

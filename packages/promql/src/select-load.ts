@@ -31,10 +31,12 @@ export async function loadSeries(
   const { selections, options } = evaluation;
   const matchers = node.matchers.map(formatMatcher).join(",");
   const statisticsOnly = options.statisticsOnly.has(node);
-  const { startMs, endMs, newestOnly } = bounds;
+  const { startMs, endMs } = bounds;
+  // What statistics say of resets comes from the histogram before.
+  const newestOnly = bounds.newestOnly && !statisticsOnly;
   const key = `${startMs} ${endMs} ${newestOnly} ${statisticsOnly} ${matchers}`;
   const known = selections.get(key) ?? {
-    loaded: readSource(evaluation, node, { ...bounds, statisticsOnly }),
+    loaded: readSource(evaluation, node, { ...bounds, newestOnly, statisticsOnly }),
     sorted: undefined,
   };
   selections.set(key, known);
