@@ -64,6 +64,8 @@ test("ranges of several series, one behind the other, are what a plain model has
             .filter(({ timestampMs }) => timestampMs >= startMs && timestampMs <= endMs)
             .slice(newestOnly ? -1 : 0);
           assert.equal(rows, wanted.length);
+          const counted = store.countRange(series, want);
+          assert.ok(newestOnly ? counted >= rows && counted <= 1 : counted === rows);
           assert.deepEqual(
             [...reader.timestampsMs],
             wanted.map(({ timestampMs }) => timestampMs),

@@ -50,6 +50,9 @@ interface SampleExports {
   ): number;
   readChunk(chunk: number, count: number, times: number, values: number): void;
   readOpen(state: number, count: number, times: number, values: number): void;
+}
+
+interface RangeExports {
   readRange(
     target: number,
     series: number,
@@ -62,6 +65,7 @@ interface SampleExports {
     chunks: number,
     partsMax: number,
   ): number;
+  countRange(target: number, series: number, total: number, startMs: number, endMs: number): number;
   readNewest(
     target: number,
     series: number,
@@ -89,6 +93,7 @@ export interface AppendColumns {
 export class SampleArena {
   readonly memory = new KernelMemory();
   readonly kernel = loadKernel<SampleExports>("sample-store", this.memory);
+  readonly ranges = loadKernel<RangeExports>("sample-ranges", this.memory);
   readonly seriesAt: number;
   readonly countsAt: number;
   readonly timesAt: number;
@@ -295,14 +300,21 @@ export class SampleStore {
     target.values.set(f64.subarray(readValuesAt >>> 3, (readValuesAt >>> 3) + count), at);
   }
 
+  /** How many samples there are of a wish, or more. */
+  countRange(series: number, want: RangeWish): number {
+    const total = Math.min(this.total(series), want.total);
+    if (total === 0 || want.newestOnly) return Math.min(total, 1);
+    return this.#arena.ranges.countRange(this.#target, series, total, want.startMs, want.endMs);
+  }
+
   /** As the kernel's `readRange` and `readNewest`, to the arena's `rangeValuesAt` + 8 · `used`. */
   readRange(series: number, want: RangeWish, used: number): number {
-    const { kernel, rangeValuesAt, rangePartsAt, rangeChunksAt } = this.#arena;
+    const { ranges, rangeValuesAt, rangePartsAt, rangeChunksAt } = this.#arena;
     const total = Math.min(this.total(series), want.total);
     if (total === 0) return 0;
     if (want.newestOnly) {
       if (used + CHUNK_VALUES_MAX > RANGE_VALUES_MAX) return -1;
-      return kernel.readNewest(
+      return ranges.readNewest(
         this.#target,
         series,
         total,
@@ -313,7 +325,7 @@ export class SampleStore {
         rangeChunksAt,
       );
     }
-    return kernel.readRange(
+    return ranges.readRange(
       this.#target,
       series,
       total,

@@ -40,6 +40,8 @@ export interface HeadPlace {
   readonly at: number;
   /** What is older is hidden. */
   readonly fromMs: number;
+  /** More it has not in the range. */
+  readonly samplesMax: number;
 }
 
 export type SamplePlace = BlockPlace | HeadPlace;
@@ -119,7 +121,7 @@ export class BatchReader {
       for (const place of list) {
         if ("view" in place) {
           runs.push(runOf(NO_TIMES, place));
-          total += place.view.head.samplesMax(place.view, place.at);
+          total += place.samplesMax;
           continue;
         }
         const before = runs.length;

@@ -182,10 +182,16 @@ export class MetricHead {
     return this.#enrich(series, clipSamples(columns, startMs, endMs));
   }
 
-  /** More than this one series of a view does not have. */
-  samplesMax(view: MetricHeadView, at: number): number {
-    const late = view.late.size > 0 ? view.late.get(view.series[at]!) : undefined;
-    return view.totals[at]! + (late?.timestampsMs.length ?? 0);
+  /** More samples than this one series of a view does not have in the range. */
+  samplesMax(
+    view: MetricHeadView,
+    at: number,
+    range: { readonly startMs: number; readonly endMs: number; readonly newestOnly: boolean },
+  ): number {
+    const series = view.series[at]!;
+    const total = view.totals[at]!;
+    if (this.#isPlain(view, series)) return this.#store.countRange(series, { ...range, total });
+    return total + (view.late.get(series)?.timestampsMs.length ?? 0);
   }
 
   /** For reading many series of heads with the same arena. */
@@ -210,9 +216,13 @@ export class MetricHead {
     },
   ): number {
     const series = view.series[at]!;
-    if (view.late.has(series) || this.#histograms.has(series) || this.#starts.has(series))
-      return -1;
+    if (!this.#isPlain(view, series)) return -1;
     return reader.read(this.#store, series, { ...want, total: view.totals[at]! });
+  }
+
+  /** Whether there is no more to a series than values in order. */
+  #isPlain(view: MetricHeadView, series: number): boolean {
+    return !view.late.has(series) && !this.#histograms.has(series) && !this.#starts.has(series);
   }
 
   /** All samples of a series of a frozen head. */

@@ -14,6 +14,7 @@ import type { SampleColumns } from "./sample-columns.ts";
 import type { SampleMemory } from "./sample-memory.ts";
 import type { StoreView } from "./store-core.ts";
 import { TimeRows } from "./time-rows.ts";
+import type { TimeRow } from "./time-rows.ts";
 
 export interface MetricRange {
   readonly matchers: readonly Matcher[];
@@ -25,7 +26,7 @@ export interface MetricRange {
 interface Plan {
   readonly labels: Labels;
   readonly places: SamplePlace[];
-  /** At most. */
+  /** About. */
   samples: number;
 }
 
@@ -60,9 +61,11 @@ export async function* selectMetrics(
 async function planSeries(
   sources: readonly BlockSource[],
   from: { readonly view: StoreView<MetricHead>; readonly headViews: readonly MetricHeadView[] },
-  range: MetricRange,
+  range: MetricRange & SampleRange,
   pacer: Pacer,
 ): Promise<Iterable<Plan>> {
+  const { startMs, endMs, newestOnly = false } = range;
+  const wanted = { startMs, endMs, newestOnly };
   const heads = from.headViews.filter(({ series }) => series.length > 0);
   const plans = new Plans(sources.length + heads.length > 1);
   for (const source of sources) {
@@ -73,9 +76,14 @@ async function planSeries(
       for (const { number, labels, payload } of page) {
         const place = readPlace(payload);
         const row = times.held(place.row) ?? (await times.row(place.row));
-        if (row.minMs > range.endMs || row.maxMs < range.startMs) continue;
+        if (row.minMs > endMs || row.maxMs < startMs) continue;
         const samples = Math.min(row.count - place.from, place.count);
-        plans.add(labels, { source, place, gaps: gaps?.of(number) }, samples);
+        const gapsOf = gaps?.of(number);
+        plans.add(
+          labels,
+          { source, place, gaps: gapsOf },
+          Math.ceil(samples * shareOf(row, range)),
+        );
       }
       if (pacer.isDue()) await pacer.rest();
     }
@@ -86,11 +94,20 @@ async function planSeries(
       const series = view.series[at]!;
       const expired = gaps?.of(series)?.at(-1);
       const fromMs = expired === undefined ? -Infinity : expired.endMs + 1;
-      plans.add(view.head.labelsOf(series), { view, at, fromMs }, view.head.samplesMax(view, at));
+      const samplesMax = view.head.samplesMax(view, at, wanted);
+      plans.add(view.head.labelsOf(series), { view, at, fromMs, samplesMax }, samplesMax);
       if (pacer.isDueAfterLittle()) await pacer.rest();
     }
   }
   return plans.list;
+}
+
+/** About which share of a row of times lies in the range. */
+function shareOf({ minMs, maxMs, count }: TimeRow, range: SampleRange): number {
+  if (range.newestOnly === true) return 1 / count;
+  if (maxMs === minMs) return 1;
+  const from = Math.max(minMs, range.startMs);
+  return Math.max(0, Math.min(maxMs, range.endMs) - from) / (maxMs - minMs);
 }
 
 /** What is to be read, series by series. */

@@ -28,3 +28,20 @@ test("memory of one user does not overlap, and is another's once it was closed",
   assert.ok(buffers.has(other.take(200_000).buffer) && buffers.has(other.take(200_000).buffer));
   assert.ok(!buffers.has(other.take(200_000).buffer));
 });
+
+test("what is in use is counted until it is closed or abandoned; what is abandoned is not used again", () => {
+  const pool = new SampleMemoryPool();
+  const [a, b] = [pool.open(), pool.open()];
+  a.take(200_000);
+  const { buffer } = b.take(200_000);
+  b.take(200_000);
+  const piece = pool.bytesInUse / 3;
+  assert.ok(piece >= 8 * 200_000);
+  b.abandon();
+  assert.equal(b.take(10).length, 10);
+  assert.equal(pool.bytesInUse, piece);
+  a.close();
+  assert.equal(pool.bytesInUse, 0);
+  const c = pool.open();
+  for (let i = 0; i < 3; i++) assert.notEqual(c.take(200_000).buffer, buffer);
+});

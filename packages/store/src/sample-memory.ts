@@ -24,15 +24,25 @@ const KEPT_MAX = 12;
 /** Memory that is handed from one selection to the next. Threads share it, so that what is read into it need not be copied for them. */
 export class SampleMemoryPool {
   readonly #free: Float64Array[] = [];
+  #piecesInUse = 0;
+
+  /** Of pieces that users have not closed. */
+  get bytesInUse(): number {
+    return 8 * PIECE * this.#piecesInUse;
+  }
 
   /** Memory for one user, who closes it when nothing read into it is needed any more. */
   open(): PooledMemory {
-    return new PooledMemory(
-      () => this.#free.pop() ?? shared(PIECE),
-      (piece) => {
-        if (this.#free.length < KEPT_MAX) this.#free.push(piece);
+    return new PooledMemory({
+      take: () => {
+        this.#piecesInUse++;
+        return this.#free.pop() ?? shared(PIECE);
       },
-    );
+      give: (pieces, isReusable) => {
+        this.#piecesInUse -= pieces.length;
+        if (isReusable) this.#free.push(...pieces.slice(0, KEPT_MAX - this.#free.length));
+      },
+    });
   }
 
   /** Gives half of what nobody uses back to the system. */
@@ -41,22 +51,26 @@ export class SampleMemoryPool {
   }
 }
 
+interface PieceSource {
+  take(): Float64Array;
+  give(pieces: readonly Float64Array[], isReusable: boolean): void;
+}
+
 export class PooledMemory implements SampleMemory {
-  readonly #open: () => Float64Array;
-  readonly #close: (piece: Float64Array) => void;
-  readonly #pieces: Float64Array[] = [];
+  readonly #source: PieceSource;
+  #pieces: Float64Array[] = [];
   /** Of the last piece. */
   #used = 0;
+  #isAbandoned = false;
 
-  constructor(open: () => Float64Array, close: (piece: Float64Array) => void) {
-    this.#open = open;
-    this.#close = close;
+  constructor(source: PieceSource) {
+    this.#source = source;
   }
 
   take(values: number): Float64Array {
-    if (values > PIECE) return shared(values);
+    if (values > PIECE || this.#isAbandoned) return shared(values);
     if (this.#pieces.length === 0 || this.#used + values > PIECE) {
-      this.#pieces.push(this.#open());
+      this.#pieces.push(this.#source.take());
       this.#used = 0;
     }
     this.#used += values;
@@ -72,8 +86,18 @@ export class PooledMemory implements SampleMemory {
 
   /** All that was read into it may be written over. */
   close(): void {
-    for (const piece of this.#pieces) this.#close(piece);
-    this.#pieces.length = 0;
+    this.#give(true);
+  }
+
+  /** It is no longer needed, but something may still be read into it: its pieces are not used again. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#give(false);
+  }
+
+  #give(isReusable: boolean): void {
+    this.#source.give(this.#pieces, isReusable);
+    this.#pieces = [];
     this.#used = 0;
   }
 }

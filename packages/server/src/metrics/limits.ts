@@ -36,7 +36,7 @@ export interface QueryLimits {
 }
 
 export const DEFAULT_QUERY_LIMITS: QueryLimits = {
-  mainThreadSamplesMax: 1_000_000,
+  mainThreadSamplesMax: 3_000_000,
   workersMax: 2,
   workerIdleMs: 300_000,
   workerHeapBytesMax: 256 * 1024 * 1024,

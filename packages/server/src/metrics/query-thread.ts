@@ -239,8 +239,8 @@ export class QueryThread {
     clearTimeout(query.stopTimer);
     query.request.signal.removeEventListener("abort", query.onAbort);
     for (const { stop } of query.selections.values()) stop.abort();
-    // What is still being read for it must not be written over.
     if (query.selections.size === 0) query.memory.close();
+    else query.memory.abandon();
     if (fault !== undefined) {
       query.reject(fault);
       query.answer?.breakOff(fault);

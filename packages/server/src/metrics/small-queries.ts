@@ -17,6 +17,8 @@ const LENGTH_MAX = 512;
 const STEPS_MAX = 1000;
 const SERIES_MAX = 20_000;
 const AT_ONCE_MAX = 8;
+/** Memory of samples, that of queries in workers included, from which on no more is begun here. */
+const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 /** After this time a worker begins anew: what waits for the main thread has waited long enough. */
 const RUN_MS_MAX = 250;
 
@@ -65,6 +67,7 @@ export class SmallQueries {
 
   /** Whether the query is worth a try here. */
   isCandidate({ query, startMs, endMs, stepMs }: QueryJob): boolean {
+    if (this.#memory.bytesInUse >= MEMORY_BYTES_MAX) return false;
     if (this.#samplesMax === 0 || this.#running >= AT_ONCE_MAX || query.length > LENGTH_MAX)
       return false;
     return (endMs - startMs) / stepMs <= STEPS_MAX && !MAY_BE_LARGE.test(query);
@@ -89,10 +92,10 @@ export class SmallQueries {
         resultBytesMax: this.#resultBytesMax,
       });
       const body = Buffer.concat([...writeJobAnswer(result, job, 0)]);
-      // Of a query that failed something may still be read into it.
       memory.close();
       return { body, figures: Promise.resolve(figuresOf(result, body.length)) };
     } catch (thrown) {
+      memory.abandon();
       if (stop.signal.reason === IS_LONG || isTooLarge(thrown)) return undefined;
       throw thrown;
     } finally {
