@@ -16,9 +16,9 @@ export class ColumnBlocks {
 
   constructor(steps: number) {
     this.#steps = steps;
-    this.#values = { block: new Float64Array(0), used: 0, columns: 0 };
-    this.#present = { block: new Uint8Array(0), used: 0, columns: 0 };
-    this.#integers = { block: new Int32Array(0), used: 0, columns: 0 };
+    this.#values = new Blocks(steps, (length) => new Float64Array(length));
+    this.#present = new Blocks(steps, (length) => new Uint8Array(length));
+    this.#integers = new Blocks(steps, (length) => new Int32Array(length));
   }
 
   /** A series without samples. */
@@ -30,48 +30,50 @@ export class ColumnBlocks {
 
   /** A column of zeros. */
   values(): Float64Array {
-    const blocks = this.#values;
-    const steps = this.#steps;
-    if (blocks.used + steps > blocks.block.length) {
-      grow(blocks, steps);
-      blocks.block = new Float64Array(blocks.columns * steps);
-    }
-    return blocks.block.subarray(blocks.used, (blocks.used += steps));
+    return this.#values.cut();
   }
 
   /** A column of presence, absent throughout. */
   present(): Uint8Array {
-    const blocks = this.#present;
-    const steps = this.#steps;
-    if (blocks.used + steps > blocks.block.length) {
-      grow(blocks, steps);
-      blocks.block = new Uint8Array(blocks.columns * steps);
-    }
-    return blocks.block.subarray(blocks.used, (blocks.used += steps));
+    return this.#present.cut();
   }
 
   /** A column of whole numbers, all 0. */
   integers(): Int32Array {
-    const blocks = this.#integers;
-    const steps = this.#steps;
-    if (blocks.used + steps > blocks.block.length) {
-      grow(blocks, steps);
-      blocks.block = new Int32Array(blocks.columns * steps);
-    }
-    return blocks.block.subarray(blocks.used, (blocks.used += steps));
+    return this.#integers.cut();
   }
 }
 
-interface Blocks<Block> {
-  block: Block;
-  /** Steps of the block that are given away. */
-  used: number;
-  /** Columns in the block. */
-  columns: number;
+interface Block<Column> {
+  readonly length: number;
+  subarray(from: number, to: number): Column;
 }
 
-/** Twice the columns of the block before: one column costs no more than itself. */
-function grow(blocks: Blocks<unknown>, steps: number): void {
-  blocks.columns = Math.max(1, Math.min(blocks.columns * 2, Math.floor(BLOCK_LENGTH_MAX / steps)));
-  blocks.used = 0;
+/** Columns of one kind. */
+class Blocks<Column extends Block<Column>> {
+  readonly #steps: number;
+  readonly #make: (length: number) => Column;
+  #block: Column;
+  /** Steps of the block that are given away. */
+  #used = 0;
+  /** Columns in the block. */
+  #columns = 0;
+
+  constructor(steps: number, make: (length: number) => Column) {
+    this.#steps = steps;
+    this.#make = make;
+    this.#block = make(0);
+  }
+
+  cut(): Column {
+    const steps = this.#steps;
+    if (this.#used + steps > this.#block.length) {
+      // Twice the columns of the block before: one column costs no more than itself.
+      const columns = Math.min(this.#columns * 2, Math.floor(BLOCK_LENGTH_MAX / steps));
+      this.#columns = Math.max(1, columns);
+      this.#block = this.#make(this.#columns * steps);
+      this.#used = 0;
+    }
+    return this.#block.subarray(this.#used, (this.#used += steps));
+  }
 }
