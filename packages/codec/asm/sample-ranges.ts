@@ -95,9 +95,7 @@ function placesIn(row: usize, count: u32, startMs: f64, endMs: f64): u32 {
   return placeFrom(row, count, endMs + 1) - placeFrom(row, count, startMs);
 }
 
-/**
- * The same with the newest sample of the range alone: 0 or 1 value. There must be room for a chunk.
- */
+/** {@link readRange} of the newest sample in the range alone: 0 or 1 value. There must be room for a chunk. */
 export function readNewest(
   target: usize,
   series: u32,

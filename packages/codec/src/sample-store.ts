@@ -300,7 +300,7 @@ export class SampleStore {
     target.values.set(f64.subarray(readValuesAt >>> 3, (readValuesAt >>> 3) + count), at);
   }
 
-  /** How many samples there are of a wish, or more. */
+  /** How many samples there are of a wish; of the newest alone one, whether there is one or not. */
   countRange(series: number, want: RangeWish): number {
     const total = Math.min(this.total(series), want.total);
     if (total === 0 || want.newestOnly) return Math.min(total, 1);

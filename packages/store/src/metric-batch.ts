@@ -11,7 +11,7 @@ import type { ChunkWish, MetricPlace } from "./metric-block.ts";
 import type { ChunkExtras } from "./metric-chunk.ts";
 import type { MetricHeadView } from "./metric-head.ts";
 import type { Pacer } from "./pacer.ts";
-import { lowerBound, mergeSamples, NO_SAMPLES } from "./sample-columns.ts";
+import { lowerBound, mergeSamples, NO_SAMPLES, sliceSamples } from "./sample-columns.ts";
 import type { SampleColumns } from "./sample-columns.ts";
 import { FRESH_MEMORY } from "./sample-memory.ts";
 import type { SampleMemory } from "./sample-memory.ts";
@@ -172,7 +172,9 @@ export class BatchReader {
       run.timestampsMs = heads.timestampsMs;
       return;
     }
-    const columns = view.head.read(view, at, rangeStartMs, endMs);
+    const all = view.head.read(view, at, rangeStartMs, endMs);
+    const { length } = all.timestampsMs;
+    const columns = newestOnly && length > 1 ? sliceSamples(all, length - 1, length) : all;
     run.timestampsMs = columns.timestampsMs;
     run.histograms = columns.histograms;
     run.startTimestampsMs = columns.startTimestampsMs;
@@ -355,7 +357,7 @@ function joinRuns(memory: Float64Array, runs: readonly Run[], shared: SharedTime
   }
   const filled = runs.filter((run) => run.timestampsMs.length > 0);
   const first = filled[0];
-  if (first === undefined || first.timestampsMs.length === 0) return NO_SAMPLES;
+  if (first === undefined) return NO_SAMPLES;
   if (filled.every(isPlain) && isAscending(filled)) {
     const timestampsMs = shared.join(filled.map((run) => run.timestampsMs));
     return { timestampsMs, values: memory.subarray(first.at, first.at + timestampsMs.length) };

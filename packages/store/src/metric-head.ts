@@ -188,6 +188,7 @@ export class MetricHead {
     at: number,
     range: { readonly startMs: number; readonly endMs: number; readonly newestOnly: boolean },
   ): number {
+    if (range.newestOnly) return 1;
     const series = view.series[at]!;
     const total = view.totals[at]!;
     if (this.#isPlain(view, series)) return this.#store.countRange(series, { ...range, total });

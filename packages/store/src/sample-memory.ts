@@ -1,5 +1,4 @@
 /** Where the values of a selection go: memory that its reader can use again for the next one, since fresh memory costs more than what is done with it. */
-
 import { SELECT_BATCH_SAMPLES } from "./limits.ts";
 
 export interface SampleMemory {
