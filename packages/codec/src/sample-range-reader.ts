@@ -10,8 +10,8 @@ interface KnownTimes {
   readonly timestampsMs: Float64Array;
 }
 
-/** Distinct columns of times remembered: those of some thousand targets. */
-const KNOWN_MAX = 4096;
+/** Of the columns of times that are remembered: those of some thousand targets over an hour or two. */
+const KNOWN_BYTES_MAX = 16 * 1024 * 1024;
 
 const PART_WORDS = 3;
 const NO_TIMES: Float64Array = new Float64Array(0);
@@ -20,7 +20,7 @@ const NO_TIMES: Float64Array = new Float64Array(0);
 export class SampleRangeReader {
   readonly #arena: SampleArena;
   readonly #known = new Map<number, KnownTimes[]>();
-  #knownCount = 0;
+  #knownBytes = 0;
   #target = NO_TIMES;
   /** Where in the target the values go that wait in the arena, and how many they are. */
   #at = 0;
@@ -82,16 +82,16 @@ export class SampleRangeReader {
     if (list !== undefined) {
       for (const known of list) if (isAt(u32, first, words, known.parts)) return known.timestampsMs;
     }
-    if (this.#knownCount >= KNOWN_MAX) {
+    if (this.#knownBytes > KNOWN_BYTES_MAX) {
       this.#known.clear();
-      this.#knownCount = 0;
+      this.#knownBytes = 0;
       list = undefined;
     }
     const parts = u32.slice(first, first + words);
     const timestampsMs = this.#decode(parts, rows);
     if (list === undefined) this.#known.set(hash, [{ parts, timestampsMs }]);
     else list.push({ parts, timestampsMs });
-    this.#knownCount++;
+    this.#knownBytes += parts.byteLength + timestampsMs.byteLength;
     return timestampsMs;
   }
 
