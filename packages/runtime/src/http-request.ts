@@ -1,6 +1,7 @@
 /** A request as handlers see it, over node's IncomingMessage: bounded body, merged parameters. */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { FinchError } from "./errors.ts";
+import { freeBytes } from "./free-bytes.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import type { RequestEnd } from "./http-request-end.ts";
 import type { RequestTarget } from "./http-request-target.ts";
@@ -90,7 +91,7 @@ export class ServedRequest implements HttpRequest {
     return firstOf(this.headers[name] ?? this.headers[name.toLowerCase()]);
   }
 
-  readBody(maxBytes: number): Promise<Buffer> {
+  readBody(maxBytes: number): Promise<Buffer<ArrayBuffer>> {
     const declared = Number(this.headers["content-length"] ?? "0");
     if (declared > maxBytes) return Promise.reject(tooLarge(declared, maxBytes));
     return collectBody(this.#message, maxBytes, (bytes) => {
@@ -121,14 +122,14 @@ function collectBody(
   message: IncomingMessage,
   maxBytes: number,
   take: (bytes: number) => void,
-): Promise<Buffer> {
+): Promise<Buffer<ArrayBuffer>> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const chunks: Buffer<ArrayBuffer>[] = [];
     let size = 0;
     const stop = (): void => {
       message.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut);
     };
-    const onData = (chunk: Buffer): void => {
+    const onData = (chunk: Buffer<ArrayBuffer>): void => {
       try {
         size += chunk.length;
         if (size > maxBytes) throw tooLarge(size, maxBytes);
@@ -142,7 +143,7 @@ function collectBody(
     };
     const onEnd = (): void => {
       stop();
-      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
+      resolve(joinChunks(chunks, size));
     };
     const onCut = (error?: Error): void => {
       stop();
@@ -152,6 +153,13 @@ function collectBody(
     else if (message.destroyed) onCut();
     else message.on("data", onData).on("end", onEnd).on("error", onCut).on("close", onCut);
   });
+}
+
+function joinChunks(chunks: readonly Buffer<ArrayBuffer>[], size: number): Buffer<ArrayBuffer> {
+  if (chunks.length === 1) return chunks[0]!;
+  const body = Buffer.concat(chunks, size);
+  for (const chunk of chunks) freeBytes(chunk);
+  return body;
 }
 
 function bodyCutShort(cause: Error | undefined): FinchError {

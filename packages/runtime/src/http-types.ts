@@ -19,7 +19,7 @@ export interface HttpRequest {
   /** A header's first value, or the empty string. */
   header(name: string): string;
   /** The whole body, once. More than `maxBytes` is a `too-large` fault; what was declared is refused before it is read. */
-  readBody(maxBytes: number): Promise<Buffer>;
+  readBody(maxBytes: number): Promise<Buffer<ArrayBuffer>>;
   /** Query and, for a form POST, body parameters together: the query's come last, as in Go's `Request.Form` the body wins. */
   readParameters(): Promise<URLSearchParams>;
 }

@@ -5,7 +5,7 @@
  */
 import { FinchError } from "@finch/runtime";
 import type { Logger } from "@finch/runtime";
-import { faultReply } from "@finch/runtime/http";
+import { faultReply, freeBytes } from "@finch/runtime/http";
 import type { HttpFaultWriter, HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import {
   decodeRemoteWrite,
@@ -49,9 +49,15 @@ export function createRemoteWriteRoutes(context: RemoteWriteContext): readonly H
     const body = await request.readBody(limits.bodyBytesMax);
     using scratch = pool.take();
     const options = { limits, scratch: scratch.bytes, reader: scratch.reader };
-    return version === "1.0"
-      ? await write1(context, dialect, decodeRemoteWrite(body, options))
-      : await write2(context, dialect, decodeRemoteWrite2(body, options));
+    // What is decoded lives in the scratch memory, and not in the body.
+    if (version === "1.0") {
+      const decoded = decodeRemoteWrite(body, options);
+      freeBytes(body);
+      return await write1(context, dialect, decoded);
+    }
+    const decoded = decodeRemoteWrite2(body, options);
+    freeBytes(body);
+    return await write2(context, dialect, decoded);
   };
   return DIALECTS.map((dialect): HttpRoute => ({
     kind: "http",
