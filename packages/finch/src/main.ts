@@ -1,17 +1,12 @@
 /**
- * The `finch` command: sets the process up, then loads only what the command given needs. The one place that reads the command line and sets
- * the engine's switches.
+ * The `finch` command: sets the process up, then loads only what the command given needs. The one place that reads the
+ * command line.
  */
 import { enableCompileCache, flushCompileCache } from "node:module";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 
 /** By then a long-running command has loaded what it needs. */
 const FLUSH_AFTER_MS = 10_000;
-
-// The young generation stays at its first megabytes instead of growing to 32 MB and never shrinking: most of what is short-lived here stands in
-// typed arrays outside of it, and a machine that is merely watched should not pay for bursts.
-setFlagsFromString("--semi-space-growth-factor=1");
 
 // Compiled code of the last start is reused: a shorter start, and 20 MB less, for no TypeScript compiler is loaded. Written early as well,
 // so that a process that is killed leaves it to the next.
