@@ -37,7 +37,7 @@ import { createPacer } from "./pacer.ts";
 import type { Pacer } from "./pacer.ts";
 import { replayWal } from "./store-replay.ts";
 import type { ReplayNumbers } from "./store-replay.ts";
-import { checkStoreVersion } from "./store-version.ts";
+import { checkStoreVersion, writeStoreVersion } from "./store-version.ts";
 import { openStoreWal } from "./wal.ts";
 import type { StoreWal } from "./wal.ts";
 
@@ -160,7 +160,8 @@ export class StoreCore<H extends Head> {
     const { fileSystem, directory, log, clock, limits } = options;
     const startMs = clock.monotonicMs();
     await makeDurableDirectory(fileSystem, directory);
-    await checkStoreVersion(fileSystem, directory, signal.name);
+    const isKnown = await checkStoreVersion(fileSystem, directory, signal.name);
+    const hasLog = (await fileSystem.list(directory)).includes(WAL_DIRECTORY);
     const blockSet = await BlockSet.open(fileSystem, log, join(directory, BLOCKS_DIRECTORY));
     const deletes = await Deletes.open(fileSystem, log, {
       directory,
@@ -174,7 +175,10 @@ export class StoreCore<H extends Head> {
       segmentBytesMax: SEGMENT_BYTES_MAX,
       pendingBytesMax: limits.pendingBytesMax,
       firstSegment: blockSet.walCutBefore,
+      // The last segment of a log is never cut, so that one without any has never been written to, or was removed.
+      mustExist: blockSet.walCutBefore > 1 || (isKnown && !hasLog),
     });
+    if (!isKnown) await writeStoreVersion(fileSystem, directory, signal.name);
     try {
       const head = signal.createHead();
       const records = await replayWal(signal, head, { wal, options, from: blockSet.walCutBefore });

@@ -1,4 +1,4 @@
-/** The version file of a store's directory: made at the first open, checked at every later one. */
+/** The version file of a store's directory: made at the end of the first open, checked at every later one. */
 import { join } from "node:path";
 import type { FileSystem } from "@finch/runtime";
 import { corruptFile, otherFormat } from "./errors.ts";
@@ -6,17 +6,14 @@ import { VERSION_FILE } from "./file-names.ts";
 
 const STORE_VERSION = 2;
 
-/** Refuses a directory of a newer format or of another signal. */
+/** Refuses a directory of a newer format or of another signal. False when the directory has never been a store. */
 export async function checkStoreVersion(
   fileSystem: FileSystem,
   directory: string,
   signal: string,
-): Promise<void> {
+): Promise<boolean> {
   const path = join(directory, VERSION_FILE);
-  if (!(await fileSystem.list(directory)).includes(VERSION_FILE)) {
-    await writeVersion(fileSystem, directory, signal);
-    return;
-  }
+  if (!(await fileSystem.list(directory)).includes(VERSION_FILE)) return false;
   const text = new TextDecoder().decode(await fileSystem.readFile(path));
   const match = /^finch (\w+) store (\d+)\n$/.exec(text);
   if (match === null || match[1] !== signal) {
@@ -28,9 +25,10 @@ export async function checkStoreVersion(
   }
   const found = Number(match[2]);
   if (found !== STORE_VERSION) throw otherFormat(path, found, STORE_VERSION);
+  return true;
 }
 
-async function writeVersion(
+export async function writeStoreVersion(
   fileSystem: FileSystem,
   directory: string,
   signal: string,

@@ -42,12 +42,17 @@ export interface StoreWal extends Wal {
   noteDamage(path: string, what: string): Promise<void>;
 }
 
-export const openWal: OpenWal = (options) => openStoreWal({ ...options, firstSegment: 1 });
+export const openWal: OpenWal = (options) =>
+  openStoreWal({ ...options, firstSegment: 1, mustExist: false });
 
-/** `firstSegment` is the number to start with when the directory has no segment. */
-export async function openStoreWal(
-  options: WalOptions & { readonly firstSegment: number },
-): Promise<StoreWal> {
+export interface StoreWalOptions extends WalOptions {
+  /** The number to start with when the directory has no segment. */
+  readonly firstSegment: number;
+  /** Whether a log without any trace of a segment was removed, and is not a new one. */
+  readonly mustExist: boolean;
+}
+
+export async function openStoreWal(options: StoreWalOptions): Promise<StoreWal> {
   const { fileSystem, directory, log } = options;
   await makeDurableDirectory(fileSystem, directory);
   const recovered = await recoverSegments(fileSystem, directory);
@@ -58,6 +63,11 @@ export async function openStoreWal(
     });
   const wal = new SegmentedWal(options, recovered);
   for (const { path, what } of recovered.faults) await wal.noteDamage(path, what);
+  if (options.mustExist && recovered.range === undefined && recovered.segments.length === 0) {
+    const first = segmentName(options.firstSegment);
+    const what = `it is missing, and whatever else stood from ${first} on`;
+    await wal.noteDamage(join(directory, first), what);
+  }
   for (const path of recovered.removedPaths)
     log.info("removed an unfinished log segment", { path });
   return wal;
@@ -101,10 +111,7 @@ class SegmentedWal implements StoreWal {
   #fsyncTotal = 0;
   #isClosed = false;
 
-  constructor(
-    options: WalOptions & { readonly firstSegment: number },
-    recovered: RecoveredSegments,
-  ) {
+  constructor(options: StoreWalOptions, recovered: RecoveredSegments) {
     this.#options = options;
     this.recovered = recovered;
     this.#closed = [...recovered.segments];

@@ -521,6 +521,32 @@ describe("damage", () => {
     }
   });
 
+  for (const isSealed of [false, true]) {
+    test(`a log removed as a whole is told, ${isSealed ? "with" : "without"} a block`, async () => {
+      const fileSystem = new FaultyFileSystem();
+      const options = storeOptions(fileSystem);
+      {
+        await using store = await openMetricStore(options);
+        assert.deepEqual(store.statistics().quarantined, [], "at the first start");
+        await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+        if (isSealed) await store.flush();
+        await store.append(sampleBatch([{ series: "a", t: NOW_MS + 1, v: 2 }]));
+      }
+      await fileSystem.remove("/data/signal/wal");
+      {
+        await using store = await openMetricStore(options);
+        const [lost, ...others] = store.statistics().quarantined;
+        assert.match(lost!.directory, /\/wal\/000000000\d\.wal\.damaged$/);
+        assert.equal(others.length, 0);
+        assert.equal((await readSamples(store)).size, isSealed ? 1 : 0);
+        await store.append(sampleBatch([{ series: "a", t: NOW_MS + 2, v: 3 }]));
+      }
+      await using store = await openMetricStore(options);
+      assert.deepEqual(store.statistics().quarantined, [], "told once");
+      assert.equal((await readSamples(store)).get(`a@${NOW_MS + 2}`), 3);
+    });
+  }
+
   test("a store of another format, or of another signal, is refused by name", async () => {
     const fileSystem = new FaultyFileSystem();
     await (await openMetricStore(storeOptions(fileSystem)))[Symbol.asyncDispose]();
