@@ -30,18 +30,7 @@ export async function orderSeries(
   for (let rank = 0; rank < strings.length; rank++) ranks[strings[rank]!] = rank;
   const pairRanks = await rankPairs(index, ranks, pacer);
   const series = wanted.slice();
-  await sortPaced(
-    series,
-    (a, b) => {
-      const left = index.pairsOf(a);
-      const right = index.pairsOf(b);
-      const shared = Math.min(left.length, right.length);
-      for (let i = 0; i < shared; i++)
-        if (left[i] !== right[i]) return pairRanks[left[i]!]! - pairRanks[right[i]!]!;
-      return left.length - right.length;
-    },
-    pacer,
-  );
+  await sortPaced(series, (a, b) => index.comparePairs(a, b, pairRanks), pacer);
   return { series, strings, ranks };
 }
 
@@ -92,14 +81,16 @@ export async function writeIndex(
   for (const number of order.strings) await writer.addString(index.textOf(number));
   await writer.endStrings();
   const { pairNames, pairValues } = index;
-  for (const [at, series] of order.series.entries()) {
-    const pairs = index.pairsOf(series);
-    const ranks = new Uint32Array(2 * pairs.length);
+  let room = new Uint32Array(64) as Uint32Array;
+  for (let at = 0; at < order.series.length; at++) {
+    const pairs = index.pairsOf(order.series[at]!);
+    const count = 2 * pairs.length;
+    room = growUint32(room, count);
     for (let i = 0; i < pairs.length; i++) {
-      ranks[2 * i] = order.ranks[pairNames[pairs[i]!]!]!;
-      ranks[2 * i + 1] = order.ranks[pairValues[pairs[i]!]!]!;
+      room[2 * i] = order.ranks[pairNames[pairs[i]!]!]!;
+      room[2 * i + 1] = order.ranks[pairValues[pairs[i]!]!]!;
     }
-    await writer.addSeries(ranks, payloads[at]!);
+    await writer.addSeries(room.subarray(0, count), payloads[at]!);
   }
   await writer.finish();
 }

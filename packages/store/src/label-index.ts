@@ -125,6 +125,19 @@ export class LabelIndex implements PostingSource {
     return this.#labels.subarray(this.#starts[series], this.#starts[series + 1]);
   }
 
+  /** Which of two series comes first when pairs have these ranks: below 0 for `a`. */
+  comparePairs(a: number, b: number, ranks: Uint32Array): number {
+    const labels = this.#labels;
+    const starts = this.#starts;
+    let left = starts[a]!;
+    let right = starts[b]!;
+    const leftEnd = starts[a + 1]!;
+    const rightEnd = starts[b + 1]!;
+    for (; left < leftEnd && right < rightEnd; left++, right++)
+      if (labels[left] !== labels[right]) return ranks[labels[left]!]! - ranks[labels[right]!]!;
+    return leftEnd - left - (rightEnd - right);
+  }
+
   /** String numbers of each pair's name and value. Not to be changed. */
   get pairNames(): Uint32Array {
     return this.#pairNames;

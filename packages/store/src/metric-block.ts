@@ -25,8 +25,9 @@ export async function sealMetrics(
   const order = await orderSeries(index, wanted, pacer);
   const writer = await MetricBlockWriter.create(createFile, { isZipped: false });
   const payloads: Uint8Array[] = [];
+  const reader = head.createSealReader();
   for (const series of order.series) {
-    payloads.push(await writer.addSeries(head.readAll(series)));
+    payloads.push(await writer.addSeries(reader.read(series)));
     if (pacer.isDue()) await pacer.rest();
   }
   await writer.finish();

@@ -49,6 +49,13 @@ export interface MetricHeadView {
   readonly late: ReadonlyMap<number, SampleColumns>;
 }
 
+/** Reads what a block is made of; what it gives is shared or used again, and not to be kept but for the times. */
+export interface SealReader {
+  read(series: number): SampleColumns;
+}
+
+const EVERYTHING = { startMs: -Infinity, endMs: Infinity, total: Infinity, newestOnly: false };
+
 export class MetricHead {
   readonly index = new LabelIndex();
   readonly keys = new SeriesKeys();
@@ -191,7 +198,8 @@ export class MetricHead {
     if (range.newestOnly) return 1;
     const series = view.series[at]!;
     const total = view.totals[at]!;
-    if (this.#isPlain(view, series)) return this.#store.countRange(series, { ...range, total });
+    if (this.#isPlain(series, view.late))
+      return this.#store.countRange(series, { ...range, total });
     return total + (view.late.get(series)?.timestampsMs.length ?? 0);
   }
 
@@ -217,22 +225,35 @@ export class MetricHead {
     },
   ): number {
     const series = view.series[at]!;
-    if (!this.#isPlain(view, series)) return -1;
+    if (!this.#isPlain(series, view.late)) return -1;
     return reader.read(this.#store, series, { ...want, total: view.totals[at]! });
   }
 
   /** Whether there is no more to a series than values in order. */
-  #isPlain(view: MetricHeadView, series: number): boolean {
-    return !view.late.has(series) && !this.#histograms.has(series) && !this.#starts.has(series);
+  #isPlain(series: number, late: ReadonlyMap<number, unknown>): boolean {
+    return !late.has(series) && !this.#histograms.has(series) && !this.#starts.has(series);
   }
 
-  /** All samples of a series of a frozen head. */
-  readAll(series: number): SampleColumns {
-    const inOrder = this.#store.read(series, {
-      startMs: -Infinity,
-      endMs: Infinity,
-      total: Infinity,
-    });
+  /** For reading series after series of a frozen head, each with all samples: columns of {@link SealReader.read} hold until its next call. */
+  createSealReader(): SealReader {
+    const reader = this.createReader();
+    let target = new Float64Array(1024);
+    return {
+      read: (series) => {
+        const total = this.#store.total(series);
+        if (total > target.length) target = new Float64Array(2 * total);
+        const rows = this.#isPlain(series, this.#late)
+          ? reader.read(this.#store, series, { ...EVERYTHING, target, at: 0 })
+          : -1;
+        if (rows < 0) return this.#readAll(series);
+        reader.flush();
+        return { timestampsMs: reader.timestampsMs, values: target.subarray(0, rows) };
+      },
+    };
+  }
+
+  #readAll(series: number): SampleColumns {
+    const inOrder = this.#store.read(series, EVERYTHING);
     const late = this.#late.get(series);
     return this.#enrich(
       series,

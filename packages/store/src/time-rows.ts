@@ -121,6 +121,7 @@ export class TimeRowWriter {
 }
 
 function hasStretch(row: Float64Array, from: number, times: Float64Array): boolean {
+  if (row === times) return true;
   if (from < 0 || from + times.length > row.length) return false;
   for (let i = times.length - 1; i >= 0; i--) if (row[from + i] !== times[i]) return false;
   return true;
