@@ -4,6 +4,7 @@
  */
 import { ByteWriter } from "@finch/codec";
 import { writeString } from "./byte-strings.ts";
+import type { ByteRuns } from "./byte-strings.ts";
 import type { BlockFile } from "./block-writer.ts";
 import type { LabelIndex } from "./label-index.ts";
 import { INDEX_PAGE_BYTES, SERIES_PER_PAGE } from "./limits.ts";
@@ -69,12 +70,12 @@ async function rankPairs(
   return pairRanks;
 }
 
-/** Writes the index of a head's series: `payloads[i]` is what it keeps with the series at place `i` of the order. */
+/** Writes the index of a head's series: run `i` of `payloads` is what it keeps with the series at place `i` of the order. */
 export async function writeIndex(
   file: BlockFile,
   index: LabelIndex,
   order: BlockOrder,
-  payloads: readonly Uint8Array[],
+  payloads: ByteRuns,
   pacer: Pacer,
 ): Promise<void> {
   const writer = new BlockIndexWriter(file, pacer);
@@ -90,7 +91,7 @@ export async function writeIndex(
       room[2 * i] = order.ranks[pairNames[pairs[i]!]!]!;
       room[2 * i + 1] = order.ranks[pairValues[pairs[i]!]!]!;
     }
-    await writer.addSeries(room.subarray(0, count), payloads[at]!);
+    await writer.addSeries(room.subarray(0, count), payloads.get(at));
   }
   await writer.finish();
 }

@@ -1,7 +1,8 @@
 /** Strings and byte runs with a varint length before them, and doubles, as our records and indexes hold them. */
-import { CodecError } from "@finch/codec";
-import type { ByteReader, ByteWriter } from "@finch/codec";
+import { ByteWriter, CodecError } from "@finch/codec";
+import type { ByteReader } from "@finch/codec";
 import { Labels } from "@finch/model";
+import { growUint32 } from "./number-columns.ts";
 
 const encoder = new TextEncoder();
 // A byte order mark is text like any other.
@@ -52,4 +53,23 @@ export function readDouble(reader: ByteReader): number {
   doubleWords[0] = reader.readUint32();
   doubleWords[1] = reader.readUint32();
   return double[0]!;
+}
+
+/** Byte runs behind each other in one memory: an array of arrays takes a hundred bytes for each. */
+export class ByteRuns {
+  #count = 0;
+  readonly #bytes = new ByteWriter(4096);
+  /** Run `i` ends before byte `#ends[i]`. */
+  #ends = new Uint32Array(64) as Uint32Array;
+
+  add(bytes: Uint8Array): void {
+    this.#bytes.writeBytes(bytes);
+    this.#ends = growUint32(this.#ends, this.#count + 1);
+    this.#ends[this.#count++] = this.#bytes.length;
+  }
+
+  /** A view of run `at`, until the next is added. */
+  get(at: number): Uint8Array {
+    return this.#bytes.bytes.subarray(at === 0 ? 0 : this.#ends[at - 1], this.#ends[at]);
+  }
 }

@@ -7,7 +7,7 @@ import {
   encodeInt64Deltas,
 } from "@finch/codec";
 import type { LogColumns } from "@finch/model";
-import { readBytes, readLabels, writeLabels } from "./byte-strings.ts";
+import { ByteRuns, readBytes, readLabels, writeLabels } from "./byte-strings.ts";
 import type { Block } from "./block.ts";
 import { compressBytes, decompressBytes, framePage } from "./block-format.ts";
 import type { PageRef } from "./block-format.ts";
@@ -42,7 +42,7 @@ export async function sealLogs(
   const wanted = ascending(index.seriesCount).filter((stream) => head.hasRows(stream));
   const order = await orderSeries(index, wanted, pacer);
   const files = { pages: await createFile(PAGES_FILE), filters: await createFile(FILTERS_FILE) };
-  const payloads: Uint8Array[] = [];
+  const payloads = new ByteRuns();
   let rows = 0;
   for (const stream of order.series) {
     const list = new ByteWriter(64);
@@ -56,7 +56,7 @@ export async function sealLogs(
     const payload = new ByteWriter(8 + list.length);
     payload.writeVarint(count);
     payload.writeBytes(list.bytes.subarray(0, list.length));
-    payloads.push(payload.finish());
+    payloads.add(payload.finish());
   }
   await writeIndex(await createFile(INDEX_FILE), index, order, payloads, pacer);
   return { series: order.series.length, rows };

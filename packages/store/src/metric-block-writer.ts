@@ -17,6 +17,7 @@ export class MetricBlockWriter {
   readonly #file: BlockFile;
   readonly #times: TimeRowWriter;
   readonly #isZipped: boolean;
+  readonly #payload = new ByteWriter(24);
   readonly #lengths = new ByteWriter();
   readonly #chunks = new ByteWriter(2 * CHUNK_PAGE_BYTES);
   readonly #root = new ByteWriter();
@@ -39,11 +40,12 @@ export class MetricBlockWriter {
     return new MetricBlockWriter(pages, await createFile(TIMES_FILE), options.isZipped);
   }
 
-  /** Adds one series, at least one sample of it; returns what the index keeps. */
+  /** Adds one series, at least one sample of it; returns what the index keeps, a view until the next. */
   async addSeries(columns: SampleColumns): Promise<Uint8Array> {
     const { timestampsMs } = columns;
     const { row, from, count, rowCount } = await this.#times.intern(timestampsMs);
-    const payload = new ByteWriter(24);
+    const payload = this.#payload;
+    payload.clear();
     const isWhole = count === rowCount;
     payload.writeVarint(2 * row + (isWhole ? 0 : 1));
     if (!isWhole) {
@@ -60,7 +62,7 @@ export class MetricBlockWriter {
     this.rows += count;
     this.minMs = Math.min(this.minMs, timestampsMs[0]!);
     this.maxMs = Math.max(this.maxMs, timestampsMs[count - 1]!);
-    return payload.finish();
+    return payload.bytes.subarray(0, payload.length);
   }
 
   async finish(): Promise<void> {

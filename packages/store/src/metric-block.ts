@@ -4,6 +4,7 @@ import type { Block } from "./block.ts";
 import { FILE_HEADER_BYTES, decompressBytes, openPage } from "./block-format.ts";
 import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
+import { ByteRuns } from "./byte-strings.ts";
 import { INDEX_FILE, PAGES_FILE } from "./file-names.ts";
 import { READ_BYTES_MAX, READ_GAP_BYTES } from "./limits.ts";
 import { ChunkPageReader, NO_EXTRAS } from "./metric-chunk.ts";
@@ -24,10 +25,10 @@ export async function sealMetrics(
   const wanted = ascending(index.seriesCount).filter((series) => head.hasSamples(series));
   const order = await orderSeries(index, wanted, pacer);
   const writer = await MetricBlockWriter.create(createFile, { isZipped: false });
-  const payloads: Uint8Array[] = [];
+  const payloads = new ByteRuns();
   const reader = head.createSealReader();
   for (const series of order.series) {
-    payloads.push(await writer.addSeries(reader.read(series)));
+    payloads.add(await writer.addSeries(reader.read(series)));
     if (pacer.isDue()) await pacer.rest();
   }
   await writer.finish();
