@@ -37,7 +37,10 @@ export const COMMIT_BYTES_MAX = 16 * MIB;
 /** WAL bytes read ahead at replay. */
 export const REPLAY_CHUNK_BYTES = 1 * MIB;
 
-/** The head is sealed when its oldest data is this much older than its newest; else memory and replay time grow with uptime. */
+/**
+ * The head is sealed when it began this long ago; else memory and replay time grow with uptime. And early when its data spans this much: what was kept
+ * during an outage comes within minutes, and would all be held at once.
+ */
 export const HEAD_AGE_MAX_MS = 2 * HOUR_MS;
 
 /** How often age, size and retention are looked at. */
@@ -47,8 +50,8 @@ export const MAINTENANCE_INTERVAL_MS = 15_000;
 export const SPACE_LOOK_MS = 1000;
 
 /**
- * A large head is sealed early only when rows take this share of `headBytesMax`. Sealing gives back nothing of what comes with the series: with very
- * many of them, each append would else seal.
+ * A large head, or one that spans long, is sealed early only when rows take this share of `headBytesMax`. Sealing gives back nothing of what comes with
+ * the series: with very many of them, each append would else seal, and so would one late sample.
  */
 export const SEALABLE_SHARE_MIN = 0.25;
 

@@ -340,9 +340,14 @@ export class StoreCore<H extends Head> {
     if (this.#sealing !== undefined || this.#frozen !== undefined || this.#stopping.signal.aborted)
       return;
     const { headBytesMax } = this.#options.limits;
-    const isLarge =
-      head.bytes >= headBytesMax && head.rowBytes >= headBytesMax * SEALABLE_SHARE_MIN;
-    if (!isLarge && !head.isCrowded && logBytes < LOG_BYTES_FACTOR * headBytesMax) return;
+    const isLargeOrLong = head.bytes >= headBytesMax || head.maxMs - head.minMs >= HEAD_AGE_MAX_MS;
+    const isWorthwhile = head.rowBytes >= headBytesMax * SEALABLE_SHARE_MIN;
+    if (
+      !(isLargeOrLong && isWorthwhile) &&
+      !head.isCrowded &&
+      logBytes < LOG_BYTES_FACTOR * headBytesMax
+    )
+      return;
     this.#seal().catch((error: unknown) =>
       this.#log.error("cannot seal the head", { cause: describeError(error) }),
     );

@@ -7,6 +7,7 @@ import { openLogStore } from "../src/log-store.ts";
 import { openMetricStore } from "../src/metric-store.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
 import {
+  createRandom,
   logBatch,
   NOW_MS,
   readEntries,
@@ -111,6 +112,26 @@ test("series that come and go do not fill the head, those that stay do not seal 
   const many = Array.from({ length: 95 }, (_, i) => `stays_${i}`);
   for (let minute = 0; minute < 20; minute++) await scrape(many);
   assert.equal(sealed(), before);
+});
+
+test("hours that come within minutes are not held all at once, a late sample seals nothing", async () => {
+  const limits = { headBytesMax: 1_000_000 };
+  await using store = await openMetricStore(storeOptions(new FaultyFileSystem(), { limits }));
+  await store.append(sampleBatch([{ series: "late", t: NOW_MS - 10 * 3_600_000, v: 1 }]));
+  await store.append(sampleBatch([{ series: "a", t: NOW_MS, v: 1 }]));
+  assert.equal(store.statistics().blocks, 0);
+  const random = createRandom(1);
+  const series = Array.from({ length: 100 }, (_, i) => `s${i}`);
+  let hours = 0;
+  for (; hours < 24 && store.statistics().blocks === 0; hours++) {
+    for (let second = 0; second < 3600; second += 15) {
+      const t = NOW_MS - (24 - hours) * 3_600_000 + second * 1000;
+      await store.append(sampleBatch(series.map((name) => ({ series: name, t, v: random() }))));
+      await setImmediate();
+    }
+  }
+  assert.ok(store.statistics().blocks > 0, "sealed");
+  assert.ok(store.statistics().headBytes < limits.headBytesMax, `${hours} h in the head`);
 });
 
 test("a sender that repeats itself does not grow the log without end", async () => {
