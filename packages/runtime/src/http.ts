@@ -2,7 +2,6 @@
  * The HTTP kit, as `@finch/runtime/http`: a subpath of its own, because it needs node:http, and browsers and the query languages import
  * `@finch/runtime` for its errors alone.
  */
-export { freeBytes } from "./free-bytes.ts";
 export { GRPC_CODES } from "./grpc-types.ts";
 export type { GrpcMethod, GrpcRequest } from "./grpc-types.ts";
 export { faultReply, toFault } from "./http-faults.ts";

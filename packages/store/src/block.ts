@@ -128,7 +128,7 @@ export class Block implements BlockFiles {
   /** Bytes of a file of the block. */
   async read(name: string, place: PageRef): Promise<Uint8Array> {
     const handle = await this.#open(name);
-    const bytes = new Uint8Array(place.length);
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(place.length).buffer);
     const got = await handle.read(bytes, place.offset);
     if (got !== place.length)
       throw corruptFile(join(this.directory, name), place.offset + got, "the file ends too early");

@@ -79,8 +79,8 @@ export interface SampleRange {
   readonly newestOnly?: boolean | undefined;
 }
 
-/** Times kept from batch to batch. */
-const WINDOWS_BYTES_MAX = 8 * 1024 * 1024;
+/** Times kept from batch to batch: a week of 50 targets. */
+const TIMES_BYTES_MAX = 32 * 1024 * 1024;
 
 const NO_TIMES: Float64Array = new Float64Array(0);
 
@@ -93,6 +93,7 @@ export class BatchReader {
   readonly #heads: SampleRangeReader | undefined;
   /** Of this batch and those before it: neighbours have the same targets. */
   #windows: Windows;
+  #shared = new SharedTimes();
 
   constructor(
     range: SampleRange,
@@ -112,8 +113,12 @@ export class BatchReader {
   /** The samples of series `s` in the range, out of `places[s]` in order of precedence; equal times are one array. */
   async read(places: readonly (readonly SamplePlace[])[]): Promise<SampleColumns[]> {
     const pacer = this.#pacer;
-    if (this.#windows.bytes > WINDOWS_BYTES_MAX) this.#windows = new Windows(this.#range);
+    if (this.#windows.bytes + this.#shared.bytes > TIMES_BYTES_MAX) {
+      this.#windows = new Windows(this.#range);
+      this.#shared = new SharedTimes();
+    }
     const windows = this.#windows;
+    const shared = this.#shared;
     const runsOf: Run[][] = [];
     let total = 0;
     for (const list of places) {
@@ -135,7 +140,6 @@ export class BatchReader {
     const used = await this.#place(memory, runsOf);
     this.#memory.trim(memory, used);
     await fill(memory, runsOf, pacer);
-    const shared = new SharedTimes();
     const result: SampleColumns[] = [];
     for (const runs of runsOf) {
       result.push(joinRuns(memory, runs, shared));
@@ -244,8 +248,9 @@ class Windows {
   #cut(times: Float64Array): Window {
     const lo = lowerBound(times, times.length, this.#range.startMs);
     const hi = Math.max(lo, lowerBound(times, times.length, this.#range.endMs + 1));
+    const isWhole = lo === 0 && hi === times.length;
     // A copy, so that a narrow look does not keep a long row alive.
-    const timestampsMs = times.slice(lo, hi);
+    const timestampsMs = isWhole ? times : times.slice(lo, hi);
     return { lo, hi, rowCount: times.length, timestampsMs, newest: undefined };
   }
 }

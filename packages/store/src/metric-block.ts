@@ -1,5 +1,6 @@
 /** Metric blocks: sealing a head into one, and reading where a series' samples are and the samples. Drawn in `docs/format/blocks.md`. */
 import { ByteReader } from "@finch/codec";
+import { freeBytes } from "@finch/runtime";
 import type { Block } from "./block.ts";
 import { FILE_HEADER_BYTES, decompressBytes, openPage } from "./block-format.ts";
 import { orderSeries, writeIndex } from "./block-index-writer.ts";
@@ -99,8 +100,18 @@ export async function readChunks<Wish extends ChunkWish>(
     }
     const source = await pagesOf(block, table, firstPage, page);
     await readPages(block, { table, source, firstPage, accept }, wishes.slice(at, next), pacer);
+    source.close();
     at = next;
   }
+}
+
+/** Where the bodies of pages come from. */
+interface PageSource {
+  bodyOf(page: number): Promise<Uint8Array>;
+  /** The body of a page is no longer needed. */
+  drop(body: Uint8Array): void;
+  /** None is. */
+  close(): void;
 }
 
 /** The bodies of pages `first … last`: few of them are kept for those who ask again, as panels do; scans would leave nothing else in the cache. */
@@ -109,25 +120,32 @@ async function pagesOf(
   table: PageTable,
   first: number,
   last: number,
-): Promise<(page: number) => Promise<Uint8Array>> {
+): Promise<PageSource> {
   const placeOf = (page: number) => {
     const offset = table.offsets[page]!;
     return { offset, length: table.offsets[page + 1]! - offset };
   };
-  if (last - first < CACHED_PAGES_MAX)
-    return (page) =>
+  if (last - first < CACHED_PAGES_MAX) {
+    const bodyOf = (page: number) =>
       block.cached(PAGES_FILE, `page:${page}`, async () => {
         const value = await block.unzipPage(PAGES_FILE, placeOf(page));
         return { value, bytes: value.length };
       });
+    return { bodyOf, drop: () => {}, close: () => {} };
+  }
   const start = table.offsets[first]!;
   const length = table.offsets[last + 1]! - start;
   const bytes = await block.read(PAGES_FILE, { offset: start, length });
   const path = join(block.directory, PAGES_FILE);
-  return (page) => {
-    const { offset, length: framed } = placeOf(page);
-    const from = offset - start;
-    return decompressBytes(openPage(bytes.subarray(from, from + framed), path, offset));
+  return {
+    bodyOf: (page) => {
+      const { offset, length: framed } = placeOf(page);
+      const from = offset - start;
+      return decompressBytes(openPage(bytes.subarray(from, from + framed), path, offset));
+    },
+    // A scan makes more garbage than everything else, and of the kind that the collector hurries for.
+    drop: freeBytes,
+    close: () => freeBytes(bytes),
   };
 }
 
@@ -135,7 +153,7 @@ async function readPages<Wish extends ChunkWish>(
   block: Block,
   from: {
     readonly table: PageTable;
-    readonly source: (page: number) => Promise<Uint8Array>;
+    readonly source: PageSource;
     readonly firstPage: number;
     readonly accept: (wish: Wish, extras: ChunkExtras) => void;
   },
@@ -145,7 +163,7 @@ async function readPages<Wish extends ChunkWish>(
   const { table, source, firstPage, accept } = from;
   for (let at = 0; at < wishes.length;) {
     const page = pageOfChunk(table, wishes[at]!.chunk, firstPage);
-    const body = await source(page);
+    const body = await source.bodyOf(page);
     const first = table.firstChunks[page]!;
     const end = table.firstChunks[page + 1]!;
     try {
@@ -159,6 +177,7 @@ async function readPages<Wish extends ChunkWish>(
     } catch (error) {
       throw block.nonsense(error, PAGES_FILE, table.offsets[page]!);
     }
+    source.drop(body);
     if (pacer.isDue()) await pacer.rest();
   }
 }

@@ -17,8 +17,8 @@ export const FRESH_MEMORY: SampleMemory = {
 
 /** Doubles of one piece: what a batch takes at most, but for one of a single long series. */
 const PIECE = SELECT_BATCH_SAMPLES;
-/** Pieces kept while nobody uses them: 24 MiB. */
-const KEPT_MAX = 12;
+/** Pieces kept while nobody uses them: 96 MiB, for a page of charts over a week. */
+const KEPT_MAX = 48;
 
 /** Memory that is handed from one selection to the next. Threads share it, so that what is read into it need not be copied for them. */
 export class SampleMemoryPool {

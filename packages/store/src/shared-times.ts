@@ -1,6 +1,6 @@
 /**
- * Makes series with the same times share one array of them, within a batch: a reader works out windows and steps once for all, by looking
- * whether the array is the very same. The runs of a series come from blocks, where times are shared on disk, and from heads.
+ * Makes series with the same times share one array of them: a reader works out windows and steps once for all, by looking whether the array is
+ * the very same. The runs of a series come from blocks, where times are shared on disk, and from heads.
  */
 import type { SampleColumns } from "./sample-columns.ts";
 
@@ -11,6 +11,8 @@ interface Joint {
 }
 
 export class SharedTimes {
+  /** Of all times that it keeps. */
+  bytes = 0;
   /** By length, first and last time. */
   readonly #known = new Map<string, Float64Array[]>();
   readonly #joints: Joint = { next: new Map(), timestampsMs: undefined };
@@ -21,6 +23,7 @@ export class SharedTimes {
     const key = `${timestampsMs.length}:${timestampsMs[0]}:${timestampsMs.at(-1)}`;
     const known = this.#known.get(key);
     if (known === undefined) {
+      this.bytes += timestampsMs.byteLength;
       this.#known.set(key, [timestampsMs]);
       return columns;
     }
@@ -28,6 +31,7 @@ export class SharedTimes {
       if (times === timestampsMs) return columns;
       if (hasSameTimes(times, timestampsMs)) return { ...columns, timestampsMs: times };
     }
+    this.bytes += timestampsMs.byteLength;
     known.push(timestampsMs);
     return columns;
   }
@@ -46,7 +50,11 @@ export class SharedTimes {
       }
       joint = next;
     }
-    return (joint.timestampsMs ??= concatenate(parts, total));
+    if (joint.timestampsMs === undefined) {
+      this.bytes += 8 * total;
+      joint.timestampsMs = concatenate(parts, total);
+    }
+    return joint.timestampsMs;
   }
 }
 

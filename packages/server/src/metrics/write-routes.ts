@@ -3,9 +3,9 @@
  * and only what no retry can mend is answered with 400. A new series beyond the limit is a 400 too, as with Mimir: a sender that tried again
  * until there is room would hold back all the series that there is room for.
  */
-import { FinchError } from "@finch/runtime";
+import { FinchError, freeBytes } from "@finch/runtime";
 import type { Logger } from "@finch/runtime";
-import { faultReply, freeBytes } from "@finch/runtime/http";
+import { faultReply } from "@finch/runtime/http";
 import type { HttpFaultWriter, HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import {
   decodeRemoteWrite,
