@@ -1,14 +1,18 @@
 /**
- * Samples of numbered series, appended in order of time: each series has an open run of values in segments of eight and, behind it, closed chunks
- * of `value-chunk.ts`. Times are kept once for all series that have the same ones, as those of one scrape have. Everything lies in pages of
- * 64 KiB that belong to one store and are given back together. Caller: `src/sample-store.ts`, which also reads states.
+ * Samples of numbered series, appended in order of time: each series has an open run of values and, behind it, closed chunks of `value-chunk.ts`.
+ * Open values stand in tiles of eight neighbouring series, time by time: what a scrape appends to the eight is one line of the processor's memory.
+ * Times are kept once for all series that have the same ones, as those of one scrape have. Everything lies in pages of 64 KiB that belong to one
+ * store and are given back together. Caller: `src/sample-store.ts`, which also reads states.
  *
  * Page        next page of its store (4), unused (4), then content.
- * Store       PAGES (4): its pages, linked · SEGMENT (4): free segments, linked · BUMP, BUMP_END (4 each): room for the next rows and chunks ·
- *             SERIES (4): series it has room for · COUNT (4): pages · CLOSE (4): values of a chunk · 4096: pages of states · 12288: rows by first time · 16384: rows and chunks
- * State       open segment, newest (4) · open values (1) · exponent hint (1) · flags (2) · times of the open values (4) · newest chunk (4) ·
+ * Store       PAGES (4): its pages, linked · TILE (4): free tiles, linked · BUMP, BUMP_END (4 each): room for the next rows and chunks ·
+ *             SERIES (4): series it has room for · COUNT (4): pages · CLOSE (4): values of a chunk · TILE_BUMP, TILE_END (4 each): room for tiles ·
+ *             4096: pages of states · 12288: rows by first time · 16384: rows and chunks
+ * State       of the group (4) · open values (1) · exponent hint (1) · flags (2) · times of the open values (4) · newest chunk (4) ·
  *             newest time (8) · oldest time (8) · samples (4) · unused (4)
- * Segment     the one before (4), unused (4), eight values
+ * Group       eight states. The first words of the first four are the tiles of open values 0 to 7, 8 to 15, 16 to 23 and 24 to 31, those of the
+ *             others how many of the eight series have values there; without any there is no tile.
+ * Tile        eight times eight values: for each place those of the eight series
  * Row         times (4) · row that began as this one does (4) · up to where (4) · unused (4) · first time (8) · differences to it (4 each, 32)
  * Chunk       the one before (4) · row (4) · values (1) · bytes of the values (3) · those bytes
  */
@@ -19,20 +23,26 @@ const PAGE_HEADER: usize = 8;
 /** Pages taken from the system at once. */
 const GROWTH_PAGES: i32 = 16;
 
-const SEGMENT: usize = 4;
+const TILE: usize = 4;
 const BUMP: usize = 8;
 const BUMP_END: usize = 12;
 const SERIES: usize = 16;
 const COUNT: usize = 20;
 const CLOSE: usize = 24;
+const TILE_BUMP: usize = 28;
+const TILE_END: usize = 32;
 const STATE_PAGES: usize = 4096;
 const ROWS: usize = 12288;
 const ROW_SLOTS: u64 = 1024;
 
 const STATE_BYTES: usize = 40;
-const STATES_PER_PAGE: u32 = 1638;
-const SEGMENT_VALUES: u32 = 8;
-const SEGMENT_BYTES: usize = 72;
+/** Whole groups. */
+const STATES_PER_PAGE: u32 = 1632;
+const TILE_VALUES: u32 = 8;
+/** Of a group. */
+const TILES: usize = 4;
+const TILE_LINE: usize = 64;
+const TILE_BYTES: usize = 512;
 const ROW_BYTES: usize = 24 + 4 * 32;
 export const CHUNK_HEADER: usize = 12;
 
@@ -49,7 +59,7 @@ const LATE: u8 = 2;
 
 /** Free pages, linked. */
 let freePage: usize = 0;
-/** Where encoding works: 512 bytes of integers, 256 of gathered values, a chunk and what may be written behind it. */
+/** Where encoding works: 512 bytes of integers, 256 of gathered values. */
 let work: usize = 0;
 
 /** Everything from `from` to the end of the memory is pages. */
@@ -58,7 +68,7 @@ export function init(from: usize): void {
   freePage = 0;
 }
 
-export const WORK_BYTES: usize = 768 + CHUNK_BYTES_MAX + 8;
+export const WORK_BYTES: usize = 768;
 
 function takePage(): usize {
   if (freePage == 0) {
@@ -179,8 +189,7 @@ function touch(target: usize, series: usize, end: usize): void {
   let sum: u32 = 0;
   for (let at = series; at < end; at += 4) {
     const state = stateOf(target, load<u32>(at));
-    const place = <usize>(<u32>load<u8>(state, 4) & (SEGMENT_VALUES - 1));
-    sum += load<u32>(load<usize>(state) + 8 + (place << 3));
+    sum += load<u32>(placeOf(state, <u32>load<u8>(state, 4)));
   }
   // Or nobody would want what was read.
   store<u32>(work, sum);
@@ -189,8 +198,19 @@ function touch(target: usize, series: usize, end: usize): void {
 function isNewestAgain(state: usize, timeMs: f64, value: u64): bool {
   const open = <u32>load<u8>(state, 4);
   if (open == 0 || timeMs != load<f64>(state, 16) || load<u16>(state, 6) & FLAG_RICH) return false;
-  const place = <usize>((open - 1) & (SEGMENT_VALUES - 1));
-  return load<u64>(load<usize>(state) + 8 + (place << 3)) == value;
+  return load<u64>(placeOf(state, open - 1)) == value;
+}
+
+/** The number of a state in its group; pages begin at multiples of their size. */
+function laneOf(state: usize): usize {
+  return (((state & (PAGE_BYTES - 1)) - PAGE_HEADER) / STATE_BYTES) & 7;
+}
+
+/** Where the open value `place` of a state stands, in a tile that is there. */
+function placeOf(state: usize, place: u32): usize {
+  const lane = laneOf(state);
+  const tile = load<usize>(state + (<usize>(place / TILE_VALUES) - lane) * STATE_BYTES);
+  return tile + <usize>(place % TILE_VALUES) * TILE_LINE + (lane << 3);
 }
 
 function push(target: usize, state: usize, timeMs: f64, value: u64): void {
@@ -201,9 +221,8 @@ function push(target: usize, state: usize, timeMs: f64, value: u64): void {
     open = 0;
     placeTime(target, state, 0, timeMs);
   }
-  const place = <usize>(open & (SEGMENT_VALUES - 1));
-  if (place == 0) addSegment(target, state, open > 0);
-  store<u64>(load<usize>(state) + 8 + (place << 3), value);
+  if (open % TILE_VALUES == 0) enterTile(target, state, open / TILE_VALUES);
+  store<u64>(placeOf(state, open), value);
   store<u8>(state, <u8>(open + 1), 4);
   const total = load<u32>(state, 32);
   if (total == 0) store<f64>(state, timeMs, 24);
@@ -212,12 +231,44 @@ function push(target: usize, state: usize, timeMs: f64, value: u64): void {
   if (open + 1 == load<u32>(target + CLOSE)) closeChunk(target, state);
 }
 
-function addSegment(target: usize, state: usize, isLinked: bool): void {
-  let segment = load<usize>(target + SEGMENT);
-  if (segment != 0) store<usize>(target + SEGMENT, load<usize>(segment));
-  else segment = allocate(target, SEGMENT_BYTES);
-  store<usize>(segment, isLinked ? load<usize>(state) : 0);
-  store<usize>(state, segment);
+/** One more series of the group has values in its tile number `index`. */
+function enterTile(target: usize, state: usize, index: u32): void {
+  const first = state + (<usize>index - laneOf(state)) * STATE_BYTES;
+  const users = first + TILES * STATE_BYTES;
+  if (load<u32>(users) == 0) store<usize>(first, takeTile(target));
+  store<u32>(users, load<u32>(users) + 1);
+}
+
+/** A series of the group has no open values any more, of which there were `open`. */
+function leaveTiles(target: usize, state: usize, open: u32): void {
+  let first = state - laneOf(state) * STATE_BYTES;
+  for (let values: u32 = 0; values < open; values += TILE_VALUES, first += STATE_BYTES) {
+    const users = first + TILES * STATE_BYTES;
+    const left = load<u32>(users) - 1;
+    store<u32>(users, left);
+    if (left > 0) continue;
+    const tile = load<usize>(first);
+    store<usize>(tile, load<usize>(target + TILE));
+    store<usize>(target + TILE, tile);
+    store<usize>(first, 0);
+  }
+}
+
+function takeTile(target: usize): usize {
+  const free = load<usize>(target + TILE);
+  if (free != 0) {
+    store<usize>(target + TILE, load<usize>(free));
+    return free;
+  }
+  let tile = load<usize>(target + TILE_BUMP);
+  if (tile == load<usize>(target + TILE_END)) {
+    const page = addPage(target) - PAGE_HEADER;
+    store<usize>(target + TILE_END, page + PAGE_BYTES);
+    // The first line of the page is its header's.
+    tile = page + PAGE_BYTES - TILE_BYTES * ((PAGE_BYTES - TILE_LINE) / TILE_BYTES);
+  }
+  store<usize>(target + TILE_BUMP, tile + TILE_BYTES);
+  return tile;
 }
 
 /** Finds or makes the row whose times are those of the open values and then `timeMs`. False when the difference is too large. */
@@ -277,47 +328,32 @@ function branch(target: usize, row: usize, count: u32, step: u32): usize {
 function closeChunk(target: usize, state: usize): void {
   const open = <u32>load<u8>(state, 4);
   const gathered = work + 512;
-  const encoded = gathered + 256;
   gather(state, open, gathered);
+  const chunk = allocate(target, CHUNK_HEADER + CHUNK_BYTES_MAX + 8);
+  const encoded = chunk + CHUNK_HEADER;
   const length = encodeValues(gathered, <i32>open, encoded, load<u8>(state, 5), work);
-  const chunk = allocate(target, CHUNK_HEADER + length + 8);
   store<usize>(chunk, load<usize>(state, 12));
   store<usize>(chunk, load<usize>(state, 8), 4);
   store<u32>(chunk, open | ((<u32>length) << 8), 8);
-  memory.copy(chunk + CHUNK_HEADER, encoded, length);
-  // The room behind, which reading may touch, is used again.
-  store<usize>(target + BUMP, (chunk + CHUNK_HEADER + length + 7) & ~7);
+  // The room behind, which encoding and reading may touch, is used again.
+  store<usize>(target + BUMP, (encoded + length + 7) & ~7);
   store<usize>(state, chunk, 12);
   store<u8>(state, lastExponent, 5);
   store<u8>(state, 0, 4);
-  freeSegments(target, state);
+  leaveTiles(target, state, open);
 }
 
-function freeSegments(target: usize, state: usize): void {
-  let segment = load<usize>(state);
-  while (segment != 0) {
-    const before = load<usize>(segment);
-    store<usize>(segment, load<usize>(target + SEGMENT));
-    store<usize>(target + SEGMENT, segment);
-    segment = before;
-  }
-  store<usize>(state, 0);
-}
-
-/** Copies the first `count` open values of a state; a newest segment that holds none of them is passed over. */
+/** Copies the first `count` open values of a state. */
 export function gather(state: usize, count: u32, target: usize): void {
-  const open = <u32>load<u8>(state, 4);
-  if (open == 0) return;
-  let segment = load<usize>(state);
-  let first = (open - 1) & ~(SEGMENT_VALUES - 1);
-  for (;;) {
-    if (first < count) {
-      const values = min(count - first, SEGMENT_VALUES);
-      memory.copy(target + ((<usize>first) << 3), segment + 8, (<usize>values) << 3);
-    }
-    if (first == 0) break;
-    segment = load<usize>(segment);
-    first -= SEGMENT_VALUES;
+  const lane = laneOf(state);
+  let first = state - lane * STATE_BYTES;
+  let to = target;
+  for (let left = count; left > 0; first += STATE_BYTES) {
+    const values = min(left, TILE_VALUES);
+    let from = load<usize>(first) + (lane << 3);
+    left -= values;
+    for (let end = to + ((<usize>values) << 3); to < end; to += 8, from += TILE_LINE)
+      store<u64>(to, load<u64>(from));
   }
 }
 

@@ -203,8 +203,8 @@ test("many series of few scrapes share their times; memory given back is used ag
     readBack(first, 5000).map((sample) => sample.timestampMs),
     Array.from({ length: 40 }, (_, scrape) => 15_000 * scrape + 2000 + (scrape % 4)),
   );
-  // A state of 40, a chunk of about 24, and the four segments of 72 that each had open at once.
-  assert.ok(first.bytes < 6000 * (40 + 24 + 288) + 200_000, `${first.bytes} bytes`);
+  // A state of 40, a chunk of about 24, and the 32 values that each had open at once.
+  assert.ok(first.bytes < 6000 * (40 + 24 + 256) + 200_000, `${first.bytes} bytes`);
   first.close();
   const before = arena.bytes;
   const second = fill();

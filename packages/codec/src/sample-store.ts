@@ -15,7 +15,7 @@ export const FATE_LATE = 2;
 /** Rows of one call of `append`. */
 export const APPEND_ROWS_MAX = 4096;
 /** Series that a store can have. */
-export const STORE_SERIES_MAX = 2048 * 1638;
+export const STORE_SERIES_MAX = 2048 * 1632;
 /** Values of a chunk at most. */
 export const CHUNK_VALUES_MAX = 32;
 
@@ -31,7 +31,7 @@ const RANGE_VALUES_MAX = 16_384;
 const RANGE_PARTS_MAX = 1024;
 
 const STATE_PAGES = 4096;
-const STATES_PER_PAGE = 1638;
+const STATES_PER_PAGE = 1632;
 const STATE_BYTES = 40;
 
 interface SampleExports {

@@ -22,8 +22,8 @@ import type { SampleColumns } from "./sample-columns.ts";
 import { SeriesKeys } from "./series-keys.ts";
 import type { ReplayNumbers } from "./store-replay.ts";
 
-/** Memory of a series besides its chunks: its state, and open values in segments. */
-const SERIES_BYTES = 40 + 9 * OPEN_CHUNK_SAMPLES;
+/** Memory of a series besides its chunks: its state, and open values. */
+const SERIES_BYTES = 40 + 8 * OPEN_CHUNK_SAMPLES;
 
 /** What became of one record. Rows and exemplars are numbered as in it. */
 export interface ApplyOutcome {
