@@ -119,7 +119,7 @@ export class MetricAppender {
     const { timestampsMs, values, sampleStarts, seriesCount } = batch;
     const series = this.#series;
     const record = this.#record;
-    for (let s = 0; s < seriesCount; s++) {
+    for (let s = 0; s < seriesCount && !head.areAllDefined(moment.refusals); s++) {
       if (sampleStarts[s] === sampleStarts[s + 1]) continue;
       if (head.needsDefinition(series[s]!, moment.refusals)) this.#define(head, series[s]!);
     }
@@ -262,7 +262,8 @@ function lastNotAbove(sorted: ArrayLike<number>, count: number, wanted: number):
 
 function areAllWithin(timestampsMs: Float64Array, moment: AppendMoment): boolean {
   const { oldestMs, latestMs } = moment;
-  for (let i = 0; i < timestampsMs.length; i++)
+  const { length } = timestampsMs;
+  for (let i = 0; i < length; i++)
     if (timestampsMs[i]! < oldestMs || timestampsMs[i]! > latestMs) return false;
   return true;
 }

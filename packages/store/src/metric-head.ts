@@ -74,6 +74,8 @@ export class MetricHead {
   #lateCount = 0;
   /** By series: the WAL's count of refusals + 1 when its definition was last written. */
   #definedAt = new Uint32Array(16) as Uint32Array;
+  /** How many series were defined at this count of refusals, the newest that was asked for. */
+  #defined = { refusals: -1, count: 0 };
 
   /** Samples lie in `arena` until `close`; exemplars outlive the head. */
   constructor(arena: SampleArena, exemplars: ExemplarRing) {
@@ -113,9 +115,16 @@ export class MetricHead {
     this.#store.close();
   }
 
+  /** Whether no series must be defined in a record written now. */
+  areAllDefined(refusals: number): boolean {
+    return this.#defined.refusals === refusals && this.#defined.count === this.index.seriesCount;
+  }
+
   /** Whether the series must be defined in a record written now; says yes once per count of refusals. */
   needsDefinition(series: number, refusals: number): boolean {
     if (this.#definedAt[series] === refusals + 1) return false;
+    if (this.#defined.refusals !== refusals) this.#defined = { refusals, count: 0 };
+    this.#defined.count++;
     this.#definedAt = growUint32(this.#definedAt, series + 1);
     this.#definedAt[series] = refusals + 1;
     return true;
