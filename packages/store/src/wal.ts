@@ -3,6 +3,7 @@
  * It knows nothing of what a payload means. Format and recovery rules: `docs/format/wal.md`.
  */
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { assert } from "@finch/runtime";
 import type { FileHandle, FileSystem } from "@finch/runtime";
 import type { OpenWal, Wal, WalOptions, WalPosition } from "./api.ts";
@@ -241,8 +242,9 @@ class SegmentedWal implements StoreWal {
 
   /** Runs while somebody waits. Whatever arrives during a commit is in the next. */
   async #drain(): Promise<void> {
-    // Everything of this turn of the event loop shares the first commit.
-    await Promise.resolve();
+    // What has come with it, or is read in the next turn of the event loop, shares the first commit.
+    await setImmediate();
+    await setImmediate();
     while (this.#queue.length > 0) {
       const first = this.#queue[0]!;
       if (first.step !== undefined) {
