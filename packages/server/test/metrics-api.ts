@@ -11,6 +11,8 @@ import type { Answer, Served } from "./serve.ts";
 export interface ServedMetrics extends Served {
   readonly api: MetricsApi;
   readonly store: MetricStore;
+  /** Of the data. */
+  readonly directory: string;
   /** The samples of an instant query at {@link NOW_MS}: `{labels}` to the value as text. */
   query(query: string): Promise<Record<string, string>>;
 }
@@ -57,6 +59,7 @@ export async function serveMetrics(options: ServedMetricsOptions = {}): Promise<
     ...served,
     api,
     store,
+    directory: path,
     query: async (query) => valuesIn(await served.get("/api/v1/query", at(query))),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };

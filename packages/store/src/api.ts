@@ -14,6 +14,7 @@ import type {
   Series,
 } from "@finch/model";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
+import type { LentBlocks } from "./block-loan.ts";
 import type { SampleMemory } from "./sample-memory.ts";
 
 export interface StoreOptions {
@@ -200,18 +201,34 @@ export interface ExemplarRequest {
   readonly signal?: AbortSignal;
 }
 
+export interface MetricSelection {
+  readonly matchers: readonly Matcher[];
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Of each series the newest sample is enough: whoever answers may leave out the others. */
+  readonly newestOnly?: boolean;
+  readonly signal: AbortSignal;
+  /** Takes the values of the series; without it they are in memory of their own. */
+  readonly memory?: SampleMemory;
+}
+
+/** A selection of which another thread reads the blocks. */
+export interface MetricLoan {
+  /** For the `BlockReader` of the other thread. */
+  readonly lent: LentBlocks;
+  /** The series in memory, as of the moment of the loan; to be begun at once, and once. */
+  readonly heads: AsyncIterable<readonly Series[]>;
+  /** If the fault that the other thread met says that a block is damaged, sets it aside. */
+  setAside(fault: unknown): Promise<void>;
+  /** The other thread has read what it wanted. Without it the blocks would never be removed. */
+  release(): Promise<void>;
+}
+
 export interface MetricStore extends Store {
   append(batch: SampleBatch): Promise<MetricAppendResult>;
-  select(request: {
-    readonly matchers: readonly Matcher[];
-    readonly startMs: number;
-    readonly endMs: number;
-    /** Of each series the newest sample is enough: whoever answers may leave out the others. */
-    readonly newestOnly?: boolean;
-    readonly signal: AbortSignal;
-    /** Takes the values of the series; without it they are in memory of their own. */
-    readonly memory?: SampleMemory;
-  }): AsyncIterable<readonly Series[]>;
+  select(request: MetricSelection): AsyncIterable<readonly Series[]>;
+  /** The selection for another thread that reads the blocks itself; undefined when there is no block to read: then `select`. */
+  lend(request: MetricSelection): MetricLoan | undefined;
   /**
    * Exemplars with `startMs <= time <= endMs` of series that match, in order of labels and of time. A bounded number of the newest is kept, across a
    * restart at least those that came since the last seal.

@@ -18,7 +18,7 @@ import {
   REMOVED_SUFFIX,
   TEMPORARY_SUFFIX,
 } from "./file-names.ts";
-import { INDEX_CACHE_BYTES, OPEN_BLOCKS_AT_ONCE } from "./limits.ts";
+import { IDLE_BLOCKS_MAX, INDEX_CACHE_BYTES, OPEN_BLOCKS_AT_ONCE } from "./limits.ts";
 import { PageCache } from "./page-cache.ts";
 
 /** A block that is not read because of damage. */
@@ -46,7 +46,12 @@ export class BlockSet {
   #settling: Promise<void> = Promise.resolve();
 
   private constructor(fileSystem: FileSystem, log: Logger, directory: string) {
-    this.#context = { fileSystem, cache: new PageCache(INDEX_CACHE_BYTES), idle: new Set() };
+    this.#context = {
+      fileSystem,
+      cache: new PageCache(INDEX_CACHE_BYTES),
+      idle: new Set(),
+      idleMax: IDLE_BLOCKS_MAX,
+    };
     this.#log = log;
     this.directory = directory;
   }
@@ -183,6 +188,11 @@ export class BlockSet {
     }
     const refused: Block[] = [];
     for (const [block, suffix] of this.#leaving) {
+      // Tried again when it is returned.
+      if (block.isLent) {
+        refused.push(block);
+        continue;
+      }
       // Not before one it was made of: that would be found at the next start, and it would not.
       if (refused.some(({ meta }) => block.meta.sources.includes(meta.block))) continue;
       try {

@@ -18,7 +18,6 @@ import type { BlockMeta, PageRef } from "./block-format.ts";
 import { BlockIndex } from "./block-index.ts";
 import { corruptFile } from "./errors.ts";
 import { META_FILE } from "./file-names.ts";
-import { IDLE_BLOCKS_MAX } from "./limits.ts";
 import type { PageCache } from "./page-cache.ts";
 
 /** What readers of a block's parts need of it. */
@@ -47,6 +46,8 @@ export interface BlockContext {
   readonly cache: PageCache;
   /** Blocks that nobody reads and whose files are open, the longest unused first. */
   readonly idle: Set<Block>;
+  /** As many of them at most. */
+  readonly idleMax: number;
 }
 
 /** Opens `directory`, checks its meta file and that every file it names has the right size. */
@@ -75,6 +76,7 @@ export class Block implements BlockFiles {
   readonly #context: BlockContext;
   readonly #handles = new Map<string, Promise<FileHandle>>();
   #readers = 0;
+  #loans = 0;
   #onIdle: (() => Promise<void>) | undefined;
 
   constructor(context: BlockContext, directory: string, meta: BlockMeta) {
@@ -90,14 +92,30 @@ export class Block implements BlockFiles {
     this.#context.idle.delete(this);
   }
 
+  /** Whether another thread may open its files at any time: it keeps its name. */
+  get isLent(): boolean {
+    return this.#loans > 0;
+  }
+
+  /** Acquires it for another thread. */
+  lend(): void {
+    this.#loans++;
+    this.acquire();
+  }
+
+  async takeBack(): Promise<void> {
+    this.#loans--;
+    await this.release();
+  }
+
   async release(): Promise<void> {
     this.#readers--;
     if (this.#readers > 0) return;
     await this.#onIdle?.();
-    const { idle } = this.#context;
+    const { idle, idleMax } = this.#context;
     if (this.#handles.size > 0) idle.add(this);
     for (const oldest of idle) {
-      if (idle.size <= IDLE_BLOCKS_MAX) break;
+      if (idle.size <= idleMax) break;
       idle.delete(oldest);
       await oldest.close();
     }

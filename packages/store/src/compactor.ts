@@ -14,7 +14,7 @@ import { longestSpanMs, planCompaction } from "./compaction-plan.ts";
 import { concerns } from "./deletes.ts";
 import type { Delete, Deletes, RowSelection } from "./deletes.ts";
 import { diskFailed } from "./errors.ts";
-import { HiddenRows } from "./hidden-rows.ts";
+import { expiredBy, HiddenRows } from "./hidden-rows.ts";
 import {
   COMPACTION_RETRY_MS,
   COMPACTION_RETRY_MS_MAX,
@@ -163,10 +163,7 @@ export class Compactor {
 
   #hidden(): HiddenRows {
     const { deletes, retention, clock } = this.#parts;
-    return new HiddenRows(deletes.entries, {
-      rules: retention.rules ?? [],
-      nowMs: clock.nowMs(),
-    });
+    return new HiddenRows(deletes.entries, expiredBy(retention.rules ?? [], clock.nowMs()));
   }
 
   /** Whether the disk keeps what writes need free beside a copy of the blocks. */

@@ -62,33 +62,31 @@ export function isInGap(
   return spans?.some((span) => span.startMs <= startMs && span.endMs >= endMs) ?? false;
 }
 
+/** What the rules hide at `nowMs`. */
+export function expiredBy(rules: readonly RetentionRule[], nowMs: number): RowSelection[] {
+  return rules.map(({ matchers, maxAgeMs }) => ({
+    matchers,
+    startMs: -Infinity,
+    endMs: nowMs - maxAgeMs - 1,
+  }));
+}
+
 /** What is hidden at one moment. */
 export class HiddenRows {
-  readonly #deletes: readonly Delete[];
-  readonly #expired: readonly RowSelection[];
-
-  constructor(
-    deletes: readonly Delete[],
-    retention: { readonly rules: readonly RetentionRule[]; readonly nowMs: number },
-  ) {
-    this.#deletes = deletes;
-    this.#expired = retention.rules.map(({ matchers, maxAgeMs }) => ({
-      matchers,
-      startMs: -Infinity,
-      endMs: retention.nowMs - maxAgeMs - 1,
-    }));
-  }
-
+  readonly deletes: readonly Delete[];
   /** What rules hide, whole. */
-  get expired(): readonly RowSelection[] {
-    return this.#expired;
+  readonly expired: readonly RowSelection[];
+
+  constructor(deletes: readonly Delete[], expired: readonly RowSelection[]) {
+    this.deletes = deletes;
+    this.expired = expired;
   }
 
   /** Undefined when nothing of the block is hidden. */
   async inBlock({ meta, index }: Block, pacer: Pacer): Promise<Gaps | undefined> {
     const selections = [
-      ...this.#deletes.filter((entry) => concerns(entry, meta)),
-      ...this.#expired.filter(({ endMs }) => meta.minMs <= endMs),
+      ...this.deletes.filter((entry) => concerns(entry, meta)),
+      ...this.expired.filter(({ endMs }) => meta.minMs <= endMs),
     ];
     return gapsOf(selections, (matchers) => index.select(matchers, pacer));
   }
@@ -98,7 +96,7 @@ export class HiddenRows {
     head: { readonly index: PostingSource; readonly minMs: number },
     pacer: Pacer,
   ): Promise<Gaps | undefined> {
-    const selections = this.#expired.filter(({ endMs }) => head.minMs <= endMs);
+    const selections = this.expired.filter(({ endMs }) => head.minMs <= endMs);
     return gapsOf(selections, (matchers) => selectSeries(head.index, matchers, pacer));
   }
 }

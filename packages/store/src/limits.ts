@@ -162,6 +162,8 @@ export const COMPACTION_RETRY_MS_MAX = HOUR_MS;
 
 /** Blocks whose files stay open while nobody reads them; a process may have only so many open files. */
 export const IDLE_BLOCKS_MAX = 64;
+/** The same of each thread that reads lent blocks. */
+export const IDLE_LENT_BLOCKS_MAX = 16;
 
 /** How often blocks are held against the retention rules; each look selects in every block. */
 export const RETENTION_RULES_INTERVAL_MS = 10 * 60_000;

@@ -3,6 +3,7 @@
  * that the whole batch shares; only series whose places overlap are merged sample by sample.
  */
 import type { SampleRangeReader } from "@finch/codec/kernels";
+import type { Series } from "@finch/model";
 import { assert } from "@finch/runtime";
 import type { Block } from "./block.ts";
 import type { TimeSpan } from "./deletes.ts";
@@ -44,7 +45,12 @@ export interface HeadPlace {
   readonly samplesMax: number;
 }
 
-export type SamplePlace = BlockPlace | HeadPlace;
+/** Samples of one series that another thread has read. */
+export interface ReadPlace {
+  readonly series: Series;
+}
+
+export type SamplePlace = BlockPlace | HeadPlace | ReadPlace;
 
 /** Rows `lo … hi` of a row of times, and those times. */
 interface Window {
@@ -59,7 +65,7 @@ interface Window {
 /** A stretch of samples whose values are at `memory[at …)`, or are brought there. */
 interface Run {
   timestampsMs: Float64Array;
-  readonly from: HeadPlace | StretchOfBlock;
+  readonly from: HeadPlace | ReadPlace | StretchOfBlock;
   at: number;
   histograms: SampleColumns["histograms"];
   startTimestampsMs: Float64Array | undefined;
@@ -124,9 +130,9 @@ export class BatchReader {
     for (const list of places) {
       const runs: Run[] = [];
       for (const place of list) {
-        if ("view" in place) {
+        if (!("source" in place)) {
           runs.push(runOf(NO_TIMES, place));
-          total += place.samplesMax;
+          total += "view" in place ? place.samplesMax : place.series.timestampsMs.length;
           continue;
         }
         const before = runs.length;
@@ -156,6 +162,7 @@ export class BatchReader {
       for (const run of runs) {
         run.at = at;
         if ("view" in run.from) this.#readHead(memory, run, run.from);
+        else if ("series" in run.from) takeColumns(memory, run, run.from.series);
         at += run.timestampsMs.length;
       }
       if (!this.#pacer.isDueAfterLittle()) continue;
@@ -178,13 +185,20 @@ export class BatchReader {
     }
     const all = view.head.read(view, at, rangeStartMs, endMs);
     const { length } = all.timestampsMs;
-    const columns = newestOnly && length > 1 ? sliceSamples(all, length - 1, length) : all;
-    run.timestampsMs = columns.timestampsMs;
-    run.histograms = columns.histograms;
-    run.startTimestampsMs = columns.startTimestampsMs;
     heads.flush();
-    memory.set(columns.values, run.at);
+    takeColumns(
+      memory,
+      run,
+      newestOnly && length > 1 ? sliceSamples(all, length - 1, length) : all,
+    );
   }
+}
+
+function takeColumns(memory: Float64Array, run: Run, columns: SampleColumns): void {
+  run.timestampsMs = columns.timestampsMs;
+  run.histograms = columns.histograms;
+  run.startTimestampsMs = columns.startTimestampsMs;
+  memory.set(columns.values, run.at);
 }
 
 function runOf(timestampsMs: Float64Array, from: Run["from"]): Run {
@@ -298,7 +312,7 @@ async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer
   const wishes = new Map<BlockSource, RunWish[]>();
   for (const runs of runsOf) {
     for (const run of runs) {
-      if ("view" in run.from) continue;
+      if (!("source" in run.from)) continue;
       let list = wishes.get(run.from.source);
       if (list === undefined) wishes.set(run.from.source, (list = []));
       addWishes(list, memory, run, run.from);

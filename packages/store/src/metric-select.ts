@@ -22,6 +22,12 @@ export interface MetricRange {
   readonly endMs: number;
 }
 
+/** What is selected from. */
+export type SelectionView = Pick<StoreView<MetricHead>, "blocks" | "heads" | "hidden"> & {
+  /** Series that another thread read from its heads, each once: they come after everything else. */
+  readonly others?: AsyncIterable<readonly Series[]>;
+};
+
 /** Where one series' samples are, in order of precedence: blocks, then heads. */
 interface Plan {
   readonly labels: Labels;
@@ -30,8 +36,11 @@ interface Plan {
   samples: number;
 }
 
+/** Samples of other series that wait for those in blocks; more are read in the order they came, which blocks may have in another. */
+const OTHER_SAMPLES_MAX = 4_000_000;
+
 export async function* selectMetrics(
-  view: StoreView<MetricHead>,
+  view: SelectionView,
   range: MetricRange & SampleRange & { readonly memory?: SampleMemory | undefined },
   pacer: Pacer,
 ): AsyncGenerator<readonly Series[]> {
@@ -43,9 +52,37 @@ export async function* selectMetrics(
   const sources = view.blocks.map((block) => ({ block, times: new TimeRows(block) }));
   const heads = view.heads[0]?.createReader();
   const reader = new BatchReader(range, pacer, { memory, heads });
+  const plans = await planSeries(sources, { view, headViews }, range, pacer);
+  if (view.others !== undefined) yield* joinOthers(view.others, plans, reader);
+  yield* readPlans(plans.list, reader);
+}
+
+/** Hands on what stands nowhere else, and plans the rest. */
+async function* joinOthers(
+  others: AsyncIterable<readonly Series[]>,
+  plans: Plans,
+  reader: BatchReader,
+): AsyncGenerator<readonly Series[]> {
+  let samples = 0;
+  for await (const batch of others) {
+    const alone: Series[] = [];
+    for (const series of batch)
+      if (plans.join(series)) samples += series.timestampsMs.length;
+      else alone.push(series);
+    if (alone.length > 0) yield alone;
+    if (samples <= OTHER_SAMPLES_MAX) continue;
+    samples = 0;
+    yield* readPlans(plans.takeJoined(), reader);
+  }
+}
+
+async function* readPlans(
+  plans: Iterable<Plan>,
+  reader: BatchReader,
+): AsyncGenerator<readonly Series[]> {
   let batch: Plan[] = [];
   let samples = 0;
-  for (const plan of await planSeries(sources, { view, headViews }, range, pacer)) {
+  for (const plan of plans) {
     // Never more than the bound, but for a series that has more alone.
     if (batch.length >= SELECT_BATCH_SERIES || samples + plan.samples > SELECT_BATCH_SAMPLES) {
       if (batch.length > 0) yield* readBatch(batch, reader);
@@ -60,14 +97,15 @@ export async function* selectMetrics(
 
 async function planSeries(
   sources: readonly BlockSource[],
-  from: { readonly view: StoreView<MetricHead>; readonly headViews: readonly MetricHeadView[] },
+  from: { readonly view: SelectionView; readonly headViews: readonly MetricHeadView[] },
   range: MetricRange & SampleRange,
   pacer: Pacer,
-): Promise<Iterable<Plan>> {
+): Promise<Plans> {
   const { startMs, endMs, newestOnly = false } = range;
   const wanted = { startMs, endMs, newestOnly };
   const heads = from.headViews.filter(({ series }) => series.length > 0);
-  const plans = new Plans(sources.length + heads.length > 1);
+  const others = from.view.others === undefined ? 0 : 1;
+  const plans = new Plans(sources.length + heads.length + others > 1);
   for (const source of sources) {
     const { block, times } = source;
     const numbers = await block.index.select(range.matchers, pacer);
@@ -99,7 +137,7 @@ async function planSeries(
       if (pacer.isDueAfterLittle()) await pacer.rest();
     }
   }
-  return plans.list;
+  return plans;
 }
 
 /** About which share of a row of times lies in the range. */
@@ -112,7 +150,7 @@ function shareOf({ minMs, maxMs, count }: TimeRow, range: SampleRange): number {
 
 /** What is to be read, series by series. */
 class Plans {
-  readonly list: Plan[] = [];
+  list: Plan[] = [];
   /** Missing when there is but one source, where no series comes twice. */
   readonly #byKey: Map<string, Plan> | undefined;
 
@@ -130,6 +168,23 @@ class Plans {
     const plan = { labels, places: [place], samples };
     this.list.push(plan);
     this.#byKey?.set(labels.key, plan);
+  }
+
+  /** Adds the samples of a series to what is planned for it, if there is anything. */
+  join(series: Series): boolean {
+    const known = this.#byKey?.get(series.labels.key);
+    if (known === undefined) return false;
+    known.places.push({ series });
+    known.samples += series.timestampsMs.length;
+    return true;
+  }
+
+  /** The plans that were joined, which are no longer in the list. */
+  takeJoined(): readonly Plan[] {
+    const isJoined = ({ places }: Plan) => "series" in places.at(-1)!;
+    const joined = this.list.filter(isJoined);
+    this.list = this.list.filter((plan) => !isJoined(plan));
+    return joined;
   }
 }
 

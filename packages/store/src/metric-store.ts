@@ -8,12 +8,15 @@ import type {
   MetricAppendResult,
   ExemplarRequest,
   LabelScope,
+  MetricLoan,
+  MetricSelection,
   MetricStore,
   OpenMetricStore,
   StoreOptions,
   StoreStatistics,
 } from "./api.ts";
 import type { Block } from "./block.ts";
+import { lendBlocks } from "./block-loan.ts";
 import { countCardinality } from "./cardinality.ts";
 import type { CardinalityRequest } from "./cardinality.ts";
 import { ExemplarRing } from "./exemplar-ring.ts";
@@ -164,6 +167,30 @@ class DurableMetricStore implements MetricStore {
     } finally {
       await view.release();
     }
+  }
+
+  lend(request: MetricSelection): MetricLoan | undefined {
+    const { startMs, endMs, matchers, signal } = request;
+    const { clock, blockSet } = this.#core;
+    const view = this.#core.view(startMs, endMs);
+    if (view.blocks.length === 0) {
+      void view.release();
+      return undefined;
+    }
+    for (const block of view.blocks) block.lend();
+    let isLent = true;
+    return {
+      lent: lendBlocks(matchers, view.blocks, { standing: blockSet.blocks, hidden: view.hidden }),
+      heads: selectMetrics({ ...view, blocks: [] }, request, createPacer(clock, signal)),
+      setAside: (fault) => blockSet.setAside(fault),
+      release: async () => {
+        if (!isLent) return;
+        isLent = false;
+        for (const block of view.blocks) await block.takeBack();
+        await view.release();
+        if (blockSet.hasLeavers) await blockSet.settle();
+      },
+    };
   }
 
   async deleteSeries(request: MetricRange): Promise<void> {

@@ -15,6 +15,10 @@ export class PageCache {
     this.#bytesMax = bytesMax;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** What was kept under `key`, or what `load` makes; keys of different types of value must differ. */
   async get<T>(
     key: string,

@@ -17,13 +17,19 @@ export const FRESH_MEMORY: SampleMemory = {
 
 /** Doubles of one piece: what a batch takes at most, but for one of a single long series. */
 const PIECE = SELECT_BATCH_SAMPLES;
-/** Pieces kept while nobody uses them: 96 MiB, for a page of charts over a week. */
-const KEPT_MAX = 48;
+/** Kept while nobody uses it. */
+const BYTES_KEPT = 24 * 1024 * 1024;
 
 /** Memory that is handed from one selection to the next. Threads share it, so that what is read into it need not be copied for them. */
 export class SampleMemoryPool {
   readonly #free: Float64Array[] = [];
+  readonly #keptMax: number;
   #piecesInUse = 0;
+
+  /** Keeps about `bytesKept` while nobody uses them. */
+  constructor(bytesKept = BYTES_KEPT) {
+    this.#keptMax = Math.floor(bytesKept / (8 * PIECE));
+  }
 
   /** Of pieces that users have not closed. */
   get bytesInUse(): number {
@@ -39,7 +45,7 @@ export class SampleMemoryPool {
       },
       give: (pieces, isReusable) => {
         this.#piecesInUse -= pieces.length;
-        if (isReusable) this.#free.push(...pieces.slice(0, KEPT_MAX - this.#free.length));
+        if (isReusable) this.#free.push(...pieces.slice(0, this.#keptMax - this.#free.length));
       },
     });
   }

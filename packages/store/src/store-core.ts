@@ -15,7 +15,7 @@ import type { CompactBlocks } from "./compactor.ts";
 import { Deletes } from "./deletes.ts";
 import { diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
 import { BLOCKS_DIRECTORY, WAL_DIRECTORY } from "./file-names.ts";
-import { HiddenRows } from "./hidden-rows.ts";
+import { expiredBy, HiddenRows } from "./hidden-rows.ts";
 import type { IndexLimits, LabelIndex } from "./label-index.ts";
 import {
   FREE_SHARE_MAX,
@@ -293,10 +293,10 @@ export class StoreCore<H extends Head> {
     return {
       blocks,
       heads: generations.map(({ head }) => head),
-      hidden: new HiddenRows(this.deletes.entries, {
-        rules: this.#options.retention.rules ?? [],
-        nowMs: this.clock.nowMs(),
-      }),
+      hidden: new HiddenRows(
+        this.deletes.entries,
+        expiredBy(this.#options.retention.rules ?? [], this.clock.nowMs()),
+      ),
       release: async () => {
         if (!isHeld) return;
         isHeld = false;

@@ -59,7 +59,7 @@ async function compareBlock(name: string, fileSystem: FaultyFileSystem): Promise
     await fileSystem.list("/data/signal/blocks/0000000001"),
   );
   return openBlock(
-    { fileSystem: nodeFileSystem, cache: new PageCache(1e6), idle: new Set() },
+    { fileSystem: nodeFileSystem, cache: new PageCache(1e6), idle: new Set(), idleMax: 1 },
     join(TESTDATA, name),
   );
 }

@@ -166,7 +166,7 @@ async function stringsOf(
 ): Promise<AsyncIterable<readonly string[]>> {
   const { openBlock } = await import("../src/block.ts");
   const { PageCache } = await import("../src/page-cache.ts");
-  const context = { fileSystem, cache: new PageCache(1e6), idle: new Set<never>() };
+  const context = { fileSystem, cache: new PageCache(1e6), idle: new Set<never>(), idleMax: 1 };
   return (await openBlock(context, `/data/signal/blocks/${block}`)).index.strings();
 }
 

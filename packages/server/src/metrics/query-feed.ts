@@ -1,4 +1,7 @@
-/** Reads a selection of a query from the store, on the main thread, and sends it to a worker batch by batch, as far as its credit goes. */
+/**
+ * Reads a selection of a query from the store, on the main thread, and sends it to a worker batch by batch, as far as its credit goes. What is
+ * in blocks the worker reads itself.
+ */
 import { setImmediate } from "node:timers/promises";
 import { createMatcher } from "@finch/model";
 import type { Matcher, Series } from "@finch/model";
@@ -8,7 +11,7 @@ import { FRAMES_AHEAD } from "./query-protocol.ts";
 import type { PlainMatcher } from "./query-protocol.ts";
 import { packSeries } from "./series-frame.ts";
 import type { SeriesFrame } from "./series-frame.ts";
-import type { StoredSeries } from "./source.ts";
+import type { SeriesLoan, StoredSeries } from "./source.ts";
 
 export interface FeedOptions {
   readonly source: StoredSeries;
@@ -26,6 +29,8 @@ export interface FeedOptions {
   readonly memory: SampleMemory;
   /** Posts a frame at once: the symbols of the next one build on it. */
   readonly send: (frame: SeriesFrame, samples: number) => void;
+  /** Sends a loan, before anything else. The selection is then that of the series in memory. */
+  readonly lend: (loan: SeriesLoan) => void;
 }
 
 export interface Feed {
@@ -60,9 +65,12 @@ async function pump(
     // A pattern of classes takes a while to compile, and a query may hold many.
     if (operator === "=~" || operator === "!~") await setImmediate();
   }
-  const batches = source
-    .select({ matchers, startMs, endMs, newestOnly, signal, memory })
-    [Symbol.asyncIterator]() as AsyncIterator<readonly Series[], void, undefined>;
+  if (signal.aborted) return;
+  const wanted = { matchers, startMs, endMs, newestOnly, signal, memory };
+  const loan = source.lend?.(wanted);
+  if (loan !== undefined) options.lend(loan);
+  const series = loan === undefined ? source.select(wanted) : loan.heads;
+  const batches = series[Symbol.asyncIterator]() as AsyncIterator<readonly Series[], void>;
   try {
     for (;;) {
       while (credit.free === 0 && !signal.aborted) {

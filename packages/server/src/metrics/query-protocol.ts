@@ -1,6 +1,6 @@
 /**
- * What the main thread and a query worker say to each other. The worker parses, evaluates and encodes; the main thread reads the store for it
- * and forwards the bytes of the answer. A worker that reads blocks by itself would ask for fewer selections, nothing else here would change.
+ * What the main thread and a query worker say to each other. The worker parses, evaluates and encodes, and reads the blocks that the main thread
+ * lends it for a selection; series in memory come from the main thread, which also forwards the bytes of the answer.
  *
  * Both directions of data have credit: at most {@link FRAMES_AHEAD} batches of a selection, and {@link CHUNKS_AHEAD} chunks of an answer, are on
  * their way at a time, so that neither thread fills the other's memory.
@@ -9,6 +9,7 @@ import { FinchError } from "@finch/runtime";
 import type { FaultKind } from "@finch/runtime";
 import type { MatchOperator } from "@finch/model";
 import type { EngineLimits, LanguageSwitches } from "@finch/promql";
+import type { LentBlocks } from "@finch/store";
 import type { SeriesFrame } from "./series-frame.ts";
 
 export const FRAMES_AHEAD = 2;
@@ -66,6 +67,14 @@ export interface PlainFault {
 
 /** `id` is the query's; `selection` counts those of one query. */
 export type ToWorker =
+  /** Before the first batch of a selection: these blocks hold more of its series, and stay until `return`. */
+  | {
+      readonly kind: "lend";
+      readonly id: number;
+      readonly selection: number;
+      readonly lent: LentBlocks;
+      readonly tenants: readonly string[] | undefined;
+    }
   | {
       readonly kind: "run";
       readonly id: number;
@@ -104,6 +113,16 @@ export type FromWorker =
     }
   /** A batch was taken: one more may come. */
   | { readonly kind: "more-series"; readonly id: number; readonly selection: number }
+  /** Samples of a batch that was read of lent blocks. */
+  | { readonly kind: "read"; readonly id: number; readonly samples: number }
+  /** Lent blocks are no longer read. */
+  | {
+      readonly kind: "return";
+      readonly id: number;
+      readonly selection: number;
+      /** The file of a block that is damaged, and how. */
+      readonly damage: { readonly path: string; readonly message: string } | undefined;
+    }
   /** The rest of the selection is not wanted. */
   | { readonly kind: "unselect"; readonly id: number; readonly selection: number }
   | { readonly kind: "answer"; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }

@@ -1,11 +1,12 @@
 /**
- * The inside of a query worker: runs jobs on an engine of its own, several in turns, and writes each answer as JSON. Series come from the
- * main thread, see `query-protocol.ts`.
+ * The inside of a query worker: runs jobs on an engine of its own, several in turns, and writes each answer as JSON. Series come from blocks and
+ * from the main thread, see `query-protocol.ts`.
  */
 import { createEngine } from "@finch/promql";
 import type { Engine, InstantResult, SharedMemory } from "@finch/promql";
-import { AssertionFailure, FinchError } from "@finch/runtime";
+import { AssertionFailure, FinchError, nodeFileSystem } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
+import { BlockReader, SampleMemoryPool } from "@finch/store";
 import { SymbolReceiver } from "./label-symbols.ts";
 import { evaluateJob, figuresOf, writeJobAnswer } from "./query-evaluation.ts";
 import { CHUNKS_AHEAD, faultOf, plainFault } from "./query-protocol.ts";
@@ -17,6 +18,9 @@ import { openSlot } from "./shared-memory.ts";
 export interface ServicePort {
   post(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
+
+/** Memory for samples that is kept from query to query: as much as a page of charts over a week takes. */
+const SAMPLE_BYTES_KEPT = 96 * 1024 * 1024;
 
 type RunMessage = ToWorker & { readonly kind: "run" };
 
@@ -33,11 +37,16 @@ export class QueryService {
   readonly #engine: Engine;
   readonly #symbols = new SymbolReceiver();
   readonly #running = new Map<number, Running>();
+  readonly #blocks: BlockReader;
+  /** Where values go that are read of blocks. */
+  readonly #sampleMemory = new SampleMemoryPool(SAMPLE_BYTES_KEPT);
+  #cacheBytes = 0;
 
   constructor(port: ServicePort, clock: Clock, setup: WorkerSetup) {
     this.#port = port;
     this.#setup = setup;
     this.#memory = openSlot(setup.memory, setup.slot);
+    this.#blocks = new BlockReader(nodeFileSystem, clock);
     this.#engine = createEngine({
       clock,
       limits: setup.limits,
@@ -58,12 +67,14 @@ export class QueryService {
         // Whoever waits to send more of the answer looks at the signal.
         running?.credit.add();
         break;
-      case "series": {
-        // Symbols are numbered in the order of the frames, so each is unpacked, wanted or not.
-        const source = running?.source ?? RemoteSource.NOBODY;
-        source.takeFrame(message.selection, message.frame, this.#symbols);
+      case "lend":
+        running?.source.takeLoan(message.selection, message);
         break;
-      }
+      case "series":
+        // Symbols are numbered in the order of the frames, so they are taken, wanted or not.
+        if (running === undefined) this.#symbols.take(message.frame.symbols);
+        else running.source.takeFrame(message.selection, message.frame, this.#symbols);
+        break;
       case "selected":
         running?.source.takeEnd(message.selection, message.fault);
         break;
@@ -75,7 +86,8 @@ export class QueryService {
 
   async #run({ id, job, queuedMs }: RunMessage): Promise<void> {
     const canceled = new AbortController();
-    const source = new RemoteSource(id, this.#port);
+    const memory = this.#sampleMemory.open();
+    const source = new RemoteSource({ id, port: this.#port, blocks: this.#blocks, memory });
     const credit = new Credit(CHUNKS_AHEAD);
     this.#running.set(id, { source, canceled, credit });
     const { signal } = canceled;
@@ -95,12 +107,28 @@ export class QueryService {
         });
         return;
       }
+      // Something may still be read into it.
+      memory.abandon();
       this.#port.post({ kind: "failed", id, fault: plainFault(outOfBounds(thrown)) });
     } finally {
       source.close();
+      memory.close();
+      this.#countCache();
       this.#memory.add(-resultBytes, 0);
       this.#running.delete(id);
     }
+  }
+
+  /** Gives back memory that nobody has used for a while. */
+  shrink(): void {
+    this.#sampleMemory.shrink();
+  }
+
+  /** What is kept of blocks between queries. */
+  #countCache(): void {
+    const { cacheBytes } = this.#blocks;
+    this.#memory.add(cacheBytes - this.#cacheBytes, 0);
+    this.#cacheBytes = cacheBytes;
   }
 
   /** Sends chunk after chunk, the last one with the figures. */

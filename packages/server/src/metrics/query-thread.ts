@@ -17,7 +17,7 @@ import type {
   ToWorker,
   WorkerSetup,
 } from "./query-protocol.ts";
-import type { StoredSeries } from "./source.ts";
+import type { SeriesLoan, StoredSeries } from "./source.ts";
 
 /** Time a worker has to stop a query that was canceled. Then it is in a loop that nothing else ends. */
 const STOP_MS_MAX = 1000;
@@ -64,6 +64,8 @@ interface Query {
   readonly resolve: (answer: ThreadAnswer) => void;
   readonly reject: (fault: unknown) => void;
   readonly selections: Map<number, { readonly stop: AbortController; credit(): void }>;
+  /** Blocks that the worker reads, by selection. */
+  readonly loans: Map<number, SeriesLoan>;
   readonly onAbort: () => void;
   /** Values of its selections, which the worker reads. */
   readonly memory: PooledMemory;
@@ -121,6 +123,7 @@ export class QueryThread {
         resolve,
         reject,
         selections: new Map(),
+        loans: new Map(),
         onAbort,
         memory: this.#options.memory.open(),
         answer: undefined,
@@ -159,8 +162,14 @@ export class QueryThread {
       case "more-series":
         query.selections.get(message.selection)?.credit();
         break;
+      case "read":
+        query.request.onSamples(message.samples);
+        break;
+      case "return":
+        void this.#takeBack(query, message);
+        break;
       case "unselect":
-        query.selections.get(message.selection)?.stop.abort();
+        void this.#takeBack(query, { ...message, damage: undefined });
         break;
       case "answer":
         this.#answerOf(id, query).add(message.bytes);
@@ -202,7 +211,13 @@ export class QueryThread {
       symbols: this.#symbols,
       send: (frame, samples) => {
         this.#post({ kind: "series", id, selection, frame }, [frame.buffer]);
-        query.request.onSamples(samples);
+        // Of a loan, the worker counts all that it reads.
+        if (!query.loans.has(selection)) query.request.onSamples(samples);
+      },
+      lend: (loan) => {
+        query.loans.set(selection, loan);
+        const { lent, tenants } = loan;
+        this.#post({ kind: "lend", id, selection, lent, tenants });
       },
     });
     query.selections.set(selection, { stop, credit: feed.credit });
@@ -216,6 +231,23 @@ export class QueryThread {
     query.selections.delete(selection);
     const plain = fault === undefined ? undefined : plainFault(fault);
     this.#post({ kind: "selected", id, selection, fault: plain });
+  }
+
+  /** The worker is done with a selection. */
+  async #takeBack(
+    query: Query,
+    { selection, damage }: Pick<FromWorker & { readonly kind: "return" }, "selection" | "damage">,
+  ): Promise<void> {
+    query.selections.get(selection)?.stop.abort();
+    const loan = query.loans.get(selection);
+    if (loan === undefined) return;
+    query.loans.delete(selection);
+    if (damage !== undefined) {
+      const { path, message: what } = damage;
+      const fault = new FinchError("corrupt", "store/corrupt-file", what, { fields: { path } });
+      await loan.setAside(fault);
+    }
+    await loan.release();
   }
 
   /** Tells the caller at once; the worker has a moment to stop, or is ended. */
@@ -239,6 +271,8 @@ export class QueryThread {
     clearTimeout(query.stopTimer);
     query.request.signal.removeEventListener("abort", query.onAbort);
     for (const { stop } of query.selections.values()) stop.abort();
+    for (const loan of query.loans.values()) void loan.release();
+    query.loans.clear();
     if (query.selections.size === 0) query.memory.close();
     else query.memory.abandon();
     if (fault !== undefined) {

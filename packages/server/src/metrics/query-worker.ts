@@ -7,6 +7,9 @@ import { END_OF_WORK } from "./query-protocol.ts";
 import type { ToWorker, WorkerSetup } from "./query-protocol.ts";
 import { QueryService } from "./query-service.ts";
 
+/** How often memory that nobody uses is given back. */
+const SHRINK_MS = 30_000;
+
 const setup = workerData as WorkerSetup;
 assert(parentPort !== null, "this module runs in a worker thread");
 const port = parentPort;
@@ -16,6 +19,7 @@ const service = new QueryService(
   systemClock,
   setup,
 );
+setInterval(() => service.shrink(), SHRINK_MS).unref();
 port.on("message", (message: ToWorker | typeof END_OF_WORK) => {
   if (message === END_OF_WORK) port.close();
   else service.receive(message);

@@ -7,6 +7,7 @@ import { ProtobufWriter } from "@finch/codec";
 import type { Matcher, MetricMetadata, SampleBatch, Series } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { MetricAppendResult, LabelScope, MetricStore } from "@finch/store";
+import type { SeriesLoan } from "./source.ts";
 import { storedTenant, TENANT_LABEL, TenantScope } from "./tenant-matchers.ts";
 
 /** Between the tenant and the family in the name that metadata is kept under; no family has it. */
@@ -21,6 +22,7 @@ export function scopeStore(store: MetricStore, tenants: readonly string[]): Metr
   return {
     append: (batch) => appendTo(store, scope, batch),
     select: (request) => select(store, scope, request),
+    lend: (request) => lend(store, scope, request),
     labelNames: async (range) => {
       const narrowed = narrow(scope, range);
       if (narrowed === undefined) return [];
@@ -91,6 +93,17 @@ async function* select(
   if (matchers === undefined) return;
   for await (const batch of store.select({ ...request, matchers }))
     yield batch.map((series) => ({ ...series, labels: scope.reveal(series.labels) }));
+}
+
+/** What is read of the loan has labels as they are stored: whoever reads it reveals them. */
+function lend(
+  store: MetricStore,
+  scope: TenantScope,
+  request: SelectRequest,
+): SeriesLoan | undefined {
+  const matchers = scope.narrow(request.matchers);
+  const loan = matchers && store.lend({ ...request, matchers });
+  return loan && { ...loan, tenants: scope.tenants };
 }
 
 async function appendTo(
