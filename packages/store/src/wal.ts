@@ -393,6 +393,9 @@ class SegmentedWal implements StoreWal {
   }
 }
 
+/** What room is made of, once for all segments: nobody writes to it, so that it takes no memory. */
+let zeros: Uint8Array | undefined;
+
 /**
  * Sees to it that the file has room up to `end`, of zeros that are durable: a commit into them changes no metadata, which makes it durable for two
  * thirds of the work and of the wait. Room grows with the segment, so that a log of little traffic takes little.
@@ -403,7 +406,9 @@ async function allocate(segment: OpenSegment, end: number): Promise<void> {
   const step = Math.min(ALLOCATION_BYTES_MAX, Math.max(ALLOCATION_BYTES_MIN, segment.bytes));
   // Also when the write fails there may be something.
   segment.allocated = Math.max(end, from + step);
-  await segment.handle.write(new Uint8Array(segment.allocated - from), from);
+  zeros ??= new Uint8Array(ALLOCATION_BYTES_MAX);
+  for (let at = from; at < segment.allocated; at += zeros.length)
+    await segment.handle.write(zeros.subarray(0, segment.allocated - at), at);
 }
 
 /** Copies a segment that is there, unless an earlier start did. */
