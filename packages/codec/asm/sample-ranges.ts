@@ -11,7 +11,8 @@ let partCount: u32 = 0;
 /**
  * Decodes what a series has from `startMs` to `endMs`, both included, out of its first `total` samples, oldest first: values to `values`, and to
  * `parts` the stretches of rows that their times are (row, first place, places: 4 bytes each). Returns how many values, or -1 when there may be
- * more than `valuesMax`, or more than `partsMax` stretches. `chunks` has room for `partsMax` addresses; the number of stretches is there in the end.
+ * more than `valuesMax`, or more than `partsMax` stretches. `chunks` has room for `partsMax` addresses; in the end the number of stretches is there,
+ * and behind it whether no value is NaN or below the one before.
  */
 export function readRange(
   target: usize,
@@ -70,7 +71,21 @@ export function readRange(
     }
   }
   store<u32>(chunks, partCount);
+  store<u32>(chunks, <u32>isRising(values, at), 4);
   return <i32>(at - values) >> 3;
+}
+
+/** Whether none of the values from `at` up to `end` is NaN or below the one before; true of none. */
+function isRising(at: usize, end: usize): bool {
+  if (at == end) return true;
+  const first = load<f64>(at);
+  if (first != first) return false;
+  let rise = i64x2.splat(-1);
+  let next = at;
+  for (; next + 16 < end; next += 16)
+    rise = v128.and(rise, f64x2.ge(v128.load(next, 8), v128.load(next)));
+  if (next + 8 < end && !(load<f64>(next, 8) >= load<f64>(next))) return false;
+  return i64x2.all_true(rise);
 }
 
 /** How many values {@link readRange} has, whatever the room. */

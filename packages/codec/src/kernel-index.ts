@@ -11,7 +11,7 @@ export {
   SampleStore,
   STORE_SERIES_MAX,
 } from "./sample-store.ts";
-export type { AppendColumns } from "./sample-store.ts";
+export type { AppendColumns, RangeWish } from "./sample-store.ts";
 export { SampleRangeReader } from "./sample-range-reader.ts";
 export { SampleTextWriter } from "./sample-text-kernel.ts";
 export { SnappyDecoder } from "./snappy-kernel.ts";

@@ -22,6 +22,10 @@ function append(store: SampleStore, arena: SampleArena, series: number, sample: 
   store.append(1);
 }
 
+function isRising(values: readonly number[]): boolean {
+  return values.every((value, i) => value >= (values[i - 1] ?? -Infinity));
+}
+
 const step = fc.record({
   series: fc.nat(3),
   stepMs: fc.oneof(
@@ -29,7 +33,13 @@ const step = fc.record({
     { weight: 1, arbitrary: fc.integer({ min: 1, max: 40_000 }) },
     { weight: 1, arbitrary: fc.constantFrom(2 ** 33, 1) },
   ),
-  value: fc.oneof(fc.integer(), fc.double({ noNaN: true }), fc.constant(7)),
+  value: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(7) },
+    fc.integer({ min: 7 }),
+    fc.integer(),
+    fc.double({ noNaN: true }),
+    fc.constant(NaN),
+  ),
 });
 
 test("ranges of several series, one behind the other, are what a plain model has, under any total", () => {
@@ -70,7 +80,9 @@ test("ranges of several series, one behind the other, are what a plain model has
             [...reader.timestampsMs],
             wanted.map(({ timestampMs }) => timestampMs),
           );
-          expected.push(...wanted.map(({ value }) => value));
+          const values = wanted.map(({ value }) => value);
+          if (!newestOnly && rows > 0) assert.equal(reader.isRising, isRising(values));
+          expected.push(...values);
           at += rows;
         }
         reader.flush();

@@ -26,6 +26,7 @@ export class SampleRangeReader {
   #at = 0;
   #waiting = 0;
   #timestampsMs = NO_TIMES;
+  #isRising: boolean | undefined;
 
   constructor(arena: SampleArena) {
     this.#arena = arena;
@@ -34,6 +35,11 @@ export class SampleRangeReader {
   /** Times of the last series that was read; shared, not to be changed. */
   get timestampsMs(): Float64Array {
     return this.#timestampsMs;
+  }
+
+  /** Whether no value of the last series that was read is NaN or below the one before; undefined where only the newest was asked for. */
+  get isRising(): boolean | undefined {
+    return this.#isRising;
   }
 
   /**
@@ -58,6 +64,8 @@ export class SampleRangeReader {
     if (rows < 0) return rows;
     this.#waiting += rows;
     this.#timestampsMs = rows === 0 ? NO_TIMES : this.#timesOf(rows);
+    const { u32, rangeChunksAt } = this.#arena;
+    this.#isRising = want.newestOnly ? undefined : u32[(rangeChunksAt >>> 2) + 1] === 1;
     return rows;
   }
 

@@ -95,4 +95,6 @@ export interface Series {
   readonly histograms?: readonly (Histogram | undefined)[];
   /** When the counter began, Unix milliseconds, 0 where unknown; same length. Missing when never known. */
   readonly startTimestampsMs?: Float64Array;
+  /** Who read the samples saw that all are floats, none is NaN and none below the one before. Missing where nobody looked. */
+  readonly isRising?: boolean | undefined;
 }

@@ -1,7 +1,7 @@
 /**
- * The engine: takes a query and a source of samples, answers columns. Holds no state between queries, so that any number may run interleaved;
- * each breathes every few milliseconds to let others and ingest on. Whoever asks the same again and again, as rules do, prepares the query
- * once and evaluates it at any number of times.
+ * The engine: takes a query and a source of samples, answers columns. Of a query remembers nothing but in which order its series came; any
+ * number may run interleaved, and each breathes every few milliseconds to let others and ingest on. Whoever asks the same again and again,
+ * as rules do, prepares the query once and evaluates it at any number of times.
  */
 import { Labels } from "@finch/model";
 import { assert, FinchError } from "@finch/runtime";
@@ -26,6 +26,7 @@ import { cutRange, finishSeries, matrixOf, scalarSeries, vectorColumns } from ".
 import type { ElementsResult, InstantResult, MatrixResult, QueryReport } from "./results.ts";
 import { withoutStale } from "./select-load.ts";
 import { SampleCounter } from "./sample-counter.ts";
+import { SeriesOrders } from "./series-orders.ts";
 import type { SeriesSource } from "./source.ts";
 import { makeGrid } from "./values.ts";
 import type { Grid, Value } from "./values.ts";
@@ -110,7 +111,7 @@ export interface Engine {
 
 export function createEngine(engineOptions: EngineOptions): Engine {
   const sharedMemory = engineOptions.sharedMemory ?? createSharedMemory();
-  const options = { ...engineOptions, sharedMemory };
+  const options = { ...engineOptions, sharedMemory, orders: new SeriesOrders() };
   const prepare = (query: string): PreparedQuery => {
     const expr = parseQuery(query);
     if (options.experimentalFunctions !== true) refuseExperimental(query, expr);
@@ -175,7 +176,7 @@ function badRange(message: string): FinchError {
 type Answer<T> = (evaluation: Evaluation, expr: Expr, grid: Grid) => Promise<T>;
 
 async function run<T extends object>(
-  options: EngineOptions & Pick<EvaluationOptions, "sharedMemory">,
+  options: EngineOptions & Pick<EvaluationOptions, "sharedMemory" | "orders">,
   request: (EvaluateAt | EvaluateRange) & { readonly parseMs?: number },
   grid: Grid,
   answer: Answer<T>,
@@ -205,6 +206,7 @@ async function run<T extends object>(
     clock,
     limits,
     sharedMemory: options.sharedMemory,
+    orders: options.orders,
     lookbackMs: request.lookbackMs ?? options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
     subqueryStepMs: options.subqueryStepMs ?? DEFAULT_SUBQUERY_STEP_MS,
     experimentalFunctions: options.experimentalFunctions ?? false,

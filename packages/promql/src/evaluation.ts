@@ -13,6 +13,7 @@ import type { Breather } from "./pace.ts";
 import { QueryMemory } from "./query-memory.ts";
 import type { SharedMemory } from "./query-memory.ts";
 import type { SampleCounter } from "./sample-counter.ts";
+import type { SeriesOrders } from "./series-orders.ts";
 import type { SeriesSource } from "./source.ts";
 import type { Grid, OutputSeries, RangeSeries, Value } from "./values.ts";
 
@@ -42,6 +43,8 @@ export interface EvaluationOptions {
   readonly limits: EngineLimits;
   /** What all queries hold; each adds its own and takes it back at its end. */
   readonly sharedMemory: SharedMemory;
+  /** What is remembered of earlier selections. */
+  readonly orders: SeriesOrders;
   readonly lookbackMs: number;
   readonly subqueryStepMs: number;
   readonly experimentalFunctions: boolean;

@@ -143,7 +143,9 @@ class RangeStream {
 
   take(loaded: RangeSeries): void {
     const isSteady =
-      this.#growth !== undefined && loaded.histograms === undefined && isRising(loaded.values);
+      this.#growth !== undefined &&
+      loaded.histograms === undefined &&
+      (loaded.isRising ?? isRising(loaded.values));
     const series = isSteady ? loaded : withoutStale(loaded);
     const { labels, dropName, timestampsMs, values, histograms } = series;
     const windows = this.#cache.windowsOf(timestampsMs);

@@ -1,5 +1,5 @@
 /** What selectors read from the source: each combination of selector and time once a query, and sorted once where somebody needs that. */
-import { compareLabels, formatMatcher, isStaleAt, wordsOf } from "@finch/model";
+import { formatMatcher, isStaleAt, wordsOf } from "@finch/model";
 import type { Histogram, Series } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { VectorSelector } from "./ast.ts";
@@ -8,7 +8,6 @@ import type { Evaluation } from "./evaluation.ts";
 import { EMPTY_HISTOGRAM, withResetHint } from "./histogram-arithmetic.ts";
 import { sizeInSamples } from "./histogram-buckets.ts";
 import { detectReset } from "./histogram-resets.ts";
-import { sortPaced } from "./pace.ts";
 import type { RangeSeries } from "./values.ts";
 
 /** Sums depend on the order of series, so they are made in that of labels; who only counts or compares takes series as they come. */
@@ -42,7 +41,7 @@ export async function loadSeries(
   selections.set(key, known);
   const loaded = await known.loaded;
   if (bounds.order === "any") return loaded;
-  known.sorted ??= sortPaced(evaluation, loaded, (a, b) => compareLabels(a.labels, b.labels));
+  known.sorted ??= options.orders.sort(evaluation, matchers, loaded);
   return await known.sorted;
 }
 

@@ -61,6 +61,8 @@ export interface RangeSeries {
   readonly histograms?: readonly (Histogram | undefined)[] | undefined;
   /** When the counter began, Unix milliseconds, 0 where unknown. Missing when never known, and when start times are not looked at. */
   readonly startTimestampsMs?: Float64Array | undefined;
+  /** As in `Series`. */
+  readonly isRising?: boolean | undefined;
 }
 
 /** The steps of an evaluation. */

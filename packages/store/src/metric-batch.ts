@@ -10,7 +10,7 @@ import type { TimeSpan } from "./deletes.ts";
 import { readChunks } from "./metric-block.ts";
 import type { ChunkWish, MetricPlace } from "./metric-block.ts";
 import type { ChunkExtras } from "./metric-chunk.ts";
-import type { MetricHeadView } from "./metric-head.ts";
+import type { HeadWish, MetricHeadView } from "./metric-head.ts";
 import type { Pacer } from "./pacer.ts";
 import { lowerBound, mergeSamples, NO_SAMPLES, sliceSamples } from "./sample-columns.ts";
 import type { SampleColumns } from "./sample-columns.ts";
@@ -69,6 +69,8 @@ interface Run {
   at: number;
   histograms: SampleColumns["histograms"];
   startTimestampsMs: Float64Array | undefined;
+  /** As in `Series`. */
+  isRising: boolean | undefined;
 }
 
 interface StretchOfBlock {
@@ -97,6 +99,8 @@ export class BatchReader {
   readonly #memory: SampleMemory;
   /** Needed where there are places in heads. */
   readonly #heads: SampleRangeReader | undefined;
+  /** What is wanted of the series in a head that is read: one object for all of them. */
+  readonly #wish: { -readonly [Key in keyof HeadWish]: HeadWish[Key] };
   /** Of this batch and those before it: neighbours have the same targets. */
   #windows: Windows;
   #shared = new SharedTimes();
@@ -114,6 +118,8 @@ export class BatchReader {
     this.#memory = options.memory ?? FRESH_MEMORY;
     this.#heads = options.heads;
     this.#windows = new Windows(range);
+    const { startMs, endMs, newestOnly = false } = range;
+    this.#wish = { startMs, endMs, newestOnly, total: 0, target: NO_TIMES, at: 0 };
   }
 
   /** The samples of series `s` in the range, out of `places[s]` in order of precedence; equal times are one array. */
@@ -128,6 +134,14 @@ export class BatchReader {
     const runsOf: Run[][] = [];
     let total = 0;
     for (const list of places) {
+      const [only] = list;
+      if (list.length === 1 && "view" in only!) {
+        // A list that is written so has room for no more: one that grows is three times as large.
+        runsOf.push([runOf(NO_TIMES, only)]);
+        total += only.samplesMax;
+        if (pacer.isDueAfterLittle()) await pacer.rest();
+        continue;
+      }
       const runs: Run[] = [];
       for (const place of list) {
         if (!("source" in place)) {
@@ -177,13 +191,16 @@ export class BatchReader {
     const { startMs, endMs, newestOnly = false } = this.#range;
     const heads = this.#heads;
     assert(heads !== undefined, "who reads heads has a reader for them");
-    const rangeStartMs = Math.max(fromMs, startMs);
-    const want = { startMs: rangeStartMs, endMs, newestOnly, target: memory, at: run.at };
-    if (view.head.readPlain(view, at, heads, want) >= 0) {
+    const wish = this.#wish;
+    wish.startMs = Math.max(fromMs, startMs);
+    wish.target = memory;
+    wish.at = run.at;
+    if (view.head.readPlain(view, at, heads, wish) >= 0) {
       run.timestampsMs = heads.timestampsMs;
+      run.isRising = heads.isRising;
       return;
     }
-    const all = view.head.read(view, at, rangeStartMs, endMs);
+    const all = view.head.read(view, at, wish.startMs, endMs);
     const { length } = all.timestampsMs;
     heads.flush();
     takeColumns(
@@ -202,7 +219,14 @@ function takeColumns(memory: Float64Array, run: Run, columns: SampleColumns): vo
 }
 
 function runOf(timestampsMs: Float64Array, from: Run["from"]): Run {
-  return { timestampsMs, from, at: 0, histograms: undefined, startTimestampsMs: undefined };
+  return {
+    timestampsMs,
+    from,
+    at: 0,
+    histograms: undefined,
+    startTimestampsMs: undefined,
+    isRising: undefined,
+  };
 }
 
 /** Windows of the range on rows of times; each is made once, so that series share its array. */
@@ -371,8 +395,8 @@ function takeExtras({ run, skip, take, offset }: RunWish, found: ChunkExtras): v
 function joinRuns(memory: Float64Array, runs: readonly Run[], shared: SharedTimes): SampleColumns {
   const [only] = runs;
   if (runs.length === 1 && isPlain(only!) && only!.timestampsMs.length > 0) {
-    const { timestampsMs, at } = only!;
-    return { timestampsMs, values: memory.subarray(at, at + timestampsMs.length) };
+    const { timestampsMs, at, isRising } = only!;
+    return { timestampsMs, values: memory.subarray(at, at + timestampsMs.length), isRising };
   }
   const filled = runs.filter((run) => run.timestampsMs.length > 0);
   const first = filled[0];

@@ -6,7 +6,7 @@ import {
   SampleStore,
   STORE_SERIES_MAX,
 } from "@finch/codec/kernels";
-import type { SampleArena } from "@finch/codec/kernels";
+import type { RangeWish, SampleArena } from "@finch/codec/kernels";
 import type { Labels, MetricMetadata } from "@finch/model";
 import { wordsOf } from "@finch/model";
 import type { ExemplarRing } from "./exemplar-ring.ts";
@@ -36,6 +36,17 @@ export interface ApplyOutcome {
   acceptedExemplars: number;
   /** Exemplars that are older than the newest of their series. */
   readonly lateExemplars: number[];
+}
+
+/** Which samples of a series. One object for many series: the head fills `total` in. */
+export interface HeadRange extends RangeWish {
+  total: number;
+}
+
+/** The same, and where the values go. */
+export interface HeadWish extends HeadRange {
+  readonly target: Float64Array;
+  readonly at: number;
 }
 
 /** What a reader sees of a head, whatever is appended later. */
@@ -199,17 +210,12 @@ export class MetricHead {
   }
 
   /** More samples than this one series of a view does not have in the range. */
-  samplesMax(
-    view: MetricHeadView,
-    at: number,
-    range: { readonly startMs: number; readonly endMs: number; readonly newestOnly: boolean },
-  ): number {
-    if (range.newestOnly) return 1;
+  samplesMax(view: MetricHeadView, at: number, wish: HeadRange): number {
+    if (wish.newestOnly) return 1;
     const series = view.series[at]!;
-    const total = view.totals[at]!;
-    if (this.#isPlain(series, view.late))
-      return this.#store.countRange(series, { ...range, total });
-    return total + (view.late.get(series)?.timestampsMs.length ?? 0);
+    wish.total = view.totals[at]!;
+    if (this.#isPlain(series, view.late)) return this.#store.countRange(series, wish);
+    return wish.total + (view.late.get(series)?.timestampsMs.length ?? 0);
   }
 
   /** For reading many series of heads with the same arena. */
@@ -221,21 +227,11 @@ export class MetricHead {
    * The samples of one series of a view in a range, by a reader as {@link createReader} makes it; returns how many. -1 when there is more to them
    * than values in order: then it takes {@link read}.
    */
-  readPlain(
-    view: MetricHeadView,
-    at: number,
-    reader: SampleRangeReader,
-    want: {
-      readonly startMs: number;
-      readonly endMs: number;
-      readonly newestOnly: boolean;
-      readonly target: Float64Array;
-      readonly at: number;
-    },
-  ): number {
+  readPlain(view: MetricHeadView, at: number, reader: SampleRangeReader, wish: HeadWish): number {
     const series = view.series[at]!;
     if (!this.#isPlain(series, view.late)) return -1;
-    return reader.read(this.#store, series, { ...want, total: view.totals[at]! });
+    wish.total = view.totals[at]!;
+    return reader.read(this.#store, series, wish);
   }
 
   /** Whether there is no more to a series than values in order. */

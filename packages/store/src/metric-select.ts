@@ -102,7 +102,7 @@ async function planSeries(
   pacer: Pacer,
 ): Promise<Plans> {
   const { startMs, endMs, newestOnly = false } = range;
-  const wanted = { startMs, endMs, newestOnly };
+  const wanted = { startMs, endMs, newestOnly, total: 0 };
   const heads = from.headViews.filter(({ series }) => series.length > 0);
   const others = from.view.others === undefined ? 0 : 1;
   const plans = new Plans(sources.length + heads.length + others > 1);
@@ -193,15 +193,16 @@ async function* readBatch(
   reader: BatchReader,
 ): AsyncGenerator<readonly Series[]> {
   const result: Series[] = [];
-  for (const [index, columns] of (await reader.read(plans.map(({ places }) => places))).entries())
-    if (columns.timestampsMs.length > 0) result.push(toSeries(plans[index]!.labels, columns));
+  const read = await reader.read(plans.map(({ places }) => places));
+  for (let at = 0; at < plans.length; at++)
+    if (read[at]!.timestampsMs.length > 0) result.push(toSeries(plans[at]!.labels, read[at]!));
   if (result.length > 0) yield result;
 }
 
 function toSeries(labels: Labels, columns: SampleColumns): Series {
-  const { timestampsMs, values, histograms, startTimestampsMs } = columns;
+  const { timestampsMs, values, histograms, startTimestampsMs, isRising } = columns;
   if (histograms === undefined && startTimestampsMs === undefined)
-    return { labels, timestampsMs, values };
+    return { labels, timestampsMs, values, isRising };
   return {
     labels,
     timestampsMs,

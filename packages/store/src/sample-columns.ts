@@ -15,6 +15,8 @@ export interface SampleColumns {
   readonly histograms?: readonly (Histogram | undefined)[] | undefined;
   /** Same length, 0 where unknown; missing when never known. */
   readonly startTimestampsMs?: Float64Array | undefined;
+  /** As in `Series`: missing unless these are the samples of one place as they were read. */
+  readonly isRising?: boolean | undefined;
 }
 
 export const NO_SAMPLES: SampleColumns = {
