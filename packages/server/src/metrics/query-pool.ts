@@ -216,7 +216,7 @@ export class QueryPool implements AsyncDisposable {
       readonly onSamples?: (samples: number) => void;
     },
   ): Promise<ThreadAnswer> {
-    const { run, signal, onSamples = () => {} } = to;
+    const { run, signal, onSamples } = to;
     const onStart = () => {
       run.isEvaluating = true;
     };

@@ -81,6 +81,8 @@ export type ToWorker =
       readonly job: QueryJob;
       /** Time it waited for a place. */
       readonly queuedMs: number;
+      /** Whether to tell of samples that are read of lent blocks. */
+      readonly tellsSamples: boolean;
     }
   | { readonly kind: "cancel"; readonly id: number; readonly fault: PlainFault }
   | {

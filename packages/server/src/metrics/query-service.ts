@@ -84,10 +84,11 @@ export class QueryService {
     }
   }
 
-  async #run({ id, job, queuedMs }: RunMessage): Promise<void> {
+  async #run({ id, job, queuedMs, tellsSamples }: RunMessage): Promise<void> {
     const canceled = new AbortController();
     const memory = this.#sampleMemory.open();
-    const source = new RemoteSource({ id, port: this.#port, blocks: this.#blocks, memory });
+    const blocks = this.#blocks;
+    const source = new RemoteSource({ id, port: this.#port, blocks, memory, tellsSamples });
     const credit = new Credit(CHUNKS_AHEAD);
     this.#running.set(id, { source, canceled, credit });
     const { signal } = canceled;

@@ -49,8 +49,8 @@ export interface ThreadRequest {
   readonly signal: AbortSignal;
   readonly onStart: () => void;
   readonly queuedSinceMs: number;
-  /** Told of the samples of every batch that was read. */
-  readonly onSamples: (samples: number) => void;
+  /** Told of the samples of every batch that was read, if it matters. */
+  readonly onSamples: ((samples: number) => void) | undefined;
 }
 
 export interface ThreadAnswer {
@@ -132,7 +132,8 @@ export class QueryThread {
       this.#queries.set(id, query);
       request.onStart();
       const queuedMs = performance.now() - request.queuedSinceMs;
-      this.#post({ kind: "run", id, job, queuedMs });
+      const tellsSamples = request.onSamples !== undefined;
+      this.#post({ kind: "run", id, job, queuedMs, tellsSamples });
       if (signal.aborted) onAbort();
       else signal.addEventListener("abort", onAbort, { once: true });
     });
@@ -163,7 +164,7 @@ export class QueryThread {
         query.selections.get(message.selection)?.credit();
         break;
       case "read":
-        query.request.onSamples(message.samples);
+        query.request.onSamples?.(message.samples);
         break;
       case "return":
         void this.#takeBack(query, message);
@@ -212,7 +213,7 @@ export class QueryThread {
       send: (frame, samples) => {
         this.#post({ kind: "series", id, selection, frame }, [frame.buffer]);
         // Of a loan, the worker counts all that it reads.
-        if (!query.loans.has(selection)) query.request.onSamples(samples);
+        if (!query.loans.has(selection)) query.request.onSamples?.(samples);
       },
       lend: (loan) => {
         query.loans.set(selection, loan);

@@ -35,6 +35,8 @@ export interface RemoteSourceOptions {
   readonly blocks: BlockReader;
   /** Takes the values that are read of blocks. */
   readonly memory: SampleMemory;
+  /** Whether the main thread wants to know of samples that are read. */
+  readonly tellsSamples: boolean;
 }
 
 export class RemoteSource implements SeriesSource {
@@ -147,15 +149,17 @@ export class RemoteSource implements SeriesSource {
     { lent, tenants }: Loan,
     request: SelectRequest,
   ): AsyncGenerator<readonly Series[]> {
-    const { id, port, blocks, memory } = this.#options;
+    const { id, port, blocks, memory, tellsSamples } = this.#options;
     const scope = tenants && new TenantScope(tenants);
     let damage: { readonly path: string; readonly message: string } | undefined;
     try {
       const others = this.#batches(selection, request.signal);
       for await (const batch of blocks.select(lent, { ...request, memory }, others)) {
-        let samples = 0;
-        for (const { timestampsMs } of batch) samples += timestampsMs.length;
-        port.post({ kind: "read", id, samples });
+        if (tellsSamples) {
+          let samples = 0;
+          for (const { timestampsMs } of batch) samples += timestampsMs.length;
+          port.post({ kind: "read", id, samples });
+        }
         yield scope === undefined
           ? batch
           : batch.map((series) => ({ ...series, labels: scope.reveal(series.labels) }));
