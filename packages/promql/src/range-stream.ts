@@ -63,8 +63,9 @@ export async function streamRanges(
 ): Promise<void> {
   const { evaluation } = context;
   const stream = new RangeStream(context, ranges, call, consumer);
-  for (const series of ranges.series) {
-    stream.take(series);
+  const { series } = ranges;
+  for (let at = 0; at < series.length; at++) {
+    stream.take(series[at]!);
     const found = stream.isLong ? await stream.runInSlices() : stream.run();
     if (found > 0) stream.give(found);
     if (evaluation.isBreathDue()) await evaluation.breathe();

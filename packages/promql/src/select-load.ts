@@ -59,7 +59,8 @@ async function readSource(
     signal.throwIfAborted();
     let samples = 0;
     let samplesHeld = 0;
-    for (const series of batch) {
+    for (let at = 0; at < batch.length; at++) {
+      const series = batch[at]!;
       const one = lookedAt(series, startTimestamps);
       samples += series.timestampsMs.length;
       if (one.histograms !== undefined) samplesHeld += sizeOfHistograms(one.histograms);

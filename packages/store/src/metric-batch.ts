@@ -34,11 +34,21 @@ export interface BlockPlace {
   readonly gaps: readonly TimeSpan[] | undefined;
 }
 
-/** Where samples of one series are in a head. */
-export interface HeadPlace {
+/** A stretch of samples, once it is read: values lie in the memory of the batch from `at` on. */
+interface Run {
+  timestampsMs: Float64Array;
+  at: number;
+  histograms: SampleColumns["histograms"];
+  startTimestampsMs: Float64Array | undefined;
+  /** As in `Series`. */
+  isRising: boolean | undefined;
+}
+
+/** Where samples of one series are in a head. It is its own run: thousands of them are made for a query. */
+export interface HeadPlace extends Run {
   readonly view: MetricHeadView;
   /** Which series of the view. */
-  readonly at: number;
+  readonly series: number;
   /** What is older is hidden. */
   readonly fromMs: number;
   /** More it has not in the range. */
@@ -46,8 +56,8 @@ export interface HeadPlace {
 }
 
 /** Samples of one series that another thread has read. */
-export interface ReadPlace {
-  readonly series: Series;
+export interface ReadPlace extends Run {
+  readonly read: Series;
 }
 
 export type SamplePlace = BlockPlace | HeadPlace | ReadPlace;
@@ -62,18 +72,8 @@ interface Window {
   newest: Window | undefined;
 }
 
-/** A stretch of samples whose values are at `memory[at …)`, or are brought there. */
-interface Run {
-  timestampsMs: Float64Array;
-  readonly from: HeadPlace | ReadPlace | StretchOfBlock;
-  at: number;
-  histograms: SampleColumns["histograms"];
-  startTimestampsMs: Float64Array | undefined;
-  /** As in `Series`. */
-  isRising: boolean | undefined;
-}
-
-interface StretchOfBlock {
+/** What a place in a block has in the range, between two gaps. */
+interface StretchOfBlock extends Run {
   readonly source: BlockSource;
   readonly place: MetricPlace;
   readonly window: Window;
@@ -91,6 +91,38 @@ export interface SampleRange {
 const TIMES_BYTES_MAX = 32 * 1024 * 1024;
 
 const NO_TIMES: Float64Array = new Float64Array(0);
+
+type AnyRun = HeadPlace | ReadPlace | StretchOfBlock;
+
+export function placeInHead(
+  view: MetricHeadView,
+  series: number,
+  about: { readonly fromMs: number; readonly samplesMax: number },
+): HeadPlace {
+  const { fromMs, samplesMax } = about;
+  return {
+    view,
+    series,
+    fromMs,
+    samplesMax,
+    timestampsMs: NO_TIMES,
+    at: 0,
+    histograms: undefined,
+    startTimestampsMs: undefined,
+    isRising: undefined,
+  };
+}
+
+export function placeOfRead(read: Series): ReadPlace {
+  return {
+    read,
+    timestampsMs: NO_TIMES,
+    at: 0,
+    histograms: undefined,
+    startTimestampsMs: undefined,
+    isRising: undefined,
+  };
+}
 
 /** Reads batches of one selection. */
 export class BatchReader {
@@ -122,8 +154,10 @@ export class BatchReader {
     this.#wish = { startMs, endMs, newestOnly, total: 0, target: NO_TIMES, at: 0 };
   }
 
-  /** The samples of series `s` in the range, out of `places[s]` in order of precedence; equal times are one array. */
-  async read(places: readonly (readonly SamplePlace[])[]): Promise<SampleColumns[]> {
+  /** The samples of series `s` in the range, out of its places in order of precedence; equal times are one array. */
+  async read(
+    batch: readonly { readonly places: readonly SamplePlace[] }[],
+  ): Promise<SampleColumns[]> {
     const pacer = this.#pacer;
     if (this.#windows.bytes + this.#shared.bytes > TIMES_BYTES_MAX) {
       this.#windows = new Windows(this.#range);
@@ -131,54 +165,53 @@ export class BatchReader {
     }
     const windows = this.#windows;
     const shared = this.#shared;
-    const runsOf: Run[][] = [];
+    // Of all series behind each other; those of one end where the next one's begin.
+    const runs: AnyRun[] = [];
+    const ends = new Uint32Array(batch.length);
     let total = 0;
-    for (const list of places) {
-      const [only] = list;
-      if (list.length === 1 && "view" in only!) {
-        // A list that is written so has room for no more: one that grows is three times as large.
-        runsOf.push([runOf(NO_TIMES, only)]);
-        total += only.samplesMax;
-        if (pacer.isDueAfterLittle()) await pacer.rest();
-        continue;
-      }
-      const runs: Run[] = [];
-      for (const place of list) {
+    for (let at = 0; at < batch.length; at++) {
+      const { places } = batch[at]!;
+      for (let p = 0; p < places.length; p++) {
+        const place = places[p]!;
         if (!("source" in place)) {
-          runs.push(runOf(NO_TIMES, place));
-          total += "view" in place ? place.samplesMax : place.series.timestampsMs.length;
+          runs.push(place);
+          total += "view" in place ? place.samplesMax : place.read.timestampsMs.length;
           continue;
         }
         const before = runs.length;
         if (!windows.find(place, runs)) await windows.load(place, runs);
         for (let i = before; i < runs.length; i++) total += runs[i]!.timestampsMs.length;
       }
-      runsOf.push(runs);
+      ends[at] = runs.length;
       if (pacer.isDueAfterLittle()) await pacer.rest();
     }
     const memory = this.#memory.take(total);
-    const used = await this.#place(memory, runsOf);
+    const used = await this.#place(memory, runs);
     this.#memory.trim(memory, used);
-    await fill(memory, runsOf, pacer);
+    await fill(memory, runs, pacer);
     const result: SampleColumns[] = [];
-    for (const runs of runsOf) {
-      result.push(joinRuns(memory, runs, shared));
+    for (let at = 0, from = 0; at < ends.length; from = ends[at++]!) {
+      const isOne = ends[at] === from + 1 && runs[from]!.timestampsMs.length > 0;
+      result.push(
+        isOne && isPlain(runs[from]!)
+          ? columnsOf(memory, runs[from]!)
+          : joinRuns(memory, runs.slice(from, ends[at]), shared),
+      );
       if (pacer.isDueAfterLittle()) await pacer.rest();
     }
     return result;
   }
 
   /** Gives each run its place in memory, and reads what is in heads; returns how much is taken. */
-  async #place(memory: Float64Array, runsOf: readonly Run[][]): Promise<number> {
+  async #place(memory: Float64Array, runs: readonly AnyRun[]): Promise<number> {
     const heads = this.#heads;
     let at = 0;
-    for (const runs of runsOf) {
-      for (const run of runs) {
-        run.at = at;
-        if ("view" in run.from) this.#readHead(memory, run, run.from);
-        else if ("series" in run.from) takeColumns(memory, run, run.from.series);
-        at += run.timestampsMs.length;
-      }
+    for (let r = 0; r < runs.length; r++) {
+      const run = runs[r]!;
+      run.at = at;
+      if ("view" in run) this.#readHead(memory, run);
+      else if ("read" in run) takeColumns(memory, run, run.read);
+      at += run.timestampsMs.length;
       if (!this.#pacer.isDueAfterLittle()) continue;
       heads?.flush();
       await this.#pacer.rest();
@@ -187,20 +220,21 @@ export class BatchReader {
     return at;
   }
 
-  #readHead(memory: Float64Array, run: Run, { view, at, fromMs }: HeadPlace): void {
-    const { startMs, endMs, newestOnly = false } = this.#range;
+  #readHead(memory: Float64Array, run: HeadPlace): void {
+    const { view, series, fromMs } = run;
     const heads = this.#heads;
     assert(heads !== undefined, "who reads heads has a reader for them");
     const wish = this.#wish;
-    wish.startMs = Math.max(fromMs, startMs);
+    wish.startMs = Math.max(fromMs, this.#range.startMs);
     wish.target = memory;
     wish.at = run.at;
-    if (view.head.readPlain(view, at, heads, wish) >= 0) {
+    if (view.head.readPlain(view, series, heads, wish) >= 0) {
       run.timestampsMs = heads.timestampsMs;
       run.isRising = heads.isRising;
       return;
     }
-    const all = view.head.read(view, at, wish.startMs, endMs);
+    const { startMs, endMs, newestOnly } = wish;
+    const all = view.head.read(view, series, startMs, endMs);
     const { length } = all.timestampsMs;
     heads.flush();
     takeColumns(
@@ -218,17 +252,6 @@ function takeColumns(memory: Float64Array, run: Run, columns: SampleColumns): vo
   memory.set(columns.values, run.at);
 }
 
-function runOf(timestampsMs: Float64Array, from: Run["from"]): Run {
-  return {
-    timestampsMs,
-    from,
-    at: 0,
-    histograms: undefined,
-    startTimestampsMs: undefined,
-    isRising: undefined,
-  };
-}
-
 /** Windows of the range on rows of times; each is made once, so that series share its array. */
 class Windows {
   /** Of all times. */
@@ -242,7 +265,7 @@ class Windows {
   }
 
   /** Adds the part of a place that lies in the range, in pieces between its gaps; false when its row must be loaded. */
-  find({ source, place, gaps }: BlockPlace, runs: Run[]): boolean {
+  find({ source, place, gaps }: BlockPlace, runs: AnyRun[]): boolean {
     const whole = mapOf(this.#wholeRows, source).get(place.row);
     if (whole === undefined) return false;
     const lo = Math.max(whole.lo, place.from);
@@ -250,28 +273,24 @@ class Windows {
     if (lo >= hi) return true;
     if (gaps !== undefined) {
       for (const [from, to] of leaveOut(whole, { lo, hi }, gaps))
-        runs.push(this.#run(source, place, this.#piece(source, place.row, whole, from, to)));
+        runs.push(stretchOf(source, place, this.#piece(source, place.row, whole, from, to)));
     } else if (this.#range.newestOnly === true) {
       const newest =
         hi === whole.hi
           ? (whole.newest ??= pieceOf(whole, hi - 1, hi))
           : this.#piece(source, place.row, whole, hi - 1, hi);
-      runs.push(this.#run(source, place, newest));
-    } else runs.push(this.#run(source, place, this.#piece(source, place.row, whole, lo, hi)));
+      runs.push(stretchOf(source, place, newest));
+    } else runs.push(stretchOf(source, place, this.#piece(source, place.row, whole, lo, hi)));
     return true;
   }
 
   /** The same, whatever it takes. */
-  async load(wanted: BlockPlace, runs: Run[]): Promise<void> {
+  async load(wanted: BlockPlace, runs: AnyRun[]): Promise<void> {
     const { source, place } = wanted;
     const whole = this.#cut(await source.times.times(place.row));
     this.bytes += whole.timestampsMs.byteLength;
     mapOf(this.#wholeRows, source).set(place.row, whole);
     this.find(wanted, runs);
-  }
-
-  #run(source: BlockSource, place: MetricPlace, window: Window): Run {
-    return runOf(window.timestampsMs, { source, place, window });
   }
 
   #piece(source: BlockSource, row: number, whole: Window, lo: number, hi: number): Window {
@@ -291,6 +310,20 @@ class Windows {
     const timestampsMs = isWhole ? times : times.slice(lo, hi);
     return { lo, hi, rowCount: times.length, timestampsMs, newest: undefined };
   }
+}
+
+function stretchOf(source: BlockSource, place: MetricPlace, window: Window): StretchOfBlock {
+  const { timestampsMs } = window;
+  return {
+    source,
+    place,
+    window,
+    timestampsMs,
+    at: 0,
+    histograms: undefined,
+    startTimestampsMs: undefined,
+    isRising: undefined,
+  };
 }
 
 function pieceOf(whole: Window, lo: number, hi: number): Window {
@@ -332,15 +365,14 @@ interface RunWish extends ChunkWish {
 }
 
 /** Reads what is in blocks, block by block. */
-async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer): Promise<void> {
+async function fill(memory: Float64Array, runs: readonly AnyRun[], pacer: Pacer): Promise<void> {
   const wishes = new Map<BlockSource, RunWish[]>();
-  for (const runs of runsOf) {
-    for (const run of runs) {
-      if (!("source" in run.from)) continue;
-      let list = wishes.get(run.from.source);
-      if (list === undefined) wishes.set(run.from.source, (list = []));
-      addWishes(list, memory, run, run.from);
-    }
+  for (let r = 0; r < runs.length; r++) {
+    const run = runs[r]!;
+    if (!("source" in run)) continue;
+    let list = wishes.get(run.source);
+    if (list === undefined) wishes.set(run.source, (list = []));
+    addWishes(list, memory, run);
     if (pacer.isDueAfterLittle()) await pacer.rest();
   }
   for (const [{ block }, list] of wishes) {
@@ -350,12 +382,8 @@ async function fill(memory: Float64Array, runsOf: readonly Run[][], pacer: Pacer
   }
 }
 
-function addWishes(
-  wishes: RunWish[],
-  memory: Float64Array,
-  run: Run,
-  { place, window }: StretchOfBlock,
-): void {
+function addWishes(wishes: RunWish[], memory: Float64Array, run: StretchOfBlock): void {
+  const { place, window } = run;
   const step = chunkRows(window.rowCount);
   const firstChunk = Math.floor(place.from / step);
   const end = Math.min(window.rowCount, place.from + place.count);
@@ -392,12 +420,11 @@ function takeExtras({ run, skip, take, offset }: RunWish, found: ChunkExtras): v
   }
 }
 
+function columnsOf(memory: Float64Array, { timestampsMs, at, isRising }: Run): SampleColumns {
+  return { timestampsMs, values: memory.subarray(at, at + timestampsMs.length), isRising };
+}
+
 function joinRuns(memory: Float64Array, runs: readonly Run[], shared: SharedTimes): SampleColumns {
-  const [only] = runs;
-  if (runs.length === 1 && isPlain(only!) && only!.timestampsMs.length > 0) {
-    const { timestampsMs, at, isRising } = only!;
-    return { timestampsMs, values: memory.subarray(at, at + timestampsMs.length), isRising };
-  }
   const filled = runs.filter((run) => run.timestampsMs.length > 0);
   const first = filled[0];
   if (first === undefined) return NO_SAMPLES;

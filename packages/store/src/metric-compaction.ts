@@ -62,7 +62,7 @@ export async function compactMetrics(
   let batch: { readonly ranks: Uint32Array; readonly places: SamplePlace[] }[] = [];
   let batchSamples = 0;
   const write = async () => {
-    const read = await reader.read(batch.map(({ places }) => places));
+    const read = await reader.read(batch);
     for (const [at, columns] of read.entries()) {
       await index.addSeries(batch[at]!.ranks, await samples.addSeries(columns));
       if (pacer.isDue()) await pacer.rest();

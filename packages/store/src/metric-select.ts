@@ -5,7 +5,7 @@
 import type { Labels, Matcher, Series } from "@finch/model";
 import { selectSeries } from "./label-select.ts";
 import { SELECT_BATCH_SAMPLES, SELECT_BATCH_SERIES } from "./limits.ts";
-import { BatchReader } from "./metric-batch.ts";
+import { BatchReader, placeInHead, placeOfRead } from "./metric-batch.ts";
 import type { BlockSource, SamplePlace, SampleRange } from "./metric-batch.ts";
 import { readPlace } from "./metric-block.ts";
 import type { MetricHead, MetricHeadView } from "./metric-head.ts";
@@ -77,12 +77,13 @@ async function* joinOthers(
 }
 
 async function* readPlans(
-  plans: Iterable<Plan>,
+  plans: readonly Plan[],
   reader: BatchReader,
 ): AsyncGenerator<readonly Series[]> {
   let batch: Plan[] = [];
   let samples = 0;
-  for (const plan of plans) {
+  for (let at = 0; at < plans.length; at++) {
+    const plan = plans[at]!;
     // Never more than the bound, but for a series that has more alone.
     if (batch.length >= SELECT_BATCH_SERIES || samples + plan.samples > SELECT_BATCH_SAMPLES) {
       if (batch.length > 0) yield* readBatch(batch, reader);
@@ -133,7 +134,11 @@ async function planSeries(
       const expired = gaps?.of(series)?.at(-1);
       const fromMs = expired === undefined ? -Infinity : expired.endMs + 1;
       const samplesMax = view.head.samplesMax(view, at, wanted);
-      plans.add(view.head.labelsOf(series), { view, at, fromMs, samplesMax }, samplesMax);
+      plans.add(
+        view.head.labelsOf(series),
+        placeInHead(view, at, { fromMs, samplesMax }),
+        samplesMax,
+      );
       if (pacer.isDueAfterLittle()) await pacer.rest();
     }
   }
@@ -174,14 +179,14 @@ class Plans {
   join(series: Series): boolean {
     const known = this.#byKey?.get(series.labels.key);
     if (known === undefined) return false;
-    known.places.push({ series });
+    known.places.push(placeOfRead(series));
     known.samples += series.timestampsMs.length;
     return true;
   }
 
   /** The plans that were joined, which are no longer in the list. */
   takeJoined(): readonly Plan[] {
-    const isJoined = ({ places }: Plan) => "series" in places.at(-1)!;
+    const isJoined = ({ places }: Plan) => "read" in places.at(-1)!;
     const joined = this.list.filter(isJoined);
     this.list = this.list.filter((plan) => !isJoined(plan));
     return joined;
@@ -193,7 +198,7 @@ async function* readBatch(
   reader: BatchReader,
 ): AsyncGenerator<readonly Series[]> {
   const result: Series[] = [];
-  const read = await reader.read(plans.map(({ places }) => places));
+  const read = await reader.read(plans);
   for (let at = 0; at < plans.length; at++)
     if (read[at]!.timestampsMs.length > 0) result.push(toSeries(plans[at]!.labels, read[at]!));
   if (result.length > 0) yield result;
