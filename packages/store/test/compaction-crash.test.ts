@@ -140,6 +140,12 @@ async function liveShort(life: Life): Promise<void> {
   await life.attempt(async (store) => store[Symbol.asyncDispose]());
 }
 
+/** Waits for both, also when one fails: nothing of a life may go on after its power cut. */
+async function together(...work: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(work);
+  await Promise.all(work);
+}
+
 /** Deletes and takes the same times again, merges and cleans under appends, starts again in between. */
 async function liveLong(life: Life): Promise<void> {
   const append = (row: number, t: number) =>
@@ -158,15 +164,18 @@ async function liveLong(life: Life): Promise<void> {
   if (isDeleted) await append(10, NOW_MS - 99_000);
   await life.attempt((store) => store.compact());
   await life.delete("late", -Infinity, Infinity);
-  await Promise.all([append(11, NOW_MS - 90_000), life.attempt((store) => store.compact())]);
+  await together(
+    append(11, NOW_MS - 90_000),
+    life.attempt((store) => store.compact()),
+  );
   await life.attempt((store) => store.cleanTombstones());
   await life.reopen();
   await append(12, NOW_MS - 80_000);
   await life.delete("only_0", -Infinity, NOW_MS);
-  await Promise.all([
+  await together(
     life.attempt((store) => store.cleanTombstones()),
     append(13, NOW_MS - 70_000),
-  ]);
+  );
   await append(19, NOW_MS - 30_000);
   await append(20, NOW_MS - 20_000);
 }
