@@ -2,7 +2,8 @@
 import { ByteReader } from "@finch/codec";
 import { freeBytes } from "@finch/runtime";
 import type { Block } from "./block.ts";
-import { FILE_HEADER_BYTES, decompressBytes, openPage } from "./block-format.ts";
+import { FILE_HEADER_BYTES, decompressTogether, openPage } from "./block-format.ts";
+import type { Decompressed } from "./block-format.ts";
 import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { ByteRuns } from "./byte-strings.ts";
@@ -68,6 +69,8 @@ export interface ChunkWish extends ChunkTarget {
 
 /** Pages read one after the other up to which they go through the cache. */
 const CACHED_PAGES_MAX = 4;
+/** Pages decompressed in one go: some 256 KiB. */
+const PAGES_TOGETHER = 16;
 
 interface PageTable {
   /** Offset of each page and, last, the end. */
@@ -89,6 +92,7 @@ export async function readChunks<Wish extends ChunkWish>(
     throw block.damage(PAGES_FILE, 0, `there is no chunk ${last}`);
   for (let at = 0; at < wishes.length;) {
     const firstPage = pageOfChunk(table, wishes[at]!.chunk);
+    const pages = [firstPage];
     let page = firstPage;
     let next = at + 1;
     for (; next < wishes.length; next++) {
@@ -96,9 +100,10 @@ export async function readChunks<Wish extends ChunkWish>(
       const gap = table.offsets[wanted]! - table.offsets[page + 1]!;
       const total = table.offsets[wanted + 1]! - table.offsets[firstPage]!;
       if (wanted !== page && (gap > READ_GAP_BYTES || total > READ_BYTES_MAX)) break;
+      if (wanted !== page) pages.push(wanted);
       page = wanted;
     }
-    const source = await pagesOf(block, table, firstPage, page);
+    const source = await pagesOf(block, table, pages);
     await readPages(block, { table, source, firstPage, accept }, wishes.slice(at, next), pacer);
     source.close();
     at = next;
@@ -107,20 +112,19 @@ export async function readChunks<Wish extends ChunkWish>(
 
 /** Where the bodies of pages come from. */
 interface PageSource {
+  /** Of the next page; that of the one before is no longer needed. */
   bodyOf(page: number): Promise<Uint8Array>;
-  /** The body of a page is no longer needed. */
-  drop(body: Uint8Array): void;
-  /** None is. */
   close(): void;
 }
 
-/** The bodies of pages `first … last`: few of them are kept for those who ask again, as panels do; scans would leave nothing else in the cache. */
+/** The bodies of pages, in ascending order: few of them are kept for those who ask again, as panels do; scans would leave nothing else in the cache. */
 async function pagesOf(
   block: Block,
   table: PageTable,
-  first: number,
-  last: number,
+  pages: readonly number[],
 ): Promise<PageSource> {
+  const first = pages[0]!;
+  const last = pages.at(-1)!;
   const placeOf = (page: number) => {
     const offset = table.offsets[page]!;
     return { offset, length: table.offsets[page + 1]! - offset };
@@ -131,21 +135,34 @@ async function pagesOf(
         const value = await block.unzipPage(PAGES_FILE, placeOf(page));
         return { value, bytes: value.length };
       });
-    return { bodyOf, drop: () => {}, close: () => {} };
+    return { bodyOf, close: () => {} };
   }
   const start = table.offsets[first]!;
   const length = table.offsets[last + 1]! - start;
   const bytes = await block.read(PAGES_FILE, { offset: start, length });
   const path = join(block.directory, PAGES_FILE);
+  const storedOf = (page: number) => {
+    const { offset, length: framed } = placeOf(page);
+    const from = offset - start;
+    return openPage(bytes.subarray(from, from + framed), path, offset);
+  };
+  let ready: Decompressed = { bodies: [], memory: bytes.subarray(0, 0) };
+  let readyFrom = 0;
+  let next = 0;
   return {
-    bodyOf: (page) => {
-      const { offset, length: framed } = placeOf(page);
-      const from = offset - start;
-      return decompressBytes(openPage(bytes.subarray(from, from + framed), path, offset));
+    bodyOf: async () => {
+      if (next === readyFrom + ready.bodies.length) {
+        // A scan makes more garbage than everything else, and of the kind that the collector hurries for.
+        freeBytes(ready.memory);
+        readyFrom = next;
+        ready = await decompressTogether(pages.slice(next, next + PAGES_TOGETHER).map(storedOf));
+      }
+      return ready.bodies[next++ - readyFrom]!;
     },
-    // A scan makes more garbage than everything else, and of the kind that the collector hurries for.
-    drop: freeBytes,
-    close: () => freeBytes(bytes),
+    close: () => {
+      freeBytes(ready.memory);
+      freeBytes(bytes);
+    },
   };
 }
 
@@ -177,7 +194,6 @@ async function readPages<Wish extends ChunkWish>(
     } catch (error) {
       throw block.nonsense(error, PAGES_FILE, table.offsets[page]!);
     }
-    source.drop(body);
     if (pacer.isDue()) await pacer.rest();
   }
 }
