@@ -28,8 +28,6 @@ export type {
   WalOptions,
   WalPosition,
 } from "./api.ts";
-export { BlockReader } from "./block-loan.ts";
-export type { LentBlocks } from "./block-loan.ts";
 export { lockDirectory } from "./directory-lock.ts";
 export { DEFAULT_LIMITS, DEFAULT_RETENTION } from "./limits.ts";
 export { openLogStore } from "./log-store.ts";

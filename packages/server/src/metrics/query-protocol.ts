@@ -9,7 +9,7 @@ import { FinchError } from "@finch/runtime";
 import type { FaultKind } from "@finch/runtime";
 import type { MatchOperator } from "@finch/model";
 import type { EngineLimits, LanguageSwitches } from "@finch/promql";
-import type { LentBlocks } from "@finch/store";
+import type { LentBlocks } from "@finch/store/loan";
 import type { SeriesFrame } from "./series-frame.ts";
 
 export const FRAMES_AHEAD = 2;

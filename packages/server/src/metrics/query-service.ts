@@ -6,7 +6,7 @@ import { createEngine } from "@finch/promql";
 import type { Engine, InstantResult, SharedMemory } from "@finch/promql";
 import { AssertionFailure, FinchError, nodeFileSystem } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
-import { BlockReader, SampleMemoryPool } from "@finch/store";
+import { BlockReader, SampleMemoryPool } from "@finch/store/loan";
 import { SymbolReceiver } from "./label-symbols.ts";
 import { evaluateJob, figuresOf, writeJobAnswer } from "./query-evaluation.ts";
 import { CHUNKS_AHEAD, faultOf, plainFault } from "./query-protocol.ts";

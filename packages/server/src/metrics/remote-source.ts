@@ -5,7 +5,7 @@
 import type { Series } from "@finch/model";
 import type { SelectRequest, SeriesSource } from "@finch/promql";
 import { FinchError } from "@finch/runtime";
-import type { BlockReader, LentBlocks, SampleMemory } from "@finch/store";
+import type { BlockReader, LentBlocks, SampleMemory } from "@finch/store/loan";
 import type { SymbolReceiver } from "./label-symbols.ts";
 import { faultOf } from "./query-protocol.ts";
 import type { FromWorker, PlainFault } from "./query-protocol.ts";
