@@ -5,6 +5,8 @@ import type { OutputSeries } from "./values.ts";
 
 /** Doubles of a block. Without it the last column kept of a query keeps much more than itself. */
 const BLOCK_LENGTH_MAX = 8192;
+/** Blocks of one kind that are known until they are freed: what is more may be forgotten before. */
+const FREED_MAX = 32;
 /** Steps whose columns lie in the heap, and cost little there. */
 const SHORT_MAX = 8;
 
@@ -42,10 +44,18 @@ export class ColumnBlocks {
   integers(): Int32Array {
     return this.#integers.cut();
   }
+
+  /** Gives the memory of columns back at once, where a garbage collection would find it much later. Nobody may look at one any more. */
+  free(): void {
+    this.#values.free();
+    this.#present.free();
+    this.#integers.free();
+  }
 }
 
 interface Block<Column> {
   readonly length: number;
+  readonly buffer: ArrayBufferLike;
   subarray(from: number, to: number): Column;
 }
 
@@ -54,6 +64,8 @@ class Blocks<Column extends Block<Column>> {
   readonly #steps: number;
   readonly #make: (length: number) => Column;
   #block: Column;
+  /** The first blocks. */
+  readonly #made: Column[] = [];
   /** Steps of the block that are given away. */
   #used = 0;
   /** Columns in the block. */
@@ -72,8 +84,16 @@ class Blocks<Column extends Block<Column>> {
       const columns = Math.min(this.#columns * 2, Math.floor(BLOCK_LENGTH_MAX / steps));
       this.#columns = Math.max(1, columns);
       this.#block = this.#make(this.#columns * steps);
+      if (this.#made.length < FREED_MAX) this.#made.push(this.#block);
       this.#used = 0;
     }
     return this.#block.subarray(this.#used, (this.#used += steps));
+  }
+
+  free(): void {
+    for (const { buffer } of this.#made) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+    this.#made.length = 0;
+    this.#block = this.#make(0);
+    this.#used = 0;
   }
 }

@@ -70,6 +70,7 @@ export async function streamRanges(
     if (found > 0) stream.give(found);
     if (evaluation.isBreathDue()) await evaluation.breathe();
   }
+  stream.close();
 }
 
 const COUNTER_NAME = /(?:_total|_sum|_count|_bucket)$/;
@@ -196,6 +197,11 @@ class RangeStream {
     if (out?.histograms !== undefined && !out.present.includes(FLOAT)) return;
     noteNonCounter(this.#evaluation, this.#labels, this.#expr);
     if (!this.#evaluation.options.typeAndUnitLabels) this.#notedMetric = this.#metric;
+  }
+
+  /** After the last series. */
+  close(): void {
+    this.#cache.close();
   }
 
   /** At how many steps the sum has got a term; undefined when that has to be done the plain way. */

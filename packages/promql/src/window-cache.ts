@@ -64,6 +64,13 @@ export class WindowCache {
     return windows;
   }
 
+  /** Gives the memory of the windows back: nobody may look at them any more. */
+  close(): void {
+    this.#byColumn.clear();
+    this.#byMark.clear();
+    this.#blocks.free();
+  }
+
   #slide(timestampsMs: Float64Array): Windows {
     const steps = this.#ends.length;
     const first = this.#blocks.integers();

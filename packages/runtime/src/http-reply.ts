@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { constants, createGzip, createZstdCompress, gzip, zstdCompress } from "node:zlib";
+import { freeBytes } from "./free-bytes.ts";
 import type { HttpBody, HttpReply } from "./http-types.ts";
 
 type Coding = "zstd" | "gzip";
@@ -44,12 +45,19 @@ export async function writeReply(
     await writeStream(message, response, body, coding);
     return;
   }
-  let bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
-  if (coding === "gzip") bytes = await gzipAll(bytes, GZIP_OPTIONS);
-  if (coding === "zstd") bytes = await zstdAll(bytes, ZSTD_OPTIONS);
+  const plain = typeof body === "string" ? Buffer.from(body, "utf8") : body;
+  const bytes = coding === undefined ? plain : await compress(plain, coding);
   if (reply.status !== 204 && reply.status !== 304) headers["content-length"] = bytes.length;
   response.writeHead(reply.status, headers);
+  // Bytes of a reply that was broken off may still be on their way: those are left alone.
+  if (reply.givesBody === true) response.once("finish", () => freeBytes(plain));
   response.end(message.method === "HEAD" ? undefined : bytes);
+}
+
+async function compress(bytes: Uint8Array, coding: Coding): Promise<Uint8Array> {
+  return coding === "gzip"
+    ? await gzipAll(bytes, GZIP_OPTIONS)
+    : await zstdAll(bytes, ZSTD_OPTIONS);
 }
 
 async function writeStream(

@@ -36,6 +36,8 @@ export interface HttpReply {
   readonly headers?: Readonly<Record<string, string>>;
   /** An iterable is written chunk by chunk with back-pressure; a fault in it breaks the connection, so that nobody takes half for whole. */
   readonly body?: HttpBody;
+  /** Set for bytes that are nobody else's: their memory is given back as soon as they are sent. */
+  readonly givesBody?: true;
   /** Set for bodies that are compressed already or must not be (event streams). */
   readonly compress?: false;
 }

@@ -172,6 +172,31 @@ test("replies are compressed as the client accepts, when it pays", async () => {
   assert.equal(small.headers["content-encoding"], undefined);
 });
 
+test("a body that is given away is sent whole, compressed or not, and then takes no memory", async () => {
+  const given: Uint8Array[] = [];
+  await using listener = await listenOn([
+    route("/given", async () => {
+      const body = new Uint8Array(3_000_000).fill(0x61);
+      given.push(body);
+      return { status: 200, headers: { "content-type": "text/plain" }, body, givesBody: true };
+    }),
+  ]);
+  const plain = await ask(listener.port, "/given");
+  assert.equal(plain.body.toString(), "a".repeat(3_000_000));
+  const packed = await ask(listener.port, "/given", { headers: { "accept-encoding": "gzip" } });
+  assert.equal(gunzipSync(packed.body).toString(), "a".repeat(3_000_000));
+  const head = await ask(listener.port, "/given", { method: "HEAD" });
+  assert.equal(head.headers["content-length"], "3000000");
+  // The client may have the last byte before the server is told that it is sent.
+  for (let i = 0; i < 1000 && given.some(({ length }) => length > 0); i++)
+    await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(
+    given.map(({ length }) => length),
+    [0, 0, 0],
+  );
+  assert.equal(given.length, 3);
+});
+
 test("the signal aborts when the client hangs up, and a streamed body stops being made", async () => {
   const ended = Promise.withResolvers<string>();
   async function* endless(signal: AbortSignal) {

@@ -117,7 +117,12 @@ async function evaluate(
   const timeoutMs = Math.min(asked, limits.queryTimeoutMs);
   try {
     const { body } = await pool.run(job, { signal, timeoutMs, source });
-    return { status: 200, headers: { "content-type": "application/json" }, body };
+    return {
+      status: 200,
+      headers: { "content-type": "application/json" },
+      body,
+      givesBody: true,
+    };
   } catch (error) {
     throw namePlace(withRemedy(error));
   }

@@ -130,3 +130,16 @@ void test("many samples come in chunks, each a value at its time", () => {
     );
   }
 });
+
+void test("answers that are written at the same time do not mix", () => {
+  const timestampsMs = Float64Array.from({ length: 5000 }, (_, i) => i * 1000);
+  const answerOf = (value: number): InstantResult => {
+    const values = timestampsMs.map(() => value);
+    return { type: "matrix", series: [{ labels: Labels.EMPTY, timestampsMs, values }], ...REPORT };
+  };
+  const alone = [1, 2].map((value) => Buffer.concat([...writeAnswer(answerOf(value), 0)]));
+  const [first, second] = [writeAnswer(answerOf(1), 0), writeAnswer(answerOf(2), 0)];
+  const begun = [first.next().value!, second.next().value!];
+  assert.deepEqual(Buffer.concat([begun[0]!, ...first]), alone[0]);
+  assert.deepEqual(Buffer.concat([begun[1]!, ...second]), alone[1]);
+});

@@ -54,7 +54,7 @@ export function* writeAnswer(
   if (warnings.length > 0) out.text(`,"warnings":${JSON.stringify(warnings)}`);
   if (infos.length > 0) out.text(`,"infos":${JSON.stringify(infos)}`);
   out.text("}");
-  yield out.take();
+  yield out.finish();
 }
 
 function* writeVector(
