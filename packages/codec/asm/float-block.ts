@@ -3,6 +3,8 @@
  * this refuses, to name what is wrong. Reads up to 16 bytes behind the input and writes up to 32 behind the rows: leave that much room.
  */
 
+export { isRising } from "./rising";
+
 /** Rows of a block at most. */
 const ROWS_MAX: i32 = 512;
 const KIND_CONSTANT: u32 = 0;

@@ -2,6 +2,7 @@
  * Reads ranges of the samples that `sample-store.ts` keeps, whose layout is drawn there: how many there are, all of them, or the newest. It has
  * no state but for one call, and so may be another instance over the same memory.
  */
+import { isRising } from "./rising";
 import { CHUNK_HEADER, gather, stateOf } from "./sample-store";
 import { decodeValues } from "./value-chunk";
 
@@ -73,19 +74,6 @@ export function readRange(
   store<u32>(chunks, partCount);
   store<u32>(chunks, <u32>isRising(values, at), 4);
   return <i32>(at - values) >> 3;
-}
-
-/** Whether none of the values from `at` up to `end` is NaN or below the one before; true of none. */
-function isRising(at: usize, end: usize): bool {
-  if (at == end) return true;
-  const first = load<f64>(at);
-  if (first != first) return false;
-  let rise = i64x2.splat(-1);
-  let next = at;
-  for (; next + 16 < end; next += 16)
-    rise = v128.and(rise, f64x2.ge(v128.load(next, 8), v128.load(next)));
-  if (next + 8 < end && !(load<f64>(next, 8) >= load<f64>(next))) return false;
-  return i64x2.all_true(rise);
 }
 
 /** How many values {@link readRange} has, whatever the room. */

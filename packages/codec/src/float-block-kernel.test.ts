@@ -33,6 +33,8 @@ function check(values: Float64Array): void {
   const found = new Float64Array(values.length);
   assert.equal(decoder.decode(3, found.length, found, 0), bytes.length);
   assert.deepEqual(wordsOf(found), wordsOf(values));
+  const isRising = values.every((value, i) => value >= (values[i - 1] ?? -Infinity));
+  assert.equal(decoder.isRising, isRising);
   const part = new Float64Array(2);
   const skip = values.length >> 1;
   decoder.decode(3, values.length, part, 1, skip, 1);

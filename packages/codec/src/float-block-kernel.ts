@@ -14,6 +14,7 @@ interface FloatBlockExports {
     factors: number,
     scratch: number,
   ): number;
+  isRising(at: number, end: number): number;
 }
 
 /** Memory: factors, scratch, rows, then the page. Behind each is the room that the kernel may touch. */
@@ -78,6 +79,12 @@ export class FloatBlockDecoder {
     }
     values.set(this.#rows, at);
     return end - PAGE;
+  }
+
+  /** Whether none of the values that the last {@link decode} copied is NaN or below the one before. */
+  get isRising(): boolean {
+    const first = this.#rows.byteOffset;
+    return this.#kernel.isRising(first, first + this.#rows.byteLength) === 1;
   }
 
   #refuse(from: number, count: number): never {

@@ -379,6 +379,7 @@ async function fill(memory: Float64Array, runs: readonly AnyRun[], pacer: Pacer)
     // The order of a batch is that of its series, which in this block may be another.
     list.sort((a, b) => a.chunk - b.chunk);
     await readChunks(block, list, pacer, takeExtras);
+    for (let i = 0; i < list.length; i++) noteRising(memory, list[i]!);
   }
 }
 
@@ -403,9 +404,16 @@ function addWishes(wishes: RunWish[], memory: Float64Array, run: StretchOfBlock)
       at: run.at + offset,
       run,
       offset,
+      isRising: false,
     });
     row += take;
   }
+}
+
+/** What chunk by chunk was said of their values, and how each goes on from the one before. */
+function noteRising(memory: Float64Array, { run, at, offset, isRising }: RunWish): void {
+  const goesOn = offset === 0 || memory[at - 1]! <= memory[at]!;
+  run.isRising = run.isRising !== false && isRising && goesOn;
 }
 
 function takeExtras({ run, skip, take, offset }: RunWish, found: ChunkExtras): void {
@@ -430,7 +438,8 @@ function joinRuns(memory: Float64Array, runs: readonly Run[], shared: SharedTime
   if (first === undefined) return NO_SAMPLES;
   if (filled.every(isPlain) && isAscending(filled)) {
     const timestampsMs = shared.join(filled.map((run) => run.timestampsMs));
-    return { timestampsMs, values: memory.subarray(first.at, first.at + timestampsMs.length) };
+    const values = memory.subarray(first.at, first.at + timestampsMs.length);
+    return { timestampsMs, values, isRising: areRising(memory, filled) };
   }
   const columns = filled.map(({ timestampsMs, at, histograms, startTimestampsMs }) => ({
     timestampsMs,
@@ -439,6 +448,17 @@ function joinRuns(memory: Float64Array, runs: readonly Run[], shared: SharedTime
     startTimestampsMs,
   }));
   return shared.share(mergeSamples(columns));
+}
+
+/** Of runs behind each other. */
+function areRising(memory: Float64Array, runs: readonly Run[]): boolean | undefined {
+  let isRising: boolean | undefined = true;
+  for (const { at, isRising: rises } of runs) {
+    if (rises === undefined) return undefined;
+    const goesOn: boolean = at === runs[0]!.at || memory[at - 1]! <= memory[at]!;
+    isRising &&= rises && goesOn;
+  }
+  return isRising;
 }
 
 function isPlain({ histograms, startTimestampsMs }: Run): boolean {

@@ -47,7 +47,14 @@ test("chunks come back with histograms and start times", () => {
       const writer = new ByteWriter();
       writeChunk(writer, samples, 0, samples.values.length);
       const values = new Float64Array(samples.values.length);
-      const target = { rows: values.length, skip: 0, take: values.length, values, at: 0 };
+      const target = {
+        rows: values.length,
+        skip: 0,
+        take: values.length,
+        values,
+        at: 0,
+        isRising: false,
+      };
       const { histograms, startTimestampsMs } = new ChunkPageReader(writer.finish()).read(
         0,
         target,
@@ -90,6 +97,7 @@ test("a cut or flipped chunk is a CodecError or other samples", () => {
         take: values.length,
         values,
         at: 0,
+        isRising: false,
       });
       return "read";
     } catch (error) {

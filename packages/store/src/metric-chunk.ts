@@ -52,6 +52,8 @@ export interface ChunkTarget {
   readonly take: number;
   readonly values: Float64Array;
   readonly at: number;
+  /** Set when they are read: whether none of them is NaN or below the one before. */
+  isRising: boolean;
 }
 
 let decoder: FloatBlockDecoder | undefined;
@@ -71,6 +73,7 @@ export class ChunkPageReader {
   read(from: number, target: ChunkTarget): ChunkExtras {
     const { rows, skip, take, values, at } = target;
     const end = this.#decoder.decode(from, rows, values, at, skip, take);
+    target.isRising = this.#decoder.isRising;
     if (this.#page[from]! < FLAG_MORE) return NO_EXTRAS;
     const sums = new Float64Array(rows);
     this.#decoder.decode(from, rows, sums, 0);

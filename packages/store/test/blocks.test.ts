@@ -143,3 +143,43 @@ test("a damaged block of logs is set aside after the answer that names it", asyn
   assert.equal(store.statistics().quarantined[0]?.directory, `${BLOCK}.damaged`);
   assert.deepEqual(await fileSystem.list("/data/signal/blocks"), ["0000000001.damaged"]);
 });
+
+test("whether a series rises is told over all chunks of a block, and on into the head", async () => {
+  await using store = await openMetricStore(storeOptions(new FaultyFileSystem()));
+  const rows = 2000;
+  const isRising = {
+    up: true,
+    flat: true,
+    falls_once: false,
+    falls_last: false,
+    falls_after_the_block: false,
+    stale: false,
+  };
+  const valueOf: Record<string, (i: number) => number> = {
+    up: (i) => i,
+    flat: () => 7,
+    // Between two chunks.
+    falls_once: (i) => (i < 512 ? 1000 + i : i),
+    falls_after_the_block: (i) => (i < 1500 ? 1000 + i : i),
+    falls_last: (i) => (i === rows - 1 ? 0 : i + 1),
+    stale: (i) => (i === 700 ? NaN : i),
+  };
+  for (let i = 0; i < rows; i++) {
+    if (i === 1500) await store.flush();
+    await store.append(
+      sampleBatch(
+        Object.entries(valueOf).map(([series, value]) => ({
+          series,
+          t: NOW_MS - (rows - i) * 1000,
+          v: value(i),
+        })),
+      ),
+    );
+  }
+  const told: Record<string, boolean | undefined> = {};
+  const signal = new AbortController().signal;
+  const range = { startMs: -Infinity, endMs: Infinity };
+  for await (const batch of store.select({ matchers: [], ...range, signal }))
+    for (const series of batch) told[series.labels.get("__name__")] = series.isRising;
+  assert.deepEqual(told, isRising);
+});

@@ -175,7 +175,7 @@ test("metrics-block", async () => {
       const timestampsMs = await new TimeRows(block).times(row);
       const values = new Float64Array(timestampsMs.length);
       const { length } = values;
-      const wish = { chunk, rows: length, skip: 0, take: length, values, at: 0 };
+      const wish = { chunk, rows: length, skip: 0, take: length, values, at: 0, isRising: false };
       await readChunks(block, [wish], createPacer(systemClock), () => assert.fail("values alone"));
       found.push([
         labels.get("__name__"),

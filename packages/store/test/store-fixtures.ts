@@ -137,8 +137,10 @@ export async function readSamples(
     ...range,
     signal: new AbortController().signal,
   })) {
-    for (const { labels, timestampsMs, values } of batch) {
+    for (const { labels, timestampsMs, values, isRising } of batch) {
       if (seen.has(labels.key)) throw new Error(`series ${labels.toString()} came twice`);
+      const rises = values.every((value, i) => value >= (values[i - 1] ?? -Infinity));
+      if ((isRising ?? rises) !== rises) throw new Error(`${labels.toString()}: ${isRising}`);
       seen.add(labels.key);
       let last = -Infinity;
       for (const [index, t] of timestampsMs.entries()) {
