@@ -5,7 +5,10 @@ import { FinchError } from "./errors.ts";
 /** Paths that a URL leaves as they are: nothing to be escaped, and no segment that begins with a dot. */
 const PLAIN_PATH = /^(?:\/(?:[\w~-][\w.~-]*)?)+$/;
 
-/** Throws an `invalid` fault where there is no address in it. Plain paths are not parsed: making a URL costs as much as routing does. */
+/** Queries that a URL leaves as they are, but for what is escaped in them: no fragment, nothing that is cut off or changed. */
+const PLAIN_QUERY = /^\?[!"$-~]*$/;
+
+/** Throws an `invalid` fault where there is no address in it. Plain paths and queries are not parsed: making a URL costs as much as routing does. */
 export class RequestTarget {
   readonly path: string;
   readonly #text: string;
@@ -24,12 +27,16 @@ export class RequestTarget {
   }
 
   get query(): URLSearchParams {
-    if (this.#query === undefined) {
-      if (this.#text.includes("?"))
-        this.#query = (this.#url ?? parseTarget(this.#text)).searchParams;
-      else this.#query = new URLSearchParams();
-    }
+    this.#query ??= this.#readQuery();
     return this.#query;
+  }
+
+  #readQuery(): URLSearchParams {
+    const start = this.#text.indexOf("?");
+    if (start < 0) return new URLSearchParams();
+    const query = this.#text.slice(start);
+    if (this.#url === undefined && PLAIN_QUERY.test(query)) return new URLSearchParams(query);
+    return (this.#url ?? parseTarget(this.#text)).searchParams;
   }
 }
 
