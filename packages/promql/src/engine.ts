@@ -1,7 +1,7 @@
 /**
- * The engine: takes a query and a source of samples, answers columns. Of a query remembers nothing but in which order its series came; any
- * number may run interleaved, and each breathes every few milliseconds to let others and ingest on. Whoever asks the same again and again,
- * as rules do, prepares the query once and evaluates it at any number of times.
+ * The engine: takes a query and a source of samples, answers columns. Of a query remembers nothing but how it was parsed and in which order
+ * its series came; any number may run interleaved, and each breathes every few milliseconds to let others and ingest on. Whoever asks the
+ * same again and again, as rules do, prepares the query once and evaluates it at any number of times.
  */
 import { Labels } from "@finch/model";
 import { assert, FinchError } from "@finch/runtime";
@@ -18,6 +18,8 @@ import type { EvaluationOptions } from "./evaluation.ts";
 import { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS, DEFAULT_SUBQUERY_STEP_MS } from "./limits.ts";
 import type { EngineLimits } from "./limits.ts";
 import { parseQuery } from "./parser.ts";
+import { PreparedQueries } from "./prepared-queries.ts";
+import type { PreparedQuery } from "./prepared-queries.ts";
 import { createSharedMemory } from "./query-memory.ts";
 import type { SharedMemory } from "./query-memory.ts";
 import { statisticsSelectors } from "./plan.ts";
@@ -77,13 +79,6 @@ export interface RangeQuery {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A query that was parsed and checked by {@link Engine.prepare}. Immutable: may be kept and shared; to another thread goes its text. */
-export interface PreparedQuery {
-  /** The text; places in faults and remarks refer to it. */
-  readonly query: string;
-  readonly expr: Expr;
-}
-
 export interface EvaluateAt extends Omit<InstantQuery, "query"> {
   readonly prepared: PreparedQuery;
   /** Limits of this evaluation, where they are to differ from the engine's. */
@@ -112,11 +107,12 @@ export interface Engine {
 export function createEngine(engineOptions: EngineOptions): Engine {
   const sharedMemory = engineOptions.sharedMemory ?? createSharedMemory();
   const options = { ...engineOptions, sharedMemory, orders: new SeriesOrders() };
-  const prepare = (query: string): PreparedQuery => {
+  const recent = new PreparedQueries((query) => {
     const expr = parseQuery(query);
     if (options.experimentalFunctions !== true) refuseExperimental(query, expr);
-    return { query, expr };
-  };
+    return expr;
+  });
+  const prepare = (query: string) => recent.get(query);
   const evaluateAt = async (request: EvaluateAt & { readonly parseMs?: number }) =>
     await run(options, request, instantGrid(request), evaluateInstant);
   const evaluateRange = async (request: EvaluateRange & { readonly parseMs?: number }) =>

@@ -33,9 +33,9 @@ export type {
   EvaluateRange,
   InstantQuery,
   LanguageSwitches,
-  PreparedQuery,
   RangeQuery,
 } from "./engine.ts";
+export type { PreparedQuery } from "./prepared-queries.ts";
 export type { QueryStatistics } from "./evaluation.ts";
 export { DEFAULT_LIMITS, DEFAULT_LOOKBACK_MS } from "./limits.ts";
 export type { EngineLimits } from "./limits.ts";
