@@ -10,7 +10,7 @@ import { openBlock } from "./block.ts";
 import type { Block, BlockContext } from "./block.ts";
 import type { Delete, RowSelection } from "./deletes.ts";
 import { HiddenRows } from "./hidden-rows.ts";
-import { IDLE_LENT_BLOCKS_MAX, INDEX_CACHE_BYTES } from "./limits.ts";
+import { IDLE_LENT_BLOCKS_MAX } from "./limits.ts";
 import { selectMetrics } from "./metric-select.ts";
 import { createPacer } from "./pacer.ts";
 import { PageCache } from "./page-cache.ts";
@@ -48,11 +48,13 @@ export function lendBlocks(
 /** Reads lent blocks, in the thread that borrowed them; what it opened and decoded it keeps for the next loan. */
 export class BlockReader {
   readonly #context: BlockContext;
-  readonly #cache = new PageCache(INDEX_CACHE_BYTES);
+  readonly #cache: PageCache;
   readonly #clock: Clock;
   readonly #blocks = new Map<string, Promise<Block>>();
 
-  constructor(fileSystem: FileSystem, clock: Clock) {
+  /** `cacheBytesMax` bounds what it keeps of indexes. */
+  constructor(fileSystem: FileSystem, clock: Clock, cacheBytesMax: number) {
+    this.#cache = new PageCache(cacheBytesMax);
     const idleMax = IDLE_LENT_BLOCKS_MAX;
     this.#context = { fileSystem, cache: this.#cache, idle: new Set(), idleMax };
     this.#clock = clock;

@@ -67,7 +67,7 @@ export const FREE_SHARE_MAX = 0.1;
 /** Work on the event loop before others get a turn; without it, a large select or seal starves ingest. */
 export const SLICE_MS = 4;
 
-/** Decoded index pages kept in memory, per store; without a bound, old blocks would pile up in memory. */
+/** Decoded index pages kept in memory, per store; without a bound, old blocks would pile up in memory. Query workers have caches of their own. */
 export const INDEX_CACHE_BYTES = 16 * MIB;
 
 /** Raw bytes of one page of a block's index. */

@@ -93,7 +93,7 @@ describe("a loan", () => {
         ...samplesOf("rich", [20], { histogram, start: NOW_MS - 95 }),
       ]),
     );
-    const reader = new BlockReader(fileSystem, systemClock);
+    const reader = new BlockReader(fileSystem, systemClock, 1 << 24);
     for (const request of [
       selection(),
       selection({ newestOnly: true }),
@@ -124,7 +124,7 @@ describe("a loan", () => {
       yield [{ labels: labels("ccc", "odd"), timestampsMs: one, values: one }];
     }
     const found: [string, number, number][] = [];
-    const reader = new BlockReader(fileSystem, systemClock);
+    const reader = new BlockReader(fileSystem, systemClock, 1 << 24);
     for await (const batch of reader.select(loan.lent, request, others()))
       for (const series of batch)
         found.push([series.labels.get("__name__"), series.values.length, series.values[0]!]);
@@ -144,7 +144,7 @@ describe("a loan", () => {
     }
     const request = selection();
     const expected = await textsOf(store.select(request));
-    const reader = new BlockReader(fileSystem, systemClock);
+    const reader = new BlockReader(fileSystem, systemClock, 1 << 24);
     const loan = store.lend(request);
     assert.ok(loan !== undefined);
     const names = await fileSystem.list(BLOCKS);
@@ -167,7 +167,7 @@ describe("a loan", () => {
     await store.append(sampleBatch(samplesOf("a", [80])));
     const path = `${BLOCKS}/0000000001`;
     fileSystem.flipBit(`${path}/pages.bin`, 24);
-    const reader = new BlockReader(fileSystem, systemClock);
+    const reader = new BlockReader(fileSystem, systemClock, 1 << 24);
     await assert.rejects(readLoan(store, reader, selection()), { code: "store/corrupt-file" });
     assert.equal(store.statistics().quarantined[0]?.directory, `${path}.damaged`);
     assert.deepEqual(await fileSystem.list(BLOCKS), ["0000000001.damaged"]);

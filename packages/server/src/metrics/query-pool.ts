@@ -21,6 +21,13 @@ import { QueryStatistics } from "./query-statistics.ts";
 import { QueryThread, WORKER_LOST } from "./query-thread.ts";
 import type { LostReason, ThreadAnswer } from "./query-thread.ts";
 
+/**
+ * What a worker may keep of block indexes between queries, as a share of its heap and at most: label sets of some 50,000 series. Queries over more make
+ * them anew each time, which takes longer than the samples do.
+ */
+const INDEX_CACHE_SHARE = 1 / 8;
+const INDEX_CACHE_BYTES_MAX = 64 * 1024 * 1024;
+
 /** Samples a query of the quick lane may read: some 20 ms of work, which is thrown away when there are more. */
 const QUICK_SAMPLES_MAX = 1_000_000;
 /** A query of the main thread is asked there again when it takes no more than this. */
@@ -271,6 +278,10 @@ export class QueryPool implements AsyncDisposable {
             limits: query.engine,
             language,
             resultBytesMax: query.resultBytesMax,
+            indexCacheBytesMax: Math.min(
+              INDEX_CACHE_BYTES_MAX,
+              INDEX_CACHE_SHARE * query.workerHeapBytesMax,
+            ),
             niceness,
             memory,
             slot,

@@ -34,6 +34,8 @@ export interface WorkerSetup {
   readonly limits: EngineLimits;
   /** As `QueryLimits` has it. */
   readonly resultBytesMax: number;
+  /** Of decoded pages of block indexes, label sets mostly, which stay for the next queries. */
+  readonly indexCacheBytesMax: number;
   readonly language: LanguageSwitches;
   /** What queries of all workers hold, see `shared-memory.ts`, and the slot of this one. */
   readonly memory: SharedArrayBuffer;

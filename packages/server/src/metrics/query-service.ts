@@ -46,7 +46,7 @@ export class QueryService {
     this.#port = port;
     this.#setup = setup;
     this.#memory = openSlot(setup.memory, setup.slot);
-    this.#blocks = new BlockReader(nodeFileSystem, clock);
+    this.#blocks = new BlockReader(nodeFileSystem, clock, setup.indexCacheBytesMax);
     this.#engine = createEngine({
       clock,
       limits: setup.limits,

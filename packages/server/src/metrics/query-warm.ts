@@ -10,6 +10,7 @@ export async function warmQueryWorker(): Promise<void> {
   const setup: WorkerSetup = {
     limits: DEFAULT_QUERY_LIMITS.engine,
     resultBytesMax: DEFAULT_QUERY_LIMITS.resultBytesMax,
+    indexCacheBytesMax: 0,
     memory: new MemorySlots().buffer,
     slot: 0,
     niceness: 0,
