@@ -1,5 +1,5 @@
 /**
- * The engine: takes a query and a source of samples, answers columns. Of a query remembers nothing but how it was parsed and in which order
+ * The engine: takes a query and a source of samples, answers columns. Of a query it remembers nothing but how it was parsed and in which order
  * its series came; any number may run interleaved, and each breathes every few milliseconds to let others and ingest on. Whoever asks the
  * same again and again, as rules do, prepares the query once and evaluates it at any number of times.
  */

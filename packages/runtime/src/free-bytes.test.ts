@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { freeBytes } from "./free-bytes.ts";
+import { freeBytes, joinBytes } from "./free-bytes.ts";
 
 test("bytes that have their memory to themselves are freed", () => {
   const bytes = new Uint8Array(100);
@@ -16,4 +16,13 @@ test("bytes that share their memory are left alone", () => {
   freeBytes(memory.subarray(1));
   freeBytes(Buffer.from("pooled"));
   assert.deepEqual([...memory], [1, 2, 3, 4]);
+});
+
+test("chunks are joined in order and freed; one alone is taken as it is", () => {
+  const chunks = [[1, 2], [], [3]].map((bytes) => Uint8Array.from(bytes));
+  assert.deepEqual([...joinBytes(chunks)], [1, 2, 3]);
+  assert.ok(chunks.every(({ length }) => length === 0));
+  const alone = new Uint8Array(3);
+  assert.equal(joinBytes([alone]), alone);
+  assert.equal(joinBytes([]).length, 0);
 });

@@ -7,3 +7,13 @@ export function freeBytes(bytes: Uint8Array): void {
   if (!(buffer instanceof ArrayBuffer)) return;
   if (bytes.byteLength > 0 && bytes.byteLength === buffer.byteLength) buffer.transfer(0);
 }
+
+/** One run of bytes out of several, which are freed: together they are as large as it is. */
+export function joinBytes<Bytes extends Uint8Array<ArrayBuffer>>(
+  chunks: readonly Bytes[],
+): Bytes | Buffer<ArrayBuffer> {
+  if (chunks.length === 1) return chunks[0]!;
+  const joined = Buffer.concat(chunks);
+  for (const chunk of chunks) freeBytes(chunk);
+  return joined;
+}

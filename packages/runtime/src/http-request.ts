@@ -1,7 +1,7 @@
 /** A request as handlers see it, over node's IncomingMessage: bounded body, merged parameters. */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { FinchError } from "./errors.ts";
-import { freeBytes } from "./free-bytes.ts";
+import { joinBytes } from "./free-bytes.ts";
 import type { HttpLimits } from "./http-limits.ts";
 import type { RequestEnd } from "./http-request-end.ts";
 import type { RequestTarget } from "./http-request-target.ts";
@@ -143,7 +143,7 @@ function collectBody(
     };
     const onEnd = (): void => {
       stop();
-      resolve(joinChunks(chunks, size));
+      resolve(joinBytes(chunks));
     };
     const onCut = (error?: Error): void => {
       stop();
@@ -153,13 +153,6 @@ function collectBody(
     else if (message.destroyed) onCut();
     else message.on("data", onData).on("end", onEnd).on("error", onCut).on("close", onCut);
   });
-}
-
-function joinChunks(chunks: readonly Buffer<ArrayBuffer>[], size: number): Buffer<ArrayBuffer> {
-  if (chunks.length === 1) return chunks[0]!;
-  const body = Buffer.concat(chunks, size);
-  for (const chunk of chunks) freeBytes(chunk);
-  return body;
 }
 
 function bodyCutShort(cause: Error | undefined): FinchError {

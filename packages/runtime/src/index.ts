@@ -3,7 +3,7 @@ export { systemClock } from "./clock.ts";
 export type { Clock } from "./clock.ts";
 export { describeError, FinchError } from "./errors.ts";
 export type { FaultKind, FinchErrorOptions } from "./errors.ts";
-export { freeBytes } from "./free-bytes.ts";
+export { freeBytes, joinBytes } from "./free-bytes.ts";
 export type { FileHandle, FileSystem } from "./file-system.ts";
 export { nodeFileSystem } from "./node-file-system.ts";
 export { createLogger, formatLogfmt, silentLogger } from "./log.ts";

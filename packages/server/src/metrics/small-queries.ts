@@ -4,7 +4,7 @@
  */
 import { createEngine } from "@finch/promql";
 import type { Engine, EngineLimits, LanguageSwitches, SharedMemory } from "@finch/promql";
-import { FinchError, freeBytes, systemClock } from "@finch/runtime";
+import { FinchError, joinBytes, systemClock } from "@finch/runtime";
 import type { SampleMemoryPool } from "@finch/store";
 import { evaluateJob, figuresOf, writeJobAnswer } from "./query-evaluation.ts";
 import type { QueryJob } from "./query-protocol.ts";
@@ -91,7 +91,7 @@ export class SmallQueries {
         signal: stop.signal,
         resultBytesMax: this.#resultBytesMax,
       });
-      const body = joinChunks([...writeJobAnswer(result, job, 0)]);
+      const body = joinBytes([...writeJobAnswer(result, job, 0)]);
       memory.close();
       return { body, figures: Promise.resolve(figuresOf(result, body.length)) };
     } catch (thrown) {
@@ -104,15 +104,6 @@ export class SmallQueries {
       this.#running--;
     }
   }
-}
-
-/** Leaves nothing of the chunks for a garbage collection: together they are as large as the answer. */
-function joinChunks(chunks: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const [only] = chunks;
-  if (only !== undefined && chunks.length === 1) return only;
-  const joined = Buffer.concat(chunks);
-  for (const chunk of chunks) freeBytes(chunk);
-  return joined;
 }
 
 /** A worker may have room for it, or says in its own words that there is none. */
