@@ -1,5 +1,6 @@
 /** Columns of one length, cut from larger blocks: an array of its own costs the allocator more than most loops over it. */
 import type { Labels } from "@finch/model";
+import { freeBytes } from "@finch/runtime";
 import { emptySeries } from "./values.ts";
 import type { OutputSeries } from "./values.ts";
 
@@ -53,9 +54,8 @@ export class ColumnBlocks {
   }
 }
 
-interface Block<Column> {
+interface Block<Column> extends ArrayBufferView {
   readonly length: number;
-  readonly buffer: ArrayBufferLike;
   subarray(from: number, to: number): Column;
 }
 
@@ -91,7 +91,7 @@ class Blocks<Column extends Block<Column>> {
   }
 
   free(): void {
-    for (const { buffer } of this.#made) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+    for (const block of this.#made) freeBytes(block);
     this.#made.length = 0;
     this.#block = this.#make(0);
     this.#used = 0;
