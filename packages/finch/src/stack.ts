@@ -19,7 +19,7 @@ import {
 } from "@finch/server";
 import type { AdminActions, BuildInfo, LogsApi, MetricsApi, ServerStatus } from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
-import type { LogStore, MetricStore, StoreOptions } from "@finch/store";
+import type { LogStore, MetricStore, Retention, StoreOptions } from "@finch/store";
 import { Labels } from "@finch/model";
 import type { FinchConfig } from "./config-options.ts";
 import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
@@ -182,11 +182,15 @@ function storeOptions(
       headBytesMax: budget.headBytesMax,
       pendingBytesMax: budget.pendingBytesMax,
     },
-    retention: {
-      maxAgeMs: signal === "metrics" ? config.retention.metricsMs : config.retention.logsMs,
-      ...(signal === "metrics" ? { rules: config.retention.metricsRules } : {}),
-      maxDiskShare: config.retention.diskShare,
-    },
+    retention: retentionOf(config, signal),
+  };
+}
+
+function retentionOf({ retention }: FinchConfig, signal: "metrics" | "logs"): Retention {
+  return {
+    maxAgeMs: signal === "metrics" ? retention.metricsMs : retention.logsMs,
+    ...(signal === "metrics" ? { rules: retention.metricsRules } : {}),
+    maxDiskShare: retention.diskShare,
   };
 }
 
@@ -230,7 +234,13 @@ function createApis(
       multitenancy: config.multitenancy,
       admin: config.adminApi ? adminActions(options, stores.metrics) : undefined,
     }),
-    logs: createLogsApi({ store: stores.logs, clock, limits: DEFAULT_LOGS_LIMITS, build }),
+    logs: createLogsApi({
+      store: stores.logs,
+      clock,
+      limits: DEFAULT_LOGS_LIMITS,
+      build,
+      retention: retentionOf(config, "logs"),
+    }),
     notifications,
   };
 }

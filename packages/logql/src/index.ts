@@ -23,6 +23,8 @@ export type {
   VectorSample,
 } from "./engine.ts";
 export type { QueryStatistics } from "./evaluation.ts";
+export { createFieldDetector } from "./field-detection.ts";
+export type { DetectedField, FieldParser, FieldType } from "./field-detection.ts";
 export { DEFAULT_QUERY_LIMITS } from "./limits.ts";
 export type { QueryLimits } from "./limits.ts";
 export { mergeEntryLabels } from "./log-query.ts";

@@ -9,7 +9,8 @@ import { Labels } from "@finch/model";
 
 export const ERROR_LABEL = "__error__";
 export const ERROR_DETAILS_LABEL = "__error_details__";
-const SUFFIX = "_extracted";
+/** Behind a name that the entry came with already. */
+export const EXTRACTED_SUFFIX = "_extracted";
 
 /** Which labels the parsers of a query have to extract; undefined means all. */
 export type WantedLabels = ReadonlySet<string> | undefined;
@@ -40,7 +41,7 @@ export class RowLabels {
       const name = pairs[i]!;
       if (name === ERROR_LABEL) this.#error = pairs[i + 1]!;
       else if (name === ERROR_DETAILS_LABEL) this.#errorDetails = pairs[i + 1]!;
-      else assign(this.#metadata, stream.has(name) ? name + SUFFIX : name, pairs[i + 1]!);
+      else assign(this.#metadata, stream.has(name) ? name + EXTRACTED_SUFFIX : name, pairs[i + 1]!);
     }
   }
 
@@ -74,7 +75,7 @@ export class RowLabels {
   /** What a parser calls a label it found: the name itself, or with a suffix when the entry came with that name. */
   nameOf(name: string): string {
     return this.#stream.has(name) || lookUp(this.#metadata, name) !== undefined
-      ? name + SUFFIX
+      ? name + EXTRACTED_SUFFIX
       : name;
   }
 

@@ -41,6 +41,7 @@ const api = createLogsApi({
   clock: systemClock,
   limits: DEFAULT_LOGS_LIMITS,
   build: { version: "bench", revision: "", nodeVersion: process.version },
+  retention: DEFAULT_RETENTION,
 });
 const listener = await openListener({
   name: "bench",

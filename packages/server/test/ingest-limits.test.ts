@@ -63,7 +63,13 @@ test("Loki push: a new stream beyond the limit is a 429, and what there is room 
   const { path } = opened.use(await temporaryDirectory());
   const store = opened.use(await openLogStore(storeOptions(join(path, "logs"))));
   const limits = DEFAULT_LOGS_LIMITS;
-  const api = createLogsApi({ store, clock: fixedClock, limits, build: BUILD });
+  const api = createLogsApi({
+    store,
+    clock: fixedClock,
+    limits,
+    build: BUILD,
+    retention: DEFAULT_RETENTION,
+  });
   const served = opened.use(await serve(api.routes));
   const streams = ["known", "new"].map((app) => ({
     stream: { app },

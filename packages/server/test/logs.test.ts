@@ -5,126 +5,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { FinchError, nodeFileSystem, silentLogger } from "@finch/runtime";
-import { DEFAULT_LIMITS, DEFAULT_RETENTION, openLogStore } from "@finch/store";
-import type { LogStore } from "@finch/store";
+import { FinchError } from "@finch/runtime";
+import { DEFAULT_RETENTION } from "@finch/store";
 import { createLogsApi, DEFAULT_LOGS_LIMITS } from "../src/index.ts";
-import type { LogsLimits } from "../src/index.ts";
+import { JSON_TYPE, ns, openApi, openTail, push, pushBody, rangeData } from "./logs-api.ts";
+import type { Values } from "./logs-api.ts";
 import { openMemoryLogStore } from "./memory-log-store.ts";
-import { BUILD, fixedClock, NOW_MS, serve, temporaryDirectory } from "./serve.ts";
-
-const NOW_NS = BigInt(NOW_MS) * 1_000_000n;
-const JSON_TYPE = { "content-type": "application/json" } as const;
-const ns = (secondsAgo: number) => String(NOW_NS - BigInt(Math.round(secondsAgo * 1e9)));
-
-/** Suites run against the store in memory and the real one: whatever holds the lines, the API is the same. */
-type Kind = "memory" | "disk";
-
-async function openStore(kind: Kind, opening: AsyncDisposableStack): Promise<LogStore> {
-  if (kind === "memory") return openMemoryLogStore();
-  const { path } = opening.use(await temporaryDirectory());
-  return opening.use(
-    await openLogStore({
-      directory: join(path, "logs"),
-      fileSystem: nodeFileSystem,
-      clock: fixedClock,
-      log: silentLogger,
-      // A window that takes what the tests send; the API's own window is narrower.
-      limits: { ...DEFAULT_LIMITS, outOfOrderWindowMs: 30 * 86_400_000 },
-      retention: DEFAULT_RETENTION,
-    }),
-  );
-}
-
-async function openApi(kind: Kind, limits: Partial<LogsLimits> = {}) {
-  await using opening = new AsyncDisposableStack();
-  const store = await openStore(kind, opening);
-  const failing: { fault: Error | undefined } = { fault: undefined };
-  const watched: LogStore = {
-    append: (batch) =>
-      failing.fault === undefined ? store.append(batch) : Promise.reject(failing.fault),
-    select: (request, statistics) => store.select(request, statistics),
-    tail: (listener) => store.tail(listener),
-    labelNames: (scope) => store.labelNames(scope),
-    labelValues: (name, scope) => store.labelValues(name, scope),
-    series: (scope) => store.series(scope),
-    statistics: () => store.statistics(),
-    flush: () => store.flush(),
-    expire: () => store.expire(),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-  const api = createLogsApi({
-    store: watched,
-    clock: fixedClock,
-    limits: { ...DEFAULT_LOGS_LIMITS, ...limits },
-    build: BUILD,
-  });
-  const served = opening.use(await serve(api.routes));
-  const parts = opening.move();
-  return { ...served, store, failing, [Symbol.asyncDispose]: () => parts.disposeAsync() };
-}
-
-type Values = readonly (
-  | readonly [string, string]
-  | readonly [string, string, Record<string, string>]
-)[];
-
-type Stream = readonly [labels: Record<string, string>, values: Values];
-
-const pushBody = (...streams: Stream[]) =>
-  JSON.stringify({ streams: streams.map(([stream, values]) => ({ stream, values })) });
-
-const push = (api: Awaited<ReturnType<typeof openApi>>, ...streams: Stream[]) =>
-  api.post("/loki/api/v1/push", pushBody(...streams), JSON_TYPE);
-
-async function rangeData(
-  api: Awaited<ReturnType<typeof openApi>>,
-  parameters: Record<string, string>,
-  headers = {},
-) {
-  const query = new URLSearchParams({ end: String(NOW_NS + 1n), ...parameters });
-  const reply = await fetch(
-    `http://127.0.0.1:${api.port}/loki/api/v1/query_range?${query.toString()}`,
-    { headers },
-  );
-  const text = await reply.text();
-  assert.equal(reply.status, 200, text);
-  const { data } = JSON.parse(text) as {
-    data: { resultType: string; result: unknown; encodingFlags?: string[]; stats: object };
-  };
-  return data;
-}
-
-interface Frame {
-  readonly streams: readonly {
-    readonly stream: object;
-    readonly values: readonly (readonly string[])[];
-  }[];
-  readonly dropped_entries?: readonly { readonly labels: object; readonly timestamp: string }[];
-}
-
-function openTail(port: number, parameters: Record<string, string>) {
-  const socket = new WebSocket(
-    `ws://127.0.0.1:${port}/loki/api/v1/tail?${new URLSearchParams(parameters).toString()}`,
-  );
-  const lines: string[] = [];
-  const frames: Frame[] = [];
-  const waiting: (() => void)[] = [];
-  socket.addEventListener("message", (message) => {
-    const frame = JSON.parse(String(message.data)) as Frame;
-    frames.push(frame);
-    for (const { values } of frame.streams) for (const [, line] of values) lines.push(line!);
-    for (const wake of waiting.splice(0)) wake();
-  });
-  return {
-    socket,
-    lines,
-    frames,
-    until: async (ready: () => boolean) => {
-      while (!ready()) await new Promise<void>((resolve) => waiting.push(resolve));
-    },
-  };
-}
+import { BUILD, fixedClock, NOW_MS, serve } from "./serve.ts";
 
 for (const kind of ["memory", "disk"] as const) {
   test(`${kind}: push and query: labels merged, or told apart when asked`, async () => {
@@ -588,6 +475,7 @@ test(
       clock: { ...fixedClock, nowMs: () => nowMs },
       limits: DEFAULT_LOGS_LIMITS,
       build: BUILD,
+      retention: DEFAULT_RETENTION,
     });
     await using served = await serve(api.routes);
     for (const name of readdirSync(CAPTURES).filter((file) => file.endsWith(".body"))) {

@@ -5,13 +5,17 @@ import { singleMetric } from "@finch/runtime";
 import type { Clock, MetricFamily } from "@finch/runtime";
 import { textReply } from "@finch/runtime/http";
 import type { HttpRoute, Route } from "@finch/runtime/http";
-import type { LogStore } from "@finch/store";
+import type { LogStore, Retention } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import { detectedRoutes } from "./detected-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
+import { limitRoutes } from "./limit-routes.ts";
+import { legacyRoutes } from "./legacy-routes.ts";
 import type { LogsLimits } from "./limits.ts";
 import { createLogIngest } from "./push-routes.ts";
 import { queryRoutes } from "./query-routes.ts";
+import { ruleRoutes } from "./rule-routes.ts";
 import { createLogSource } from "./source.ts";
 import { createTailRoutes } from "./tail-route.ts";
 import { volumeRoutes } from "./volume-routes.ts";
@@ -21,6 +25,8 @@ export interface LogsApiOptions {
   readonly clock: Clock;
   readonly limits: LogsLimits;
   readonly build: BuildInfo;
+  /** Told to whoever asks for limits; the store itself keeps to it. */
+  readonly retention: Retention;
 }
 
 export interface LogsApi {
@@ -52,6 +58,8 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
     ...queryRoutes(context),
     ...labelRoutes({ ...options, gate }),
     ...volumeRoutes(context),
+    ...detectedRoutes(context),
+    ...limitRoutes(options),
     ...tail.routes,
   ];
   const ready: HttpRoute = {
@@ -63,7 +71,13 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
     handle: () => Promise.resolve(textReply(200, "ready\n")),
   };
   return {
-    routes: [...ingest.routes, ...reads, ready],
+    routes: [
+      ...ingest.routes,
+      ...reads,
+      ...legacyRoutes({ ...context, build: options.build }),
+      ...ruleRoutes(),
+      ready,
+    ],
     queryRoutes: reads,
     ingest: (batch) => ingest.ingest(batch),
     families: () => [

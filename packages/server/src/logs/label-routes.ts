@@ -14,6 +14,7 @@ import type { QueryGate } from "../query-gate.ts";
 import type { LogsLimits } from "./limits.ts";
 import { readRange } from "./parameters.ts";
 import type { TimeRangeNs } from "./parameters.ts";
+import { textRoute } from "./text-route.ts";
 
 export interface LogsLabelContext {
   readonly store: LogStore;
@@ -24,45 +25,49 @@ export interface LogsLabelContext {
 }
 
 export function labelRoutes(context: LogsLabelContext): readonly HttpRoute[] {
-  const route = (
-    path: string,
-    handle: (request: HttpRequest) => Promise<HttpReply>,
-  ): HttpRoute => ({
-    kind: "http",
-    methods: ["GET", "POST"],
-    path,
-    faults: "text",
-    handle,
-  });
+  const success = (data: readonly string[]) => jsonReply(200, { status: "success", data });
+  const names = async (request: HttpRequest) => success(await answerLabelNames(context, request));
   const build = describeBuild("loki", context.build);
   return [
-    route("/loki/api/v1/labels", (request) => answerLabels(context, request)),
-    route("/loki/api/v1/label", (request) => answerLabels(context, request)),
-    route("/loki/api/v1/label/:name/values", (request) => answerValues(context, request)),
-    route("/loki/api/v1/series", (request) => answerSeries(context, request)),
-    route("/loki/api/v1/status/buildinfo", () => Promise.resolve(jsonReply(200, build))),
+    textRoute("/loki/api/v1/labels", names),
+    textRoute("/loki/api/v1/label", names),
+    textRoute("/loki/api/v1/label/:name/values", async (request) =>
+      success(await answerLabelValues(context, request)),
+    ),
+    textRoute("/loki/api/v1/series", (request) => answerSeries(context, request)),
+    textRoute("/loki/api/v1/status/buildinfo", () => Promise.resolve(jsonReply(200, build))),
   ];
 }
 
 /** Labels of our own bookkeeping, such as `__error__`, are not for people to choose from. */
-function isInternal(name: string): boolean {
+export function isInternalLabel(name: string): boolean {
   return name.startsWith("__") && name.endsWith("__");
 }
 
-async function answerLabels(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
+/** Label names that people may see. */
+export async function answerLabelNames(
+  context: LogsLabelContext,
+  request: HttpRequest,
+): Promise<readonly string[]> {
   const scope = await readScope(context, request);
   const names = await readOne(context, request, () => context.store.labelNames(scope));
-  return jsonReply(200, { status: "success", data: names.filter((name) => !isInternal(name)) });
+  return names.filter((name) => !isInternalLabel(name));
 }
 
-async function answerValues(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
+/** Values of the label that the path names. */
+export async function answerLabelValues(
+  context: LogsLabelContext,
+  request: HttpRequest,
+): Promise<readonly string[]> {
   const scope = await readScope(context, request);
   const name = request.params["name"]!;
-  const data = await readOne(context, request, () => context.store.labelValues(name, scope));
-  return jsonReply(200, { status: "success", data });
+  return await readOne(context, request, () => context.store.labelValues(name, scope));
 }
 
-async function answerSeries(context: LogsLabelContext, request: HttpRequest): Promise<HttpReply> {
+export async function answerSeries(
+  context: LogsLabelContext,
+  request: HttpRequest,
+): Promise<HttpReply> {
   const parameters = await request.readParameters();
   const range = readRange(parameters, context.clock.nowMs());
   const given = [...parameters.getAll("match[]"), ...parameters.getAll("match")];
@@ -88,7 +93,11 @@ async function readOne(
   return await uniteLists(readLists(readsOf(context, request), [0], read));
 }
 
-async function readScope(context: LogsLabelContext, request: HttpRequest): Promise<LabelScope> {
+/** The selector and range of a request; without a selector every stream. */
+export async function readScope(
+  context: { readonly clock: Clock },
+  request: HttpRequest,
+): Promise<LabelScope> {
   const parameters = await request.readParameters();
   const range = readRange(parameters, context.clock.nowMs());
   return toScope(readMatchers(parameters.get("query") ?? ""), range);

@@ -18,6 +18,7 @@ import {
   readTimeNs,
 } from "./parameters.ts";
 import { asksToCategorize, writeLogsAnswer } from "./result-json.ts";
+import { textRoute } from "./text-route.ts";
 
 export interface LogsQueryContext {
   readonly engine: Engine;
@@ -31,20 +32,10 @@ export interface LogsQueryContext {
 export const ENCODING_FLAGS_HEADER = "x-loki-response-encoding-flags";
 
 export function queryRoutes(context: LogsQueryContext): readonly HttpRoute[] {
-  const route = (
-    path: string,
-    handle: (request: HttpRequest) => Promise<HttpReply>,
-  ): HttpRoute => ({
-    kind: "http",
-    methods: ["GET", "POST"],
-    path,
-    faults: "text",
-    handle,
-  });
   return [
-    route("/loki/api/v1/query_range", (request) => answerRange(context, request)),
-    route("/loki/api/v1/query", (request) => answerInstant(context, request)),
-    route("/loki/api/v1/format_query", async (request) => {
+    textRoute("/loki/api/v1/query_range", (request) => answerRange(context, request)),
+    textRoute("/loki/api/v1/query", (request) => answerInstant(context, request)),
+    textRoute("/loki/api/v1/format_query", async (request) => {
       const query = (await request.readParameters()).get("query") ?? "";
       try {
         return jsonReply(200, { status: "success", data: formatQuery(parseQuery(query)) });
@@ -57,10 +48,39 @@ export function queryRoutes(context: LogsQueryContext): readonly HttpRoute[] {
 }
 
 async function answerRange(context: LogsQueryContext, request: HttpRequest): Promise<HttpReply> {
+  const text = (await request.readParameters()).get("query") ?? "";
+  return reply(request, await evaluateRange(context, request, text));
+}
+
+async function answerInstant(context: LogsQueryContext, request: HttpRequest): Promise<HttpReply> {
+  const { engine, source, clock } = context;
+  const parameters = await request.readParameters();
+  const timeNs = readTimeNs(parameters, "time") ?? BigInt(Math.floor(clock.nowMs())) * 1_000_000n;
+  const query = parseQuery(parameters.get("query") ?? "");
+  const limit = readEntryLimit(parameters);
+  const direction = readDirection(parameters);
+  const evaluated = await evaluate(context, request, (signal) =>
+    engine.instantQuery({ source, query, timeNs, limit, direction, signal }),
+  );
+  return reply(request, evaluated);
+}
+
+interface Evaluated<Answer> {
+  readonly answer: Answer;
+  /** How long the query waited for its turn. */
+  readonly queueSeconds: number;
+}
+
+/** Evaluates a query with the other parameters of `query_range` that the request has. */
+export async function evaluateRange(
+  context: LogsQueryContext,
+  request: HttpRequest,
+  text: string,
+): Promise<Evaluated<RangeResult>> {
   const { engine, source, limits, clock } = context;
   const parameters = await request.readParameters();
   const range = readQueryRange(parameters, clock.nowMs(), limits);
-  const query = parseQuery(parameters.get("query") ?? "");
+  const query = parseQuery(text);
   const limit = readEntryLimit(parameters);
   const direction = readDirection(parameters);
   const stepNs = toNs(readStepMs(parameters, range, limits));
@@ -71,32 +91,28 @@ async function answerRange(context: LogsQueryContext, request: HttpRequest): Pro
   );
 }
 
-async function answerInstant(context: LogsQueryContext, request: HttpRequest): Promise<HttpReply> {
-  const { engine, source, clock } = context;
-  const parameters = await request.readParameters();
-  const timeNs = readTimeNs(parameters, "time") ?? BigInt(Math.floor(clock.nowMs())) * 1_000_000n;
-  const query = parseQuery(parameters.get("query") ?? "");
-  const limit = readEntryLimit(parameters);
-  const direction = readDirection(parameters);
-  return await evaluate(context, request, (signal) =>
-    engine.instantQuery({ source, query, timeNs, limit, direction, signal }),
-  );
-}
-
-async function evaluate(
+async function evaluate<Answer>(
   context: LogsQueryContext,
   request: HttpRequest,
-  run: (signal: AbortSignal) => Promise<RangeResult | InstantResult>,
-): Promise<HttpReply> {
-  const { gate, limits } = context;
+  run: (signal: AbortSignal) => Promise<Answer>,
+): Promise<Evaluated<Answer>> {
+  const { clock, gate, limits } = context;
   using limited = withTimeout(request.signal, limits.queryTimeoutMs, "query timed out");
+  const askedMs = clock.monotonicMs();
   using _place = await gate.enter(limited.signal);
-  const answer = await run(limited.signal);
+  const queueSeconds = (clock.monotonicMs() - askedMs) / 1000;
+  return { answer: await run(limited.signal), queueSeconds };
+}
+
+function reply(
+  request: HttpRequest,
+  { answer, queueSeconds }: Evaluated<RangeResult | InstantResult>,
+): HttpReply {
   const categorize = asksToCategorize(request.header(ENCODING_FLAGS_HEADER));
   return {
     status: 200,
     headers: { "content-type": "application/json; charset=UTF-8" },
-    body: writeLogsAnswer(answer, categorize),
+    body: writeLogsAnswer(answer, { categorize, queueSeconds }),
   };
 }
 

@@ -2,7 +2,7 @@
 import { compareLabels, formatFloat } from "@finch/model";
 import type { Labels } from "@finch/model";
 import { mergeEntryLabels } from "@finch/logql";
-import type { InstantResult, RangeResult, TailEntry } from "@finch/logql";
+import type { InstantResult, QueryStatistics, RangeResult, TailEntry } from "@finch/logql";
 
 const CHUNK_LENGTH = 48 * 1024;
 
@@ -22,8 +22,9 @@ export function asksToCategorize(header: string): boolean {
 /** The `data` envelope of `query` and `query_range`. */
 export function* writeLogsAnswer(
   answer: RangeResult | InstantResult,
-  categorize: boolean,
+  options: { readonly categorize: boolean; readonly queueSeconds: number },
 ): Generator<string> {
+  const { categorize, queueSeconds } = options;
   const flags =
     categorize && answer.type === "streams" ? `,"encodingFlags":["${CATEGORIZE_FLAG}"]` : "";
   let chunk = `{"status":"success","data":{"resultType":"${answer.type}"${flags},"result":`;
@@ -54,7 +55,7 @@ export function* writeLogsAnswer(
       chunk += `[${answer.timestampMs / 1000},"${formatFloat(answer.value)}"]`;
       break;
   }
-  yield `${chunk},"stats":${writeStatistics(answer)}}}`;
+  yield `${chunk},"stats":${JSON.stringify(describeStatistics(answer.statistics, queueSeconds))}}}`;
 }
 
 /** The streams of one tail frame. */
@@ -73,24 +74,40 @@ export function rowsOf(
   );
 }
 
-function writeStatistics({ statistics }: RangeResult | InstantResult): string {
+/** The `stats` of an answer, under Loki's names where they mean the same. */
+export function describeStatistics(
+  statistics: QueryStatistics,
+  queueSeconds: number,
+): Readonly<Record<string, unknown>> {
   const { bytesProcessed, linesProcessed, entriesReturned, execTimeSeconds } = statistics;
+  const { pagesRead, pagesSkipped, bytesRead } = statistics;
   const perSecond = (amount: number) =>
     execTimeSeconds > 0 ? Math.floor(amount / execTimeSeconds) : 0;
-  return JSON.stringify({
+  return {
     summary: {
       bytesProcessedPerSecond: perSecond(bytesProcessed),
       linesProcessedPerSecond: perSecond(linesProcessed),
       totalBytesProcessed: bytesProcessed,
       totalLinesProcessed: linesProcessed,
       execTime: execTimeSeconds,
-      queueTime: 0,
+      queueTime: queueSeconds,
       subqueries: 0,
       totalEntriesReturned: entriesReturned,
       splits: 0,
       shards: 0,
     },
-  });
+    querier: {
+      store: {
+        totalChunksRef: pagesRead + pagesSkipped,
+        totalChunksDownloaded: pagesRead,
+        chunk: {
+          compressedBytes: bytesRead,
+          decompressedBytes: bytesProcessed,
+          decompressedLines: linesProcessed,
+        },
+      },
+    },
+  };
 }
 
 /** Rows by label set, in the order of the rows within a set, sets sorted. */

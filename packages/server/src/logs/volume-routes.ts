@@ -1,110 +1,182 @@
-/** `index/stats` and `index/volume` of Loki's HTTP API, counted from the entries themselves: exact, and bounded by the query gate. */
-import { Labels } from "@finch/model";
+/**
+ * `index/stats`, `index/volume`, `index/volume_range` and `index/shards` of Loki's HTTP API, counted from the entries themselves: exact, and
+ * bounded by the query gate.
+ */
 import type { LogPage, Matcher } from "@finch/model";
+import { FinchError } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import type { QueryStatistics } from "@finch/logql";
 import type { LogStore } from "@finch/store";
 import { withTimeout } from "../query-gate.ts";
 import { readMatchers } from "./label-routes.ts";
 import type { LogsQueryContext } from "./query-routes.ts";
-import { badRequest, readCount, readQueryRange } from "./parameters.ts";
+import { badRequest, readCount, readQueryRange, readStepMs } from "./parameters.ts";
+import type { TimeRangeNs } from "./parameters.ts";
+import { describeStatistics } from "./result-json.ts";
+import { textRoute } from "./text-route.ts";
+import { Volumes } from "./volumes.ts";
+import type { VolumeGrid, VolumeGrouping } from "./volumes.ts";
 
 interface VolumeContext extends LogsQueryContext {
   readonly store: LogStore;
 }
 
+const SERIES_DEFAULT = 100;
+/** Label sets times steps of one answer: each is a number held until it is sent. */
+const CELLS_MAX = 5_000_000;
+/** The whole range of stream hashes: an answer in one shard. Written as text, for it is no JavaScript number. */
+const ALL_HASHES = '{"min":0,"max":18446744073709551615}';
+
 export function volumeRoutes(context: VolumeContext): readonly HttpRoute[] {
-  const route = (
-    path: string,
-    handle: (request: HttpRequest) => Promise<HttpReply>,
-  ): HttpRoute => ({
-    kind: "http",
-    methods: ["GET", "POST"],
-    path,
-    faults: "text",
-    handle,
-  });
   return [
-    route("/loki/api/v1/index/stats", (request) => answerStats(context, request)),
-    route("/loki/api/v1/index/volume", (request) => answerVolume(context, request)),
+    textRoute("/loki/api/v1/index/stats", (request) => answerStats(context, request)),
+    textRoute("/loki/api/v1/index/shards", (request) => answerShards(context, request)),
+    textRoute("/loki/api/v1/index/volume", (request) => answerVolume(context, request)),
+    textRoute("/loki/api/v1/index/volume_range", (request) => answerVolumeRange(context, request)),
   ];
+}
+
+interface IndexStats {
+  readonly streams: number;
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly entries: number;
 }
 
 async function answerStats(context: VolumeContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
+  const { stats } = await readStats(context, request, parameters);
+  return jsonReply(200, stats);
+}
+
+/** Shards are for queriers that divide work among machines; here one process reads all of an index. */
+async function answerShards(context: VolumeContext, request: HttpRequest): Promise<HttpReply> {
+  const parameters = await request.readParameters();
+  readCount(parameters, "targetBytesPerShard", 1);
+  const { stats, statistics } = await readStats(context, request, parameters);
+  const body = `{"shards":[{"bounds":${ALL_HASHES},"stats":${JSON.stringify(stats)}}],"statistics":${JSON.stringify(statistics)}}`;
+  return { status: 200, headers: { "content-type": "application/json" }, body };
+}
+
+async function readStats(
+  context: VolumeContext,
+  request: HttpRequest,
+  parameters: URLSearchParams,
+): Promise<{ readonly stats: IndexStats; readonly statistics: object }> {
+  const range = readQueryRange(parameters, context.clock.nowMs(), context.limits);
+  const matchers = readMatchers(parameters.get("query") ?? "");
   const streams = new Set<string>();
-  let chunks = 0;
-  let bytes = 0;
-  let entries = 0;
-  await scan(context, request, parameters, (page) => {
+  const { statistics, summary } = await scan(context, request, { range, matchers }, (page) => {
     streams.add(page.labels.key);
-    chunks++;
-    bytes += lineBytes(page);
-    entries += page.entries.count;
   });
-  return jsonReply(200, { streams: streams.size, chunks, bytes, entries });
+  const stats = {
+    streams: streams.size,
+    chunks: summary.pagesRead,
+    bytes: summary.bytesProcessed,
+    entries: summary.linesProcessed,
+  };
+  return { stats, statistics };
 }
 
 async function answerVolume(context: VolumeContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
-  const limit = readCount(parameters, "limit", 100);
-  const by = parameters.get("aggregateBy") || "series";
-  if (by !== "series" && by !== "labels") {
-    throw badRequest(`aggregateBy: ${JSON.stringify(by)} is neither series nor labels`);
-  }
-  const targets = (parameters.get("targetLabels") ?? "").split(",").filter((name) => name !== "");
-  const volumes = new Map<string, { readonly labels: Labels; bytes: number }>();
-  const endMs = await scan(context, request, parameters, (page, matchers) => {
-    const bytes = lineBytes(page);
-    for (const labels of volumeKeys(page.labels, by, targets, matchers)) {
-      const known = volumes.get(labels.key);
-      if (known === undefined) volumes.set(labels.key, { labels, bytes });
-      else known.bytes += bytes;
-    }
-  });
-  const result = [...volumes.values()]
-    .map(({ labels, bytes }) => ({ labels, bytes, name: labels.toString() }))
-    .toSorted((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1))
-    .slice(0, limit)
-    .map(({ labels, bytes }) => ({ metric: labels, value: [endMs / 1000, String(bytes)] }));
-  return jsonReply(200, { status: "success", data: { resultType: "vector", result, stats: {} } });
+  const range = readQueryRange(parameters, context.clock.nowMs(), context.limits);
+  const grid = { startNs: range.startNs, stepNs: range.endNs - range.startNs, count: 1 };
+  const { volumes, statistics } = await readVolumes(context, request, { range, grid });
+  const endSeconds = Number(range.endNs / 1_000_000n) / 1000;
+  const result = volumes.map(({ labels, total }) => ({
+    metric: labels,
+    value: [endSeconds, String(total)],
+  }));
+  return dataReply("vector", result, statistics);
 }
 
-/** What a stream's bytes are counted under: its labels that were asked for or matched on, or each label name by itself. */
-function volumeKeys(
-  labels: Labels,
-  by: "series" | "labels",
-  targets: readonly string[],
-  matchers: readonly Matcher[],
-): readonly Labels[] {
-  const matched = matchers.map((matcher) => matcher.name);
-  if (by === "series") {
-    const names = targets.length > 0 ? targets : matched;
-    return [labels.keep(new Set(names.length > 0 ? names : [...labels].map(([name]) => name)))];
+async function answerVolumeRange(context: VolumeContext, request: HttpRequest): Promise<HttpReply> {
+  const { clock, limits } = context;
+  const parameters = await request.readParameters();
+  const range = readQueryRange(parameters, clock.nowMs(), limits);
+  const stepNs = BigInt(Math.max(1, Math.round(readStepMs(parameters, range, limits) * 1e6)));
+  const count = Number((range.endNs - range.startNs + stepNs - 1n) / stepNs);
+  const grid: VolumeGrid = { startNs: range.startNs, stepNs, count };
+  const { volumes, statistics } = await readVolumes(context, request, { range, grid });
+  const series = volumes.map(({ labels, bytes }) => {
+    const values: (readonly [seconds: number, bytes: string])[] = [];
+    for (let step = 0; step < count; step++) {
+      if (bytes[step] === 0) continue;
+      const startNs = range.startNs + BigInt(step) * stepNs;
+      values.push([Number(startNs / 1_000_000n) / 1000, String(bytes[step])]);
+    }
+    return { metric: labels, values };
+  });
+  if (series.length > 0 && series.every(({ values }) => values.length === 1)) {
+    const result = series.map(({ metric, values }) => ({ metric, value: values[0] }));
+    return dataReply("vector", result, statistics);
   }
-  const names = targets.length > 0 ? targets : [...labels].map(([name]) => name);
-  return names.filter((name) => labels.has(name)).map((name) => Labels.raw([name, ""]));
+  return dataReply("matrix", series, statistics);
+}
+
+function dataReply(resultType: "vector" | "matrix", result: unknown, stats: object): HttpReply {
+  return jsonReply(200, { status: "success", data: { resultType, result, stats } });
+}
+
+async function readVolumes(
+  context: VolumeContext,
+  request: HttpRequest,
+  wanted: { readonly range: TimeRangeNs; readonly grid: VolumeGrid },
+) {
+  const parameters = await request.readParameters();
+  const limit = readCount(parameters, "limit", SERIES_DEFAULT);
+  const matchers = readMatchers(parameters.get("query") ?? "");
+  const volumes = new Volumes(readGrouping(parameters, matchers), wanted.grid);
+  const { range } = wanted;
+  const { statistics } = await scan(context, request, { range, matchers }, (page) => {
+    volumes.add(page.labels, page.entries);
+    if (volumes.size * wanted.grid.count <= CELLS_MAX) return;
+    throw new FinchError(
+      "invalid",
+      "server/too-many-volumes",
+      `the volumes have more than ${CELLS_MAX} values; name fewer targetLabels, a longer step or a shorter range`,
+    );
+  });
+  return { volumes: volumes.largest(limit), statistics };
+}
+
+function readGrouping(parameters: URLSearchParams, matchers: readonly Matcher[]): VolumeGrouping {
+  const by = parameters.get("aggregateBy") || "series";
+  if (by !== "series" && by !== "labels") {
+    throw badRequest(
+      `invalid aggregation option ${JSON.stringify(by)}: aggregateBy is series or labels`,
+    );
+  }
+  const targets = (parameters.get("targetLabels") ?? "").split(",").filter((name) => name !== "");
+  return { by, targets, matchers };
 }
 
 async function scan(
   context: VolumeContext,
   request: HttpRequest,
-  parameters: URLSearchParams,
-  visit: (page: LogPage, matchers: readonly Matcher[]) => void,
-): Promise<number> {
+  wanted: { readonly range: TimeRangeNs; readonly matchers: readonly Matcher[] },
+  visit: (page: LogPage) => void,
+): Promise<{ readonly statistics: object; readonly summary: QueryStatistics }> {
   const { clock, gate, limits, store } = context;
-  const range = readQueryRange(parameters, clock.nowMs(), limits);
-  const matchers = readMatchers(parameters.get("query") ?? "");
   using limited = withTimeout(request.signal, limits.queryTimeoutMs, "query timed out");
+  const askedMs = clock.monotonicMs();
   using _place = await gate.enter(limited.signal);
   const { signal } = limited;
-  const statistics = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
+  const startedMs = clock.monotonicMs();
+  const reads = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
+  let bytesProcessed = 0;
+  let linesProcessed = 0;
+  const { matchers, range } = wanted;
   const select = { ...range, matchers, needles: [], direction: "forward", signal } as const;
-  for await (const page of store.select(select, statistics)) visit(page, matchers);
-  return Number(range.endNs / 1_000_000n);
-}
-
-function lineBytes(page: LogPage): number {
-  const { lineBounds, count } = page.entries;
-  return lineBounds[count]! - lineBounds[0]!;
+  for await (const page of store.select(select, reads)) {
+    const { lineBounds, count } = page.entries;
+    bytesProcessed += lineBounds[count]! - lineBounds[0]!;
+    linesProcessed += count;
+    visit(page);
+  }
+  const execTimeSeconds = (clock.monotonicMs() - startedMs) / 1000;
+  const summary = { ...reads, bytesProcessed, linesProcessed, execTimeSeconds, entriesReturned: 0 };
+  return { statistics: describeStatistics(summary, (startedMs - askedMs) / 1000), summary };
 }
