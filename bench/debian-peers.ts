@@ -1,5 +1,6 @@
 /**
- * Debian's own `prometheus` and `victoria-metrics`: from the path given, from `PATH`, else downloaded with apt and unpacked into a cache folder.
+ * Debian's own `prometheus`, `victoria-metrics`, `ripgrep` and `zstd`: from the path given, from `PATH`, else downloaded with apt and unpacked into a
+ * cache folder.
  * Nothing is installed and nothing runs as a service.
  */
 import { execFileSync } from "node:child_process";
@@ -7,7 +8,11 @@ import type { ExecFileSyncOptions } from "node:child_process";
 import { existsSync, globSync, mkdirSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 
-export type PeerName = "prometheus" | "victoria-metrics";
+/** Names of packages. */
+export type PeerName = "prometheus" | "victoria-metrics" | "ripgrep" | "zstd";
+
+/** Where the program is not called as the package. */
+const PROGRAMS: Partial<Record<PeerName, string>> = { ripgrep: "rg" };
 
 /** Path of the program, or undefined with the reason told to `say`. */
 export function findPeer(
@@ -23,9 +28,10 @@ export function findPeer(
     if (existsSync(path)) return resolve(path);
     throw new RangeError(`there is no ${name} at ${path}`);
   }
-  const unpacked = join(cache, "debian", "usr", "bin", name);
+  const program = PROGRAMS[name] ?? name;
+  const unpacked = join(cache, "debian", "usr", "bin", program);
   for (const directory of (process.env["PATH"] ?? "").split(delimiter)) {
-    const candidate = join(directory, name);
+    const candidate = join(directory, program);
     if (directory !== "" && existsSync(candidate)) return candidate;
   }
   if (existsSync(unpacked)) return unpacked;

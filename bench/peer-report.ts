@@ -217,7 +217,10 @@ function row(
 }
 
 /** The first column left, the others right. */
-function formatColumns(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function formatColumns(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string[] {
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((cells) => cells[column]!.length)));
   return all.map((cells) =>

@@ -20,3 +20,4 @@ export { columnsOfLines } from "./logs/entry-columns.ts";
 export { withDetectedLevels, withServiceName } from "./logs/ingest-labels.ts";
 export { DEFAULT_LOGS_LIMITS } from "./logs/limits.ts";
 export type { LogsLimits } from "./logs/limits.ts";
+export { createLogSource } from "./logs/source.ts";
