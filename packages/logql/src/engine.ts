@@ -35,6 +35,8 @@ export interface RangeQueryOptions extends QueryOptions {
   readonly endNs: bigint;
   readonly stepNs: bigint;
   readonly intervalNs?: bigint;
+  /** Of log queries: the unit of time that the result is not to end in the middle of, for clients that page by it; a nanosecond by default. */
+  readonly pageUnitNs?: bigint;
 }
 
 export interface InstantQueryOptions extends QueryOptions {
@@ -132,6 +134,7 @@ async function rangeOfLogs(
   const streams = await evaluateLog(evaluation, expr, {
     ...options,
     intervalNs: options.intervalNs ?? 0n,
+    pageUnitNs: options.pageUnitNs ?? 1n,
   });
   const returned = streams.reduce((total, { entries }) => total + entries.length, 0);
   return { type: "streams", streams, statistics: evaluation.statistics(returned) };

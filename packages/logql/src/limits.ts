@@ -3,6 +3,8 @@
 export interface QueryLimits {
   /** Log entries a query may ask for. Without it one click builds an answer larger than the heap. */
   readonly entriesMax: number;
+  /** Entries of one nanosecond that a page may hold beyond its limit, so that who pages by time gets past them; each is held in memory. */
+  readonly entriesOfInstantMax: number;
   /** Series in a result. Without it an unbounded label (a request id) makes millions of series. */
   readonly seriesMax: number;
   /** Series held while a query is evaluated, before an aggregation reduces them. Same danger, inside the engine. */
@@ -23,6 +25,7 @@ export interface QueryLimits {
 
 export const DEFAULT_QUERY_LIMITS: QueryLimits = {
   entriesMax: 5000,
+  entriesOfInstantMax: 100_000,
   seriesMax: 500,
   intermediateSeriesMax: 100_000,
   seriesCharactersMax: 32 * 1024 ** 2,

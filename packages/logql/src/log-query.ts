@@ -1,14 +1,14 @@
 /**
- * Log queries: filter, run the pipeline, merge the pages of all streams by time, and stop as soon as the limit is certain. Pages come by
- * their newest (or oldest) entry, so whatever is newer than the next page's newest entry is final.
+ * Log queries: filter, run the pipeline, merge the pages of all streams by time (`log-merge.ts`), and stop as soon as the limit is certain.
  */
 import { Labels } from "@finch/model";
 import type { LogColumns, LogPage } from "@finch/model";
 import type { LogExpr } from "./ast.ts";
-import { limitFault } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { filterPage, selectAll } from "./line-filter.ts";
 import type { Selection } from "./line-filter.ts";
+import { LogMerge } from "./log-merge.ts";
+import type { Hit, LogQuery } from "./log-merge.ts";
 import { compilePipeline } from "./pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { Row } from "./row.ts";
@@ -28,30 +28,13 @@ export interface LogStream {
   readonly entries: readonly LogEntry[];
 }
 
-export interface LogQuery {
-  readonly startNs: bigint;
-  readonly endNs: bigint;
-  readonly limit: number;
-  readonly direction: "forward" | "backward";
-  /** At least that long between two entries of the result; 0n for all. */
-  readonly intervalNs: bigint;
-}
-
-interface Hit extends LogEntry {
-  readonly stream: Labels;
-  /** Order of arrival, which settles equal times. */
-  readonly sequence: number;
-  /** Characters of the line and of the labels that belong to this entry alone. */
-  readonly length: number;
-}
-
 export async function evaluateLog(
   evaluation: Evaluation,
   expr: LogExpr,
   query: LogQuery,
 ): Promise<readonly LogStream[]> {
   const pipeline = compilePipeline(expr, undefined);
-  const merge = new Merge(query, evaluation.limits.resultCharactersMax);
+  const merge = new LogMerge(query, evaluation.limits);
   const row = new Row(() => evaluation.clock.nowNs());
   const pages = evaluation.source.select(
     {
@@ -78,7 +61,7 @@ export async function evaluateLog(
 
 interface Scan {
   readonly pipeline: Pipeline;
-  readonly merge: Merge;
+  readonly merge: LogMerge;
   readonly row: Row;
   readonly query: LogQuery;
 }
@@ -96,7 +79,7 @@ async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Prom
     const at = selection.rows[backward ? selection.count - 1 - i : i]!;
     if (!merge.wants(entries.timestampsNs[at]!)) return;
     const entry = processRow(row, pipeline, page, at);
-    if (entry !== undefined) merge.add(entry);
+    if (entry !== undefined) merge.add(entry, page.labels.key);
     if (i % perCheck === perCheck - 1 && evaluation.due) await evaluation.pause();
   }
 }
@@ -114,7 +97,7 @@ export function processRow(
   pipeline: Pipeline,
   page: LogPage,
   at: number,
-): (LogEntry & { readonly stream: Labels }) | undefined {
+): Hit | undefined {
   row.begin(page.labels, page.entries, at);
   for (const stage of pipeline.stages) if (!stage(row)) return undefined;
   return {
@@ -124,104 +107,6 @@ export function processRow(
     structuredMetadata: row.labels.metadataLabels(),
     parsed: row.labels.parsedLabels(),
   };
-}
-
-/** Holds entries until no page to come can stand before them. */
-class Merge {
-  readonly #query: LogQuery;
-  readonly #charactersMax: number;
-  #characters = 0;
-  readonly #settled: Hit[] = [];
-  #pending: Hit[] = [];
-  #sequence = 0;
-  #lastNs: bigint | undefined;
-  /** With a full set of pending entries and no interval, entries beyond this time cannot be in the result. */
-  #boundNs: bigint | undefined;
-
-  constructor(query: LogQuery, charactersMax: number) {
-    this.#query = query;
-    this.#charactersMax = charactersMax;
-  }
-
-  /** All pages to come are at or behind `frontNs`. Answers whether the result is complete. */
-  settle(frontNs: bigint): boolean {
-    const { direction, limit } = this.#query;
-    const isFinal = (hit: Hit) =>
-      direction === "backward" ? hit.timestampNs > frontNs : hit.timestampNs < frontNs;
-    this.#order();
-    let count = 0;
-    while (count < this.#pending.length && isFinal(this.#pending[count]!)) count++;
-    for (const hit of this.#pending.splice(0, count)) this.#take(hit);
-    return this.#settled.length >= limit;
-  }
-
-  /** Whether an entry of that time could still be in the result. */
-  wants(timestampNs: bigint): boolean {
-    if (this.#boundNs === undefined) return true;
-    return this.#query.direction === "backward"
-      ? timestampNs >= this.#boundNs
-      : timestampNs <= this.#boundNs;
-  }
-
-  add(entry: LogEntry & { readonly stream: Labels }): void {
-    const length = entry.line.length + lengthOf(entry.parsed) + lengthOf(entry.structuredMetadata);
-    this.#pending.push({ ...entry, sequence: this.#sequence++, length });
-    this.#characters += length;
-    const { limit, intervalNs } = this.#query;
-    if (intervalNs === 0n && this.#pending.length >= Math.max(2 * limit, 64)) this.#order();
-    if (this.#characters <= this.#charactersMax) return;
-    // Entries that can no longer be in the result are let go before anything is refused.
-    this.#order();
-    if (this.#characters > this.#charactersMax) {
-      throw limitFault(
-        `the lines of the result have more than ${this.#charactersMax} characters; ` +
-          "ask for fewer lines (limit) or for a shorter time range",
-      );
-    }
-  }
-
-  finish(): readonly Hit[] {
-    this.#order();
-    for (const hit of this.#pending) this.#take(hit);
-    return this.#settled;
-  }
-
-  #order(): void {
-    const sign = this.#query.direction === "backward" ? -1 : 1;
-    this.#pending.sort((a, b) =>
-      a.timestampNs === b.timestampNs
-        ? a.sequence - b.sequence
-        : a.timestampNs < b.timestampNs
-          ? -sign
-          : sign,
-    );
-    if (this.#query.intervalNs !== 0n) return;
-    const room = this.#query.limit - this.#settled.length;
-    if (this.#pending.length < room) return;
-    for (const hit of this.#pending.splice(Math.max(room, 0))) this.#characters -= hit.length;
-    this.#boundNs = this.#pending.at(-1)?.timestampNs ?? this.#boundNs;
-  }
-
-  #take(hit: Hit): void {
-    const { limit, intervalNs, direction } = this.#query;
-    this.#characters -= hit.length;
-    if (this.#settled.length >= limit) return;
-    if (intervalNs > 0n && this.#lastNs !== undefined) {
-      const distance =
-        direction === "backward" ? this.#lastNs - hit.timestampNs : hit.timestampNs - this.#lastNs;
-      if (distance < intervalNs) return;
-    }
-    this.#lastNs = hit.timestampNs;
-    this.#settled.push(hit);
-    this.#characters += hit.length;
-  }
-}
-
-/** Labels shared between rows count for each: an estimate that errs on the safe side. */
-function lengthOf(labels: Labels): number {
-  let length = 0;
-  for (const text of labels.pairs) length += text.length;
-  return length;
 }
 
 /** Streams sorted by their labels as text, entries in the order of the result. */

@@ -31,6 +31,8 @@ export interface LogsQueryContext {
 /** Loki's header that asks for label categories apart; Grafana always sends it. */
 export const ENCODING_FLAGS_HEADER = "x-loki-response-encoding-flags";
 
+const NS_PER_MS = 1_000_000n;
+
 export function queryRoutes(context: LogsQueryContext): readonly HttpRoute[] {
   return [
     textRoute("/loki/api/v1/query_range", (request) => answerRange(context, request)),
@@ -86,9 +88,16 @@ export async function evaluateRange(
   const stepNs = toNs(readStepMs(parameters, range, limits));
   const intervalNs = toNs(readIntervalMs(parameters));
   if (query.kind === "log") checkEntryLimit(limit, limits);
+  const wanted = { source, query, ...range, stepNs, intervalNs, limit, direction };
+  const pageUnitNs = pageUnitOf(request);
   return await evaluate(context, request, (signal) =>
-    engine.rangeQuery({ source, query, ...range, stepNs, intervalNs, limit, direction, signal }),
+    engine.rangeQuery({ ...wanted, pageUnitNs, signal }),
   );
+}
+
+/** Grafana asks for the next page from the millisecond of the last line: what else is of that millisecond must be on the page before. */
+function pageUnitOf(request: HttpRequest): bigint {
+  return request.header("user-agent").startsWith("Grafana/") ? NS_PER_MS : 1n;
 }
 
 async function evaluate<Answer>(
