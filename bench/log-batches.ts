@@ -5,6 +5,9 @@ import type { LogBatch, LogBatchStream, LogColumns } from "@finch/model";
 import { withDetectedLevels, withServiceName } from "@finch/server";
 import type { Corpus, CorpusPart } from "./log-corpus.ts";
 
+/** Entries of one push, as an agent that gathers for a second has them. */
+export const PUSH_ENTRIES = 5000;
+
 /** Label sets of the streams, as they are after ingest. */
 export function labelsOf(corpus: Corpus): readonly Labels[] {
   return corpus.streams.map(({ labels }) => withServiceName(Labels.fromObject(labels)));

@@ -12,14 +12,14 @@ import type { Clock, FileHandle, FileSystem } from "@finch/runtime";
 import { createLogSource } from "@finch/server";
 import { DEFAULT_LIMITS, openLogStore } from "@finch/store";
 import type { LogStore } from "@finch/store";
-import { detectLevels, labelsOf, toBatch } from "./log-batches.ts";
+import { detectLevels, labelsOf, PUSH_ENTRIES, toBatch } from "./log-batches.ts";
 import { measure, serveParent, setupOfChild } from "./log-child.ts";
-import { readCorpus } from "./log-corpus.ts";
-import type { Corpus } from "./log-corpus.ts";
+import { loadCorpus, readCorpus } from "./log-corpus.ts";
 import type { AnswerRows, LogQlQuestion } from "./log-questions.ts";
 
 export interface FinchSetup {
-  readonly corpus: Corpus;
+  /** Its directory. */
+  readonly corpus: string;
   readonly directory: string;
 }
 
@@ -28,12 +28,12 @@ export interface ReadCount {
   readonly bytes: number;
 }
 
-/** Entries of one append, as an agent's push has them, and appends at once. */
-const BATCH_ENTRIES = 5000;
+/** Appends at once. */
 const APPENDS_AT_ONCE = 4;
 const RETRY_MS = 50;
 
-const { corpus, directory } = setupOfChild<FinchSetup>();
+const { corpus: prepared, directory } = setupOfChild<FinchSetup>();
+const corpus = loadCorpus(prepared);
 let nowMs = corpus.endMs;
 let store: LogStore | undefined;
 const counted = { reads: 0, bytes: 0 };
@@ -83,7 +83,7 @@ async function ingest(): Promise<{ readonly cpuSeconds: number; readonly wallSec
   let makingMs = 0;
   const { cpuMs, wallMs } = await measure(async () => {
     const pending = new Set<Promise<void>>();
-    for (const part of readCorpus(corpus, BATCH_ENTRIES)) {
+    for (const part of readCorpus(corpus, PUSH_ENTRIES)) {
       const before = process.threadCpuUsage();
       const batch = toBatch(part, labels, { shiftMs: 0 });
       const { user, system } = process.threadCpuUsage(before);

@@ -23,6 +23,7 @@ import type { Random } from "./traffic-random.ts";
 
 /** Raised when the same options would give other bytes. */
 const GENERATOR = 1;
+const DESCRIPTION = "corpus.json";
 const DAY_MS = 86_400_000;
 const START_MS = Date.UTC(2026, 10, 19);
 const STREAM_COUNTS: Readonly<Record<LogShape, number>> = {
@@ -79,10 +80,10 @@ export function prepareCorpus(
   options: { readonly entries: number; readonly seed: number },
 ): Corpus {
   const directory = join(cache, `logs-${options.entries}-${options.seed}`);
-  const description = join(directory, "corpus.json");
+  const description = join(directory, DESCRIPTION);
   if (existsSync(description)) {
-    const known = JSON.parse(readFileSync(description, "utf8")) as Corpus;
-    if (known.generator === GENERATOR) return { ...known, directory };
+    const known = loadCorpus(directory);
+    if (known.generator === GENERATOR) return known;
   }
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
@@ -90,6 +91,12 @@ export function prepareCorpus(
   writeFileSync(`${description}.part`, JSON.stringify(corpus));
   renameSync(`${description}.part`, description);
   return corpus;
+}
+
+/** A corpus that was prepared. */
+export function loadCorpus(directory: string): Corpus {
+  const known = JSON.parse(readFileSync(join(directory, DESCRIPTION), "utf8")) as Corpus;
+  return { ...known, directory };
 }
 
 /** The entries, `count` at a time. */

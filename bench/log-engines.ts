@@ -16,11 +16,12 @@ import { residentBytes } from "./process-usage.ts";
 
 export type EngineName = "finch" | "chdb" | "chdb-token" | "chdb-text" | "rg" | "zstd-rg";
 
-/** What taking the corpus cost. */
+/** What taking the corpus cost, until it is sealed and merged. */
 export interface IngestResult {
   readonly cpuSeconds: number;
   readonly wallSeconds: number;
-  readonly diskBytes: number;
+  /** Undefined where some of it is still in memory. */
+  readonly diskBytes: number | undefined;
   readonly rssPeakBytes: number;
 }
 
@@ -40,7 +41,7 @@ const INSERT_ROWS = 50_000;
 /** Stores the corpus with Finch, in a fresh directory. */
 export async function ingestFinch(corpus: Corpus, directory: string): Promise<IngestResult> {
   rmSync(directory, { recursive: true, force: true });
-  await using child = startChild("log-child-finch.ts", { corpus, directory } satisfies FinchSetup);
+  await using child = startFinchChild(corpus, directory);
   await child.call("open");
   const cost = (await child.call("ingest")) as { cpuSeconds: number; wallSeconds: number };
   const { peak } = residentBytes(child.pid);
@@ -49,9 +50,14 @@ export async function ingestFinch(corpus: Corpus, directory: string): Promise<In
 }
 
 export async function openFinch(corpus: Corpus, directory: string): Promise<LogEngine> {
-  const child = startChild("log-child-finch.ts", { corpus, directory } satisfies FinchSetup);
+  const child = startFinchChild(corpus, directory);
   await child.call("open");
   return engineOf("finch", child, ({ kind, logql }) => child.call("ask", { kind, logql }));
+}
+
+function startFinchChild(corpus: Corpus, directory: string): Child {
+  const setup: FinchSetup = { corpus: corpus.directory, directory };
+  return startChild("log-child-finch.ts", setup);
 }
 
 /** How many reads of files a question takes right after the store was opened. */
@@ -60,7 +66,7 @@ export async function countColdReads(
   directory: string,
   variant: Variant,
 ): Promise<ReadCount & { readonly wallMs: number }> {
-  await using child = startChild("log-child-finch.ts", { corpus, directory } satisfies FinchSetup);
+  await using child = startFinchChild(corpus, directory);
   await child.call("open");
   const before = (await child.call("reads")) as ReadCount;
   const { kind, logql } = variant;

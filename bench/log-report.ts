@@ -33,7 +33,12 @@ export interface LogsResult {
     readonly bytes: number;
   }[];
   readonly memory: Readonly<
-    Partial<Record<EngineName, { readonly idle: number; readonly peak: number }>>
+    Partial<
+      Record<
+        EngineName | "finch-http",
+        { readonly idle: number; readonly peak: number | undefined }
+      >
+    >
   >;
   readonly coldReads: number | undefined;
   readonly coldBytes: number | undefined;
@@ -76,15 +81,12 @@ export function judgeLogs(result: LogsResult): readonly LogTarget[] {
   };
   times(token, "ingest CPU over chDB's with token filter", INGEST_TIMES_TOKEN);
   times(text, "ingest CPU over chDB's with text index", INGEST_TIMES_TEXT);
-  if (finch && chdb)
-    add({
-      what: "disk with all indexes over chDB's without any",
-      value: finch.diskBytes / chdb.diskBytes,
-      limit: DISK_OVER_CHDB_MAX,
-    });
-  const fast = result.zstd.find(({ level }) => level === 1);
-  if (finch && fast)
-    add({ what: "disk over zstd -1 of the file", value: finch.diskBytes / fast.bytes, limit: 1 });
+  const disk = (what: string, peerBytes: number | undefined, limit: number) => {
+    if (finch?.diskBytes !== undefined && peerBytes !== undefined)
+      add({ what, value: finch.diskBytes / peerBytes, limit });
+  };
+  disk("disk with all indexes over chDB's without any", chdb?.diskBytes, DISK_OVER_CHDB_MAX);
+  disk("disk over zstd -1 of the file", result.zstd.find(({ level }) => level === 1)?.bytes, 1);
   if (result.coldReads !== undefined)
     add({ what: "reads of a cold needle", value: result.coldReads, limit: COLD_READS_MAX });
   for (const { name, title, answers } of result.questions) {
@@ -127,16 +129,16 @@ export function formatLogs(result: LogsResult, targets: readonly LogTarget[]): s
 function formatIngest({ corpus, ingest, zstd, memory, ...rest }: LogsResult): string[] {
   const cell = (value: number | undefined, digits: number) => value?.toFixed(digits) ?? "–";
   const rows = Object.entries(ingest).map(([name, one]) => {
-    const held = memory[name as EngineName];
+    const held = memory[name as EngineName | "finch-http"];
     return [
       name,
       cell(corpus.bytes / 1e6 / one.cpuSeconds, 1),
       cell(one.cpuSeconds, 1),
       cell(one.wallSeconds, 1),
-      cell(one.diskBytes / corpus.lines, 1),
+      cell(one.diskBytes === undefined ? undefined : one.diskBytes / corpus.lines, 1),
       cell(one.rssPeakBytes / 2 ** 20, 0),
       cell(held && held.idle / 2 ** 20, 0),
-      cell(held && held.peak / 2 ** 20, 0),
+      cell(held?.peak && held.peak / 2 ** 20, 0),
     ];
   });
   for (const { level, cpuSeconds, bytes } of zstd) {

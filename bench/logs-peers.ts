@@ -21,13 +21,23 @@ import {
   searchFiles,
 } from "./log-engines.ts";
 import type { Compressed, EngineName, IngestResult, LogEngine } from "./log-engines.ts";
+import { ingestOverHttp } from "./log-http.ts";
 import { askEngines } from "./log-interview.ts";
 import { createQuestions } from "./log-questions.ts";
 import type { Question } from "./log-questions.ts";
 import { formatLogs, judgeLogs } from "./log-report.ts";
 import type { LogsResult } from "./log-report.ts";
+import { setUpFinch } from "./metric-servers.ts";
 
-const ENGINES = ["finch", "chdb", "chdb-token", "chdb-text", "rg", "zstd-rg"] as const;
+const ENGINES = [
+  "finch",
+  "finch-http",
+  "chdb",
+  "chdb-token",
+  "chdb-text",
+  "rg",
+  "zstd-rg",
+] as const;
 const COLD_NEEDLES = 3;
 
 const HELP = `Usage: node bench/logs-peers.ts [options]
@@ -37,6 +47,7 @@ cache folder, once. Each engine takes it in a process of its own, then each answ
 turns; answers are compared, and Finch's figures held against its targets.
 
   finch        the log store of this checkout and LogQL, durable: each append is fsynced, indexes and all
+  finch-http   finch up, pushed to over HTTP as Loki's agents do (ingest only)
   chdb         ClickHouse's engine from npm, no index; -token with a tokenbf_v1 filter, -text with a text index
   rg           ripgrep on the raw file;  zstd-rg   zstd -dc | rg
   (zstd -1 and -3 of the raw file are measured whenever one of the two is)
@@ -44,7 +55,7 @@ turns; answers are compared, and Finch's figures held against its targets.
 Options:
   --lines N          entries of the corpus (default 7000000: 7.44 M lines of the file, 1.88 GB)
   --seed N           of the corpus (default 1)
-  --only NAME,…      these engines (default all six)
+  --only NAME,…      these (default all)
   --reuse NAME,…     engines whose store stands in the cache from an earlier run: its ingest figures are shown
                      again and not measured; "all" for all
   --query NAME,…     these questions (default all): ${"NAMES"}
@@ -90,11 +101,18 @@ async function main(): Promise<void> {
     seed: Number(flags.seed),
   });
   const questions = chooseQuestions(corpus);
-  const ingest: Partial<Record<EngineName, IngestResult>> = {};
+  const ingest: Partial<Record<EngineName | "finch-http", IngestResult>> = {};
+  let http: Awaited<ReturnType<typeof ingestOverHttp>> | undefined;
+  if (wanted.has("finch-http")) {
+    setUpFinch();
+    say("finch-http: ingest");
+    http = await ingestOverHttp(corpus, join(corpus.directory, "finch-http"));
+    ingest["finch-http"] = http.result;
+  }
   await using opened = new AsyncDisposableStack();
   const engines: LogEngine[] = [];
   for (const name of ENGINES) {
-    if (!wanted.has(name) || name === "rg" || name === "zstd-rg") continue;
+    if (!wanted.has(name) || name === "finch-http" || name === "rg" || name === "zstd-rg") continue;
     const start = name === "finch" ? finchStore(corpus) : chdbStore(corpus, name);
     if (start === undefined) continue;
     ingest[name] = await ingestOnce(name, start);
@@ -117,7 +135,7 @@ async function main(): Promise<void> {
     corpus: { entries, lines, bytes, streams: streams.length },
     ingest,
     zstd: files.compressed,
-    memory,
+    memory: { ...memory, ...(http && { "finch-http": { idle: http.idleBytes, peak: undefined } }) },
     coldReads: cold?.reads,
     coldBytes: cold?.bytes,
     questions: answered,
@@ -174,7 +192,7 @@ async function ingestOnce(name: EngineName, store: Store): Promise<IngestResult>
 
 async function fileEngines(
   corpus: Corpus,
-  wanted: ReadonlySet<EngineName>,
+  wanted: ReadonlySet<string>,
 ): Promise<{ readonly engines: readonly LogEngine[]; readonly compressed: readonly Compressed[] }> {
   if (!wanted.has("rg") && !wanted.has("zstd-rg")) return { engines: [], compressed: [] };
   const find = (name: "ripgrep" | "zstd", path: string | undefined) =>

@@ -20,6 +20,7 @@ import { fileURLToPath } from "node:url";
 export type ServerName = "finch" | "prometheus" | "victoria-metrics";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const LISTENERS = ["prometheus", "loki", "ui", "mimir", "agent", "otlp-grpc", "otlp-http"];
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
 
@@ -48,22 +49,29 @@ export interface ServerOptions {
   readonly nodeFlags?: readonly string[];
   /** Further flags of `finch up`. */
   readonly flags?: readonly string[];
+  /** Which of Finch's APIs is listened for, and what `url` is of (default prometheus). */
+  readonly api?: "prometheus" | "loki";
+}
+
+/** Kernels and compiled code as after `npm start`, so that neither is made while the clock runs. */
+export function setUpFinch(): void {
+  execFileSync(process.execPath, [join(ROOT, "scripts/setup.mjs")], { stdio: "ignore" });
+  execFileSync(join(ROOT, "packages/finch/bin/finch"), ["warm"], { stdio: "ignore" });
 }
 
 export async function startFinch(options: ServerOptions): Promise<MetricServer> {
-  const { directory, nodeFlags = [], flags = [] } = options;
+  const { directory, nodeFlags = [], flags = [], api = "prometheus" } = options;
   const [port, health] = [await freePort(), await freePort()];
   mkdirSync(join(directory, "agent"), { recursive: true });
   writeFileSync(join(directory, "agent", "config.alloy"), "// nothing is collected\n");
-  const off = ["loki", "ui", "mimir", "agent", "otlp-grpc", "otlp-http"].map(
-    (name) => `--listen-${name}=off`,
-  );
+  const off = LISTENERS.filter((name) => name !== api).map((name) => `--listen-${name}=off`);
   const args = [
     "up",
     `--data-dir=${directory}`,
-    `--listen-prometheus=127.0.0.1:${port}`,
+    `--listen-${api}=127.0.0.1:${port}`,
     `--listen-health=127.0.0.1:${health}`,
     "--retention-metrics=365d",
+    "--retention-logs=365d",
     "--retention-disk-share=0.9",
     "--log-level=warn",
     ...off,
@@ -75,7 +83,7 @@ export async function startFinch(options: ServerOptions): Promise<MetricServer> 
   });
   const url = `http://127.0.0.1:${port}`;
   const log = `${directory}.log`;
-  await untilReady(child, { url: `${url}/-/ready`, log });
+  await untilReady(child, { url: `http://127.0.0.1:${health}/healthz`, log });
   const { version } = JSON.parse(
     readFileSync(join(ROOT, "packages/finch/package.json"), "utf8"),
   ) as { version: string };
@@ -85,6 +93,8 @@ export async function startFinch(options: ServerOptions): Promise<MetricServer> 
     url,
     queryExtra: "",
     flush: async () => {
+      // Loki's API has no such demand: what is in memory stays there.
+      if (api === "loki") return bytesBelow(join(directory, "logs"));
       await mustPost(`${url}/ingester/flush?wait=true`);
       return bytesBelow(join(directory, "metrics"));
     },

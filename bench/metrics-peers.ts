@@ -2,7 +2,6 @@
  * Finch beside Debian's Prometheus and VictoriaMetrics: the same recorded remote-write traffic into each, one after the other, then the same
  * queries; processor time and memory as the operating system counts them. `node bench/metrics-peers.ts --help` says more.
  */
-import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +15,7 @@ import {
 } from "./dashboard-queries.ts";
 import type { Answer } from "./dashboard-queries.ts";
 import { findPeer } from "./debian-peers.ts";
-import { startFinch, startPrometheus, startVictoriaMetrics } from "./metric-servers.ts";
+import { setUpFinch, startFinch, startPrometheus, startVictoriaMetrics } from "./metric-servers.ts";
 import type { MetricServer, ServerName } from "./metric-servers.ts";
 import { formatRun, judge } from "./peer-report.ts";
 import type { QueryResult, RunResult, ServerResult } from "./peer-report.ts";
@@ -136,13 +135,6 @@ async function runOnce(series: number, starts: ReadonlyMap<ServerName, Start>): 
   servers.reverse();
   const { path: _, ...described } = traffic;
   return { bench: "metrics-peers", traffic: described, servers, targets: judge(traffic, servers) };
-}
-
-/** Kernels and compiled code as after `npm start`, so that neither is made while the clock runs. */
-function setUpFinch(): void {
-  const root = join(import.meta.dirname, "..");
-  execFileSync(process.execPath, [join(root, "scripts/setup.mjs")], { stdio: "ignore" });
-  execFileSync(join(root, "packages/finch/bin/finch"), ["warm"], { stdio: "ignore" });
 }
 
 function record(

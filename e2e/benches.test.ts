@@ -77,3 +77,26 @@ test("metrics-death-list: bad patterns, small", { timeout: BENCH_MS_MAX }, async
   assert.ok(result.outcomes.length > 5);
   for (const { name, status } of result.outcomes) assert.ok(status > 0, `${name} has no answer`);
 });
+
+test("logs-peers: a small corpus, Finch alone", { timeout: BENCH_MS_MAX }, async () => {
+  const [result] = (await run(
+    "logs-peers.ts",
+    "--lines=5000",
+    "--only=finch,finch-http",
+    "--quick",
+  )) as [
+    {
+      bench: string;
+      corpus: { entries: number };
+      ingest: Readonly<Record<string, { cpuSeconds: number }>>;
+      coldReads: number;
+      questions: readonly { name: string; answers: { finch: { times: number } } }[];
+    },
+  ];
+  assert.equal(result.bench, "logs-peers");
+  assert.equal(result.corpus.entries, 5000);
+  assert.deepEqual(Object.keys(result.ingest), ["finch-http", "finch"]);
+  assert.ok(result.coldReads > 0);
+  assert.ok(result.questions.length > 10);
+  for (const { name, answers } of result.questions) assert.equal(answers.finch.times, 1, name);
+});
