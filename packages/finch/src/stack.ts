@@ -6,6 +6,7 @@
 import { join, resolve } from "node:path";
 import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
 import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
+import { compileLineSelection } from "@finch/logql";
 import { createAgentRoutes } from "@finch/agent";
 import type { Agent, ScrapePool } from "@finch/agent";
 import {
@@ -183,6 +184,7 @@ function storeOptions(
       pendingBytesMax: budget.pendingBytesMax,
     },
     retention: retentionOf(config, signal),
+    ...(signal === "logs" ? { compileSelection: compileLineSelection } : {}),
   };
 }
 

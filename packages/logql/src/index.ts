@@ -34,5 +34,6 @@ export type { MemoryEntry, MemoryLogSource } from "./memory-source.ts";
 export { parseQuery, parseSelector } from "./parser.ts";
 export { formatQuery } from "./print.ts";
 export type { LogSelectRequest, LogSelectStatistics, LogSource } from "./source.ts";
+export { compileLineSelection } from "./line-selection.ts";
 export { createTailFilter } from "./tail.ts";
 export type { TailEntry, TailFilter } from "./tail.ts";

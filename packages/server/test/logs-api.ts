@@ -1,6 +1,7 @@
 /** The logs API over real HTTP and WebSockets, for tests: on a store in memory or on disk, with what they all send and read. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { compileLineSelection } from "@finch/logql";
 import { nodeFileSystem, silentLogger } from "@finch/runtime";
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, openLogStore } from "@finch/store";
 import type { LogStore } from "@finch/store";
@@ -30,6 +31,7 @@ async function openStore(kind: Kind, opening: AsyncDisposableStack): Promise<Log
       // A window that takes what the tests send; the API's own window is narrower.
       limits: { ...DEFAULT_LIMITS, outOfOrderWindowMs: 30 * 86_400_000 },
       retention: DEFAULT_RETENTION,
+      compileSelection: compileLineSelection,
     }),
   );
 }
@@ -51,6 +53,9 @@ export async function openApi(
     append: (batch) =>
       failing.fault === undefined ? store.append(batch) : Promise.reject(failing.fault),
     select: (request, statistics) => store.select(request, statistics),
+    deleteLines: (request) => store.deleteLines(request),
+    lineDeletes: () => store.lineDeletes(),
+    cancelDelete: (id, options) => store.cancelDelete(id, options),
     tail: (listener) => store.tail(listener),
     labelNames: (scope) => store.labelNames(scope),
     labelValues: (name, scope) => store.labelValues(name, scope),

@@ -25,6 +25,30 @@ export interface StoreOptions {
   readonly log: Logger;
   readonly limits: StoreLimits;
   readonly retention: Retention;
+  /** Of logs: reads the queries of deletes. Without it no lines can be deleted, and a store with such deletes is not opened. */
+  readonly compileSelection?: CompileSelection;
+}
+
+/** Reads the query of a delete; throws what says what is wrong with it. The store keeps the text and knows nothing of the language. */
+export type CompileSelection = (query: string) => LineSelection;
+
+/** Which lines a query finds. */
+export interface LineSelection {
+  /** Of the streams; all must match. */
+  readonly matchers: readonly Matcher[];
+  /** The rows of a page of such a stream, ascending, each by itself; undefined when it is all of them. */
+  readonly rows: ((page: LogPage) => Uint32Array) | undefined;
+}
+
+/** A delete of lines, as it was asked for and how far it is. */
+export interface LineDelete {
+  readonly id: number;
+  readonly query: string;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly createdMs: number;
+  /** `processed` once the lines are off the disk. They are out of answers from the start. */
+  readonly status: "received" | "processed";
 }
 
 export interface StoreLimits {
@@ -46,11 +70,11 @@ export interface Retention {
   readonly maxAgeMs: number;
   /** Largest share (0 to 1) of the disk that this signal's directory may take. */
   readonly maxDiskShare: number;
-  /** Of metrics: series that are kept for a shorter time. The first rule that a series matches is not special: each applies. */
+  /** Series or streams that are kept for a shorter time. The first rule that a series matches is not special: each applies. */
   readonly rules?: readonly RetentionRule[];
 }
 
-/** Samples of series that match all matchers go when they are older than `maxAgeMs`: at the latest once their whole block is. */
+/** Rows of series or streams that match all matchers go when they are older than `maxAgeMs`: at the latest once their whole block is. */
 export interface RetentionRule {
   readonly matchers: readonly Matcher[];
   readonly maxAgeMs: number;
@@ -273,6 +297,19 @@ export interface LogStore extends Store {
     request: LogSelect,
     statistics: { pagesRead: number; pagesSkipped: number; bytesRead: number },
   ): AsyncIterable<LogPage>;
+  /**
+   * Deletes the lines with `startNs <= time <= endNs` that are in the store now and that the query finds; durable when this resolves. They are left
+   * out of answers at once and taken off the disk when blocks are merged. Lines that come later are not deleted, whatever their time.
+   */
+  deleteLines(request: {
+    readonly query: string;
+    readonly startNs: bigint;
+    readonly endNs: bigint;
+  }): Promise<LineDelete>;
+  /** Deletes that are not carried out yet, and the newest of those that are; in the order of their making. */
+  lineDeletes(): readonly LineDelete[];
+  /** Takes a delete back: its lines are seen again. With `force` also one of which blocks were written without them: what is left is seen again. */
+  cancelDelete(id: number, options: { readonly force: boolean }): Promise<void>;
   /** Calls `listener` for every acknowledged entry from now on; stop with the returned function. Must not throw or block. */
   tail(listener: TailListener): () => void;
 }

@@ -1,21 +1,20 @@
 /**
- * What was deleted and still stands in blocks: matchers and a time range, for all data that was sealed by then. One small file, replaced
- * atomically; readers leave the rows out (`hidden-rows.ts`), merges drop them, and a delete that no block needs any more is forgotten. Layout:
- * `docs/format/deletes.md`.
+ * What was deleted and still stands in blocks: matchers and a time range, of logs also a query that finds the lines, for all data that was sealed
+ * by then. One small file, replaced atomically; readers leave the rows out (`hidden-rows.ts`, `hidden-lines.ts`), merges drop them, and a delete that
+ * no block needs any more is forgotten; of logs it is remembered as processed. Layout: `docs/format/deletes.md`.
  */
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
-import { createMatcher } from "@finch/model";
-import type { Matcher, MatchOperator } from "@finch/model";
+import type { Matcher } from "@finch/model";
 import { describeError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
+import type { CompileSelection } from "./api.ts";
 import type { BlockMeta } from "./block-format.ts";
+import { decodeDeletes, encodeDeletes, readDeletes } from "./deletes-format.ts";
+import type { PlainDeletes } from "./deletes-format.ts";
 import { replaceFile } from "./durable-directory.ts";
-import { queueFull } from "./errors.ts";
+import { badSelection, noSelections, queueFull } from "./errors.ts";
 import { DAMAGED_SUFFIX, DELETES_FILE } from "./file-names.ts";
-import { DELETES_MAX } from "./limits.ts";
-
-const VERSION = 1;
+import { DELETES_MAX, DELETES_REMEMBERED_MAX } from "./limits.ts";
 
 /** A stretch of time, both ends included. */
 export interface TimeSpan {
@@ -33,45 +32,70 @@ export interface Delete extends RowSelection {
   readonly id: number;
   /** It concerns blocks whose data was sealed up to this seal; what came later is not deleted. */
   readonly seal: number;
+  /** Of logs: which lines of the streams; the span in milliseconds around them only says which blocks may have some. */
+  readonly lines?: DeletedLines;
 }
 
-interface Kept {
+/** Lines with `startNs <= time <= endNs` that the query finds. */
+export interface LineRequest {
+  readonly query: string;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly createdMs: number;
+}
+
+export interface DeletedLines extends LineRequest {
+  readonly rows: ReturnType<CompileSelection>["rows"];
+}
+
+/** A delete of lines that no block needs any more. */
+export interface ProcessedDelete extends LineRequest {
+  readonly id: number;
+}
+
+/** What the file holds. */
+export interface KeptDeletes {
   readonly entries: readonly Delete[];
+  readonly processed: readonly ProcessedDelete[];
   readonly lastId: number;
 }
+
+const NONE: KeptDeletes = { entries: [], processed: [], lastId: 0 };
 
 /** The deletes of one store. */
 export class Deletes {
   readonly #fileSystem: FileSystem;
   readonly #directory: string;
-  #entries: readonly Delete[];
-  #lastId: number;
+  #kept: KeptDeletes;
   /** Writes, one after the other. */
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(fileSystem: FileSystem, directory: string, kept: Kept) {
+  private constructor(fileSystem: FileSystem, directory: string, kept: KeptDeletes) {
     this.#fileSystem = fileSystem;
     this.#directory = directory;
-    this.#entries = kept.entries;
-    this.#lastId = kept.lastId;
+    this.#kept = kept;
   }
 
   /**
    * Reads the file in `directory`, if there is one; ids go on above `idFloor`, the highest that a block names. A damaged file is set aside and named
-   * in the log: deleted samples may be seen again.
+   * in the log: what was deleted may be seen again. `compile` reads the queries of deletes of lines.
    */
   static async open(
     fileSystem: FileSystem,
     log: Logger,
-    at: { readonly directory: string; readonly idFloor: number },
+    at: {
+      readonly directory: string;
+      readonly idFloor: number;
+      readonly compile: CompileSelection | undefined;
+    },
   ): Promise<Deletes> {
-    const { directory, idFloor } = at;
+    const { directory, idFloor, compile } = at;
     const path = join(directory, DELETES_FILE);
-    let kept: Kept = { entries: [], lastId: 0 };
+    let decoded: PlainDeletes | undefined;
     if ((await fileSystem.list(directory)).includes(DELETES_FILE)) {
       const bytes = await fileSystem.readFile(path);
       try {
-        kept = decodeDeletes(bytes);
+        decoded = decodeDeletes(bytes);
       } catch (error) {
         const aside = path + DAMAGED_SUFFIX;
         const cause = describeError(error);
@@ -83,50 +107,72 @@ export class Deletes {
         await fileSystem.syncDirectory(directory);
       }
     }
+    // A query that cannot be read is no damage: going on without it would show what was deleted.
+    const kept = decoded === undefined ? NONE : readDeletes(decoded, namingQuery(path, compile));
     const lastId = Math.max(kept.lastId, idFloor);
     return new Deletes(fileSystem, directory, { ...kept, lastId });
   }
 
   /** Id of the newest delete. */
   get lastId(): number {
-    return this.#lastId;
+    return this.#kept.lastId;
   }
 
   /** Those not yet carried out in all blocks. Immutable: a change makes a new list. */
   get entries(): readonly Delete[] {
-    return this.#entries;
+    return this.#kept.entries;
   }
 
   /** Seals up to this are named by a delete: their numbers must not be given again. */
   get lastSeal(): number {
-    return this.#entries.reduce((last, { seal }) => Math.max(last, seal), 0);
+    return this.#kept.entries.reduce((last, { seal }) => Math.max(last, seal), 0);
+  }
+
+  /** Deletes of lines that are carried out, the oldest first. */
+  get processed(): readonly ProcessedDelete[] {
+    return this.#kept.processed;
   }
 
   /** Adds a delete; durable when this resolves, and seen by readers from then on. */
-  add(request: Omit<Delete, "id">): Promise<void> {
-    return this.#write(() => {
-      if (this.#entries.length >= DELETES_MAX)
+  async add(request: Omit<Delete, "id">): Promise<Delete> {
+    let added: Delete | undefined;
+    await this.#write((kept) => {
+      if (kept.entries.length >= DELETES_MAX)
         throw queueFull("deletes that are not yet carried out", DELETES_MAX);
-      const id = this.#lastId + 1;
-      return { entries: [...this.#entries, { ...request, id }], lastId: id };
+      added = { ...request, id: kept.lastId + 1 };
+      return { ...kept, entries: [...kept.entries, added], lastId: added.id };
     });
+    return added!;
+  }
+
+  /** Forgets a delete as if it had never been: what of it still stands in blocks is seen again. */
+  async cancel(id: number): Promise<void> {
+    await this.#write((kept) => ({
+      ...kept,
+      entries: kept.entries.filter((entry) => entry.id !== id),
+    }));
   }
 
   /** Forgets the deletes that `isDone` says need no block any more. */
   async forget(isDone: (entry: Delete) => boolean): Promise<void> {
-    if (!this.#entries.some(isDone)) return;
-    await this.#write(() => ({
-      entries: this.#entries.filter((entry) => !isDone(entry)),
-      lastId: this.#lastId,
-    }));
+    if (!this.#kept.entries.some(isDone)) return;
+    await this.#write((kept) => {
+      const done = kept.entries
+        .filter(isDone)
+        .flatMap(({ id, lines }) => (lines === undefined ? [] : [{ ...lines, id }]));
+      return {
+        entries: kept.entries.filter((entry) => !isDone(entry)),
+        processed: [...kept.processed, ...done].slice(-DELETES_REMEMBERED_MAX),
+        lastId: kept.lastId,
+      };
+    });
   }
 
-  #write(change: () => Kept): Promise<void> {
+  #write(change: (kept: KeptDeletes) => KeptDeletes): Promise<void> {
     const written = this.#writing.then(async () => {
-      const kept = change();
+      const kept = change(this.#kept);
       await replaceFile(this.#fileSystem, join(this.#directory, DELETES_FILE), encodeDeletes(kept));
-      this.#entries = kept.entries;
-      this.#lastId = kept.lastId;
+      this.#kept = kept;
     });
     this.#writing = written.catch(() => {});
     return written;
@@ -144,52 +190,13 @@ export function concerns(entry: Delete, meta: BlockMeta): boolean {
   );
 }
 
-function encodeDeletes(kept: Kept): Uint8Array {
-  const deletes = {
-    version: VERSION,
-    lastId: kept.lastId,
-    entries: kept.entries.map(({ id, seal, startMs, endMs, matchers }) => ({
-      id,
-      seal,
-      // JSON has no infinities.
-      startMs: Number.isFinite(startMs) ? startMs : null,
-      endMs: Number.isFinite(endMs) ? endMs : null,
-      matchers: matchers.map(({ name, operator, value }) => [name, operator, value]),
-    })),
-  };
-  const sum = crc32(new TextEncoder().encode(JSON.stringify(deletes)));
-  return new TextEncoder().encode(`${JSON.stringify({ deletes, crc32: sum }, null, 2)}\n`);
-}
-
-interface Plain {
-  readonly version: number;
-  readonly lastId: number;
-  readonly entries: readonly {
-    readonly id: number;
-    readonly seal: number;
-    readonly startMs: number | null;
-    readonly endMs: number | null;
-    readonly matchers: readonly (readonly [string, MatchOperator, string])[];
-  }[];
-}
-
-function decodeDeletes(bytes: Uint8Array): Kept {
-  const parsed = JSON.parse(new TextDecoder().decode(bytes)) as {
-    readonly deletes: Plain;
-    readonly crc32: number;
-  };
-  const { deletes } = parsed;
-  if (parsed.crc32 !== crc32(new TextEncoder().encode(JSON.stringify(deletes))))
-    throw new RangeError("its checksum is wrong");
-  if (deletes.version !== VERSION) throw new RangeError(`it has version ${deletes.version}`);
-  return {
-    lastId: deletes.lastId,
-    entries: deletes.entries.map(({ id, seal, startMs, endMs, matchers }) => ({
-      id,
-      seal,
-      startMs: startMs ?? -Infinity,
-      endMs: endMs ?? Infinity,
-      matchers: matchers.map(([name, operator, value]) => createMatcher(name, operator, value)),
-    })),
+function namingQuery(path: string, compile: CompileSelection | undefined): CompileSelection {
+  return (query) => {
+    if (compile === undefined) throw noSelections(path);
+    try {
+      return compile(query);
+    } catch (error) {
+      throw badSelection(path, query, error);
+    }
   };
 }

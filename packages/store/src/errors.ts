@@ -97,3 +97,36 @@ export function directoryLocked(directory: string, holder: string): FinchError {
     { fields: { directory } },
   );
 }
+
+/** Deletes of lines are kept or wanted, and the store was opened without what reads their queries. */
+export function noSelections(path: string): FinchError {
+  return new FinchError(
+    "unsupported",
+    "store/no-selections",
+    `${path}: lines are deleted by queries, and this store was opened without what reads them`,
+    { fields: { path } },
+  );
+}
+
+/** The query of a delete that was taken once and cannot be read now. */
+export function badSelection(path: string, query: string, cause: unknown): FinchError {
+  return new FinchError(
+    "unsupported",
+    "store/bad-selection",
+    `${path} has a delete whose query this Finch cannot read: ${JSON.stringify(query)}. Start the Finch that wrote it, or move the file elsewhere and see what it deletes again`,
+    { cause, fields: { path, query } },
+  );
+}
+
+export function noSuchDelete(): FinchError {
+  return new FinchError(
+    "not-found",
+    "store/no-such-delete",
+    "could not find delete request with given id",
+  );
+}
+
+/** What is off the disk cannot be had back. */
+export function deleteBegun(message: string): FinchError {
+  return new FinchError("invalid", "store/delete-begun", message);
+}

@@ -85,7 +85,7 @@ export class HiddenRows {
   /** Undefined when nothing of the block is hidden. */
   async inBlock({ meta, index }: Block, pacer: Pacer): Promise<Gaps | undefined> {
     const selections = [
-      ...this.deletes.filter((entry) => concerns(entry, meta)),
+      ...this.deletes.filter((entry) => concerns(entry, meta)).flatMap(wholeSeries),
       ...this.expired.filter(({ endMs }) => meta.minMs <= endMs),
     ];
     return gapsOf(selections, (matchers) => index.select(matchers, pacer));
@@ -99,6 +99,17 @@ export class HiddenRows {
     const selections = this.expired.filter(({ endMs }) => head.minMs <= endMs);
     return gapsOf(selections, (matchers) => selectSeries(head.index, matchers, pacer));
   }
+}
+
+/** What a delete leaves nothing of; lines that a query finds among others make no gap. */
+function wholeSeries(entry: Delete): readonly RowSelection[] {
+  const { matchers, lines } = entry;
+  if (lines === undefined) return [entry];
+  if (lines.rows !== undefined) return [];
+  // Milliseconds that are meant from their first nanosecond to their last.
+  const startMs = Number((lines.startNs + 999_999n) / 1_000_000n);
+  const endMs = Number((lines.endNs + 1n) / 1_000_000n) - 1;
+  return startMs <= endMs ? [{ matchers, startMs, endMs }] : [];
 }
 
 async function gapsOf(

@@ -139,6 +139,8 @@ export const KEY_BYTES_MIN = 16 * MIB;
 
 /** Deletes that are not yet carried out in all blocks; each costs every query a selection in the blocks it concerns. */
 export const DELETES_MAX = 1000;
+/** Deletes of lines that are carried out and still listed: the file is written anew with each delete. */
+export const DELETES_REMEMBERED_MAX = 1000;
 /** Above this many, they are carried out without being asked to. */
 export const DELETES_KEPT_MAX = 64;
 

@@ -6,6 +6,8 @@ import type { Labels, LogColumns, LogPage } from "@finch/model";
 import type { LogSelect } from "./api.ts";
 import type { Block } from "./block.ts";
 import { FILTERS_FILE } from "./file-names.ts";
+import { hidingInBlock, hidingInHead } from "./hidden-lines.ts";
+import type { HideLines } from "./hidden-lines.ts";
 import { selectSeries } from "./label-select.ts";
 import { mayContain, NEEDLE_BYTES_MIN } from "./line-filter.ts";
 import { readLogPage, readLogPageList } from "./log-block.ts";
@@ -25,7 +27,7 @@ export interface LogReadStatistics {
   bytesRead: number;
 }
 
-type Piece =
+type Piece = { readonly hide: HideLines | undefined } & (
   | (LogHeadPiece & { readonly kind: "head" })
   | {
       readonly kind: "block";
@@ -33,7 +35,8 @@ type Piece =
       readonly ref: LogPageRef;
       readonly minNs: bigint;
       readonly maxNs: bigint;
-    };
+    }
+);
 
 interface Candidate {
   readonly labels: Labels;
@@ -105,7 +108,7 @@ class PieceLoader {
   async load(slice: Slice<Piece>, startNs: bigint, endNs: bigint): Promise<LogColumns> {
     const runs: LogRun[] = [];
     for (const piece of slice.pieces) {
-      const columns = this.#held.has(piece) ? this.#held.get(piece) : await this.#read(piece);
+      const columns = this.#held.has(piece) ? this.#held.get(piece) : await this.#seen(piece);
       const left = this.#expected.get(piece)! - 1;
       this.#expected.set(piece, left);
       if (left > 0) this.#held.set(piece, columns);
@@ -115,6 +118,12 @@ class PieceLoader {
       if (clipped.count > 0) runs.push({ columns: clipped, isSorted: true });
     }
     return mergeRuns(runs);
+  }
+
+  /** All rows that readers may see, sorted; undefined when the page cannot hold the needles. */
+  async #seen(piece: Piece): Promise<LogColumns | undefined> {
+    const columns = await this.#read(piece);
+    return columns === undefined ? undefined : (piece.hide?.(columns) ?? columns);
   }
 
   /** All rows, sorted; undefined when the page cannot hold the needles. */
@@ -149,20 +158,26 @@ async function planStreams(
   // Heads at once, blocks first in each list: pieces stand in order of precedence.
   const headPieces: { labels: Labels; pieces: Piece[] }[] = [];
   for (const head of view.heads) {
+    const hiding = hidingInHead(view.hidden, head.minMs);
     for (const stream of await selectSeries(head.index, matchers, pacer)) {
+      const labels = head.labelsOf(stream);
+      const hide = hiding?.(labels);
       const pieces = head
         .pieces(stream, startNs, endNs)
-        .map((piece) => ({ ...piece, kind: "head" as const }));
-      if (pieces.length > 0) headPieces.push({ labels: head.labelsOf(stream), pieces });
+        .map((piece) => ({ ...piece, kind: "head" as const, hide }));
+      if (pieces.length > 0) headPieces.push({ labels, pieces });
     }
   }
   for (const block of view.blocks) {
+    const hiding = hidingInBlock(view.hidden, block.meta);
     const numbers = await block.index.select(matchers, pacer);
     for await (const page of block.index.seriesOf(numbers)) {
       for (const { labels, payload } of page) {
+        const hide = hiding?.(labels);
         for (const ref of readLogPageList(payload)) {
           if (ref.minNs >= endNs || ref.maxNs < startNs) continue;
-          piecesOf(labels).push({ kind: "block", block, ref, minNs: ref.minNs, maxNs: ref.maxNs });
+          const { minNs, maxNs } = ref;
+          piecesOf(labels).push({ kind: "block", block, ref, minNs, maxNs, hide });
         }
       }
       if (pacer.isDue()) await pacer.rest();

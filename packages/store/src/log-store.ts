@@ -3,6 +3,7 @@ import type { Labels, LogBatch, LogColumns, LogPage } from "@finch/model";
 import type {
   AppendResult,
   LabelScope,
+  LineDelete,
   LogSelect,
   LogStore,
   OpenLogStore,
@@ -12,6 +13,7 @@ import type {
   TailListener,
 } from "./api.ts";
 import { StoreLabels } from "./label-queries.ts";
+import { LineDeletes } from "./line-deletes.ts";
 import { pickRows } from "./log-columns.ts";
 import { readLogPageList, sealLogs } from "./log-block.ts";
 import { LogHead } from "./log-head.ts";
@@ -41,6 +43,7 @@ class DurableLogStore implements LogStore {
   readonly #core: StoreCore<LogHead>;
   readonly #options: StoreOptions;
   readonly #labels: StoreLabels;
+  readonly #deletes: LineDeletes;
   readonly #counters = new StoreCounters();
   readonly #record = new LogRecordWriter();
   readonly #listeners = new Set<TailListener>();
@@ -48,6 +51,7 @@ class DurableLogStore implements LogStore {
   constructor(core: StoreCore<LogHead>, options: StoreOptions) {
     this.#core = core;
     this.#options = options;
+    this.#deletes = new LineDeletes(core, options);
     this.#labels = new StoreLabels(core, () => (payload) => {
       const pages = readLogPageList(payload);
       return { minMs: toMs(pages[0]?.minNs ?? 0n), maxMs: toMs(pages.at(-1)?.maxNs ?? 0n) };
@@ -93,6 +97,18 @@ class DurableLogStore implements LogStore {
     } finally {
       await view.release();
     }
+  }
+
+  deleteLines(request: Parameters<LogStore["deleteLines"]>[0]): Promise<LineDelete> {
+    return this.#deletes.add(request);
+  }
+
+  lineDeletes(): readonly LineDelete[] {
+    return this.#deletes.list();
+  }
+
+  cancelDelete(id: number, options: { readonly force: boolean }): Promise<void> {
+    return this.#deletes.cancel(id, options);
   }
 
   tail(listener: TailListener): () => void {

@@ -20,8 +20,8 @@ import { lendBlocks } from "./block-loan.ts";
 import { countCardinality } from "./cardinality.ts";
 import type { CardinalityRequest } from "./cardinality.ts";
 import { ExemplarRing } from "./exemplar-ring.ts";
+import { isInHeads } from "./head-rows.ts";
 import { StoreLabels } from "./label-queries.ts";
-import { selectSeries } from "./label-select.ts";
 import {
   EXEMPLARS_MAX,
   HEAD_AGE_MAX_MS,
@@ -197,7 +197,7 @@ class DurableMetricStore implements MetricStore {
     const { matchers, startMs, endMs } = request;
     const core = this.#core;
     // What is in memory becomes a block: deletes concern blocks alone, so that what comes later is told apart from what was there.
-    if (await this.#isInHeads(request)) await core.flush();
+    if (await isInHeads(core, request)) await core.flush();
     await core.deletes.add({ matchers, startMs, endMs, seal: core.blockSet.lastSeal });
   }
 
@@ -261,20 +261,6 @@ class DurableMetricStore implements MetricStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#core.close();
-  }
-
-  async #isInHeads({ matchers, startMs, endMs }: MetricRange): Promise<boolean> {
-    const view = this.#core.view(startMs, endMs);
-    const pacer = createPacer(this.#core.clock);
-    try {
-      for (const head of view.heads) {
-        const series = await selectSeries(head.index, matchers, pacer);
-        if (head.seriesInRange(series, startMs, endMs).length > 0) return true;
-      }
-      return false;
-    } finally {
-      await view.release();
-    }
   }
 
   #noteMetadata(entry: MetricMetadata): void {

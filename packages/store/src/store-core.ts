@@ -166,6 +166,7 @@ export class StoreCore<H extends Head> {
     const deletes = await Deletes.open(fileSystem, log, {
       directory,
       idFloor: blockSet.lastDelete,
+      compile: options.compileSelection,
     });
     blockSet.avoid(deletes.lastSeal);
     const wal = await openStoreWal({

@@ -8,6 +8,7 @@ import type { HttpRoute, Route } from "@finch/runtime/http";
 import type { LogStore, Retention } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import { deleteRoutes } from "./delete-routes.ts";
 import { detectedRoutes } from "./detected-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
 import { limitRoutes } from "./limit-routes.ts";
@@ -75,6 +76,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
       ...ingest.routes,
       ...reads,
       ...legacyRoutes({ ...context, build: options.build }),
+      ...deleteRoutes(options),
       ...ruleRoutes(),
       ready,
     ],

@@ -57,6 +57,6 @@ function describeLimits(
     volume_enabled: true,
     metric_aggregation_enabled: false,
     pattern_persistence_enabled: false,
-    deletion_mode: "disabled",
+    deletion_mode: "filter-and-delete",
   };
 }
