@@ -7,7 +7,7 @@ import type { Matcher } from "@finch/model";
 import type { LogLevel } from "@finch/runtime";
 import { METRIC_OPTIONS } from "./config-metric-options.ts";
 import type { MetricOptions } from "./config-metric-options.ts";
-import { badValue, oneOf, parseSwitch } from "./config-values.ts";
+import { badValue, oneOf, parseSize, parseSwitch } from "./config-values.ts";
 import { QUERY_OPTIONS } from "./query-options.ts";
 import type { QueryConfig } from "./query-options.ts";
 
@@ -28,17 +28,24 @@ export type ListenerName =
   | "agent";
 export type LogFormat = "auto" | "logfmt" | "pretty";
 
+/** What matches is kept no longer than that. */
+interface ConfiguredRule {
+  readonly matchers: readonly Matcher[];
+  readonly maxAgeMs: number;
+}
+
 export interface FinchConfig {
   readonly dataDirectory: string;
   readonly listen: Readonly<Record<ListenerName, ListenAddress | undefined>>;
   readonly retention: {
     readonly metricsMs: number;
     /** Series that are kept less long than the others. */
-    readonly metricsRules: readonly {
-      readonly matchers: readonly Matcher[];
-      readonly maxAgeMs: number;
-    }[];
+    readonly metricsRules: readonly ConfiguredRule[];
+    /** Undefined: as many as the share of the disk. */
+    readonly metricsBytes: number | undefined;
     readonly logsMs: number;
+    readonly logsRules: readonly ConfiguredRule[];
+    readonly logsBytes: number | undefined;
     readonly diskShare: number;
   };
   /** Whether requests for metrics belong to the tenant they name. */
@@ -116,11 +123,33 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     isList: true,
   },
   {
+    key: "retention.metrics_size",
+    placeholder: "SIZE",
+    doc: 'largest size of all metrics on disk, such as 20GB, the oldest go first; "none" leaves it to disk_share',
+    default: "none",
+    parse: parseRetentionSize,
+  },
+  {
     key: "retention.logs",
     placeholder: "DURATION",
     doc: "how long logs are kept",
     default: "72h",
     parse: parseRetention,
+  },
+  {
+    key: "retention.logs_rules",
+    placeholder: "RULES",
+    doc: 'streams that are kept less long, such as `{job="dev"} 24h`; a list in the file, with semicolons between them elsewhere',
+    default: "none",
+    parse: parseRetentionRule,
+    isList: true,
+  },
+  {
+    key: "retention.logs_size",
+    placeholder: "SIZE",
+    doc: 'largest size of all logs on disk, such as 50GB, the oldest go first; "none" leaves it to disk_share',
+    default: "none",
+    parse: parseRetentionSize,
   },
   {
     key: "retention.disk_share",
@@ -216,6 +245,14 @@ function parseRetentionRule(text: string): {
       `"${text}" is no rule: write a selector and a duration, such as {job="dev"} 24h`,
     );
   return { selector: parts[1]!, maxAgeMs: parseRetention(parts[2]!) };
+}
+
+/** Blocks expire whole: with less room than a few of them nothing would be kept for long. */
+const RETENTION_BYTES_MIN = 256 * 1024 * 1024;
+
+function parseRetentionSize(text: string): number | undefined {
+  if (text === "none") return undefined;
+  return parseSize(text, { least: RETENTION_BYTES_MIN, most: Number.MAX_SAFE_INTEGER });
 }
 
 function parseShare(text: string): number {

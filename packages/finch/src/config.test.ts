@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
+import { formatMatcher } from "@finch/model";
 import { parseConfig } from "./config.ts";
 import type { ConfigSources } from "./config.ts";
 import { divideMemory } from "./memory-budget.ts";
@@ -19,7 +20,10 @@ test("no configuration at all is complete and loopback only", () => {
   assert.deepEqual(config.retention, {
     metricsMs: 259_200_000,
     metricsRules: [],
+    metricsBytes: undefined,
     logsMs: 259_200_000,
+    logsRules: [],
+    logsBytes: undefined,
     diskShare: 0.4,
   });
   assert.equal(config.memoryLimitBytes, undefined);
@@ -171,6 +175,42 @@ const RULE_FAULTS: readonly [text: string, message: string | RegExp][] = [
 test("faults in retention rules name the rule", () => {
   for (const [text, message] of RULE_FAULTS)
     assert.throws(() => parseFile(`retention:\n  metrics_rules:\n    ${text}\n`), {
+      code: "finch/bad-config",
+      message,
+    });
+});
+
+test("retention of logs: by age, size and selector", () => {
+  const { retention } = parseFile(
+    `retention:\n  logs: 30d\n  logs_size: 50GB\n  logs_rules: ['{job="dev", level!="error"} 24h']\n`,
+  );
+  assert.equal(retention.logsMs, 30 * 86_400_000);
+  assert.equal(retention.logsBytes, 50e9);
+  assert.deepEqual(
+    retention.logsRules.map(({ matchers, maxAgeMs }) => [matchers.map(formatMatcher), maxAgeMs]),
+    [[['job="dev"', 'level!="error"'], 86_400_000]],
+  );
+  const rows: readonly (readonly [string, string | RegExp])[] = [
+    [
+      "logs_size: 1MB",
+      /^finch\.yaml:2:14: retention\.logs_size: 1MB is out of range: give 268435456/,
+    ],
+    ["logs_size: much", /^finch\.yaml:2:14: retention\.logs_size: "much" is no size/],
+    [
+      "logs_rules: ['{job=\"dev\"} 72h']",
+      'finch.yaml:2:16: retention.logs_rules: the duration of "{job="dev"}" must be shorter than retention.logs',
+    ],
+    [
+      "logs_rules: ['up 24h']",
+      /^finch\.yaml:2:16: retention\.logs_rules: "up" is no selector: parse error at line 1, col 1/,
+    ],
+    [
+      'logs_rules: [\'{job="a"} |= "x" 24h\']',
+      /^finch\.yaml:2:16: retention\.logs_rules: .* is no selector: parse error at line 1, col 11/,
+    ],
+  ];
+  for (const [text, message] of rows)
+    assert.throws(() => parseFile(`retention:\n  ${text}\n`), {
       code: "finch/bad-config",
       message,
     });

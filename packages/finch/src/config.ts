@@ -2,6 +2,8 @@
  * Reads finch.yaml, `FINCH_*` and flags into one FinchConfig: flags win over the environment, the environment over the file. All faults are
  * reported at once, each with its place. Never touches the disk: `main.ts` brings the texts.
  */
+import { parseSelector } from "@finch/logql";
+import type { Matcher } from "@finch/model";
 import { parseMetricSelector } from "@finch/promql";
 import { closestName, FinchError } from "@finch/runtime";
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
@@ -44,9 +46,12 @@ export function parseConfig(sources: ConfigSources): FinchConfig {
     settings[option.key] = value.text;
     values.set(option.key, readValue(option, value, faults));
   }
-  const rules = values.get("retention.metrics_rules") as readonly GivenRule[];
-  const metricsMs = values.get("retention.metrics") as number | undefined;
-  values.set("retention.metrics_rules", readRules(rules, metricsMs, faults));
+  for (const [signal, parseSelectorOf] of RULE_SELECTORS) {
+    const key = `retention.${signal}_rules`;
+    const rules = values.get(key) as readonly GivenRule[];
+    const maxAgeMs = values.get(`retention.${signal}`) as number | undefined;
+    values.set(key, readRules(rules, { signal, maxAgeMs, parseSelectorOf }, faults));
+  }
   if (faults.length > 0) {
     throw new FinchError("invalid", "finch/bad-config", faults.join("\n"));
   }
@@ -86,19 +91,31 @@ interface GivenRule {
   readonly place: string;
 }
 
+/** Whose rules there are, and what reads their selectors. */
+const RULE_SELECTORS = [
+  ["metrics", parseMetricSelector],
+  ["logs", parseSelector],
+] as const;
+
 function readRules(
   given: readonly GivenRule[],
-  metricsMs: number | undefined,
+  of: {
+    readonly signal: "metrics" | "logs";
+    readonly maxAgeMs: number | undefined;
+    readonly parseSelectorOf: (text: string) => readonly Matcher[];
+  },
   faults: string[],
 ): FinchConfig["retention"]["metricsRules"] {
+  const { signal } = of;
   const rules: FinchConfig["retention"]["metricsRules"][number][] = [];
   for (const { value, place } of given) {
     const { selector, maxAgeMs } = value;
-    const fault = (message: string) => faults.push(`${place}: retention.metrics_rules: ${message}`);
-    if (metricsMs !== undefined && maxAgeMs >= metricsMs)
-      fault(`the duration of "${selector}" must be shorter than retention.metrics`);
+    const fault = (message: string) =>
+      faults.push(`${place}: retention.${signal}_rules: ${message}`);
+    if (of.maxAgeMs !== undefined && maxAgeMs >= of.maxAgeMs)
+      fault(`the duration of "${selector}" must be shorter than retention.${signal}`);
     try {
-      rules.push({ matchers: parseMetricSelector(selector), maxAgeMs });
+      rules.push({ matchers: of.parseSelectorOf(selector), maxAgeMs });
     } catch (error) {
       if (!(error instanceof FinchError)) throw error;
       fault(`"${selector}" is no selector: ${error.message}`);
@@ -118,7 +135,10 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
     retention: {
       metricsMs: value("retention.metrics") as number,
       metricsRules: value("retention.metrics_rules") as FinchConfig["retention"]["metricsRules"],
+      metricsBytes: value("retention.metrics_size") as number | undefined,
       logsMs: value("retention.logs") as number,
+      logsRules: value("retention.logs_rules") as FinchConfig["retention"]["logsRules"],
+      logsBytes: value("retention.logs_size") as number | undefined,
       diskShare: value("retention.disk_share") as number,
     },
     multitenancy: value("multitenancy") as boolean,

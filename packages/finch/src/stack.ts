@@ -189,10 +189,13 @@ function storeOptions(
 }
 
 function retentionOf({ retention }: FinchConfig, signal: "metrics" | "logs"): Retention {
+  const isMetrics = signal === "metrics";
+  const bytes = isMetrics ? retention.metricsBytes : retention.logsBytes;
   return {
-    maxAgeMs: signal === "metrics" ? retention.metricsMs : retention.logsMs,
-    ...(signal === "metrics" ? { rules: retention.metricsRules } : {}),
+    maxAgeMs: isMetrics ? retention.metricsMs : retention.logsMs,
+    rules: isMetrics ? retention.metricsRules : retention.logsRules,
     maxDiskShare: retention.diskShare,
+    ...(bytes !== undefined && { maxBytes: bytes }),
   };
 }
 

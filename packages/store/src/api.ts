@@ -70,6 +70,8 @@ export interface Retention {
   readonly maxAgeMs: number;
   /** Largest share (0 to 1) of the disk that this signal's directory may take. */
   readonly maxDiskShare: number;
+  /** Most bytes of this signal's directory, when that is less than the share; the oldest blocks go first. */
+  readonly maxBytes?: number;
   /** Series or streams that are kept for a shorter time. The first rule that a series matches is not special: each applies. */
   readonly rules?: readonly RetentionRule[];
 }

@@ -137,13 +137,13 @@ export class BlockSet {
     await this.settle();
   }
 
-  /** Removes blocks that are too old, and the oldest ones while the store takes more than its share of the disk. */
+  /** Removes blocks that are too old, and the oldest ones while the store takes more of the disk than it may. */
   async expire(
     retention: Retention,
     now: { readonly nowMs: number; readonly otherBytes: number },
   ): Promise<void> {
     const { totalBytes } = await this.#context.fileSystem.space(this.directory);
-    const bytesMax = totalBytes * retention.maxDiskShare;
+    const bytesMax = Math.min(totalBytes * retention.maxDiskShare, retention.maxBytes ?? Infinity);
     let bytes = this.bytes + now.otherBytes;
     const oldestFirst = this.#blocks.toSorted(
       (a, b) => a.meta.maxMs - b.meta.maxMs || a.meta.block - b.meta.block,
@@ -153,7 +153,7 @@ export class BlockSet {
       if (!isOld && bytes <= bytesMax) break;
       bytes -= block.bytes;
       this.#hide(block, REMOVED_SUFFIX);
-      const reason = isOld ? "age" : "disk share";
+      const reason = isOld ? "age" : "size";
       this.#log.info("a block expires", { block: block.directory, reason, bytes: block.bytes });
     }
     await this.settle();
