@@ -65,6 +65,21 @@ async function storedNumbers(finch: FinchProcess): Promise<number[]> {
   return answer.data.result.flatMap((series) => series.values.map(([, value]) => Number(value)));
 }
 
+async function storedLines(finch: FinchProcess): Promise<number[]> {
+  const parameters = new URLSearchParams({
+    query: '{job="disk"}',
+    since: "1h",
+    limit: "5000",
+    direction: "forward",
+  });
+  const reply = await fetch(`${finch.lokiUrl}/loki/api/v1/query_range?${parameters.toString()}`);
+  assert.equal(reply.status, 200);
+  const answer = (await reply.json()) as { data: { result: { values: [string, string][] }[] } };
+  return answer.data.result.flatMap(({ values }) =>
+    values.map(([, line]) => Number(line.slice("line ".length))),
+  );
+}
+
 test(
   "a full disk answers 503 with Retry-After, keeps serving queries, and recovers",
   { timeout: 120_000 },
@@ -81,8 +96,9 @@ test(
 
     fillDisk(ballast);
     const acknowledged = [0, ...(await sendUntilRefused((n) => send(finch, n, nowMs)))];
-    await sendUntilRefused((n) => push(finch, n, nowMs));
+    const lines = [0, ...(await sendUntilRefused((n) => push(finch, n, nowMs)))];
     assert.deepEqual(await storedNumbers(finch), acknowledged, "queries go on");
+    assert.deepEqual(await storedLines(finch), lines, "queries of lines go on");
 
     await rm(ballast);
     const deadline = Date.now() + RECOVERY_MS_MAX;
@@ -94,6 +110,8 @@ test(
     assert.equal(status, 204, "writes are taken again when space returns");
     acknowledged.push(SENT_MAX);
     assert.equal((await push(finch, SENT_MAX, nowMs)).status, 204);
+    lines.push(SENT_MAX);
     assert.deepEqual(await storedNumbers(finch), acknowledged);
+    assert.deepEqual(await storedLines(finch), lines);
   },
 );

@@ -3,19 +3,12 @@
  * it had to leave out, and takes writes again. `DAMAGE_ROUNDS` sets how often each file is damaged in other ways, `DAMAGE_SEED` replays a run.
  */
 import assert from "node:assert/strict";
-import {
-  cpSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
+import { DAMAGES, filesBelow } from "./file-damages.ts";
 import { freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
 import type { FinchProcess } from "./finch-process.ts";
 import { flush, NumberedSamples } from "./numbered-samples.ts";
@@ -26,44 +19,6 @@ const SEED = Number(process.env["DAMAGE_SEED"] ?? Date.now() % 1_000_000);
 const SERIES = 100;
 const TICKS_PER_PART = 40;
 const DAY_MS = 86_400_000;
-
-/** Does something to a file; says what, or undefined when there is nothing to do it to. */
-type Damage = (path: string, random: () => number) => string | undefined;
-
-const DAMAGES: readonly Damage[] = [
-  (path, random) => {
-    const bytes = readFileSync(path);
-    if (bytes.length === 0) return undefined;
-    const at = Math.floor(random() * bytes.length);
-    bytes[at]! ^= 1 << Math.floor(random() * 8);
-    writeFileSync(path, bytes);
-    return `a bit at ${at} of ${bytes.length} flipped`;
-  },
-  (path, random) => {
-    const size = statSync(path).size;
-    const kept = Math.floor(random() * size);
-    truncateSync(path, kept);
-    return `cut to ${kept} of ${size}`;
-  },
-  (path, random) => {
-    const bytes = readFileSync(path);
-    const from = Math.floor(random() * bytes.length);
-    bytes.fill(0, from, Math.min(bytes.length, from + 512));
-    writeFileSync(path, bytes);
-    return `zeros from ${from} of ${bytes.length}`;
-  },
-  (path) => {
-    rmSync(path);
-    return "removed";
-  },
-];
-
-function filesBelow(directory: string): readonly string[] {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
-    .toSorted();
-}
 
 test(
   `any file of the metrics damaged (seed ${SEED}): Finch starts, tells nothing wrong, names what is gone`,

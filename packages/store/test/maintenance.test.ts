@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
 import { test } from "node:test";
 import type { Clock } from "@finch/runtime";
+import type { LogStore } from "../src/api.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { openMetricStore } from "../src/metric-store.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
@@ -81,6 +82,40 @@ test("a clock that was ahead and jumped back does not shut new data out", async 
   assert.deepEqual(entry, { accepted: 1, duplicates: 0, rejections: [] });
   assert.equal((await readSamples(metrics)).size, 2);
   assert.equal((await readEntries(logs)).length, 2);
+});
+
+test("logs: a clock that jumps hours ahead and back loses no line and seals none twice", async () => {
+  const clock = createMovedClock();
+  const fileSystem = new FaultyFileSystem();
+  const options = storeOptions(fileSystem, { clock, maxAgeMs: 72 * HOUR_MS });
+  const sent: string[] = [];
+  let row = 0;
+  const append = async (store: LogStore, ms: number) => {
+    const line = `line ${row++}`;
+    const { accepted, rejections } = await store.append(
+      logBatch([{ stream: "a", ns: ns(ms), line }]),
+    );
+    assert.deepEqual([accepted, rejections], [1, []], line);
+    sent.push(`a@${ns(ms)} ${line}`);
+  };
+  const check = async (store: LogStore, when: string) =>
+    assert.deepEqual((await readEntries(store)).toSorted(), sent.toSorted(), when);
+  {
+    await using store = await openLogStore(options);
+    await append(store, clock.now);
+    for (const hours of [20, -30, 9, -9, 40, -40]) {
+      await clock.pass(hours * HOUR_MS);
+      await append(store, clock.now);
+      // A sender whose clock did not jump; what is far in the future is refused, as it must be.
+      if (clock.now >= NOW_MS) await append(store, NOW_MS);
+      await check(store, `after a jump of ${hours} hours`);
+    }
+    await store.flush();
+    await check(store, "in blocks");
+  }
+  await using store = await openLogStore(options);
+  await append(store, clock.now);
+  await check(store, "after a start with the clock far back");
 });
 
 test("series that come and go do not fill the head, those that stay do not seal it", async () => {
