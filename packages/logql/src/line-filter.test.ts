@@ -130,12 +130,17 @@ describe("line filters", () => {
     );
   });
 
-  test("hints name what every line contains, and only that", () => {
-    const needles = (text: string) =>
-      needlesOf([filterOf(text)]).map((needle) => Buffer.from(needle).toString());
-    assert.deepEqual(needles('|= "abc"'), ["abc"]);
-    for (const none of ['|= "a" or "b"', '!= "a"', '|~ "a"', '|= ip("1.2.3.4")', '|= ""']) {
-      assert.deepEqual(needles(none), [], none);
-    }
+  test("needles name what every line contains, and say whether that is all", () => {
+    const needles = (text: string) => {
+      const asked = needlesOf(filterOf(text));
+      return [...asked.needles.map((needle) => Buffer.from(needle).toString()), asked.isAll];
+    };
+    assert.deepEqual(needles('|= "abc"'), ["abc", true]);
+    assert.deepEqual(needles('|= ""'), [true]);
+    assert.deepEqual(needles('|~ "a"'), ["a", true]);
+    assert.deepEqual(needles('|~ "ab+cde"'), ["cde", false]);
+    assert.deepEqual(needles('|> "a<_>bc"'), ["a", "bc", false]);
+    for (const none of ['|= "a" or "b"', '!= "a"', '|~ "a|b"', '|~ "(?i)a"', '|= ip("1.2.3.4")'])
+      assert.deepEqual(needles(none), [false], none);
   });
 });

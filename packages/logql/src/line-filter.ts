@@ -167,12 +167,31 @@ function markByTest(
   }
 }
 
-/** Bytes that every line of the query's result contains: hints for skipping pages. */
-export function needlesOf(filters: readonly LineFilterExpr[]): readonly Uint8Array[] {
-  return filters.flatMap(({ operator, operands }) => {
-    const [operand] = operands;
-    const certain =
-      operator === "|=" && operands.length === 1 && !operand!.ip && operand!.text !== "";
-    return certain ? [encoder.encode(operand!.text)] : [];
-  });
+/** What a line filter asks of the source: bytes that every line it lets pass contains. */
+export interface FilterNeedles {
+  readonly needles: readonly Uint8Array[];
+  /** Whether every line that contains them passes, so that the filter itself has nothing left to do. */
+  readonly isAll: boolean;
+}
+
+export function needlesOf({ operator, operands }: LineFilterExpr): FilterNeedles {
+  const [operand] = operands;
+  if (isNegative(operator) || operands.length !== 1 || operand!.ip)
+    return { needles: [], isAll: false };
+  const { text } = operand!;
+  if (operator === "|=") return { needles: encodeAll([text]), isAll: true };
+  if (operator === "|>") {
+    const literals = parseFilterPattern(text).flatMap((part) =>
+      part.kind === "literal" ? [part.text] : [],
+    );
+    return { needles: encodeAll(literals), isAll: false };
+  }
+  const simple = readSimpleRegexp(text);
+  if (simple === undefined) return { needles: encodeAll([requiredLiteral(text)]), isAll: false };
+  if (simple.folded || simple.literals.length !== 1) return { needles: [], isAll: false };
+  return { needles: encodeAll(simple.literals), isAll: true };
+}
+
+function encodeAll(texts: readonly string[]): Uint8Array[] {
+  return texts.filter((text) => text !== "").map((text) => encoder.encode(text));
 }

@@ -25,7 +25,7 @@ export function compileLineSelection(query: string): {
   return {
     matchers,
     rows: ({ labels, entries }) => {
-      const selection = filterRows(entries, pipeline);
+      const selection = filterRows(entries, pipeline.lineFilters);
       const passed = new Uint32Array(selection.count);
       let count = 0;
       for (let i = 0; i < selection.count; i++) {

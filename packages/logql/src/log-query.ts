@@ -6,7 +6,7 @@ import type { LogColumns, LogPage } from "@finch/model";
 import type { LogExpr } from "./ast.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { filterPage, selectAll } from "./line-filter.ts";
-import type { Selection } from "./line-filter.ts";
+import type { PageFilter, Selection } from "./line-filter.ts";
 import { LogMerge } from "./log-merge.ts";
 import type { Hit, LogQuery } from "./log-merge.ts";
 import { compilePipeline } from "./pipeline.ts";
@@ -42,6 +42,7 @@ export async function evaluateLog(
       startNs: query.startNs,
       endNs: query.endNs,
       needles: pipeline.needles,
+      lines: "all",
       direction: query.direction,
       signal: evaluation.signal,
     },
@@ -72,7 +73,7 @@ const ROWS_PER_CHECK = 256;
 async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Promise<void> {
   const { entries } = page;
   const { pipeline, merge, row, query } = scan;
-  const selection = filterRows(entries, pipeline);
+  const selection = filterRows(entries, pipeline.pageFilters);
   const backward = query.direction === "backward";
   const perCheck = pipeline.stages.length > 0 ? 1 : ROWS_PER_CHECK;
   for (let i = 0; i < selection.count; i++) {
@@ -84,10 +85,10 @@ async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Prom
   }
 }
 
-/** Rows of a page that pass the leading line filters. */
-export function filterRows(entries: LogColumns, pipeline: Pipeline): Selection {
+/** Rows of a page that pass line filters. */
+export function filterRows(entries: LogColumns, filters: readonly PageFilter[]): Selection {
   const selection = selectAll(entries.count);
-  for (const filter of pipeline.pageFilters) filterPage(entries, selection, filter);
+  for (const filter of filters) filterPage(entries, selection, filter);
   return selection;
 }
 

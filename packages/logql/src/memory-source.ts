@@ -59,7 +59,8 @@ async function* selectPages(
   for (const { labels, entries } of streams) {
     if (!matchers.every(({ name, matches }) => matches(labels.get(name)))) continue;
     const inside = entries.filter(
-      ({ timestampNs }) => timestampNs >= startNs && timestampNs < endNs,
+      ({ timestampNs, line }) =>
+        timestampNs >= startNs && timestampNs < endNs && hasAll(line, request.needles),
     );
     for (let from = 0; from < inside.length; from += PAGE_ROWS) {
       pages.push({ labels, entries: makeColumns(inside.slice(from, from + PAGE_ROWS)) });
@@ -75,6 +76,10 @@ async function* selectPages(
     statistics.bytesRead += page.entries.lines.length;
     yield await Promise.resolve(page);
   }
+}
+
+function hasAll(line: string, needles: readonly Uint8Array[]): boolean {
+  return needles.every((needle) => Buffer.from(line).includes(needle));
 }
 
 /** Entries as columns. */

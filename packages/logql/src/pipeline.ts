@@ -23,18 +23,39 @@ import {
 import { TEMPLATE_FUNCTION_NAMES } from "./template-names.ts";
 
 export interface Pipeline {
+  /** All line filters before the other stages, for lines that were not chosen by the needles. */
+  readonly lineFilters: readonly PageFilter[];
+  /** Those of which the needles do not say all. */
   readonly pageFilters: readonly PageFilter[];
+  /** Bytes that every line which passes contains. */
   readonly needles: readonly Uint8Array[];
   readonly stages: readonly Stage[];
+  /** Whether anything looks at the lines beyond the needles. */
+  readonly readsLines: boolean;
 }
 
 export function compilePipeline(log: LogExpr, wanted: WantedLabels): Pipeline {
   const leading = leadingFilters(log.stages);
-  const stages = log.stages
-    .slice(leading.length)
-    .map((stage) => compileStage(stage, wanted))
-    .filter((stage) => stage !== undefined);
-  return { pageFilters: leading.map(compilePageFilter), needles: needlesOf(leading), stages };
+  const asked = leading.map((filter) => ({
+    page: compilePageFilter(filter),
+    ...needlesOf(filter),
+  }));
+  const pageFilters = asked.flatMap(({ page, isAll }) => (isAll ? [] : [page]));
+  const compiled = log.stages.slice(leading.length).flatMap((stage) => {
+    const run = compileStage(stage, wanted);
+    return run === undefined ? [] : [{ stage, run }];
+  });
+  return {
+    lineFilters: asked.map(({ page }) => page),
+    pageFilters,
+    needles: asked.flatMap(({ needles }) => needles),
+    stages: compiled.map(({ run }) => run),
+    readsLines: pageFilters.length > 0 || compiled.some(({ stage }) => readsLine(stage)),
+  };
+}
+
+function readsLine({ kind }: StageExpr): boolean {
+  return kind !== "label-filter" && kind !== "drop" && kind !== "keep";
 }
 
 function leadingFilters(stages: readonly StageExpr[]): readonly LineFilterExpr[] {

@@ -51,6 +51,7 @@ export async function evaluateRangeAggregation(
       startNs: grid.startNs - expr.rangeNs - expr.offsetNs + 1n,
       endNs: lastNs - expr.offsetNs + 1n,
       needles: scan.pipeline.needles,
+      lines: scan.pipeline.readsLines || scan.accumulator.needsBytes ? "all" : "none",
       direction: "forward",
       signal: evaluation.signal,
     },

@@ -7,11 +7,10 @@ export interface LogSelectRequest {
   /** Entries with `startNs <= time < endNs`. */
   readonly startNs: bigint;
   readonly endNs: bigint;
-  /**
-   * Bytes every wanted line contains (from `|=` filters that stand before anything that changes the line). Only a hint: pages that cannot
-   * hold them may be skipped, lines are not filtered.
-   */
+  /** Only entries whose lines contain all of these bytes are wanted; none of them is empty. */
   readonly needles: readonly Uint8Array[];
+  /** `none`: only times and structured metadata are looked at, lines may be left empty. */
+  readonly lines: "all" | "none";
   /** `backward`: pages come by descending newest entry, so that a limited query can stop early; `forward`: by ascending oldest. */
   readonly direction: "forward" | "backward";
   readonly signal: AbortSignal;

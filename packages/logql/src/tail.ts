@@ -25,7 +25,7 @@ export function createTailFilter(query: string | Expr, clock: Clock): TailFilter
   const row = new Row(() => clock.nowNs());
   return (labels, entries) => {
     if (!expr.matchers.every(({ name, matches }) => matches(labels.get(name)))) return [];
-    const selection = filterRows(entries, pipeline);
+    const selection = filterRows(entries, pipeline.lineFilters);
     const passed: TailEntry[] = [];
     for (let i = 0; i < selection.count; i++) {
       const entry = processRow(row, pipeline, { labels, entries }, selection.rows[i]!);

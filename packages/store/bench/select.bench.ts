@@ -54,6 +54,7 @@ async function readAll(
       startNs: 0n,
       endNs: 2n ** 62n,
       needles,
+      lines: "all",
       direction: "backward",
       signal,
     } as const;

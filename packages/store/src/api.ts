@@ -320,7 +320,10 @@ export interface LogSelect {
   readonly matchers: readonly Matcher[];
   readonly startNs: bigint;
   readonly endNs: bigint;
+  /** Entries whose lines lack one of these are left out. */
   readonly needles: readonly Uint8Array[];
+  /** `none`: whoever asks does not look at the lines; they may be empty. */
+  readonly lines: "all" | "none";
   readonly direction: "forward" | "backward";
   readonly signal: AbortSignal;
 }

@@ -4,7 +4,7 @@ import { constants, crc32, zstdCompress, zstdDecompress, zstdDecompressSync } fr
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { corruptFile, otherFormat } from "./errors.ts";
 
-export const BLOCK_VERSION = 3;
+export const BLOCK_VERSION = 4;
 export const FILE_HEADER_BYTES = 16;
 
 const MAGIC = new TextEncoder().encode("FINCHBLK");

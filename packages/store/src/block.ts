@@ -31,6 +31,8 @@ export interface BlockFiles {
   ): Promise<T>;
   /** Bytes of a file. */
   read(file: string, place: PageRef): Promise<Uint8Array>;
+  /** The body of one framed page. */
+  readPage(file: string, place: PageRef): Promise<Uint8Array>;
   /** The body of one framed, possibly compressed page. */
   unzipPage(file: string, place: PageRef): Promise<Uint8Array>;
   /** The body of the page that the file's trailer points at. */

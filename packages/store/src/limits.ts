@@ -95,10 +95,10 @@ export const OPEN_CHUNK_SAMPLES = 32;
 export const LATE_SAMPLES_MAX = 16_384;
 
 /** Raw line bytes of a log page in the head and in blocks. */
-export const LOG_PAGE_BYTES = 512 * 1024;
+export const LOG_PAGE_BYTES = 1 * MIB;
 
 /** Rows of a log page; many tiny lines would else make the columns larger than the lines. */
-export const LOG_PAGE_ROWS = 16_384;
+export const LOG_PAGE_ROWS = 32_768;
 
 /** Bytes of adjacent metric pages fetched in one read. */
 export const READ_BYTES_MAX = 1 * MIB;

@@ -1,20 +1,26 @@
-/** The newest log entries, in memory: what the WAL holds and no block yet. Frozen once its sealing begins; then a new head takes over. */
-import { hash32 } from "@finch/codec";
+/**
+ * The newest log entries, in memory: what the WAL holds and no block yet. A stream has an open page, one more for entries that came after newer ones, and
+ * closed pages, already in the form in which they will stand in a block. Frozen once its sealing begins; then a new head takes over.
+ */
 import type { Labels, LogColumns } from "@finch/model";
 import { LabelIndex } from "./label-index.ts";
-import { MetadataSets } from "./log-columns.ts";
-import { LogHeadPage } from "./log-page.ts";
+import { mergeRuns } from "./log-columns.ts";
+import { isBefore, LogHeadPage } from "./log-head-page.ts";
+import type { ClosedPage, ClosedPages } from "./log-page/closed-page.ts";
 import { readLogRecord } from "./log-record.ts";
+import type { Pacer } from "./pacer.ts";
 import type { ReplayNumbers } from "./store-replay.ts";
+import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
 import { growUint32 } from "./number-columns.ts";
 
 const NS_PER_MS = 1_000_000n;
 
 interface HeadStream {
-  /** In order: each entry is no older than the one before it. */
+  readonly closed: ClosedPage[];
+  /** Full pages that are not yet closed, and the open ones at the end of each kind: in order of time, and late entries. */
   readonly pages: LogHeadPage[];
-  /** Entries that came after a newer one. */
   readonly late: LogHeadPage[];
+  newestNs: bigint;
 }
 
 /** What became of one run of a record: rows that were new. */
@@ -25,12 +31,20 @@ export interface LogRunOutcome {
 }
 
 /** Part of a stream as a reader sees it, whatever is appended later. */
-export interface LogHeadPiece {
-  readonly columns: LogColumns;
-  readonly isSorted: boolean;
-  readonly minNs: bigint;
-  readonly maxNs: bigint;
-}
+export type LogHeadPiece =
+  | {
+      readonly kind: "open";
+      readonly columns: LogColumns;
+      readonly isSorted: boolean;
+      readonly minNs: bigint;
+      readonly maxNs: bigint;
+    }
+  | {
+      readonly kind: "closed";
+      readonly page: ClosedPage;
+      readonly minNs: bigint;
+      readonly maxNs: bigint;
+    };
 
 export class LogHead {
   readonly index = new LabelIndex();
@@ -38,27 +52,19 @@ export class LogHead {
   minMs = Infinity;
   maxMs = -Infinity;
   readonly isCrowded = false;
-  readonly #metadata = new MetadataSets();
+  rowBytes = 0;
   readonly #streams: HeadStream[] = [];
-  readonly #pages: LogHeadPage[] = [];
-  #pageBytes = 0;
-  /** Every row, for finding repetitions: its page, place and hash. */
-  #rowPage = new Uint32Array(256) as Uint32Array;
-  #rowPlace = new Uint32Array(256) as Uint32Array;
-  #rowHash = new Uint32Array(256) as Uint32Array;
-  /** Open addressing: row + 1, or 0. Length is a power of two. */
-  #table = new Uint32Array(512);
+  /** Streams with a full page, in the order these became full. */
+  readonly #full: HeadStream[] = [];
   #definedAt = new Uint32Array(16) as Uint32Array;
+  readonly #closer: ClosedPages;
+
+  constructor(closer: ClosedPages) {
+    this.#closer = closer;
+  }
 
   get bytes(): number {
     return this.index.bytes + this.rowBytes;
-  }
-
-  get rowBytes(): number {
-    // Metadata comes with rows and goes with them: a trace id is another set on each row.
-    return (
-      this.#metadata.bytes + this.#pageBytes + 12 * this.#rowPage.length + 4 * this.#table.length
-    );
   }
 
   /** Whether the stream must be defined in a record written now; says yes once per count of refusals. */
@@ -88,16 +94,34 @@ export class LogHead {
     return this.#streams[stream] !== undefined;
   }
 
+  /** Whether a page waits to be closed. */
+  get hasFullPages(): boolean {
+    return this.#full.length > 0;
+  }
+
+  /** Closes one full page: some milliseconds of work. */
+  closeOne(): void {
+    const held = this.#full.shift();
+    if (held === undefined) return;
+    const list = held.pages.length > 1 ? held.pages : held.late;
+    if (list.length > 1) this.#close(held, list.shift()!);
+  }
+
+  /** Closes all pages of a stream of a frozen head and hands them out in order of their beginnings. */
+  async closeAll(stream: number, pacer: Pacer): Promise<readonly ClosedPage[]> {
+    const held = this.#streams[stream]!;
+    for (const list of [held.pages, held.late])
+      for (let page = list.shift(); page !== undefined; page = list.shift()) {
+        this.#close(held, page);
+        if (pacer.isDue()) await pacer.rest();
+      }
+    return held.closed.toSorted((a, b) => (a.page.minNs < b.page.minNs ? -1 : 1));
+  }
+
   seriesInRange(streams: Uint32Array, startMs: number, endMs: number): Uint32Array {
     const startNs = toNs(startMs);
     const endNs = toNs(endMs) + NS_PER_MS;
-    return streams.filter((stream) => {
-      const held = this.#streams[stream];
-      if (held === undefined) return false;
-      return [...held.pages, ...held.late].some(
-        (page) => page.minNs < endNs && page.maxNs >= startNs,
-      );
-    });
+    return streams.filter((stream) => this.pieces(stream, startNs, endNs).length > 0);
   }
 
   /** Pages of a stream that may hold entries with `startNs <= time < endNs`, in order of precedence. */
@@ -105,123 +129,149 @@ export class LogHead {
     const held = this.#streams[stream];
     if (held === undefined) return [];
     const pieces: LogHeadPiece[] = [];
+    for (const page of held.closed) {
+      const { minNs, maxNs } = page.page;
+      if (minNs < endNs && maxNs >= startNs) pieces.push({ kind: "closed", page, minNs, maxNs });
+    }
     for (const page of [...held.pages, ...held.late]) {
-      if (page.minNs >= endNs || page.maxNs < startNs) continue;
-      const { minNs, maxNs, isSorted } = page;
-      pieces.push({
-        columns: page.columns(page.count, this.#metadata.sets),
-        isSorted,
-        minNs,
-        maxNs,
-      });
+      const { minNs, maxNs, isSorted, count } = page;
+      if (count === 0 || minNs >= endNs || maxNs < startNs) continue;
+      pieces.push({ kind: "open", columns: page.columns(), isSorted, minNs, maxNs });
     }
     return pieces;
   }
 
-  /** Appends rows and returns the numbers of those that were not there. */
+  /** Appends rows and returns the numbers of those that were not in an open page. */
   #append(stream: number, entries: LogColumns): Uint32Array {
-    const words = new Int32Array(
-      entries.timestampsNs.buffer,
-      entries.timestampsNs.byteOffset,
-      2 * entries.count,
+    const held = (this.#streams[stream] ??= {
+      closed: [],
+      pages: [],
+      late: [],
+      newestNs: -(2n ** 63n),
+    });
+    const { count } = entries;
+    if (count === 0) return new Uint32Array(0);
+    this.#noteTimes(entries);
+    if (isAscending(entries) && entries.timestampsNs[0]! > held.newestNs) {
+      this.#pushRun(held, held.pages, entries, 0, count);
+      held.newestNs = entries.timestampsNs[count - 1]!;
+      return everyRow(count);
+    }
+    const newRows = new Uint32Array(count);
+    let fresh = 0;
+    for (let row = 0; row < count; row++) {
+      const timeNs = entries.timestampsNs[row]!;
+      if (timeNs <= held.newestNs && this.#isThere(held, entries, row)) continue;
+      const isLate = timeNs < held.newestNs;
+      this.#pushRun(held, isLate ? held.late : held.pages, entries, row, row + 1);
+      if (!isLate) held.newestNs = timeNs;
+      newRows[fresh++] = row;
+    }
+    return newRows.subarray(0, fresh);
+  }
+
+  #isThere(held: HeadStream, entries: LogColumns, row: number): boolean {
+    return (
+      held.pages.some((page) => page.has(entries, row)) ||
+      held.late.some((page) => page.has(entries, row))
     );
-    const newRows = new Uint32Array(entries.count);
-    let count = 0;
-    for (let row = 0; row < entries.count; row++) {
-      const line = entries.lines.subarray(entries.lineBounds[row], entries.lineBounds[row + 1]);
-      const low = words[2 * row]!;
-      const high = words[2 * row + 1]!;
-      const hash = hashOf(stream, low, high, line);
-      const slot = this.#findSlot(stream, { low, high, hash, line });
-      if (slot < 0) continue;
-      this.#add(stream, entries, row, { hash, slot });
-      newRows[count++] = row;
-    }
-    return newRows.subarray(0, count);
   }
 
-  /** The free slot of the table for a new row, or -1 when the row is there. */
-  #findSlot(
-    stream: number,
-    wanted: { low: number; high: number; hash: number; line: Uint8Array },
-  ): number {
-    const { low, high, hash, line } = wanted;
-    const mask = this.#table.length - 1;
-    let slot = hash & mask;
-    for (; this.#table[slot] !== 0; slot = (slot + 1) & mask) {
-      const row = this.#table[slot]! - 1;
-      if (this.#rowHash[row] !== hash) continue;
-      const page = this.#pages[this.#rowPage[row]!]!;
-      if (page.stream === stream && page.equals(this.#rowPlace[row]!, low, high, line)) return -1;
-    }
-    return slot;
-  }
-
-  #add(
-    stream: number,
+  /** Appends rows `from … to - 1` to the last page of a list, and to new ones where that is full. */
+  #pushRun(
+    held: HeadStream,
+    list: LogHeadPage[],
     entries: LogColumns,
-    row: number,
-    place: { hash: number; slot: number },
+    from: number,
+    to: number,
   ): void {
-    const timeNs = entries.timestampsNs[row]!;
-    const held = (this.#streams[stream] ??= { pages: [], late: [] });
-    const newest = held.pages.at(-1);
-    const isLate = newest !== undefined && timeNs < newest.maxNs;
-    const pages = isLate ? held.late : held.pages;
-    let page = pages.at(-1);
-    if (page?.isFullFor(entries.lineBounds[row + 1]! - entries.lineBounds[row]!) !== false) {
-      page = new LogHeadPage(stream, this.#pages.length, !isLate);
-      pages.push(page);
-      this.#pages.push(page);
+    const { lineBounds } = entries;
+    for (let start = from; start < to;) {
+      let page = list.at(-1);
+      if (page?.isFullFor(lineBounds[start + 1]! - lineBounds[start]!) !== false) {
+        if (page !== undefined) this.#full.push(held);
+        page = new LogHeadPage(list === held.pages);
+        list.push(page);
+      }
+      const end = lastThatFits(page, entries, start, to);
+      const before = page.count === 0 ? 0 : page.bytes;
+      page.push(entries, start, end, numberSets(page, entries, start, end));
+      this.rowBytes += page.bytes - before;
+      start = end;
     }
-    this.#pageBytes -= page.bytes;
-    page.push(
-      entries,
-      row,
-      this.#metadata.numberOf(entries.metadataSets[entries.metadataOf[row]!]!),
-    );
-    this.#pageBytes += page.bytes;
-    this.#note(page, place);
-    const timeMs = Number(timeNs / NS_PER_MS);
-    if (timeMs < this.minMs) this.minMs = timeMs;
+    this.rows += to - from;
+  }
+
+  #close(held: HeadStream, page: LogHeadPage): void {
+    const columns = mergeRuns([{ columns: page.columns(), isSorted: page.isSorted }]);
+    this.rowBytes -= page.bytes;
+    for (const closed of this.#closer.close(columns)) {
+      held.closed.push(closed);
+      this.rowBytes += closed.bytes;
+    }
+  }
+
+  #noteTimes({ timestampsNs, count }: LogColumns): void {
+    const words = wordsOf(timestampsNs);
+    let oldest = 0;
+    let newest = 0;
+    for (let row = 1; row < count; row++) {
+      if (isBefore(words, row, oldest)) oldest = row;
+      if (isBefore(words, newest, row)) newest = row;
+    }
+    const minMs = Number(timestampsNs[oldest]! / NS_PER_MS);
+    if (minMs < this.minMs) this.minMs = minMs;
     // Rounded up, so that `maxMs` is never below the entry.
-    if (timeMs + 1 > this.maxMs) this.maxMs = timeMs + 1;
-  }
-
-  #note(page: LogHeadPage, { hash, slot }: { hash: number; slot: number }): void {
-    const number = this.rows++;
-    this.#rowPage = growUint32(this.#rowPage, number + 1);
-    this.#rowPlace = growUint32(this.#rowPlace, number + 1);
-    this.#rowHash = growUint32(this.#rowHash, number + 1);
-    this.#rowPage[number] = page.number;
-    this.#rowPlace[number] = page.count - 1;
-    this.#rowHash[number] = hash;
-    this.#table[slot] = number + 1;
-    if (2 * this.rows > this.#table.length) this.#growTable();
-  }
-
-  #growTable(): void {
-    this.#table = new Uint32Array(2 * this.#table.length);
-    const mask = this.#table.length - 1;
-    for (let row = 0; row < this.rows; row++) {
-      let slot = this.#rowHash[row]! & mask;
-      while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
-      this.#table[slot] = row + 1;
-    }
+    const maxMs = Number(timestampsNs[newest]! / NS_PER_MS) + 1;
+    if (maxMs > this.maxMs) this.maxMs = maxMs;
   }
 }
 
-function hashOf(stream: number, low: number, high: number, line: Uint8Array): number {
-  return hash32(
-    line,
-    0,
-    line.length,
-    Math.imul(stream, 0x9e3779b1) ^ Math.imul(low, 0x85ebca6b) ^ high,
-  );
+function wordsOf(timestampsNs: BigInt64Array): Int32Array {
+  return new Int32Array(timestampsNs.buffer, timestampsNs.byteOffset, 2 * timestampsNs.length);
+}
+
+/** Whether each row is newer than the one before. */
+function isAscending({ timestampsNs, count }: LogColumns): boolean {
+  const words = wordsOf(timestampsNs);
+  for (let row = 1; row < count; row++) if (!isBefore(words, row - 1, row)) return false;
+  return true;
+}
+
+function everyRow(count: number): Uint32Array {
+  const rows = new Uint32Array(count);
+  for (let row = 0; row < count; row++) rows[row] = row;
+  return rows;
+}
+
+/** The end of the rows from `start` on that go on one page; at least one does. */
+function lastThatFits(page: LogHeadPage, entries: LogColumns, start: number, to: number): number {
+  const { lineBounds } = entries;
+  const roomRows = LOG_PAGE_ROWS - page.count;
+  const roomBytes = LOG_PAGE_BYTES - page.lineBytes;
+  let end = start + 1;
+  while (
+    end < to &&
+    end - start < roomRows &&
+    lineBounds[end + 1]! - lineBounds[start]! <= roomBytes
+  )
+    end++;
+  return end;
+}
+
+/** Numbers of the metadata sets that rows `from … to - 1` use, in the page. */
+function numberSets(page: LogHeadPage, entries: LogColumns, from: number, to: number): Uint32Array {
+  const { metadataSets, metadataOf } = entries;
+  const numbers = new Uint32Array(metadataSets.length);
+  for (let row = from; row < to; row++) {
+    const set = metadataOf[row]!;
+    if (set !== 0 && numbers[set] === 0) numbers[set] = page.numberSet(metadataSets[set]!);
+  }
+  return numbers;
 }
 
 /** Nanoseconds of milliseconds that may be infinite or beyond 64 bits. */
-export function toNs(ms: number): bigint {
+function toNs(ms: number): bigint {
   const bounded = Math.max(-9e12, Math.min(9e12, ms));
   return BigInt(Math.floor(bounded)) * NS_PER_MS;
 }

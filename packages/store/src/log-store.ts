@@ -15,12 +15,14 @@ import type {
 import { StoreLabels } from "./label-queries.ts";
 import { LineDeletes } from "./line-deletes.ts";
 import { pickRows } from "./log-columns.ts";
-import { readLogPageList, sealLogs } from "./log-block.ts";
+import { readSegmentRefs, sealLogs } from "./log-block.ts";
 import { LogHead } from "./log-head.ts";
 import type { LogRunOutcome } from "./log-head.ts";
+import { ClosedPages } from "./log-page/closed-page.ts";
 import { LogRecordWriter } from "./log-record.ts";
 import { selectLogs } from "./log-select.ts";
-import type { LogReadStatistics } from "./log-select.ts";
+import type { LogReadStatistics } from "./log-pieces.ts";
+import { largerNs } from "./nanoseconds.ts";
 import { createPacer } from "./pacer.ts";
 import { StoreCore } from "./store-core.ts";
 import type { Signal } from "./store-core.ts";
@@ -28,16 +30,23 @@ import { StoreCounters } from "./store-counters.ts";
 
 const NS_PER_MS = 1_000_000n;
 
-const LOGS: Signal<LogHead> = {
-  name: "logs",
-  createHead: () => new LogHead(),
-  replay: (head, payload, numbers) => void head.apply(payload, numbers),
-  seal: sealLogs,
-};
+/** All heads of a store close their pages with one encoder. */
+function logsSignal(): Signal<LogHead> {
+  const closer = new ClosedPages();
+  return {
+    name: "logs",
+    createHead: () => new LogHead(closer),
+    replay: (head, payload, numbers) => {
+      head.apply(payload, numbers);
+      while (head.hasFullPages) head.closeOne();
+    },
+    seal: sealLogs,
+  };
+}
 
 /** Opens the store of `options.directory`, recovering what the log holds. Lock the data directory first (`lockDirectory`). */
 export const openLogStore: OpenLogStore = async (options) =>
-  new DurableLogStore(await StoreCore.open(LOGS, options), options);
+  new DurableLogStore(await StoreCore.open(logsSignal(), options), options);
 
 class DurableLogStore implements LogStore {
   readonly #core: StoreCore<LogHead>;
@@ -47,14 +56,17 @@ class DurableLogStore implements LogStore {
   readonly #counters = new StoreCounters();
   readonly #record = new LogRecordWriter();
   readonly #listeners = new Set<TailListener>();
+  #isClosing = false;
 
   constructor(core: StoreCore<LogHead>, options: StoreOptions) {
     this.#core = core;
     this.#options = options;
     this.#deletes = new LineDeletes(core, options);
     this.#labels = new StoreLabels(core, () => (payload) => {
-      const pages = readLogPageList(payload);
-      return { minMs: toMs(pages[0]?.minNs ?? 0n), maxMs: toMs(pages.at(-1)?.maxNs ?? 0n) };
+      const pages = readSegmentRefs(payload).flatMap((segment) => segment.pages);
+      // In the order of their beginnings.
+      const newestNs = pages.reduce((newest, { maxNs }) => largerNs(newest, maxNs), 0n);
+      return { minMs: toMs(pages[0]?.minNs ?? 0n), maxMs: toMs(newestNs) };
     });
   }
 
@@ -72,6 +84,7 @@ class DurableLogStore implements LogStore {
       this.#tell(head, applied);
       return applied;
     });
+    if (head.hasFullPages && !this.#isClosing) void this.#closePages(head);
     let accepted = 0;
     for (const { newRows } of outcomes) accepted += newRows.length;
     return this.#counters.count({ accepted, duplicates: count - accepted, rejections });
@@ -142,6 +155,17 @@ class DurableLogStore implements LogStore {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#core.close();
+  }
+
+  /** Closes the full pages of a head between other work; those of one that is sealed meanwhile are closed by its seal. */
+  async #closePages(head: LogHead): Promise<void> {
+    this.#isClosing = true;
+    const pacer = createPacer(this.#core.clock);
+    while (head.hasFullPages) {
+      await pacer.rest();
+      head.closeOne();
+    }
+    this.#isClosing = false;
   }
 
   /** Fills the record; returns how many entries it has. */

@@ -4,7 +4,7 @@ import type { FileSystem } from "@finch/runtime";
 import { corruptFile, otherFormat } from "./errors.ts";
 import { VERSION_FILE } from "./file-names.ts";
 
-const STORE_VERSION = 2;
+const STORE_VERSION = 3;
 
 /** Refuses a directory of a newer format or of another signal. False when the directory has never been a store. */
 export async function checkStoreVersion(

@@ -13,7 +13,8 @@ import { readLabels, writeLabels } from "../src/byte-strings.ts";
 import { openBlock } from "../src/block.ts";
 import type { Block } from "../src/block.ts";
 import { readHistogram } from "../src/histogram-bytes.ts";
-import { readLogPage, readLogPageList } from "../src/log-block.ts";
+import { readSegmentRefs } from "../src/log-block.ts";
+import { blockPiece, readPiece } from "../src/log-pieces.ts";
 import { LogRecordWriter, readLogRecord } from "../src/log-record.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { readChunks, readPlace } from "../src/metric-block.ts";
@@ -202,11 +203,12 @@ test("logs-block", async () => {
   const found: unknown[] = [];
   for await (const page of block.index.seriesOf(Uint32Array.of(0, 1))) {
     for (const { labels, payload } of page) {
-      for (const ref of readLogPageList(payload))
-        found.push([
-          labels.get("app"),
-          Buffer.from((await readLogPage(block, ref)).lines).toString(),
-        ]);
+      for (const segment of readSegmentRefs(payload)) {
+        const statistics = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
+        const piece = blockPiece(block, segment, 0);
+        const columns = await readPiece(piece, { needles: [], lines: "all" }, statistics);
+        found.push([labels.get("app"), Buffer.from(columns!.lines).toString()]);
+      }
     }
   }
   await block.close();

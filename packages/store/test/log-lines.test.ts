@@ -44,6 +44,7 @@ async function readLines(
     startNs: START_NS,
     endNs: START_NS + 1_000_000n,
     needles,
+    lines: "all",
     direction: "forward",
     signal: new AbortController().signal,
   } as const;

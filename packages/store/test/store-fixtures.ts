@@ -235,6 +235,7 @@ export async function readEntries(
     startNs: -(2n ** 62n),
     endNs: 2n ** 62n,
     needles: [],
+    lines: "all",
     signal: new AbortController().signal,
     ...request,
     direction,

@@ -553,7 +553,7 @@ describe("damage", () => {
     const fileSystem = new FaultyFileSystem();
     await (await openMetricStore(storeOptions(fileSystem)))[Symbol.asyncDispose]();
     await assert.rejects(openLogStore(storeOptions(fileSystem)), { code: "store/corrupt-file" });
-    fileSystem.put("/data/signal/version", new TextEncoder().encode("finch metrics store 3\n"));
+    fileSystem.put("/data/signal/version", new TextEncoder().encode("finch metrics store 4\n"));
     await assert.rejects(openMetricStore(storeOptions(fileSystem)), {
       code: "store/newer-format",
       message: /start the newer Finch/,

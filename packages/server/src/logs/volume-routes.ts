@@ -169,7 +169,14 @@ async function scan(
   let bytesProcessed = 0;
   let linesProcessed = 0;
   const { matchers, range } = wanted;
-  const select = { ...range, matchers, needles: [], direction: "forward", signal } as const;
+  const select = {
+    ...range,
+    matchers,
+    needles: [],
+    lines: "all",
+    direction: "forward",
+    signal,
+  } as const;
   for await (const page of store.select(select, reads)) {
     const { lineBounds, count } = page.entries;
     bytesProcessed += lineBounds[count]! - lineBounds[0]!;

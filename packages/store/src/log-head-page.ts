@@ -1,0 +1,171 @@
+/**
+ * A growing page of entries of one stream in the head. Rows below `count` never change, so a reader's view stays right. Repetitions are looked for only where
+ * there can be any: an entry newer than all others of its page is none.
+ */
+import { hash32 } from "@finch/codec";
+import type { Labels, LogColumns } from "@finch/model";
+import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
+import { MetadataSets } from "./log-columns.ts";
+import { growBigInt64, growUint32, growUint8 } from "./number-columns.ts";
+
+export class LogHeadPage {
+  /** Whether rows ascend by time. */
+  readonly isSorted: boolean;
+  count = 0;
+  minNs = 0n;
+  maxNs = 0n;
+  #timestampsNs = new BigInt64Array(0) as BigInt64Array;
+  #words = new Int32Array(0) as Int32Array;
+  #lines = new Uint8Array(0) as Uint8Array;
+  #bounds = new Uint32Array(1) as Uint32Array;
+  #metadataOf = new Uint32Array(0) as Uint32Array;
+  readonly #metadata = new MetadataSets();
+  /** Open addressing over time and line: row + 1, or 0. Made when the first repetition is possible. */
+  #table: Uint32Array | undefined;
+
+  constructor(isSorted: boolean) {
+    this.isSorted = isSorted;
+  }
+
+  /** Memory held. */
+  get bytes(): number {
+    const table = this.#table === undefined ? 0 : 4 * this.#table.length;
+    return this.#lines.length + 16 * this.#timestampsNs.length + table + this.#metadata.bytes + 256;
+  }
+
+  get lineBytes(): number {
+    return this.#bounds[this.count]!;
+  }
+
+  /** Whether a line of this length belongs on the next page. */
+  isFullFor(length: number): boolean {
+    return (
+      this.count > 0 && (this.count >= LOG_PAGE_ROWS || this.lineBytes + length > LOG_PAGE_BYTES)
+    );
+  }
+
+  /** Appends rows `from … to - 1` of entries, of which `setOf` has the numbers that {@link numberSet} gave their metadata sets. */
+  push(entries: LogColumns, from: number, to: number, setOf: Uint32Array): void {
+    const { lineBounds, lines, timestampsNs, metadataOf } = entries;
+    const at = this.count;
+    const end = at + to - from;
+    const shift = this.#bounds[at]! - lineBounds[from]!;
+    this.#reserve(end, lineBounds[to]! + shift);
+    this.#timestampsNs.set(timestampsNs.subarray(from, to), at);
+    this.#lines.set(lines.subarray(lineBounds[from], lineBounds[to]), this.#bounds[at]);
+    for (let row = from, i = at; row < to; row++, i++) {
+      this.#bounds[i + 1] = lineBounds[row + 1]! + shift;
+      this.#metadataOf[i] = setOf[metadataOf[row]!]!;
+    }
+    this.#noteTimes(at, end);
+    this.count = end;
+    if (this.#table === undefined) return;
+    for (let row = at; row < end; row++) this.#enter(row);
+  }
+
+  /** The number of a metadata set in this page. */
+  numberSet(set: Labels): number {
+    return this.#metadata.numberOf(set);
+  }
+
+  /** Whether the page has this row of entries. */
+  has(entries: LogColumns, row: number): boolean {
+    if (this.count === 0 || entries.timestampsNs[row]! > this.maxNs) return false;
+    const words = new Int32Array(
+      entries.timestampsNs.buffer,
+      entries.timestampsNs.byteOffset + 8 * row,
+      2,
+    );
+    const line = entries.lines.subarray(entries.lineBounds[row], entries.lineBounds[row + 1]);
+    const table = (this.#table ??= this.#makeTable());
+    const mask = table.length - 1;
+    for (
+      let slot = hashOf(words[0]!, words[1]!, line) & mask;
+      table[slot] !== 0;
+      slot = (slot + 1) & mask
+    )
+      if (this.#equals(table[slot]! - 1, words, line)) return true;
+    return false;
+  }
+
+  /** The rows there are; shares memory. */
+  columns(): LogColumns {
+    const { count } = this;
+    return {
+      count,
+      timestampsNs: this.#timestampsNs.subarray(0, count),
+      lines: this.#lines.subarray(0, this.#bounds[count]),
+      lineBounds: this.#bounds.subarray(0, count + 1),
+      metadataSets: this.#metadata.sets,
+      metadataOf: this.#metadataOf.subarray(0, count),
+    };
+  }
+
+  #reserve(rows: number, lineBytes: number): void {
+    if (rows > this.#timestampsNs.length) {
+      this.#timestampsNs = growBigInt64(this.#timestampsNs, rows);
+      this.#words = new Int32Array(this.#timestampsNs.buffer);
+      this.#metadataOf = growUint32(this.#metadataOf, rows);
+      this.#bounds = growUint32(this.#bounds, this.#timestampsNs.length + 1);
+    }
+    if (lineBytes > this.#lines.length) this.#lines = growUint8(this.#lines, lineBytes);
+  }
+
+  /** Notes the oldest and newest of the rows `from … to - 1`, in words because big integers would cost an allocation a row. */
+  #noteTimes(from: number, to: number): void {
+    const words = this.#words;
+    let oldest = from;
+    let newest = from;
+    for (let row = from + 1; row < to; row++) {
+      if (isBefore(words, row, oldest)) oldest = row;
+      if (isBefore(words, newest, row)) newest = row;
+    }
+    const oldestNs = this.#timestampsNs[oldest]!;
+    const newestNs = this.#timestampsNs[newest]!;
+    if (from === 0 || oldestNs < this.minNs) this.minNs = oldestNs;
+    if (from === 0 || newestNs > this.maxNs) this.maxNs = newestNs;
+  }
+
+  #makeTable(): Uint32Array {
+    let size = 64;
+    while (size < 4 * this.count) size *= 2;
+    const table = new Uint32Array(size);
+    for (let row = 0; row < this.count; row++) insert(table, this.#hashOfRow(row), row);
+    return table;
+  }
+
+  #enter(row: number): void {
+    if (2 * this.count > this.#table!.length) this.#table = this.#makeTable();
+    else insert(this.#table!, this.#hashOfRow(row), row);
+  }
+
+  #hashOfRow(row: number): number {
+    const line = this.#lines.subarray(this.#bounds[row], this.#bounds[row + 1]);
+    return hashOf(this.#words[2 * row]!, this.#words[2 * row + 1]!, line);
+  }
+
+  #equals(row: number, words: Int32Array, line: Uint8Array): boolean {
+    if (this.#words[2 * row] !== words[0] || this.#words[2 * row + 1] !== words[1]) return false;
+    const from = this.#bounds[row]!;
+    if (this.#bounds[row + 1]! - from !== line.length) return false;
+    for (let i = 0; i < line.length; i++) if (this.#lines[from + i] !== line[i]) return false;
+    return true;
+  }
+}
+
+function insert(table: Uint32Array, hash: number, row: number): void {
+  const mask = table.length - 1;
+  let slot = hash & mask;
+  while (table[slot] !== 0) slot = (slot + 1) & mask;
+  table[slot] = row + 1;
+}
+
+function hashOf(low: number, high: number, line: Uint8Array): number {
+  return hash32(line, 0, line.length, Math.imul(low, 0x85ebca6b) ^ high);
+}
+
+/** Whether time `a` of words (low, high) is before time `b`. */
+export function isBefore(words: Int32Array, a: number, b: number): boolean {
+  const high = words[2 * a + 1]! - words[2 * b + 1]!;
+  return high !== 0 ? high < 0 : words[2 * a]! >>> 0 < words[2 * b]! >>> 0;
+}

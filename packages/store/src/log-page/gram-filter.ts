@@ -1,0 +1,170 @@
+/**
+ * What lets a search for a text skip a page: a filter over **grams**, 6 neighbouring bytes of a word. Not every gram is in it, but of each 4 neighbouring ones
+ * that with the smallest hash. Both sides choose by content alone: whatever a needle with 9 bytes of one word chooses, every page that
+ * contains it has chosen too, wherever in its word the needle begins and ends. A pasted trace id needs no blank on either side.
+ */
+import { growUint32 } from "../number-columns.ts";
+
+const GRAM_BYTES = 6;
+const WINDOW_GRAMS = 4;
+/** A needle without a word of so many bytes cannot skip anything. */
+export const NEEDLE_BYTES_MIN = GRAM_BYTES + WINDOW_GRAMS - 1;
+
+/** The size of a filter is a number: see {@link filterBits}. Size 0 is that of a page without grams, which contains no needle that chooses any. */
+export const FILTER_SIZE_MIN = 16;
+export const FILTER_SIZE_MAX = 37;
+
+/** Bits of a filter of a size: `2^n` of the even one `2n`, `1.5 · 2^n` of the odd one behind it. */
+export function filterBits(size: number): number {
+  return (size % 2 === 0 ? 1 : 1.5) * 2 ** (size >> 1);
+}
+
+/** The bit of a gram in a filter of so many bits. */
+export function placeOf(hash: number, bits: number): number {
+  return Math.floor((hash * bits) / 2 ** 32);
+}
+
+/** Share of the grams to the bits up to which a filter is filled: 37 of 100 bits are set then, and each gram of a needle passes by chance as often. */
+const FILL_MAX = 0.46;
+
+/** Bytes of words: letters, digits, `_`, `.`, `-` and all beyond ASCII. */
+const IN_WORD = new Uint8Array(256);
+for (let c = 0; c < 256; c++) {
+  const isLetter = (c >= 65 && c <= 90) || (c >= 97 && c <= 122);
+  const isMark = c === 95 || c === 46 || c === 45;
+  if (isLetter || isMark || (c >= 48 && c <= 57) || c > 127) IN_WORD[c] = 1;
+}
+
+/** Chooses the grams of lines; one object serves one page after the other. */
+export class GramCollector {
+  #hashes = new Uint32Array(1024) as Uint32Array;
+  #count = 0;
+  /** Open addressing; a place is taken when its generation is the current one. */
+  #table = new Uint32Array(1 << 16);
+  #generations = new Uint8Array(1 << 16);
+  #generation = 0;
+
+  /** The distinct hashes of the grams of lines, valid until the next call. */
+  collect(lines: Uint8Array, lineBounds: Uint32Array, count: number): Uint32Array {
+    this.#begin();
+    for (let row = 0; row < count; row++)
+      this.#addWords(lines, lineBounds[row]!, lineBounds[row + 1]!);
+    return this.#hashes.subarray(0, this.#count);
+  }
+
+  #begin(): void {
+    this.#count = 0;
+    this.#generation = (this.#generation + 1) & 0xff;
+    if (this.#generation !== 0) return;
+    this.#generations.fill(0);
+    this.#generation = 1;
+  }
+
+  #addWords(bytes: Uint8Array, start: number, end: number): void {
+    let low = 0;
+    let high = 0;
+    let length = 0;
+    // The last three hashes, and the smaller ones of each two neighbours.
+    let before = 0xffffffff;
+    let pair = 0xffffffff;
+    let earlierPair = 0xffffffff;
+    let last = -1;
+    for (let i = start; i < end; i++) {
+      const c = bytes[i]!;
+      if (IN_WORD[c] === 0) {
+        length = 0;
+        last = -1;
+        continue;
+      }
+      low = (low >>> 8) | (high << 24);
+      high = ((high >>> 8) | (c << 8)) & 0xffff;
+      if (++length < GRAM_BYTES) continue;
+      const hash = hashGram(low, high);
+      const newPair = hash < before ? hash : before;
+      if (length >= NEEDLE_BYTES_MIN) {
+        const smallest = newPair < earlierPair ? newPair : earlierPair;
+        if (smallest !== last) {
+          last = smallest;
+          this.#add(smallest);
+        }
+      }
+      earlierPair = pair;
+      pair = newPair;
+      before = hash;
+    }
+  }
+
+  #add(hash: number): void {
+    const mask = this.#table.length - 1;
+    let slot = hash & mask;
+    while (this.#generations[slot] === this.#generation) {
+      if (this.#table[slot] === hash) return;
+      slot = (slot + 1) & mask;
+    }
+    this.#table[slot] = hash;
+    this.#generations[slot] = this.#generation;
+    this.#hashes = growUint32(this.#hashes, this.#count + 1);
+    this.#hashes[this.#count++] = hash;
+    if (2 * this.#count > this.#table.length) this.#grow();
+  }
+
+  #grow(): void {
+    this.#table = new Uint32Array(2 * this.#table.length);
+    this.#generations = new Uint8Array(this.#table.length);
+    this.#generation = 1;
+    const mask = this.#table.length - 1;
+    for (let i = 0; i < this.#count; i++) {
+      const hash = this.#hashes[i]!;
+      let slot = hash & mask;
+      while (this.#generations[slot] === 1) slot = (slot + 1) & mask;
+      this.#table[slot] = hash;
+      this.#generations[slot] = 1;
+    }
+  }
+}
+
+function hashGram(low: number, high: number): number {
+  let hash = Math.imul(low, 0xcc9e2d51) ^ Math.imul(high, 0x1b873593);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+  return (hash ^ (hash >>> 13)) >>> 0;
+}
+
+const needleGrams = new GramCollector();
+
+/** The hashes that a page must have to contain the needle; empty when nothing can be told. */
+export function gramsOfNeedle(needle: Uint8Array): Uint32Array {
+  return needleGrams.collect(needle, Uint32Array.of(0, needle.length), 1).slice();
+}
+
+/** The filter of one page. */
+export interface PageFilter {
+  readonly size: number;
+  readonly bits: Uint8Array;
+}
+
+export function makeFilter(hashes: Uint32Array): PageFilter {
+  if (hashes.length === 0) return { size: 0, bits: new Uint8Array(0) };
+  let size = FILTER_SIZE_MIN;
+  while (size < FILTER_SIZE_MAX && hashes.length > FILL_MAX * filterBits(size)) size++;
+  const count = filterBits(size);
+  const bits = new Uint8Array(count / 8);
+  for (const hash of hashes) {
+    const place = placeOf(hash, count);
+    bits[place >> 3]! |= 1 << (place & 7);
+  }
+  return { size, bits };
+}
+
+/** Whether a page with this filter may have all grams. */
+export function mayHave({ size, bits }: PageFilter, hashes: Uint32Array): boolean {
+  if (size === 0) return hashes.length === 0;
+  const count = filterBits(size);
+  for (const hash of hashes) {
+    const place = placeOf(hash, count);
+    if ((bits[place >> 3]! & (1 << (place & 7))) === 0) return false;
+  }
+  return true;
+}
+
+/** Grams that are looked up of a needle that has more: after these hardly a page is left that does not have it. */
+export const GRAMS_ASKED_MAX = 8;

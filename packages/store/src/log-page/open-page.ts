@@ -1,0 +1,211 @@
+/**
+ * A page whose columns are at hand as they are stored: each is decompressed and opened at the first need. Finds lines by what they contain, makes lines, and
+ * hands out the values of fields, all without reading a column that has nothing to say.
+ */
+import { CodecError, decodeInt64Deltas } from "@finch/codec";
+import { canMatch, isForeign, matchValues } from "./column-search.ts";
+import type { ValueMatch } from "./column-search.ts";
+import { placeNeedle } from "./line-search.ts";
+import type { Placement } from "./line-search.ts";
+import { decodeMetadata } from "./page-metadata.ts";
+import type { PageMetadata } from "./page-metadata.ts";
+import type { PageLayout, StoredBody } from "./page-layout.ts";
+import { PageRows } from "./page-rows.ts";
+import { readNumbers, unpackBody } from "./stored-body.ts";
+import { openColumn } from "./value-column.ts";
+import type { ValueColumn } from "./value-column.ts";
+
+/** Bytes of lines, back to back: line `i` is `lines[lineBounds[i] … lineBounds[i + 1])`. */
+export interface PageLines {
+  readonly lines: Uint8Array;
+  readonly lineBounds: Uint32Array;
+}
+
+export class OpenPage {
+  readonly layout: PageLayout;
+  /** What is stored of a column; it was loaded before it is asked for. */
+  readonly #stored: (body: StoredBody) => Uint8Array;
+  readonly #columns: (ValueColumn | undefined)[] = [];
+  readonly #matches = new Map<string, Uint8Array | undefined>();
+  #rows: PageRows | undefined;
+  #times: BigInt64Array | undefined;
+  #metadata: PageMetadata | undefined;
+
+  constructor(layout: PageLayout, stored: (body: StoredBody) => Uint8Array) {
+    this.layout = layout;
+    this.#stored = stored;
+  }
+
+  get times(): BigInt64Array {
+    this.#times ??= decodeInt64Deltas(this.body(this.layout.times));
+    if (this.#times.length !== this.layout.rows)
+      throw new CodecError(
+        "malformed",
+        0,
+        `${this.#times.length} times for ${this.layout.rows} rows`,
+      );
+    return this.#times;
+  }
+
+  get metadata(): PageMetadata {
+    this.#metadata ??= decodeMetadata(this.layout, (body) => this.body(body));
+    return this.#metadata;
+  }
+
+  get rows(): PageRows {
+    if (this.#rows !== undefined) return this.#rows;
+    const { rows, templates, templateOf, columns } = this.layout;
+    const of =
+      templateOf === undefined
+        ? undefined
+        : readNumbers(this.body(templateOf), rows, templates.length);
+    this.#rows = new PageRows(rows, templates, { templates: of, columnCount: columns.length });
+    return this.#rows;
+  }
+
+  column(number: number): ValueColumn {
+    const known = this.#columns[number];
+    if (known !== undefined) return known;
+    const { head, body } = this.layout.columns[number]!;
+    return (this.#columns[number] = openColumn(head, this.body(body)));
+  }
+
+  /** A body, decompressed. */
+  body(body: StoredBody): Uint8Array {
+    return unpackBody(body, this.#stored(body));
+  }
+
+  /** The lines of the ascending rows. */
+  lines(rows: Uint32Array): PageLines {
+    const lineBounds = new Uint32Array(rows.length + 1);
+    let lines = new Uint8Array(Math.max(256, this.#lengthMax() * Math.min(rows.length, 64)));
+    const { layout } = this;
+    const wanted = this.#wantedColumns(rows);
+    let length = 0;
+    let line = 0;
+    this.rows.walk(rows, (_row, { text, textEnds, columns }, places) => {
+      const room = textEnds[columns.length]! + sumOfLengths(layout, columns);
+      if (length + room > lines.length) lines = grow(lines, length, length + room);
+      let from = 0;
+      for (let slot = 0; ; slot++) {
+        const end = textEnds[slot]!;
+        if (end - from > 32) lines.set(text.subarray(from, end), length);
+        else for (let i = from, k = length; i < end; i++, k++) lines[k] = text[i]!;
+        length += end - from;
+        from = end;
+        if (slot === columns.length) break;
+        length = wanted[columns[slot]!]!.copy(places[slot]!, lines, length);
+      }
+      lineBounds[++line] = length;
+    });
+    return { lines: lines.subarray(0, length), lineBounds };
+  }
+
+  /** Rows among the ascending `rows` whose lines contain the needle, which is not empty. */
+  find(needle: Uint8Array, rows: Uint32Array): Uint32Array {
+    const { templates } = this.layout;
+    const placements = templates.map((template) => placeNeedle(template, needle));
+    const hits = placements.map((placed, number) => this.#hitsOf(number, placed));
+    const found = new Uint32Array(rows.length);
+    let count = 0;
+    const made: number[] = [];
+    for (const row of rows) {
+      const hit = hits[this.rows.templateOf(row)]!;
+      if (hit === undefined) made.push(row);
+      else if (hit.isAll || (hit.rows !== undefined && hit.rows[row] === 1)) found[count++] = row;
+    }
+    const some = found.subarray(0, count);
+    if (made.length === 0) return some;
+    return Uint32Array.from([...some, ...this.#findInLines(needle, Uint32Array.from(made))]).sort();
+  }
+
+  /** Which rows of a template match; undefined when their lines have to be made. */
+  #hitsOf(
+    number: number,
+    placements: readonly Placement[] | undefined,
+  ): { readonly isAll: boolean; readonly rows: Uint8Array | undefined } | undefined {
+    if (placements === undefined) return undefined;
+    const { columns } = this.layout.templates[number]!;
+    let rows: Uint8Array | undefined;
+    for (const placement of placements) {
+      if (placement.length === 0) return { isAll: true, rows: undefined };
+      if (!placement.every(({ slot, ...match }) => this.#canMatch(columns[slot]!, match))) continue;
+      rows = this.#addPlacement(number, placement, rows);
+    }
+    return { isAll: false, rows };
+  }
+
+  #canMatch(column: number, match: ValueMatch): boolean {
+    const { head } = this.layout.columns[column]!;
+    return canMatch(head, match) && !isForeign(head, match.text);
+  }
+
+  #addPlacement(
+    number: number,
+    placement: Placement,
+    rows: Uint8Array | undefined,
+  ): Uint8Array | undefined {
+    const { columns } = this.layout.templates[number]!;
+    const conditions: { ranks: Uint32Array; hits: Uint8Array }[] = [];
+    for (const { slot, ...match } of placement) {
+      const hits = this.#match(columns[slot]!, match);
+      if (hits === undefined) return rows;
+      conditions.push({ ranks: this.rows.ranks(columns[slot]!), hits });
+    }
+    const marked = rows ?? new Uint8Array(this.layout.rows);
+    for (let row = 0; row < marked.length; row++) {
+      if (marked[row] === 1 || this.rows.templateOf(row) !== number) continue;
+      let isHit = 1;
+      for (const { ranks, hits } of conditions) isHit &= hits[ranks[row]!]!;
+      marked[row] = isHit;
+    }
+    return marked;
+  }
+
+  #match(column: number, match: ValueMatch): Uint8Array | undefined {
+    const key = `${column} ${match.kind} ${Buffer.from(match.text).toString("latin1")}`;
+    if (!this.#matches.has(key)) this.#matches.set(key, matchValues(this.column(column), match));
+    return this.#matches.get(key);
+  }
+
+  #findInLines(needle: Uint8Array, rows: Uint32Array): number[] {
+    const { lines, lineBounds } = this.lines(rows);
+    const bytes = Buffer.from(lines.buffer, lines.byteOffset, lines.length);
+    return [...rows].filter((_, i) =>
+      bytes.subarray(lineBounds[i], lineBounds[i + 1]).includes(needle),
+    );
+  }
+
+  #wantedColumns(rows: Uint32Array): (ValueColumn | undefined)[] {
+    const { templates, columns } = this.layout;
+    const isUsed = new Uint8Array(templates.length);
+    for (const row of rows) isUsed[this.rows.templateOf(row)] = 1;
+    const wanted: (ValueColumn | undefined)[] = columns.map(() => undefined);
+    for (const [number, template] of templates.entries())
+      if (isUsed[number] === 1)
+        for (const column of template.columns) wanted[column] ??= this.column(column);
+    return wanted;
+  }
+
+  #lengthMax(): number {
+    const { layout } = this;
+    return Math.max(
+      ...layout.templates.map(
+        ({ textEnds, columns }) => textEnds[columns.length]! + sumOfLengths(layout, columns),
+      ),
+    );
+  }
+}
+
+/** The most bytes that one value of each column can have. */
+function sumOfLengths({ columns }: PageLayout, numbers: Uint32Array): number {
+  let sum = 0;
+  for (const number of numbers) sum += columns[number]!.head.lengthMax;
+  return sum;
+}
+
+function grow(bytes: Uint8Array, length: number, needed: number): Uint8Array<ArrayBuffer> {
+  const grown = new Uint8Array(Math.max(needed, 2 * bytes.length));
+  grown.set(bytes.subarray(0, length));
+  return grown;
+}

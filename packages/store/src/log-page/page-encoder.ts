@@ -1,0 +1,176 @@
+/**
+ * Makes a page of a stream for blocks: its lines as templates and columns of values, its times and structured metadata as columns. What a page is made of
+ * and how it is written: `docs/format/log-pages.md`.
+ */
+import { constants, crc32, zstdCompressSync } from "node:zlib";
+import { ByteWriter, encodeInt64Deltas } from "@finch/codec";
+import type { LogColumns } from "@finch/model";
+import { writeString } from "../byte-strings.ts";
+import { encodeColumn } from "./column-encoder.ts";
+import { writeColumnHead } from "./column-format.ts";
+import { findSlots, LINE_WHOLE, LineSlots } from "./line-slots.ts";
+import { TemplateTable } from "./line-templates.ts";
+import { MetadataShapes } from "./metadata-shapes.ts";
+import { ValueRefs } from "./value-refs.ts";
+
+/** A column as it is stored. */
+export interface StoredColumn {
+  /** Unique in the page; columns of one name in the pages of a segment stand together. */
+  readonly name: string;
+  readonly stored: Uint8Array;
+}
+
+/** A page that is not yet in a file. Immutable. */
+export interface EncodedPage {
+  readonly rows: number;
+  /** Bytes of all lines. */
+  readonly lineBytes: number;
+  readonly minNs: bigint;
+  readonly maxNs: bigint;
+  /** All that {@link readPageHead} reads. */
+  readonly head: Uint8Array;
+  readonly columns: readonly StoredColumn[];
+}
+
+/** Columns that are not of values. */
+export const TIMES = ".times";
+export const TEMPLATE_OF = ".templates";
+export const SHAPE_OF = ".shapes";
+
+const ZSTD_LEVEL = 1;
+/** Smaller bodies are not worth a call. */
+const ZIP_BYTES_MIN = 48;
+
+/** Makes one page after the other; what it needs for that is used again. */
+export class PageEncoder {
+  readonly #slots = new LineSlots();
+  readonly #templates = new TemplateTable();
+  readonly #shapes = new MetadataShapes();
+  readonly #refs: ValueRefs[] = [];
+  #templateOf = new Uint16Array(1024);
+
+  /** `entries` ascend by time; at least one and at most 65,536. */
+  encode(entries: LogColumns): EncodedPage {
+    const { count, timestampsNs, lineBounds } = entries;
+    this.#split(entries);
+    const columns: StoredColumn[] = [];
+    const heads = new ByteWriter(1024);
+    const put = (name: string, body: Uint8Array, isDense: boolean) => {
+      columns.push({ name, stored: storeBody(heads, body, isDense) });
+    };
+    const { templates, columnNames } = this.#templates;
+    put(TIMES, encodeInt64Deltas(timestampsNs.slice(0, count)), true);
+    heads.writeVarint(templates.length);
+    for (const template of templates) {
+      heads.writeByte(template.kind);
+      heads.writeVarint(template.columns.length);
+      for (const column of template.columns) heads.writeVarint(column);
+      let from = 0;
+      for (const end of template.textEnds) {
+        heads.writeVarint(end - from);
+        from = end;
+      }
+      heads.writeBytes(template.text);
+    }
+    if (templates.length > 1)
+      put(TEMPLATE_OF, numbersOf(this.#templateOf, count, templates.length), false);
+    heads.writeVarint(columnNames.length);
+    for (const [number, name] of columnNames.entries()) {
+      const { head, body, isDense } = encodeColumn(entries.lines, this.#refs[number]!);
+      writeString(heads, name);
+      writeColumnHead(heads, head);
+      put(name, body, isDense);
+    }
+    this.#putMetadata(entries, heads, put);
+    return {
+      rows: count,
+      lineBytes: lineBounds[count]! - lineBounds[0]!,
+      minNs: timestampsNs[0]!,
+      maxNs: timestampsNs[count - 1]!,
+      head: heads.finish(),
+      columns,
+    };
+  }
+
+  /** Finds the template of each line and the values of its columns. */
+  #split({ count, lines, lineBounds }: LogColumns): void {
+    const slots = this.#slots;
+    const table = this.#templates;
+    table.clear();
+    for (const refs of this.#refs) refs.clear();
+    if (this.#templateOf.length < count) this.#templateOf = new Uint16Array(2 * count);
+    for (let row = 0; row < count; row++) {
+      const start = lineBounds[row]!;
+      const end = lineBounds[row + 1]!;
+      const kind = findSlots(lines, start, end, slots);
+      let number = table.find(lines, { start, end }, kind, slots);
+      if (number < 0) {
+        slots.count = 0;
+        slots.add(start, end);
+        number = table.find(lines, { start, end }, LINE_WHOLE, slots);
+      }
+      this.#templateOf[row] = number;
+      const { columns } = table.templates[number]!;
+      for (let slot = 0; slot < columns.length; slot++) {
+        const column = columns[slot]!;
+        while (this.#refs.length <= column) this.#refs.push(new ValueRefs());
+        this.#refs[column]!.add(slots.starts[slot]!, slots.ends[slot]!);
+      }
+    }
+  }
+
+  #putMetadata(
+    entries: LogColumns,
+    heads: ByteWriter,
+    put: (name: string, body: Uint8Array, isDense: boolean) => void,
+  ): void {
+    const shapes = this.#shapes;
+    shapes.collect(entries);
+    heads.writeVarint(shapes.shapes.length);
+    for (const names of shapes.shapes) {
+      heads.writeVarint(names.length);
+      for (const name of names) heads.writeVarint(shapes.columnOf(name));
+    }
+    if (shapes.shapes.length > 1)
+      put(SHAPE_OF, numbersOf(shapes.shapeOf, entries.count, shapes.shapes.length), false);
+    heads.writeVarint(shapes.names.length);
+    for (const [number, name] of shapes.names.entries()) {
+      const { head, body, isDense } = encodeColumn(shapes.bytes, shapes.refs[number]!);
+      writeString(heads, name);
+      writeColumnHead(heads, head);
+      put(`m${name}`, body, isDense);
+    }
+  }
+}
+
+/** One byte a number when that is enough, else two planes. */
+function numbersOf(numbers: Uint16Array, count: number, distinct: number): Uint8Array {
+  const isWide = distinct > 256;
+  const bytes = new Uint8Array(isWide ? 2 * count : count);
+  for (let row = 0; row < count; row++) {
+    const number = numbers[row]!;
+    bytes[row] = number;
+    if (isWide) bytes[count + row] = number >>> 8;
+  }
+  return bytes;
+}
+
+/**
+ * Compresses a body where that pays and says in `heads` how it is stored: `varint 2·bytes stored + 1 if compressed · varint bytes when decompressed, if it is ·
+ * CRC-32 of what is stored`.
+ */
+function storeBody(heads: ByteWriter, body: Uint8Array, isDense: boolean): Uint8Array {
+  let stored = body;
+  if (!isDense && body.length >= ZIP_BYTES_MIN) {
+    const packed = zstdCompressSync(body, {
+      chunkSize: Math.max(64, (body.length >> 1) + 512),
+      params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+    });
+    if (packed.length < body.length) stored = packed;
+  }
+  const isPacked = stored !== body;
+  heads.writeVarint(2 * stored.length + (isPacked ? 1 : 0));
+  if (isPacked) heads.writeVarint(body.length);
+  heads.writeUint32(crc32(stored));
+  return stored;
+}

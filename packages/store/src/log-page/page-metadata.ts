@@ -1,0 +1,92 @@
+/** Structured metadata of an opened page: the distinct sets of labels, and the number of one for each row. */
+import { CodecError } from "@finch/codec";
+import { Labels } from "@finch/model";
+import type { PageLayout, StoredBody } from "./page-layout.ts";
+import { readNumbers } from "./stored-body.ts";
+import { openColumn } from "./value-column.ts";
+import type { ValueColumn } from "./value-column.ts";
+
+export interface PageMetadata {
+  /** The first is empty. */
+  readonly sets: readonly Labels[];
+  readonly of: Uint32Array;
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+export function decodeMetadata(
+  layout: PageLayout,
+  bodyOf: (body: StoredBody) => Uint8Array,
+): PageMetadata {
+  const { rows, shapes, shapeOf, metadata, metadataNames } = layout;
+  const of = new Uint32Array(rows);
+  const sets: Labels[] = [Labels.EMPTY];
+  if (metadata.length === 0) return { sets, of };
+  const columns = metadata.map(
+    ({ head, body }) => new MetadataColumn(openColumn(head, bodyOf(body))),
+  );
+  const shapeNumbers =
+    shapeOf === undefined ? undefined : readNumbers(bodyOf(shapeOf), rows, shapes.length);
+  const cursors = new Uint32Array(columns.length);
+  /** Sets by their shape and the numbers of their values, one level of maps a column. */
+  const known = new Map<number, SetTree>();
+  for (let row = 0; row < rows; row++) {
+    const shape = shapeNumbers === undefined ? 0 : shapeNumbers[row]!;
+    const names = shapes[shape]!;
+    if (names.length === 0) continue;
+    let tree = child(known, shape);
+    for (const column of names) {
+      const at = cursors[column]!++;
+      if (at >= (columns[column]?.rows ?? 0))
+        throw new CodecError("malformed", row, `metadata column ${column} is too short`);
+      tree = child(tree.next, columns[column]!.numberAt(at));
+    }
+    if (tree.set === 0) {
+      tree.set = sets.length;
+      const pairs: string[] = [];
+      for (const column of names)
+        pairs.push(metadataNames[column]!, columns[column]!.textAt(cursors[column]! - 1));
+      sets.push(Labels.raw(pairs));
+    }
+    of[row] = tree.set;
+  }
+  return { sets, of };
+}
+
+interface SetTree {
+  set: number;
+  readonly next: Map<number, SetTree>;
+}
+
+function child(trees: Map<number, SetTree>, number: number): SetTree {
+  let tree = trees.get(number);
+  if (tree === undefined) trees.set(number, (tree = { set: 0, next: new Map() }));
+  return tree;
+}
+
+class MetadataColumn {
+  readonly rows: number;
+  readonly #column: ValueColumn;
+  readonly #scratch: Uint8Array;
+  readonly #numbers = new Map<string, number>();
+
+  constructor(column: ValueColumn) {
+    this.#column = column;
+    this.rows = column.head.rows;
+    this.#scratch = new Uint8Array(column.head.lengthMax);
+  }
+
+  numberAt(at: number): number {
+    const { dictionary } = this.#column;
+    if (dictionary !== undefined) return dictionary.ids === undefined ? 0 : dictionary.ids[at]!;
+    const text = this.textAt(at);
+    let number = this.#numbers.get(text);
+    if (number === undefined) this.#numbers.set(text, (number = this.#numbers.size));
+    return number;
+  }
+
+  textAt(at: number): string {
+    const end = this.#column.copy(at, this.#scratch, 0);
+    return decoder.decode(this.#scratch.subarray(0, end));
+  }
+}

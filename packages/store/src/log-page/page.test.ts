@@ -1,0 +1,253 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+import { CodecError } from "@finch/codec";
+import { Labels } from "@finch/model";
+import type { LogColumns } from "@finch/model";
+import fc from "fast-check";
+import { ascending } from "../number-columns.ts";
+import { ClosedPages, openClosedPage } from "./closed-page.ts";
+import { GramCollector, gramsOfNeedle, makeFilter, mayHave } from "./gram-filter.ts";
+import { PageEncoder } from "./page-encoder.ts";
+import { decodeSegment, encodeSegment, planReads } from "./segment.ts";
+
+const encoder = new TextEncoder();
+
+function columnsOf(
+  lines: readonly (string | Uint8Array)[],
+  metadata: readonly Labels[] = lines.map(() => Labels.EMPTY),
+): LogColumns {
+  const bytes = lines.map((line) => (typeof line === "string" ? encoder.encode(line) : line));
+  const lineBounds = new Uint32Array(lines.length + 1);
+  for (const [i, line] of bytes.entries()) lineBounds[i + 1] = lineBounds[i]! + line.length;
+  return {
+    count: lines.length,
+    timestampsNs: BigInt64Array.from(
+      lines,
+      (_, i) => 1_795_000_000_000_000_000n + BigInt(i) * 7_919n,
+    ),
+    lines: Buffer.concat(bytes),
+    lineBounds,
+    metadataSets: [Labels.EMPTY, ...metadata],
+    metadataOf: Uint32Array.from(metadata, (_, i) => i + 1),
+  };
+}
+
+/** Lines as programs write them, with values of all kinds, and some that only look like it. */
+const value = fc.oneof(
+  fc.nat(1e9).map(String),
+  fc.integer({ min: -1000, max: 1000 }).map((n) => (n / 8).toFixed(3)),
+  fc.nat().map((n) =>
+    Buffer.from(String(Math.sin(n)))
+      .toString("hex")
+      .slice(0, 16),
+  ),
+  fc.uuid(),
+  fc.constantFrom(
+    "GET",
+    "POST",
+    "",
+    "true",
+    "false",
+    "null",
+    "007",
+    "1e9",
+    "-",
+    "10.0.0.1",
+    "ü",
+    "a b",
+  ),
+  fc
+    .date({ min: new Date(0), max: new Date(4e12), noInvalidDate: true })
+    .map((d) => d.toISOString()),
+  fc.string({ maxLength: 12 }),
+);
+const key = fc.constantFrom("level", "msg", "status", "trace_id", "a b", "ü", "");
+const jsonValue = fc.oneof(
+  value,
+  fc.nat(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.array(fc.nat(9), { maxLength: 3 }),
+  fc.dictionary(key, fc.oneof(value, fc.double()), { maxKeys: 3 }),
+);
+const line = fc.oneof(
+  fc.dictionary(key, jsonValue, { maxKeys: 6 }).map((object) => JSON.stringify(object)),
+  fc
+    .array(fc.tuple(key, value), { maxLength: 6 })
+    .map((pairs) =>
+      pairs.map(([k, v]) => `${k}=${/[\s"=]/.test(v) ? JSON.stringify(v) : v}`).join(" "),
+    ),
+  fc.array(value, { maxLength: 6 }).map((words) => `Nov 27 host sshd[77]: ${words.join(" ")}`),
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.constantFrom(
+    "{}",
+    "{",
+    '{"a":1} ',
+    '{"a":[1,{"b":2}],"c":"\\"x"}',
+    "a=",
+    "=a",
+    "a=b=c",
+    'a="b',
+  ),
+);
+/** Some lines come again and again. */
+const page = fc
+  .array(line, { minLength: 1, maxLength: 8 })
+  .chain((kinds) => fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 60 }));
+
+function encode(columns: LogColumns) {
+  return new ClosedPages().close(columns)[0]!;
+}
+
+describe("log pages", () => {
+  test("give back lines, times and metadata, all and some", () => {
+    const metadata = fc.constantFrom(
+      Labels.EMPTY,
+      Labels.fromPairs(["detected_level", "info"]),
+      Labels.fromPairs(["detected_level", "info", "trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"]),
+      Labels.fromPairs(["trace_id", "x"]),
+    );
+    fc.assert(
+      fc.property(page, fc.array(metadata, { minLength: 60, maxLength: 60 }), (lines, sets) => {
+        const columns = columnsOf(lines, sets.slice(0, lines.length));
+        const opened = openClosedPage(encode(columns));
+        const all = opened.lines(ascending(lines.length));
+        assert.deepEqual(Buffer.from(all.lines), Buffer.from(columns.lines));
+        assert.deepEqual([...all.lineBounds], [...columns.lineBounds]);
+        assert.deepEqual([...opened.times], [...columns.timestampsNs]);
+        for (let row = 0; row < lines.length; row++)
+          assert.equal(opened.metadata.sets[opened.metadata.of[row]!]!.key, sets[row]!.key);
+        const odd = ascending(lines.length).filter((row) => row % 2 === 1);
+        const some = opened.lines(odd);
+        assert.deepEqual(
+          [...odd].map((_, i) =>
+            Buffer.from(some.lines.subarray(some.lineBounds[i], some.lineBounds[i + 1])).toString(),
+          ),
+          [...odd].map((row) => Buffer.from(lines[row]!).toString()),
+        );
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test("find what a search of the lines finds, within values and across them", () => {
+    fc.assert(
+      fc.property(page, fc.nat(), fc.nat(40), fc.nat(12), (lines, which, from, length) => {
+        const source = Buffer.from(lines[which % lines.length]!);
+        const start = from % (source.length + 1);
+        const needle = source.subarray(start, start + 1 + length);
+        if (needle.length === 0) return;
+        const closed = encode(columnsOf(lines));
+        const found = openClosedPage(closed).find(needle, ascending(lines.length));
+        const expected = lines.flatMap((text, row) =>
+          Buffer.from(text).includes(needle) ? [row] : [],
+        );
+        assert.deepEqual([...found], expected);
+        assert.ok(mayHave(closed.filter, gramsOfNeedle(needle)));
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  test("hold long lines, invalid UTF-8, zero bytes and more templates than there is room for", () => {
+    const lines = [
+      Uint8Array.from({ length: 300_000 }, (_, i) => i * 7),
+      Uint8Array.of(0xff, 0, 0xc3),
+      "",
+      ...Array.from({ length: 1500 }, (_, i) => `${"x".repeat(i % 40)} ${"y".repeat(i / 40)} ${i}`),
+    ];
+    const columns = columnsOf(lines);
+    const opened = openClosedPage(encode(columns));
+    const all = opened.lines(ascending(lines.length));
+    assert.deepEqual(Buffer.from(all.lines), Buffer.from(columns.lines));
+  });
+
+  test("columns of fields have the paths of their keys", () => {
+    const { page: encoded } = encode(
+      columnsOf(['{"a":{"b":"x","c":[1,2]},"d":3,"d":4}', 'level=info msg="a b" level=warn']),
+    );
+    const names = encoded.columns.map(({ name }) => name).filter((name) => !name.startsWith("."));
+    assert.deepEqual(names, [
+      "ja\u0000b",
+      "ja\u0000c\u0000\u0001",
+      "ja\u0000c\u0000\u0001\u00021",
+      "jd",
+      "jd\u00021",
+      "llevel",
+      "lmsg",
+      "llevel\u00021",
+    ]);
+  });
+
+  test("cut or flipped, they are refused or give other bytes, and never hang", () => {
+    const { page: encoded } = encode(
+      columnsOf(['{"a":1,"b":"x"}', "n=1 t=2026-11-27T18:46:48.123Z", "x 10.1"]),
+    );
+    const { directory, bodies, bodyBytes } = encodeSegment([encoded]);
+    assert.equal(decodeSegment(directory, bodyBytes).length, 1);
+    for (let at = 0; at < directory.length; at++) {
+      for (const bad of [directory.slice(0, at), directory.with(at, directory[at]! ^ 0x55)]) {
+        try {
+          decodeSegment(bad, bodyBytes);
+        } catch (error) {
+          assert.ok(error instanceof CodecError || error instanceof RangeError, String(error));
+        }
+      }
+    }
+    const [first] = encoded.columns;
+    const flipped = first!.stored.with(0, first!.stored[0]! ^ 1);
+    const broken = { ...encoded, columns: encoded.columns.with(0, { ...first!, stored: flipped }) };
+    assert.equal(bodies.length, encoded.columns.length);
+    assert.throws(
+      () =>
+        openClosedPage({ page: broken, filter: makeFilter(new Uint32Array(0)), bytes: 0 }).times,
+      CodecError,
+    );
+  });
+
+  test("a segment's shared bodies stand together, and one field takes one read", () => {
+    const pageEncoder = new PageEncoder();
+    const pages = Array.from({ length: 8 }, (_, n) =>
+      pageEncoder.encode(
+        columnsOf(
+          Array.from(
+            { length: 500 },
+            (_, i) => `{"status":${200 + (i % 3)},"id":"${n}${i}${"ab".repeat(20)}${Math.sin(i)}"}`,
+          ),
+        ),
+      ),
+    );
+    const { directory, bodyBytes } = encodeSegment(pages);
+    const read = planReads(decodeSegment(directory, bodyBytes), ({ name }) => name === "jstatus");
+    assert.equal(read.length, 1);
+    assert.ok(read[0]!.end - read[0]!.start < bodyBytes / 20);
+  });
+});
+
+function digestOf(number: number): string {
+  return createHash("md5").update(String(number)).digest("hex");
+}
+
+describe("gram filters", () => {
+  test("pass whatever is there, wherever in a word it begins", () => {
+    const words = Array.from({ length: 500 }, (_, i) => digestOf(i));
+    const lines = encoder.encode(words.join(" "));
+    const filter = makeFilter(
+      new GramCollector().collect(lines, Uint32Array.of(0, lines.length), 1),
+    );
+    for (const word of words)
+      for (let from = 0; from < 10; from++)
+        assert.ok(
+          mayHave(filter, gramsOfNeedle(encoder.encode(word.slice(from, from + 9 + from)))),
+        );
+    const strangers = Array.from({ length: 500 }, (_, i) => digestOf(-i - 1));
+    const passed = strangers.filter((word) => mayHave(filter, gramsOfNeedle(encoder.encode(word))));
+    assert.ok(passed.length < 50, `${passed.length} of 500 pass by chance`);
+  });
+
+  test("needles without a long word ask nothing", () => {
+    assert.equal(gramsOfNeedle(encoder.encode("12345678 abcdefgh")).length, 0);
+    assert.ok(gramsOfNeedle(encoder.encode("123456789")).length > 0);
+  });
+});

@@ -1,0 +1,143 @@
+/**
+ * Neighbouring pages of a stream in a file, a few at a time. Small columns stand first, those of one name behind each other, so that a query that needs one field
+ * of all pages makes one read; the rest of each page stands together. Drawn in `docs/format/log-pages.md`.
+ */
+import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
+import { readBytes } from "../byte-strings.ts";
+import { readNs, writeNs } from "../nanoseconds.ts";
+import { SHAPE_OF, TEMPLATE_OF, TIMES } from "./page-encoder.ts";
+import type { EncodedPage } from "./page-encoder.ts";
+import { readPageLayout } from "./page-layout.ts";
+import type { PageLayout, StoredBody } from "./page-layout.ts";
+
+/** Pages of one segment: it is held in memory while it is written. */
+export const SEGMENT_PAGES_MAX = 8;
+
+/** Bodies of so many bytes stand with those of the other pages. */
+const SHARED_BYTES_MAX = 4096;
+
+function isShared(name: string, storedBytes: number): boolean {
+  const isOfAll =
+    name === TIMES || name === TEMPLATE_OF || name === SHAPE_OF || name.startsWith("m");
+  return isOfAll || storedBytes <= SHARED_BYTES_MAX;
+}
+
+/** The directory of a segment, not compressed, and its bodies in their order. */
+export interface EncodedSegment {
+  readonly directory: Uint8Array;
+  readonly bodies: readonly Uint8Array[];
+  readonly bodyBytes: number;
+}
+
+export function encodeSegment(pages: readonly EncodedPage[]): EncodedSegment {
+  const directory = new ByteWriter(4096);
+  directory.writeVarint(pages.length);
+  for (const { rows, lineBytes, minNs, maxNs, head } of pages) {
+    directory.writeVarint(rows);
+    directory.writeVarint(lineBytes);
+    writeNs(directory, minNs);
+    writeNs(directory, maxNs - minNs);
+    directory.writeVarint(head.length);
+    directory.writeBytes(head);
+  }
+  const order = orderBodies(
+    pages.map(({ columns }) =>
+      columns.map(({ name, stored }) => ({ name, storedBytes: stored.length })),
+    ),
+  );
+  const bodies = order.map(({ page, body }) => pages[page]!.columns[body]!.stored);
+  const bodyBytes = bodies.reduce((sum, { length }) => sum + length, 0);
+  return { directory: directory.finish(), bodies, bodyBytes };
+}
+
+interface BodyPlace {
+  readonly page: number;
+  /** Its place among the bodies of its page. */
+  readonly body: number;
+}
+
+/** How bodies follow each other: shared ones by name in the order of their first appearance, then the others page by page. */
+function orderBodies(
+  pages: readonly (readonly { readonly name: string; readonly storedBytes: number }[])[],
+): BodyPlace[] {
+  const byName = new Map<string, BodyPlace[]>();
+  const own: BodyPlace[] = [];
+  for (const [page, bodies] of pages.entries()) {
+    for (const [body, { name, storedBytes }] of bodies.entries()) {
+      if (!isShared(name, storedBytes)) own.push({ page, body });
+      else {
+        const places = byName.get(name);
+        if (places === undefined) byName.set(name, [{ page, body }]);
+        else places.push({ page, body });
+      }
+    }
+  }
+  return [...[...byName.values()].flat(), ...own];
+}
+
+/** A page of a segment on disk. */
+export interface SegmentPage {
+  readonly rows: number;
+  readonly lineBytes: number;
+  readonly minNs: bigint;
+  readonly maxNs: bigint;
+  readonly layout: PageLayout;
+  /** Where each of `layout.bodies` begins, from the end of the directory. */
+  readonly offsets: Float64Array;
+}
+
+/** Reads a directory; bodies of `bodyBytes` must follow it. */
+export function decodeSegment(directory: Uint8Array, bodyBytes: number): SegmentPage[] {
+  const reader = new ByteReader(directory);
+  const count = reader.readVarint();
+  if (count > SEGMENT_PAGES_MAX)
+    throw new CodecError("malformed", 0, `a segment of ${count} pages`);
+  const pages: (Omit<SegmentPage, "offsets"> & { readonly offsets: Float64Array })[] = [];
+  for (let left = count; left > 0; left--) {
+    const rows = reader.readVarint();
+    const lineBytes = reader.readVarint();
+    const minNs = readNs(reader);
+    const maxNs = minNs + readNs(reader);
+    const layout = readPageLayout(readBytes(reader, reader.readVarint()), rows);
+    const offsets = new Float64Array(layout.bodies.length);
+    pages.push({ rows, lineBytes, minNs, maxNs, layout, offsets });
+  }
+  if (reader.position !== reader.end)
+    throw new CodecError("malformed", reader.position, "bytes behind the directory of a segment");
+  let offset = 0;
+  for (const { page, body } of orderBodies(pages.map(({ layout }) => layout.bodies))) {
+    pages[page]!.offsets[body] = offset;
+    offset += pages[page]!.layout.bodies[body]!.storedBytes;
+  }
+  if (offset !== bodyBytes)
+    throw new CodecError("malformed", 0, `bodies of ${offset} bytes, not ${bodyBytes}`);
+  return pages;
+}
+
+/** Stretches of a file that hold bodies. */
+export interface Stretch {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Smaller gaps between bodies are read along. */
+const GAP_BYTES_MAX = 16 * 1024;
+
+/** The reads that bring the wanted bodies of a page (or of several): as few as make sense. */
+export function planReads(
+  pages: readonly SegmentPage[],
+  isWanted: (body: StoredBody) => boolean,
+): Stretch[] {
+  const wanted: Stretch[] = [];
+  for (const { layout, offsets } of pages)
+    for (const [i, body] of layout.bodies.entries())
+      if (isWanted(body)) wanted.push({ start: offsets[i]!, end: offsets[i]! + body.storedBytes });
+  wanted.sort((a, b) => a.start - b.start);
+  const stretches: { start: number; end: number }[] = [];
+  for (const { start, end } of wanted) {
+    const last = stretches.at(-1);
+    if (last !== undefined && start - last.end <= GAP_BYTES_MAX) last.end = Math.max(last.end, end);
+    else stretches.push({ start, end });
+  }
+  return stretches;
+}
