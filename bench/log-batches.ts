@@ -13,11 +13,11 @@ export function labelsOf(corpus: Corpus): readonly Labels[] {
   return corpus.streams.map(({ labels }) => withServiceName(Labels.fromObject(labels)));
 }
 
-/** The entries of a part by stream, in memory of their own, `shiftMs` later than they were; levels are not yet detected. */
+/** The entries of a part by stream, in memory of their own, at the times that `retime` makes of theirs; levels are not yet detected. */
 export function toBatch(
   part: CorpusPart,
   labels: readonly Labels[],
-  { shiftMs }: { readonly shiftMs: number },
+  retime: (ns: bigint) => bigint = (ns) => ns,
 ): LogBatch {
   const { count, lengths, streams } = part;
   const rowsOf = new Uint32Array(labels.length);
@@ -30,7 +30,7 @@ export function toBatch(
   const columns = labels.map((_, stream): LogColumns | undefined =>
     rowsOf[stream] === 0 ? undefined : emptyColumns(rowsOf[stream]!, bytesOf[stream]!),
   );
-  fillColumns(part, columns, BigInt(shiftMs) * 1_000_000n);
+  fillColumns(part, columns, retime);
   const batch: LogBatchStream[] = [];
   for (const [stream, entries] of columns.entries())
     if (entries !== undefined) batch.push({ labels: labels[stream]!, entries });
@@ -58,7 +58,7 @@ function emptyColumns(count: number, bytes: number): LogColumns {
 function fillColumns(
   part: CorpusPart,
   columns: readonly (LogColumns | undefined)[],
-  shiftNs: bigint,
+  retime: (ns: bigint) => bigint,
 ): void {
   const { bytes, starts, lengths, timesNs, streams } = part;
   const next = new Uint32Array(columns.length);
@@ -66,7 +66,7 @@ function fillColumns(
     const stream = streams[row]!;
     const { lines, lineBounds, timestampsNs } = columns[stream]!;
     const at = next[stream]!++;
-    timestampsNs[at] = timesNs[row]! + shiftNs;
+    timestampsNs[at] = retime(timesNs[row]!);
     const start = lineBounds[at]!;
     const length = lengths[row]!;
     lines.set(bytes.subarray(starts[row], starts[row]! + length), start);
@@ -100,7 +100,7 @@ export function toNativeBlock(part: CorpusPart, labels: readonly Labels[]): Uint
 
 function levelsOf(part: CorpusPart, labels: readonly Labels[]): readonly string[] {
   const byStream = new Map<number, string[]>();
-  const batch = detectLevels(toBatch(part, labels, { shiftMs: 0 }));
+  const batch = detectLevels(toBatch(part, labels));
   const numbers = new Map(labels.map((set, stream) => [set, stream]));
   for (const { labels: set, entries } of batch.streams) {
     const levels = Array.from(

@@ -85,7 +85,7 @@ async function ingest(): Promise<{ readonly cpuSeconds: number; readonly wallSec
     const pending = new Set<Promise<void>>();
     for (const part of readCorpus(corpus, PUSH_ENTRIES)) {
       const before = process.threadCpuUsage();
-      const batch = toBatch(part, labels, { shiftMs: 0 });
+      const batch = toBatch(part, labels);
       const { user, system } = process.threadCpuUsage(before);
       makingMs += (user + system) / 1000;
       nowMs = Number(part.timesNs[part.count - 1]! / 1_000_000n);

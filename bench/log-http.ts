@@ -1,11 +1,10 @@
 /** The corpus pushed into `finch up` over HTTP, as agents of Loki do: protobuf and Snappy, several requests on their way at once. */
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Labels } from "@finch/model";
 import { encodeLokiPush } from "@finch/wire";
 import { labelsOf, PUSH_ENTRIES, toBatch } from "./log-batches.ts";
 import { readCorpus } from "./log-corpus.ts";
-import type { Corpus, CorpusPart } from "./log-corpus.ts";
+import type { Corpus } from "./log-corpus.ts";
 import type { IngestResult } from "./log-engines.ts";
 import { startFinch } from "./metric-servers.ts";
 import { cpuSeconds, residentBytes, untilIdle } from "./process-usage.ts";
@@ -27,10 +26,10 @@ export async function ingestOverHttp(
     const idleBytes = residentBytes(server.pid).current;
     const before = cpuSeconds(server.pid);
     const start = performance.now();
-    const shiftMs = Date.now() - NEWEST_AGE_MS - corpus.endMs;
+    const shiftNs = BigInt(Date.now() - NEWEST_AGE_MS - corpus.endMs) * 1_000_000n;
     const labels = labelsOf(corpus);
     await sendParts(readCorpus(corpus, PUSH_ENTRIES), server.url, (part) =>
-      encodePart(part, labels, shiftMs),
+      encodeLokiPush(toBatch(part, labels, (ns) => ns + shiftNs).streams),
     );
     const wallSeconds = (performance.now() - start) / 1000;
     await untilIdle(server.pid, { quietMs: 3000, limitMs: 60_000 });
@@ -47,38 +46,35 @@ export async function ingestOverHttp(
   }
 }
 
-export function encodePart(
-  part: CorpusPart,
-  labels: readonly Labels[],
-  shiftMs: number,
-): Uint8Array {
-  return encodeLokiPush(toBatch(part, labels, { shiftMs }).streams);
-}
-
-/** Pushes one body for each part, several at once; what is refused for now is sent again. */
+/** Pushes one body for each part, several at once. What is refused for now is sent again; says how often. */
 export async function sendParts<T>(
   parts: Iterable<T>,
   url: string,
   encode: (part: T) => Uint8Array,
-): Promise<void> {
+): Promise<{ readonly refusals: number }> {
   const pending = new Set<Promise<void>>();
+  let refusals = 0;
   for (const part of parts) {
-    const sent = mustPush(url, encode(part)).finally(() => pending.delete(sent));
+    const sent = mustPush(url, encode(part))
+      .then((count) => void (refusals += count))
+      .finally(() => pending.delete(sent));
     pending.add(sent);
     if (pending.size >= REQUESTS_AT_ONCE) await Promise.race(pending);
   }
   await Promise.all(pending);
+  return { refusals };
 }
 
-async function mustPush(url: string, body: Uint8Array): Promise<void> {
-  for (;;) {
+/** What is refused for now is sent again; says how often. */
+async function mustPush(url: string, body: Uint8Array): Promise<number> {
+  for (let refusals = 0; ; refusals++) {
     const reply = await fetch(`${url}/loki/api/v1/push`, {
       method: "POST",
       headers: { "Content-Type": "application/x-protobuf" },
       body: Uint8Array.from(body),
     });
     const text = await reply.text();
-    if (reply.ok) return;
+    if (reply.ok) return refusals;
     if (reply.status !== 429 && reply.status !== 503)
       throw new Error(`a push is answered ${reply.status}: ${text.slice(0, 300)}`);
     await sleep(RETRY_MS);

@@ -47,6 +47,8 @@ export interface ServerOptions {
   readonly program?: string;
   /** Options of Node, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
+  /** Further variables of the environment; for Finch only. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Further flags of `finch up`. */
   readonly flags?: readonly string[];
   /** Which of Finch's APIs is listened for, and what `url` is of (default prometheus). */
@@ -79,7 +81,7 @@ export async function startFinch(options: ServerOptions): Promise<MetricServer> 
   ];
   const child = spawnLogged(join(ROOT, "packages/finch/bin/finch"), args, {
     log: `${directory}.log`,
-    environment: { NODE_OPTIONS: nodeFlags.join(" ") },
+    environment: { ...options.environment, NODE_OPTIONS: nodeFlags.join(" ") },
   });
   const url = `http://127.0.0.1:${port}`;
   const log = `${directory}.log`;

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { measureActiveSeries } from "./scale-active.ts";
 import { measureChurn } from "./scale-churn.ts";
 import { measureOpen } from "./scale-open.ts";
+import { formatScale } from "./scale-result.ts";
 import type { ScaleContext, ScaleResult } from "./scale-result.ts";
 import { measureWeek } from "./scale-week.ts";
 
@@ -78,30 +79,10 @@ async function main(): Promise<void> {
       process.stdout.write(
         flags.json
           ? `${JSON.stringify({ bench: `metrics-scale ${name}`, ...result })}\n`
-          : format(name, result),
+          : formatScale(name, result),
       );
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
   }
-}
-
-function format(name: string, { figures, curve, target }: ScaleResult): string {
-  const lines = Object.entries(figures).map(
-    ([what, value]) => `  ${what}: ${typeof value === "number" ? round(value) : value}`,
-  );
-  for (const point of curve)
-    lines.push(
-      `    ${Object.entries(point)
-        .map(([what, value]) => `${what} ${round(value)}`)
-        .join("  ")}`,
-    );
-  lines.push(
-    `  target: ${target.what} ${round(target.value)}, at most ${round(target.limit)}: ${target.value <= target.limit ? "met" : "NOT MET"}`,
-  );
-  return `${name}\n${lines.join("\n")}\n`;
-}
-
-function round(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toPrecision(4);
 }

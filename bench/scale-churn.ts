@@ -72,10 +72,12 @@ export async function measureChurn(
       "peak RSS, MB": residentBytes(server.pid).peak / 1e6,
     },
     curve,
-    target: {
-      what: `bytes of RSS that a retired series leaves, after hour ${WARM_HOURS}`,
-      value: grownBytes / retired,
-      limit: BYTES_PER_RETIRED_SERIES_MAX,
-    },
+    targets: [
+      {
+        what: `bytes of RSS that a retired series leaves, after hour ${WARM_HOURS}`,
+        value: grownBytes / retired,
+        limit: BYTES_PER_RETIRED_SERIES_MAX,
+      },
+    ],
   };
 }

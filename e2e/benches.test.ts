@@ -56,14 +56,14 @@ test("metrics-scale: every part, small", { timeout: BENCH_MS_MAX }, async () => 
   ];
   const results = (await run("metrics-scale.ts", ...sizes)) as readonly {
     bench: string;
-    target: { value: number };
+    targets: readonly { value: number }[];
   }[];
   const parts = ["active", "churn", "open", "week"];
   assert.deepEqual(
     results.map(({ bench }) => bench),
     parts.map((part) => `metrics-scale ${part}`),
   );
-  for (const { target } of results) assert.equal(typeof target.value, "number");
+  for (const { targets } of results) assert.equal(typeof targets[0]!.value, "number");
 });
 
 test("metrics-death-list: bad patterns, small", { timeout: BENCH_MS_MAX }, async () => {
@@ -99,4 +99,18 @@ test("logs-peers: a small corpus, Finch alone", { timeout: BENCH_MS_MAX }, async
   assert.ok(result.coldReads > 0);
   assert.ok(result.questions.length > 10);
   for (const { name, answers } of result.questions) assert.equal(answers.finch.times, 1, name);
+});
+
+test("logs-scale: every part, small", { timeout: BENCH_MS_MAX }, async () => {
+  const sizes = ["--lines=5000", "--gb-per-day=0.0005", "--values=5000"];
+  const results = (await run("logs-scale.ts", ...sizes)) as readonly {
+    bench: string;
+    targets: readonly { what: string; value: number }[];
+  }[];
+  assert.deepEqual(
+    results.map(({ bench }) => bench),
+    ["logs-scale week", "logs-scale storm"],
+  );
+  const lost = results[1]!.targets.find(({ what }) => what === "lines not found");
+  assert.equal(lost?.value, 0);
 });
