@@ -3,6 +3,8 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
+const END_MS_MAX = 10_000;
+
 /** What the child can be asked: functions of one argument that can be sent between processes. */
 export type Handlers = Readonly<Record<string, (argument: never) => unknown>>;
 
@@ -31,9 +33,11 @@ interface Reply {
   readonly fault?: string;
 }
 
-/** Starts `file` of this folder; `setup` is for its `serveParent`. */
-export function startChild(file: string, setup: unknown): Child {
-  const child = fork(join(import.meta.dirname, file), [JSON.stringify(setup)]);
+/** Starts `file` of this folder; `setup` is for its `serveParent`, `nodeFlags` are options of Node. */
+export function startChild(file: string, setup: unknown, nodeFlags: readonly string[] = []): Child {
+  const child = fork(join(import.meta.dirname, file), [JSON.stringify(setup)], {
+    execArgv: [...nodeFlags],
+  });
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let last = 0;
   child.on("message", (reply: Reply) => {
@@ -59,8 +63,11 @@ export function startChild(file: string, setup: unknown): Child {
     async [Symbol.asyncDispose]() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, "exit");
-      child.kill("SIGKILL");
+      // It ends by itself, so that it can write a profile; an engine that hangs is killed.
+      child.disconnect();
+      const timer = setTimeout(() => child.kill("SIGKILL"), END_MS_MAX);
       await exited;
+      clearTimeout(timer);
     },
   };
 }

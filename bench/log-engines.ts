@@ -38,10 +38,19 @@ const CHDB_VERSION = "3.4.0";
 /** Rows of one insert into ClickHouse, which wants them large. */
 const INSERT_ROWS = 50_000;
 
+export interface FinchPlace {
+  readonly directory: string;
+  /** Options of Node, such as `--cpu-prof`. */
+  readonly nodeFlags: readonly string[];
+}
+
 /** Stores the corpus with Finch, in a fresh directory. */
-export async function ingestFinch(corpus: Corpus, directory: string): Promise<IngestResult> {
+export async function ingestFinch(
+  corpus: Corpus,
+  { directory, nodeFlags }: FinchPlace,
+): Promise<IngestResult> {
   rmSync(directory, { recursive: true, force: true });
-  await using child = startFinchChild(corpus, directory);
+  await using child = startFinchChild(corpus, directory, nodeFlags);
   await child.call("open");
   const cost = (await child.call("ingest")) as { cpuSeconds: number; wallSeconds: number };
   const { peak } = residentBytes(child.pid);
@@ -49,15 +58,18 @@ export async function ingestFinch(corpus: Corpus, directory: string): Promise<In
   return { ...cost, rssPeakBytes: peak, diskBytes: bytesBelow(directory) };
 }
 
-export async function openFinch(corpus: Corpus, directory: string): Promise<LogEngine> {
-  const child = startFinchChild(corpus, directory);
+export async function openFinch(
+  corpus: Corpus,
+  { directory, nodeFlags }: FinchPlace,
+): Promise<LogEngine> {
+  const child = startFinchChild(corpus, directory, nodeFlags);
   await child.call("open");
   return engineOf("finch", child, ({ kind, logql }) => child.call("ask", { kind, logql }));
 }
 
-function startFinchChild(corpus: Corpus, directory: string): Child {
+function startFinchChild(corpus: Corpus, directory: string, nodeFlags?: readonly string[]): Child {
   const setup: FinchSetup = { corpus: corpus.directory, directory };
-  return startChild("log-child-finch.ts", setup);
+  return startChild("log-child-finch.ts", setup, nodeFlags);
 }
 
 /** How many reads of files a question takes right after the store was opened. */

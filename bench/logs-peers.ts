@@ -63,6 +63,8 @@ Options:
   --quick            each question once: to see that it works
   --cache DIR        corpus, stores and programs, kept between runs (default TMPDIR/finch-bench); needs some 10 GB
   --rg PATH --zstd PATH   these programs instead of those on PATH or Debian's
+  --cpu-profile DIR  write CPU profiles of Finch there: one of the ingest, one of the questions (its figures are
+                     then not for quoting)
   --json             one line of JSON instead of the table
   -h, --help         this text
 
@@ -82,6 +84,7 @@ const { values: flags } = parseArgs({
     cache: { type: "string", default: join(tmpdir(), "finch-bench") },
     rg: { type: "string" },
     zstd: { type: "string" },
+    "cpu-profile": { type: "string" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
@@ -155,10 +158,12 @@ interface Store {
 
 function finchStore(corpus: Corpus): Store {
   const directory = finchDirectory(corpus);
+  const profile = flags["cpu-profile"];
+  const nodeFlags = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
   return {
     directory,
-    ingest: () => ingestFinch(corpus, directory),
-    open: () => openFinch(corpus, directory),
+    ingest: () => ingestFinch(corpus, { directory, nodeFlags }),
+    open: () => openFinch(corpus, { directory, nodeFlags }),
   };
 }
 
