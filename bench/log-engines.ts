@@ -14,7 +14,15 @@ import type { AnswerRows, Variant } from "./log-questions.ts";
 import { bytesBelow } from "./metric-servers.ts";
 import { residentBytes } from "./process-usage.ts";
 
-export type EngineName = "finch" | "chdb" | "chdb-token" | "chdb-text" | "rg" | "zstd-rg";
+export type EngineName =
+  | "finch"
+  | "chdb"
+  | "chdb-token"
+  | "chdb-text"
+  | "rg"
+  | "zstd-rg"
+  | "loki"
+  | "victoria-logs";
 
 /** What taking the corpus cost, until it is sealed and merged. */
 export interface IngestResult {

@@ -9,6 +9,7 @@ import type { IngestResult } from "./log-engines.ts";
 import { startFinch } from "./metric-servers.ts";
 import { cpuSeconds, residentBytes, untilIdle } from "./process-usage.ts";
 
+export const PUSH_PATH = "/loki/api/v1/push";
 const REQUESTS_AT_ONCE = 4;
 const RETRY_MS = 200;
 /** The newest entry is this old: Loki refuses what is from the future. */
@@ -28,7 +29,7 @@ export async function ingestOverHttp(
     const start = performance.now();
     const shiftNs = BigInt(Date.now() - NEWEST_AGE_MS - corpus.endMs) * 1_000_000n;
     const labels = labelsOf(corpus);
-    await sendParts(readCorpus(corpus, PUSH_ENTRIES), server.url, (part) =>
+    await sendParts(readCorpus(corpus, PUSH_ENTRIES), server.url + PUSH_PATH, (part) =>
       encodeLokiPush(toBatch(part, labels, (ns) => ns + shiftNs).streams),
     );
     const wallSeconds = (performance.now() - start) / 1000;
@@ -46,7 +47,7 @@ export async function ingestOverHttp(
   }
 }
 
-/** Pushes one body for each part, several at once. What is refused for now is sent again; says how often. */
+/** Pushes one body for each part to `url`, several at once. What is refused for now is sent again; says how often. */
 export async function sendParts<T>(
   parts: Iterable<T>,
   url: string,
@@ -68,7 +69,7 @@ export async function sendParts<T>(
 /** What is refused for now is sent again; says how often. */
 async function mustPush(url: string, body: Uint8Array): Promise<number> {
   for (let refusals = 0; ; refusals++) {
-    const reply = await fetch(`${url}/loki/api/v1/push`, {
+    const reply = await fetch(url, {
       method: "POST",
       headers: { "Content-Type": "application/x-protobuf" },
       body: Uint8Array.from(body),

@@ -12,8 +12,10 @@ export interface LogQlQuestion {
 }
 
 export interface Variant extends LogQlQuestion {
-  /** By index: without one, with the filter of tokens, with the text index. Without `sql`, chDB is not asked. */
+  /** By index: without one, with the filter of tokens, with the text index. */
   readonly sql: Readonly<Record<"none" | "token" | "text", string>>;
+  /** VictoriaLogs' language; a count is called `n`. */
+  readonly logsql?: string;
   /** Arguments of `rg -c`; undefined where a search of text is no answer. */
   readonly rg: readonly string[] | undefined;
 }
@@ -111,6 +113,7 @@ function fieldQuestions(corpus: Corpus): readonly Question[] {
         sql: always(
           `SELECT count() FROM logs WHERE stream < ${jsonStreams} AND JSONExtractInt(line, 'status') >= ${status}${NO_CACHE}`,
         ),
+        logsql: `{type="json"} | unpack_json from _msg fields (status) | filter status:>=${status} | stats count() n`,
         rg: undefined,
       })),
     },
@@ -123,6 +126,10 @@ function fieldQuestions(corpus: Corpus): readonly Question[] {
         sql: always(
           `SELECT JSONExtractInt(line, 'status') AS status, count() FROM logs WHERE stream < ${jsonStreams}${since(corpus, range)} GROUP BY status${NO_CACHE}`,
         ),
+        ...(range === "24h" && {
+          logsql:
+            '{type="json"} | unpack_json from _msg fields (status) | stats by (status) count() n',
+        }),
         rg: undefined,
       })),
     },
@@ -149,6 +156,7 @@ function fieldQuestions(corpus: Corpus): readonly Question[] {
           sql: always(
             `SELECT toUnixTimestamp(toStartOfMinute(ts)) + 60 AS minute, count() FROM logs WHERE stream >= ${jsonStreams} AND stream < ${logfmtEnd} AND line LIKE '%upstream call failed%' GROUP BY minute`,
           ),
+          logsql: '{type="logfmt"} "upstream call failed" | stats by (_time:1m) count() n',
           rg: undefined,
         },
       ],
@@ -183,6 +191,7 @@ function needles(corpus: Corpus, kind: Needle["kind"], title: string): Question 
       return {
         ...needleQuestion(text),
         sql: { none: rows(like), token: indexed, text: indexed },
+        logsql: `${ALL} ${JSON.stringify(text)} | limit 5000`,
         rg: ["-F", text],
       };
     }),
@@ -194,6 +203,7 @@ function substring(text: string): Variant {
     kind: "instant",
     logql: `sum(count_over_time(${ALL} |= ${JSON.stringify(text)} [24h]))`,
     sql: always(`SELECT count() FROM logs WHERE line LIKE '%${escapeLike(text)}%'${NO_CACHE}`),
+    logsql: `${ALL} ~${JSON.stringify(escapeRegexp(text))} | stats count() n`,
     rg: ["-F", text],
   };
 }
@@ -203,12 +213,15 @@ function regexp(pattern: string): Variant {
     kind: "instant",
     logql: `sum(count_over_time(${ALL} |~ ${JSON.stringify(pattern)} [24h]))`,
     sql: always(`SELECT count() FROM logs WHERE match(line, '${pattern}')${NO_CACHE}`),
+    logsql: `${ALL} ~${JSON.stringify(pattern)} | stats count() n`,
     rg: [pattern],
   };
 }
 
 const always = (sql: string): Variant["sql"] =>
   Object.fromEntries(WAYS.map((way) => [way, sql])) as Variant["sql"];
+
+const escapeRegexp = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
 const escapeLike = (text: string): string => text.replaceAll(/[_%]/g, "\\$&");
 

@@ -1,7 +1,7 @@
 /** A label with a value of its own on every line: nothing may be refused, memory must not follow the values, and every line must be found again. */
 import { Labels } from "@finch/model";
 import { encodeLokiPush } from "@finch/wire";
-import { sendParts } from "./log-http.ts";
+import { PUSH_PATH, sendParts } from "./log-http.ts";
 import { bytesBelow, startFinch } from "./metric-servers.ts";
 import type { MetricServer } from "./metric-servers.ts";
 import { cpuSeconds, residentBytes, untilIdle } from "./process-usage.ts";
@@ -23,7 +23,7 @@ export async function measureLogStorm(context: ScaleContext, values: number): Pr
   let refusals = 0;
   for (let point = 0; point < POINTS; point++) {
     const [from, to] = [point, point + 1].map((n) => Math.round((values * n) / POINTS));
-    const sent = await sendParts(starts(from!, to!), server.url, (first) =>
+    const sent = await sendParts(starts(from!, to!), server.url + PUSH_PATH, (first) =>
       encodeStreams(first, Math.min(to!, first + STREAMS_PER_PUSH), baseNs),
     );
     refusals += sent.refusals;

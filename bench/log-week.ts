@@ -10,7 +10,7 @@ import { labelsOf, PUSH_ENTRIES, toBatch } from "./log-batches.ts";
 import { prepareCorpus, rawPath, readCorpus } from "./log-corpus.ts";
 import type { Corpus, CorpusPart } from "./log-corpus.ts";
 import { compress } from "./log-engines.ts";
-import { sendParts } from "./log-http.ts";
+import { PUSH_PATH, sendParts } from "./log-http.ts";
 import { findPeer } from "./debian-peers.ts";
 import { bytesBelow, startFinch } from "./metric-servers.ts";
 import type { MetricServer } from "./metric-servers.ts";
@@ -150,18 +150,22 @@ class Week {
       startNs + ((ns - startNs + BigInt(repetition) * spanNs) * weekNs) / (repetitions * spanNs);
     const needle = this.needleOf(repetition);
     let isFirst = true;
-    const { refusals } = await sendParts(readCorpus(corpus, PUSH_ENTRIES), server.url, (part) => {
-      const { streams } = toBatch(part, this.#labels, retime);
-      const share =
-        (repetition + Number(part.timesNs[part.count - 1]! - startNs) / Number(spanNs)) /
-        this.#repetitions;
-      this.moveClock(clock, share);
-      if (isFirst && needle !== undefined) {
-        isFirst = false;
-        return encodeLokiPush([...streams, ...needleBatch(part, this.#labels, retime, needle)]);
-      }
-      return encodeLokiPush(streams);
-    });
+    const { refusals } = await sendParts(
+      readCorpus(corpus, PUSH_ENTRIES),
+      server.url + PUSH_PATH,
+      (part) => {
+        const { streams } = toBatch(part, this.#labels, retime);
+        const share =
+          (repetition + Number(part.timesNs[part.count - 1]! - startNs) / Number(spanNs)) /
+          this.#repetitions;
+        this.moveClock(clock, share);
+        if (isFirst && needle !== undefined) {
+          isFirst = false;
+          return encodeLokiPush([...streams, ...needleBatch(part, this.#labels, retime, needle)]);
+        }
+        return encodeLokiPush(streams);
+      },
+    );
     this.#refusals += refusals;
     return { refusals: this.#refusals };
   }

@@ -27,6 +27,7 @@ import { createQuestions } from "./log-questions.ts";
 import type { Question } from "./log-questions.ts";
 import { formatLogs, judgeLogs } from "./log-report.ts";
 import type { LogsResult } from "./log-report.ts";
+import { ingestServer, openServer, parseLogServer } from "./log-servers.ts";
 import { setUpFinch } from "./metric-servers.ts";
 
 const ENGINES = [
@@ -50,6 +51,7 @@ turns; answers are compared, and Finch's figures held against its targets.
   finch-http   finch up, pushed to over HTTP as Loki's agents do (ingest only)
   chdb         ClickHouse's engine from npm, no index; -token with a tokenbf_v1 filter, -text with a text index
   rg           ripgrep on the raw file;  zstd-rg   zstd -dc | rg
+  loki  victoria-logs   servers that run on this machine, when --loki or --victoria-logs says where
   (zstd -1 and -3 of the raw file are measured whenever one of the two is)
 
 Options:
@@ -62,6 +64,7 @@ Options:
                      or "none"
   --quick            each question once: to see that it works
   --cache DIR        corpus, stores and programs, kept between runs (default TMPDIR/finch-bench); needs some 10 GB
+  --loki URL@PID --victoria-logs URL@PID   a server and its process, empty; it must take lines that are a day old
   --rg PATH --zstd PATH   these programs instead of those on PATH or Debian's
   --cpu-profile DIR  write CPU profiles of Finch there: one of the ingest, one of the questions (its figures are
                      then not for quoting)
@@ -84,6 +87,8 @@ const { values: flags } = parseArgs({
     cache: { type: "string", default: join(tmpdir(), "finch-bench") },
     rg: { type: "string" },
     zstd: { type: "string" },
+    loki: { type: "string" },
+    "victoria-logs": { type: "string" },
     "cpu-profile": { type: "string" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
@@ -120,6 +125,14 @@ async function main(): Promise<void> {
     if (start === undefined) continue;
     ingest[name] = await ingestOnce(name, start);
     engines.push(opened.use(await start.open()));
+  }
+  for (const name of ["loki", "victoria-logs"] as const) {
+    const place = flags[name];
+    if (place === undefined) continue;
+    const server = parseLogServer(name, place, corpus);
+    say(`${name}: ingest`);
+    ingest[name] = await ingestServer(corpus, server);
+    engines.push(openServer(corpus, server));
   }
   const files = await fileEngines(corpus, wanted);
   engines.push(...files.engines);
