@@ -1,4 +1,4 @@
-/** Turns an OTLP metrics request written as JSON into protobuf, by a table of fields of its own: what tests send and hold decoders against. */
+/** Turns an OTLP request of metrics or logs written as JSON into protobuf, by a table of fields of its own: what tests send and hold decoders against. */
 import { ProtobufWriter } from "@finch/codec";
 
 type FieldType =
@@ -7,6 +7,7 @@ type FieldType =
   | "bytes"
   | "varint"
   | "zigzag"
+  | "fixed32"
   | "fixed64"
   | "double"
   | { readonly message: string };
@@ -18,7 +19,33 @@ const POINT = {
 } as const;
 
 const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
-  Request: { resourceMetrics: [1, { message: "ResourceMetrics" }] },
+  Request: {
+    resourceMetrics: [1, { message: "ResourceMetrics" }],
+    resourceLogs: [1, { message: "ResourceLogs" }],
+  },
+  ResourceLogs: {
+    resource: [1, { message: "Resource" }],
+    scopeLogs: [2, { message: "ScopeLogs" }],
+    schemaUrl: [3, "text"],
+  },
+  ScopeLogs: {
+    scope: [1, { message: "Scope" }],
+    logRecords: [2, { message: "LogRecord" }],
+    schemaUrl: [3, "text"],
+  },
+  LogRecord: {
+    timeUnixNano: [1, "fixed64"],
+    severityNumber: [2, "varint"],
+    severityText: [3, "text"],
+    body: [5, { message: "AnyValue" }],
+    attributes: [6, { message: "KeyValue" }],
+    droppedAttributesCount: [7, "varint"],
+    flags: [8, "fixed32"],
+    traceId: [9, "hex"],
+    spanId: [10, "hex"],
+    observedTimeUnixNano: [11, "fixed64"],
+    eventName: [12, "text"],
+  },
   ResourceMetrics: {
     resource: [1, { message: "Resource" }],
     scopeMetrics: [2, { message: "ScopeMetrics" }],
@@ -30,7 +57,12 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     metrics: [2, { message: "Metric" }],
     schemaUrl: [3, "text"],
   },
-  Scope: { name: [1, "text"], version: [2, "text"], attributes: [3, { message: "KeyValue" }] },
+  Scope: {
+    name: [1, "text"],
+    version: [2, "text"],
+    attributes: [3, { message: "KeyValue" }],
+    droppedAttributesCount: [4, "varint"],
+  },
   Metric: {
     name: [1, "text"],
     description: [2, "text"],
@@ -162,6 +194,9 @@ function writeField(writer: ProtobufWriter, [number, type]: Field, value: unknow
         number,
         (value as number) < 0 ? -2 * (value as number) - 1 : 2 * (value as number),
       );
+      return;
+    case "fixed32":
+      writer.writeFixed32(number, value as number);
       return;
     case "double":
     case "fixed64": {

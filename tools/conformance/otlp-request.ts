@@ -130,11 +130,11 @@ function bucketsOf(buckets: CaseMetric["positive"]): object {
   return { offset: buckets?.offset ?? 0, bucketCounts: buckets?.counts ?? [] };
 }
 
-function attributesOf(attributes: Readonly<Record<string, unknown>>): object[] {
+export function attributesOf(attributes: Readonly<Record<string, unknown>>): object[] {
   return Object.entries(attributes).map(([key, value]) => ({ key, value: valueOf(value) }));
 }
 
-function valueOf(value: unknown): object {
+export function valueOf(value: unknown): object {
   if (typeof value === "boolean") return { boolValue: value };
   if (typeof value === "number")
     return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };

@@ -1,5 +1,5 @@
 /**
- * Runs OTLP metric cases, each sent as JSON and as protobuf over HTTP: names of metrics and labels, and whole metrics with the series
+ * Runs OTLP cases: those of logs stand in `otlp-logs.ts`. Metric cases are each sent as JSON and as protobuf over HTTP: names of metrics and labels, and whole metrics with the series
  * expected of them. A case may set `strategy`, `promote_resource_attributes`, `promote_scope_metadata`, `keep_identifying_resource_attributes` and
  * `convert_histograms_to_nhcb`, as Prometheus' configuration calls them (`translation_strategy` too).
  */
@@ -9,6 +9,8 @@ import { OTLP_STRATEGIES } from "@finch/wire";
 import type { OtlpEncoding, OtlpStrategy } from "@finch/wire";
 import { encodeOtlpJson } from "../otlp-encode.ts";
 import { runCases } from "./case-files.ts";
+import { isLogCase, runLogCase } from "./otlp-logs.ts";
+import type { OtlpLogCase } from "./otlp-logs.ts";
 import { startMetricsServer } from "./metrics-server.ts";
 import type { MetricsServer } from "./metrics-server.ts";
 import { requestOf } from "./otlp-request.ts";
@@ -35,16 +37,19 @@ export async function runOtlpFiles(
   paths: readonly string[],
   print: (line: string) => void,
 ): Promise<{ passed: number; failed: number }> {
-  return await runCases<OtlpCase>(paths, print, {
-    files: /otlp.*metrics.*\.ya?ml$/,
-    check: runBoth,
+  return await runCases<OtlpCase | OtlpLogCase>(paths, print, {
+    files: /otlp.*(?:metrics|logs).*\.ya?ml$/,
+    check: (one) =>
+      runBoth((encoding) => (isLogCase(one) ? runLogCase(one, encoding) : runCase(one, encoding))),
   });
 }
 
 /** What is wrong with the answer to a case in either encoding, or undefined. */
-async function runBoth(one: OtlpCase): Promise<string | undefined> {
+async function runBoth(
+  run: (encoding: OtlpEncoding) => Promise<string | undefined>,
+): Promise<string | undefined> {
   for (const encoding of ["json", "protobuf"] as const) {
-    const fault = await runCase(one, encoding);
+    const fault = await run(encoding);
     if (fault !== undefined) return `as ${encoding}: ${fault}`;
   }
   return undefined;

@@ -18,6 +18,7 @@ export { readFloatBlock } from "./float-block.ts";
 export type { Doubles } from "./float-block.ts";
 export { hash32, hash64 } from "./hash.ts";
 export { hashKey } from "./key-hash.ts";
+export { decodeLz4Frames } from "./lz4-frame.ts";
 export {
   PROTOBUF_DEPTH_MAX,
   ProtobufReader,

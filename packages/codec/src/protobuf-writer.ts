@@ -1,6 +1,6 @@
 /** Writes protobuf messages field by field. Default values are the caller's to leave out. */
 import { ByteWriter } from "./byte-writer.ts";
-import { WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from "./protobuf-reader.ts";
+import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from "./protobuf-reader.ts";
 
 const ENCODER = new TextEncoder();
 
@@ -33,6 +33,11 @@ export class ProtobufWriter {
   writeBigInt(field: number, value: bigint): void {
     this.writeTag(field, WIRE_VARINT);
     this.#out.writeVarint64(Number(value & 0xffff_ffffn), Number((value >> 32n) & 0xffff_ffffn));
+  }
+
+  writeFixed32(field: number, value: number): void {
+    this.writeTag(field, WIRE_FIXED32);
+    this.#out.writeUint32(value);
   }
 
   /** A double by its bits: low word first, as in a Uint32Array over the doubles. */

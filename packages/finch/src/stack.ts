@@ -109,7 +109,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   listeners = await openListeners({
     addresses: config.listen,
     routes,
-    grpc: { otlp_grpc: apis.metrics.otlp.grpcMethods },
+    grpc: { otlp_grpc: [...apis.metrics.otlp.grpcMethods, ...apis.logs.otlp.grpcMethods] },
     bodyBytesHeldMax: budget.bodyBytesHeldMax,
     build: options.build,
     clock,
@@ -269,6 +269,7 @@ async function makeRoutes(
     components: () => agent()?.components() ?? [],
     listeners: () => parts.listeners()?.addresses() ?? {},
   });
+  const otlp = [...apis.metrics.otlp.receiverRoutes, ...apis.logs.otlp.receiverRoutes];
   const files = serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
   return {
     ui: [...machine, ...apis.metrics.queryRoutes, ...apis.logs.queryRoutes, figures, ...files],
@@ -276,8 +277,8 @@ async function makeRoutes(
     prometheus: [...apis.metrics.routes, figures],
     mimir: [...apis.metrics.mimirRoutes, figures],
     // A sender that takes one port for the other is served all the same.
-    otlp_grpc: apis.metrics.otlp.receiverRoutes,
-    otlp_http: apis.metrics.otlp.receiverRoutes,
+    otlp_grpc: otlp,
+    otlp_http: otlp,
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
 }

@@ -1,21 +1,26 @@
 /** Undoes the content encoding of a request body, never into more bytes than allowed. */
 import { gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from "node:zlib";
+import { CodecError, decodeLz4Frames } from "@finch/codec";
 import { badBody, tooLarge } from "./errors.ts";
 
-/** `gzip`, `zstd`, or `deflate` with or without the zlib header (senders differ). More than `sizeMax` decoded bytes is a FinchError `too-large`. */
+export type BodyEncoding = "gzip" | "deflate" | "zstd" | "lz4";
+
+/** `gzip`, `zstd`, `lz4` in frames, or `deflate` with or without the zlib header (senders differ). More than `sizeMax` decoded bytes is a FinchError `too-large`. */
 export function decompressBody(
   body: Uint8Array,
-  encoding: "gzip" | "deflate" | "zstd",
+  encoding: BodyEncoding,
   sizeMax: number,
 ): Uint8Array {
   const options = { maxOutputLength: sizeMax };
   try {
     if (encoding === "gzip") return gunzipSync(body, options);
+    if (encoding === "lz4") return decodeLz4Frames(body, { sizeMax });
     if (encoding === "zstd") return zstdDecompressSync(body, options);
     return hasZlibHeader(body) ? inflateSync(body, options) : inflateRawSync(body, options);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "ERR_BUFFER_TOO_LARGE") {
+    const isTooLarge = error instanceof CodecError && error.fault === "too-large";
+    if (code === "ERR_BUFFER_TOO_LARGE" || isTooLarge) {
       throw tooLarge(
         `the ${encoding} body decodes to more than ${sizeMax} bytes: send smaller batches`,
         error,

@@ -93,13 +93,24 @@ export function readNumberList(node: JsonNode, name: string): Float64Array {
 
 /** Unix nanoseconds as milliseconds, rounded down. */
 export function readJsonTimeMs(node: JsonNode, name: string): number {
+  return Number(readJsonTimeNs(node, name) / 1_000_000n);
+}
+
+/** Unix nanoseconds, 0 when not given. */
+export function readJsonTimeNs(node: JsonNode, name: string): bigint {
   const value = node.fields[name] ?? 0;
   const text = String(value as string | number);
   if (!/^\d{1,20}$/.test(text))
     throw badBody(
       `${pathOf(node, name)} must be Unix nanoseconds, not ${JSON.stringify(text.slice(0, 40))}`,
     );
-  return Number(BigInt(text) / 1_000_000n);
+  return BigInt(text);
+}
+
+/** An `AnyValue`; null when it is not given. */
+export function readAnyValue(reading: JsonReading, node: JsonNode, name: string): OtlpValue {
+  const value = readNode(reading, node, name);
+  return value === undefined ? null : valueOf(reading, value, 0);
 }
 
 export function readAttributes(

@@ -1,5 +1,5 @@
 /**
- * OTLP metrics as both of its encodings carry them, before they are translated: what `otlp-metrics-protobuf.ts` and `otlp-metrics-json.ts` make and
+ * Values of OTLP attributes, and OTLP metrics as both of its encodings carry them, before they are translated: what `otlp-metrics-protobuf.ts` and `otlp-metrics-json.ts` make and
  * `otlp-translator.ts` reads. Names are those of the protocol. Times are Unix milliseconds, 0 where not sent.
  */
 

@@ -58,6 +58,13 @@ export function readTimeMs({ reader }: OtlpReading): number {
   return high * 4294 + Math.floor((high * 967_296 + low) / 1_000_000);
 }
 
+/** Unix nanoseconds. */
+export function readTimeNs({ reader }: OtlpReading): bigint {
+  reader.expect(WIRE_FIXED64);
+  const low = reader.readFixed32() >>> 0;
+  return (BigInt(reader.readFixed32() >>> 0) << 32n) | BigInt(low);
+}
+
 export function readFixedUint({ reader }: OtlpReading): number {
   reader.expect(WIRE_FIXED64);
   const low = reader.readFixed32();
@@ -92,7 +99,8 @@ function readKeyValue(reading: OtlpReading, into: Map<string, OtlpValue>, depth:
   into.set(key, value);
 }
 
-function readValue(reading: OtlpReading, depth: number): OtlpValue {
+/** An `AnyValue` at the reader, `depth` values deep in others. */
+export function readValue(reading: OtlpReading, depth: number): OtlpValue {
   const { reader, limits } = reading;
   if (depth >= limits.valueDepthMax)
     throw badBody(

@@ -14,7 +14,10 @@ import { labelRoutes } from "./label-routes.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { legacyRoutes } from "./legacy-routes.ts";
 import type { LogsLimits } from "./limits.ts";
-import { createLogIngest } from "./push-routes.ts";
+import { createLogIngest } from "./ingest.ts";
+import { createOtlpLogs } from "./otlp-routes.ts";
+import type { OtlpLogs } from "./otlp-routes.ts";
+import { pushRoutes } from "./push-routes.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { createLogSource } from "./source.ts";
@@ -35,6 +38,7 @@ export interface LogsApi {
   readonly routes: readonly Route[];
   /** Queries and tail alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
+  readonly otlp: OtlpLogs;
   /** The path every pushed batch takes; for lines made in this process. Resolves with refusals in words. */
   ingest(batch: LogBatch): Promise<readonly string[]>;
   families(): readonly MetricFamily[];
@@ -54,6 +58,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   });
   const context = { engine, source: createLogSource(store), gate, clock, limits, store };
   const ingest = createLogIngest(options);
+  const otlp = createOtlpLogs(ingest, options);
   const tail = createTailRoutes(context);
   const reads: readonly Route[] = [
     ...queryRoutes(context),
@@ -73,7 +78,8 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   };
   return {
     routes: [
-      ...ingest.routes,
+      ...pushRoutes(ingest, limits),
+      ...otlp.routes,
       ...reads,
       ...legacyRoutes({ ...context, build: options.build }),
       ...deleteRoutes(options),
@@ -81,7 +87,8 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
       ready,
     ],
     queryRoutes: reads,
-    ingest: (batch) => ingest.ingest(batch),
+    otlp,
+    ingest: async (batch) => (await ingest.take(batch)).told(),
     families: () => [
       ...ingest.families(),
       singleMetric(

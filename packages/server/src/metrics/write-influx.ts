@@ -4,7 +4,7 @@ import type { Clock } from "@finch/runtime";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import { decodeInfluxLines, DEFAULT_REMOTE_WRITE_LIMITS } from "@finch/wire";
 import type { MetricsLimits } from "./limits.ts";
-import { readEncodedBody } from "./write-body.ts";
+import { readEncodedBody } from "../encoded-body.ts";
 import type { MetricIngest } from "./write-ingest.ts";
 
 export interface TextWriteContext {

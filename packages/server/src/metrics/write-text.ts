@@ -16,7 +16,7 @@ import {
   SampleBatchBuilder,
 } from "@finch/wire";
 import type { Exposition } from "@finch/wire";
-import { readEncodedBody } from "./write-body.ts";
+import { readEncodedBody } from "../encoded-body.ts";
 import { parseGroupingKey } from "./write-grouping-key.ts";
 import type { TextWriteContext } from "./write-influx.ts";
 
