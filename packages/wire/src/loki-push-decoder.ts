@@ -2,7 +2,13 @@
  * Bodies of Loki's push API, protobuf and JSON, into log columns. Streams and entries that break a limit are left out and reported; a body
  * that cannot be read is refused whole. A stream that comes twice in a request stays two streams of the batch: the store joins them.
  */
-import { decodeSnappy, ProtobufReader, WIRE_BYTES, WIRE_VARINT } from "@finch/codec";
+import {
+  decodeSnappy,
+  ProtobufReader,
+  readSnappyHeader,
+  WIRE_BYTES,
+  WIRE_VARINT,
+} from "@finch/codec";
 import type { LogBatch } from "@finch/model";
 import { decompressBody } from "./content-encoding.ts";
 import { badBody, tooLarge, translateCodecErrors } from "./errors.ts";
@@ -75,6 +81,11 @@ function readProtobufStreams(
   limits: LokiPushLimits,
 ): void {
   translateCodecErrors("cannot read the push request", () => {
+    const { size } = readSnappyHeader(content);
+    if (size > limits.decodedBytesMax)
+      throw tooLarge(
+        `the snappy body decodes to ${size} bytes, ${limits.decodedBytesMax} are allowed: send smaller batches`,
+      );
     const decoded = decodeSnappy(content, { sizeMax: limits.decodedBytesMax });
     const reader = new ProtobufReader(decoded);
     const buffer = bufferOver(decoded);

@@ -3,7 +3,7 @@ import { badBody } from "./errors.ts";
 import { checkJsonShape } from "./json-shape.ts";
 import type { LokiPushLimits } from "./limits.ts";
 import type { LogBatchBuilder } from "./log-batch-builder.ts";
-import { bufferOver } from "./text-bytes.ts";
+import { decodeLooseUtf8, encodeLooseUtf8 } from "./loose-utf8.ts";
 
 const NO_PAIRS: readonly string[] = [];
 const INT64_MAX = 2n ** 63n - 1n;
@@ -15,7 +15,7 @@ export function readJsonStreams(
   limits: LokiPushLimits,
 ): void {
   checkJsonShape(content, limits);
-  const text = bufferOver(content).toString("utf8");
+  const text = decodeLooseUtf8(content);
   let root = parse(text);
   if (hasInexactTime(root)) root = parse(text, keepDigits);
   if (!isObject(root)) throw badBody('the JSON body is not an object: send {"streams": […]}');
@@ -80,7 +80,7 @@ function readValue(value: unknown, place: () => string, builder: LogBatchBuilder
   const ns = parseTime(time);
   if (ns === undefined) throw badBody(`${place()}[0] is not a string of Unix nanoseconds`);
   const pairs = metadata === undefined ? NO_PAIRS : stringPairs(metadata, `${place()}[2]`);
-  builder.addEntry(Number(BigInt.asUintN(32, ns)), Number(ns >> 32n), Buffer.from(line), pairs);
+  builder.addEntry(Number(BigInt.asUintN(32, ns)), Number(ns >> 32n), encodeLooseUtf8(line), pairs);
 }
 
 function parseTime(time: unknown): bigint | undefined {
@@ -95,7 +95,7 @@ function stringPairs(object: unknown, place: string): readonly string[] {
   const pairs: string[] = [];
   for (const [name, value] of Object.entries(object)) {
     if (typeof value !== "string") throw badBody(`${place}.${name} is not a string`);
-    pairs.push(name, value);
+    pairs.push(name.toWellFormed(), value.toWellFormed());
   }
   return pairs;
 }

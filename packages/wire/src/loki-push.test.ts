@@ -300,8 +300,8 @@ const REFUSED: readonly [
     "declares 4 GiB",
     Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f, 0),
     {},
-    "invalid",
-    /4294967295 decoded bytes declared/,
+    "too-large",
+    /decodes to 4294967295 bytes/,
   ],
   [
     "JSON sent as protobuf",

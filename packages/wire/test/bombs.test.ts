@@ -49,7 +49,7 @@ function emptyEntries(count: number): Uint8Array {
 
 const BOMBS: readonly [name: string, run: () => unknown, kind: string][] = [
   ["remote write that declares 4 GiB", () => write(declares4GiB), "invalid"],
-  ["push that declares 4 GiB", () => push(declares4GiB), "invalid"],
+  ["push that declares 4 GiB", () => push(declares4GiB), "too-large"],
   ["series of 2 million empty samples", () => write(emptySamples(2_000_000)), "too-large"],
   ["stream of 600 thousand empty entries", () => push(emptyEntries(600_000)), "too-large"],
   [
