@@ -38,8 +38,8 @@ async function openStore(kind: Kind, opening: AsyncDisposableStack): Promise<Log
 
 export interface LogsApiUnderTest extends Served {
   readonly store: LogStore;
-  /** Set `fault` and every push fails with it. */
-  readonly failing: { fault: Error | undefined };
+  /** Set `fault` and every push fails with it, `readFault` and every read of lines does. */
+  readonly failing: { fault: Error | undefined; readFault: Error | undefined };
 }
 
 export async function openApi(
@@ -48,11 +48,14 @@ export async function openApi(
 ): Promise<LogsApiUnderTest> {
   await using opening = new AsyncDisposableStack();
   const store = await openStore(kind, opening);
-  const failing: { fault: Error | undefined } = { fault: undefined };
+  const failing: LogsApiUnderTest["failing"] = { fault: undefined, readFault: undefined };
   const watched: LogStore = {
     append: (batch) =>
       failing.fault === undefined ? store.append(batch) : Promise.reject(failing.fault),
-    select: (request, statistics) => store.select(request, statistics),
+    select: (request, statistics) => {
+      if (failing.readFault !== undefined) throw failing.readFault;
+      return store.select(request, statistics);
+    },
     deleteLines: (request) => store.deleteLines(request),
     lineDeletes: () => store.lineDeletes(),
     cancelDelete: (id, options) => store.cancelDelete(id, options),

@@ -28,7 +28,7 @@ export interface LogsLimits {
   readonly queryTimeoutMs: number;
   /** Tails at once; each holds a queue. */
   readonly tailsMax: number;
-  /** Entries one tail may have waiting; more are dropped and told as such. */
+  /** Entries one tail may have waiting, for each second that it waits for late ones and one more; what is beyond is dropped and told as such. */
   readonly tailQueueEntriesMax: number;
   readonly tailDelayMsMax: number;
 }
@@ -50,6 +50,6 @@ export const DEFAULT_LOGS_LIMITS: LogsLimits = {
   queryRangeMsMax: 721 * 3_600_000,
   queryTimeoutMs: 60_000,
   tailsMax: 10,
-  tailQueueEntriesMax: 5000,
+  tailQueueEntriesMax: 10_000,
   tailDelayMsMax: 5000,
 };

@@ -13,7 +13,7 @@ export interface DroppedEntry {
 /** Dropped entries told one by one; beyond that the client knows well enough. */
 const DROPPED_TOLD_MAX = 1000;
 
-/** Characters of waiting lines: lines can be long, and a pipeline can make them longer. */
+/** Characters of waiting lines and of the labels that each has for itself: they can be long, and a pipeline can make them longer. */
 const CHARACTERS_WAITING_MAX = 16 * 1024 * 1024;
 
 export class TailQueue {
@@ -31,7 +31,7 @@ export class TailQueue {
     for (const row of rows) {
       if (this.#rows.length < this.#max && this.#characters < CHARACTERS_WAITING_MAX) {
         this.#rows.push(row);
-        this.#characters += row.line.length;
+        this.#characters += charactersOf(row);
       } else if (this.#dropped.length < DROPPED_TOLD_MAX) {
         this.#dropped.push({ labels: row.stream, timestampNs: row.timestampNs });
       }
@@ -73,4 +73,11 @@ export class TailQueue {
       signal.addEventListener("abort", onAbort, { once: true });
     });
   }
+}
+
+function charactersOf({ line, parsed, structuredMetadata }: TailEntry): number {
+  let characters = line.length;
+  for (const { pairs } of [parsed, structuredMetadata])
+    for (const text of pairs) characters += text.length;
+  return characters;
 }

@@ -35,8 +35,9 @@ interface TailRequest {
 
 /** Lines gathered before a frame is sent; bursts become a few large frames instead of many small ones. */
 const GATHER_MS = 50;
-/** Lines in one frame. */
+/** Lines in one frame, and characters of them from which on there is another: a frame is held as text until it is sent. */
 const FRAME_ROWS_MAX = 1000;
+const FRAME_CHARACTERS_MIN = 1024 * 1024;
 const HOUR_NS = 3_600_000_000_000n;
 
 /** The route, and how many tails are open. */
@@ -100,7 +101,9 @@ async function runTail(
   filter: TailFilter,
   socket: HttpWebSocket,
 ): Promise<void> {
-  const queue = new TailQueue(context.limits.tailQueueEntriesMax);
+  // Lines that wait for late ones wait in the queue: a second of them is to fit for each second.
+  const waitSeconds = 1 + wanted.delayMs / 1000;
+  const queue = new TailQueue(Math.ceil(context.limits.tailQueueEntriesMax * waitSeconds));
   const failed = new AbortController();
   const signal = AbortSignal.any([socket.signal, failed.signal]);
   const stop = context.store.tail(createListener(filter, queue, failed));
@@ -187,8 +190,10 @@ async function sendFrames(
   dropped: readonly DroppedEntry[],
   categorize: boolean,
 ): Promise<void> {
-  for (let at = 0; at < Math.max(rows.length, 1); at += FRAME_ROWS_MAX) {
-    const streams = writeTailStreams(rows.slice(at, at + FRAME_ROWS_MAX), categorize);
+  let at = 0;
+  do {
+    const to = endOfFrame(rows, at);
+    const streams = writeTailStreams(rows.slice(at, to), categorize);
     let frame = `{"streams":${streams}`;
     if (categorize) frame += `,"encodingFlags":["${CATEGORIZE_FLAG}"]`;
     if (at === 0 && dropped.length > 0) {
@@ -200,7 +205,16 @@ async function sendFrames(
     }
     // Resolves when the kernel has the frame: a slow client holds the loop here, and the queue fills up behind it.
     await socket.send(`${frame}}`);
-  }
+    at = to;
+  } while (at < rows.length);
+}
+
+function endOfFrame(rows: readonly TailEntry[], from: number): number {
+  let to = from;
+  let characters = 0;
+  while (to < rows.length && to - from < FRAME_ROWS_MAX && characters < FRAME_CHARACTERS_MIN)
+    characters += rows[to++]!.line.length;
+  return to;
 }
 
 function identify(row: TailEntry): string {
