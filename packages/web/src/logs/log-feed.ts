@@ -8,8 +8,10 @@ import { pause, runTail, type TailState } from "./log-tail.ts";
 
 export interface FeedState {
   readonly lines: readonly LogLine[];
-  /** Arrived while paused; shown after `resume`. */
+  /** Arrived while paused, the newest of them; shown after `resume`. */
   readonly waiting: readonly LogLine[];
+  /** How many arrived while paused. */
+  readonly waitingCount: number;
   readonly paused: boolean;
   readonly loading: boolean;
   readonly error: string | undefined;
@@ -39,6 +41,7 @@ const RETRY_MS = 3000;
 export const EMPTY_FEED: FeedState = {
   lines: [],
   waiting: [],
+  waitingCount: 0,
   paused: false,
   loading: true,
   error: undefined,
@@ -106,7 +109,8 @@ export function openLogFeed(options: FeedOptions): LogFeed {
     },
     resume: () => {
       const { lines, waiting } = store.getState();
-      store.set({ paused: false, lines: mergeLines(lines, waiting), waiting: [] });
+      const merged = mergeLines(lines, waiting);
+      store.set({ paused: false, lines: merged, waiting: [], waitingCount: 0 });
     },
     loadOlder: () => {
       store.set({ loading: true });
@@ -160,14 +164,18 @@ async function followTail(
   { signal, toLine }: { signal: AbortSignal; toLine: (entry: RawLogEntry) => LogLine },
 ): Promise<void> {
   let arrived: RawLogEntry[] = [];
+  let arrivedCount = 0;
   let flushing: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
     flushing = undefined;
     if (signal.aborted) return;
     const fresh = arrived.map(toLine);
     arrived = [];
-    const { paused, lines, waiting } = store.getState();
-    if (paused) store.set({ waiting: mergeLines(waiting, fresh) });
+    const { paused, lines, waiting, waitingCount } = store.getState();
+    const count = arrivedCount;
+    arrivedCount = 0;
+    if (paused)
+      store.set({ waiting: mergeLines(waiting, fresh), waitingCount: waitingCount + count });
     else store.set({ lines: mergeLines(lines, fresh) });
   };
   await runTail({
@@ -178,6 +186,7 @@ async function followTail(
     onState: (tail) => store.set({ tail }),
     onEntries: (entries, dropped) => {
       arrived.push(...entries);
+      arrivedCount += entries.length;
       if (arrived.length > 2 * LOG_LINES_MAX) arrived = arrived.slice(-LOG_LINES_MAX);
       if (dropped > 0) store.set({ dropped: store.getState().dropped + dropped });
       if (entries.length > 0) flushing ??= setTimeout(flush, FLUSH_MS);

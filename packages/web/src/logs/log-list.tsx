@@ -1,7 +1,7 @@
 /** The scrolling list of lines. Only rows in sight exist; it follows the end until someone scrolls up, and never jumps by itself. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
-import type { ReactNode, UIEvent } from "react";
+import type { ReactNode, RefObject, UIEvent } from "react";
 import { Icon } from "../shell/icons.tsx";
 import type { LogLine } from "./log-line.ts";
 import type { FieldFilter } from "./log-query.ts";
@@ -34,11 +34,11 @@ const END_PX = 30;
 export function LogList(props: LogListProps): ReactNode {
   const { lines, wrap, following, waiting, target } = props;
   const box = useRef<HTMLDivElement>(null);
+  const rowHeight = useRowHeight(box);
   const rows = useVirtualizer({
     count: lines.length,
     getScrollElement: () => box.current,
-    estimateSize: () =>
-      (box.current?.clientWidth ?? 0) > NARROW_PX ? ROW_HEIGHT : ROW_HEIGHT_NARROW,
+    estimateSize: () => rowHeight,
     getItemKey: (index) => lines[index]?.id ?? index,
     overscan: 12,
   });
@@ -46,7 +46,8 @@ export function LogList(props: LogListProps): ReactNode {
   useLayoutEffect(() => {
     if (following && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
   }, [following, lines, size]);
-  useLayoutEffect(() => rows.measure(), [wrap, rows]);
+  useLayoutEffect(() => rows.measure(), [wrap, rowHeight, rows]);
+  useForgetGone(rows, lines, following);
   useAnchorAtTop(rows, lines, following);
   useEffect(() => {
     // A range that stands still begins with its newest lines in sight, unless one line was asked for.
@@ -156,6 +157,38 @@ function ListedLine({ list, line, open, onToggle }: ListedLineProps): ReactNode 
       onContext={list.onContext}
     />
   );
+}
+
+/** The guess for rows that were not in sight yet. Looked up when the list changes its width alone: the list asks for it thousands of times a second. */
+function useRowHeight(box: RefObject<HTMLDivElement | null>): number {
+  const [height, setHeight] = useState(ROW_HEIGHT);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element === null) return undefined;
+    const look = (): void =>
+      setHeight(element.clientWidth > NARROW_PX ? ROW_HEIGHT : ROW_HEIGHT_NARROW);
+    look();
+    const resized = new ResizeObserver(look);
+    resized.observe(element);
+    return () => resized.disconnect();
+  }, [box]);
+  return height;
+}
+
+/** Heights are kept by line, those of lines that have gone, too: after so many changes they are all forgotten, and the few in sight measured anew. */
+const CHANGES_KEPT = 100;
+
+function useForgetGone(
+  rows: { readonly measure: () => void },
+  lines: readonly LogLine[],
+  following: boolean,
+): void {
+  const changes = useRef(0);
+  useLayoutEffect(() => {
+    if (!following || ++changes.current < CHANGES_KEPT) return;
+    changes.current = 0;
+    rows.measure();
+  }, [rows, lines, following]);
 }
 
 /** Older lines put in above must not move what is being read: the line that was first stays where it was. */

@@ -127,7 +127,7 @@ interface LogBodyProps {
 }
 
 function LogBody({ state, feed, live, filtered, ...list }: LogBodyProps): ReactNode {
-  const { lines, loading, hasOlder, waiting, paused } = state;
+  const { lines, loading, hasOlder, waitingCount, paused } = state;
   const withDay =
     lines.length > 0 &&
     new Date(lines[0]!.timeMs).toDateString() !== new Date(lines.at(-1)!.timeMs).toDateString();
@@ -150,7 +150,7 @@ function LogBody({ state, feed, live, filtered, ...list }: LogBodyProps): ReactN
       lines={lines}
       withDay={withDay}
       following={live && !paused}
-      waiting={live ? waiting.length : -1}
+      waiting={live ? waitingCount : -1}
       onPause={() => live && feed?.pause()}
       onResume={() => feed?.resume()}
       head={
