@@ -32,6 +32,8 @@ export type { LogEntry, LogStream } from "./log-query.ts";
 export { createMemorySource, makeColumns } from "./memory-source.ts";
 export type { MemoryEntry, MemoryLogSource } from "./memory-source.ts";
 export { parseQuery, parseSelector } from "./parser.ts";
+export { createPatternMiner } from "./pattern-miner.ts";
+export type { MinedPattern, PatternMiner } from "./pattern-miner.ts";
 export { formatQuery } from "./print.ts";
 export type { LogSelectRequest, LogSelectStatistics, LogSource } from "./source.ts";
 export { compileLineSelection } from "./line-selection.ts";

@@ -188,6 +188,51 @@ for (const kind of ["memory", "disk"] as const) {
     );
   });
 
+  test(`${kind}: patterns by level and step`, async () => {
+    await using api = await openApi(kind);
+    const line = (agoSeconds: number, text: string, level: string) =>
+      [ns(agoSeconds), text, { detected_level: level }] as [string, string, Record<string, string>];
+    await push(
+      api,
+      [
+        { job: "a" },
+        [
+          line(120, "served /a in 5ms", "info"),
+          line(119, "served /b in 17ms", "info"),
+          line(59, "served /b in 20ms", "info"),
+          line(58, "cannot reach 10.0.0.1", "error"),
+          line(57, "cannot reach 10.0.0.2", "error"),
+        ],
+      ],
+      [{ job: "b" }, [line(50, "other", "info")]],
+    );
+    const at = NOW_MS / 1000;
+    const ask = { query: '{job="a"}', step: "60", start: ns(120), end: ns(0) };
+    assert.deepEqual(await data(api, "/loki/api/v1/patterns", ask), {
+      status: "success",
+      data: [
+        {
+          pattern: "served <_> in <_>",
+          level: "info",
+          samples: [
+            [at - 120, 2],
+            [at - 60, 1],
+          ],
+        },
+        { pattern: "cannot reach <_>", level: "error", samples: [[at - 60, 2]] },
+      ],
+    });
+    const filtered = { ...ask, query: '{job="a"} |= "17ms"' };
+    assert.deepEqual(await data(api, "/loki/api/v1/patterns", filtered), {
+      status: "success",
+      data: [{ pattern: "served /b in 17ms", level: "info", samples: [[at - 120, 1]] }],
+    });
+    assert.deepEqual(await data(api, "/loki/api/v1/patterns", { ...ask, query: '{job="none"}' }), {
+      status: "success",
+      data: [],
+    });
+  });
+
   test(`${kind}: what the paths of before 2019 answer`, async () => {
     await using api = await openApi(kind);
     await push(api, [
@@ -240,6 +285,8 @@ test("bad requests name the parameter, in plain text", async () => {
   await using api = await openApi("memory");
   const selector = { query: '{a="b"}' };
   const rows: readonly (readonly [string, Record<string, string>, RegExp])[] = [
+    ["patterns", {}, /^parse error/],
+    ["patterns", { query: 'rate({a="b"}[1m])' }, /^lines are chosen by log queries/],
     ["detected_fields", {}, /^parse error/],
     ["detected_fields", { query: 'rate({a="b"}[1m])' }, /^only log selector is supported/],
     ["detected_fields", { ...selector, line_limit: "-1" }, /^line_limit must be a positive value/],

@@ -18,6 +18,7 @@ import { createLogIngest } from "./ingest.ts";
 import { createOtlpLogs } from "./otlp-routes.ts";
 import type { OtlpLogs } from "./otlp-routes.ts";
 import { pushRoutes } from "./push-routes.ts";
+import { patternRoutes } from "./pattern-routes.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { createLogSource } from "./source.ts";
@@ -65,6 +66,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
     ...labelRoutes({ ...options, gate }),
     ...volumeRoutes(context),
     ...detectedRoutes(context),
+    ...patternRoutes(context),
     ...limitRoutes(options),
     ...tail.routes,
   ];

@@ -16,7 +16,7 @@ export function limitRoutes(options: {
   const limits = describeLimits(options.limits, options.retention);
   const drilldown = {
     limits,
-    pattern_ingester_enabled: false,
+    pattern_ingester_enabled: true,
     version: options.build.version,
   };
   return [
@@ -56,7 +56,7 @@ function describeLimits(
     })),
     volume_enabled: true,
     metric_aggregation_enabled: false,
-    pattern_persistence_enabled: false,
+    pattern_persistence_enabled: true,
     deletion_mode: "filter-and-delete",
   };
 }
