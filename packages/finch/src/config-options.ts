@@ -5,6 +5,8 @@
 import { parseBytes, parseDuration } from "@finch/model";
 import type { Matcher } from "@finch/model";
 import type { LogLevel } from "@finch/runtime";
+import { LOG_OPTIONS } from "./config-log-options.ts";
+import type { LogOptions } from "./config-log-options.ts";
 import { METRIC_OPTIONS } from "./config-metric-options.ts";
 import type { MetricOptions } from "./config-metric-options.ts";
 import { badValue, oneOf, parseSize, parseSwitch } from "./config-values.ts";
@@ -57,6 +59,7 @@ export interface FinchConfig {
   readonly query: QueryConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly metrics: MetricOptions;
+  readonly logs: LogOptions;
   /** All of the above by option key, as the text it was given in or its default. */
   readonly settings: Readonly<Record<string, string>>;
 }
@@ -180,6 +183,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     parse: parseMemoryLimit,
   },
   ...METRIC_OPTIONS,
+  ...LOG_OPTIONS,
   ...QUERY_OPTIONS,
   {
     key: "log.level",

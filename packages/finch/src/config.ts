@@ -8,6 +8,7 @@ import { parseMetricSelector } from "@finch/promql";
 import { closestName, FinchError } from "@finch/runtime";
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Node, Pair, YAMLMap } from "yaml";
+import { assembleLogOptions } from "./config-log-options.ts";
 import { assembleMetricOptions } from "./config-metric-options.ts";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import type { ConfigOption, FinchConfig, ListenerName } from "./config-options.ts";
@@ -150,6 +151,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
       format: value("log.format") as FinchConfig["log"]["format"],
     },
     metrics: assembleMetricOptions(value),
+    logs: assembleLogOptions(value),
     settings,
   };
 }

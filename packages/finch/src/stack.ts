@@ -17,8 +17,17 @@ import {
   DEFAULT_LOGS_LIMITS,
   DEFAULT_METRICS_LIMITS,
   Notifications,
+  openLabelDemotion,
 } from "@finch/server";
-import type { AdminActions, BuildInfo, LogsApi, MetricsApi, ServerStatus } from "@finch/server";
+import type {
+  AdminActions,
+  BuildInfo,
+  DemotionOptions,
+  LabelDemotion,
+  LogsApi,
+  MetricsApi,
+  ServerStatus,
+} from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
 import type { LogStore, MetricStore, Retention, StoreOptions } from "@finch/store";
 import { Labels } from "@finch/model";
@@ -79,9 +88,11 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     await openMetricStore(storeOptions(options, budget, paths.metrics, "metrics")),
   );
   const logs = opening.use(await openLogStore(storeOptions(options, budget, paths.logs, "logs")));
+  const demotion = await openLabelDemotion(demotionOptions(options, paths.logs));
   let agent: OwnAgent | undefined;
   const apis = createApis(options, budget, {
     stores: { metrics, logs },
+    demotion,
     scrapePools: () => agent?.scrapePools() ?? [],
     services: () => describeServices(agent, listeners),
   });
@@ -91,12 +102,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   const processMetrics = opening.use(startProcessMetrics());
   const collect = async (): Promise<readonly MetricFamily[]> => [
     ...(await processMetrics.families()),
-    ...storeFamilies({ metrics, logs }),
-    ...apis.metrics.families(),
-    ...apis.logs.families(),
+    ...familiesOf(options, { apis, stores: { metrics, logs } }),
     ...(listeners?.families() ?? []),
-    ownLogFamily(ownLogs),
-    buildFamily(options.build),
   ];
   let listeners: Listeners | undefined;
   const routes = await makeRoutes(options, {
@@ -134,6 +141,19 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     reloadAgent: async () => runningAgent(agent).reload(),
     stop: (deadlineMs) => stopInOrder({ apis, agent, listeners: opened, parts, log }, deadlineMs),
   };
+}
+
+function familiesOf(
+  { build, ownLogs }: StackOptions,
+  { apis, stores }: { readonly apis: Apis; readonly stores: Stack["stores"] },
+): readonly MetricFamily[] {
+  return [
+    ...storeFamilies(stores),
+    ...apis.metrics.families(),
+    ...apis.logs.families(),
+    ownLogFamily(ownLogs),
+    buildFamily(build),
+  ];
 }
 
 /** Stops in the order at the top of this file. */
@@ -199,6 +219,18 @@ function retentionOf({ retention }: FinchConfig, signal: "metrics" | "logs"): Re
   };
 }
 
+function demotionOptions({ config, clock, log }: StackOptions, directory: string): DemotionOptions {
+  return {
+    path: join(directory, "demoted-labels.json"),
+    fileSystem: nodeFileSystem,
+    clock,
+    log: log.child("server:logs"),
+    labelValuesMax: config.logs.labelValuesMax,
+    windowMs: config.logs.labelValuesWindowMs,
+    retentionMs: config.retention.logsMs,
+  };
+}
+
 /** Streams of the log head; each has pages of its own. */
 const LOG_STREAMS_MAX = 200_000;
 
@@ -207,6 +239,7 @@ function createApis(
   budget: MemoryBudget,
   parts: {
     readonly stores: Stack["stores"];
+    readonly demotion: LabelDemotion;
     readonly scrapePools: () => readonly ScrapePool[];
     readonly services: ServerStatus["services"];
   },
@@ -245,6 +278,7 @@ function createApis(
       limits: DEFAULT_LOGS_LIMITS,
       build,
       retention: retentionOf(config, "logs"),
+      demotion: parts.demotion,
     }),
     notifications,
   };

@@ -18,6 +18,8 @@ export { createLogsApi } from "./logs/api.ts";
 export type { LogsApi, LogsApiOptions } from "./logs/api.ts";
 export { columnsOfLines } from "./logs/entry-columns.ts";
 export { withDetectedLevels, withServiceName } from "./logs/ingest-labels.ts";
+export { openLabelDemotion } from "./logs/label-demotion.ts";
+export type { DemotionOptions, LabelDemotion } from "./logs/label-demotion.ts";
 export { DEFAULT_LOGS_LIMITS } from "./logs/limits.ts";
 export type { LogsLimits } from "./logs/limits.ts";
 export { createLogSource } from "./logs/source.ts";

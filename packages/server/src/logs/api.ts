@@ -10,6 +10,9 @@ import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
 import { deleteRoutes } from "./delete-routes.ts";
 import { detectedRoutes } from "./detected-routes.ts";
+import { withDemotedLabels } from "./demoted-reads.ts";
+import { demotionRoutes } from "./demotion-routes.ts";
+import type { LabelDemotion } from "./label-demotion.ts";
 import { labelRoutes } from "./label-routes.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { legacyRoutes } from "./legacy-routes.ts";
@@ -32,6 +35,8 @@ export interface LogsApiOptions {
   readonly build: BuildInfo;
   /** Told to whoever asks for limits; the store itself keeps to it. */
   readonly retention: Retention;
+  /** Without it every label stays one of streams. */
+  readonly demotion?: LabelDemotion;
 }
 
 export interface LogsApi {
@@ -48,7 +53,9 @@ export interface LogsApi {
 /** Makes the API. It owns nothing that must be closed; the store is the caller's. */
 export function createLogsApi(options: LogsApiOptions): LogsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
-  const { clock, limits, store } = options;
+  const { clock, demotion, limits } = options;
+  const store =
+    demotion === undefined ? options.store : withDemotedLabels(options.store, () => demotion.names);
   const engine = createEngine({
     clock,
     limits: {
@@ -63,12 +70,13 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   const tail = createTailRoutes(context);
   const reads: readonly Route[] = [
     ...queryRoutes(context),
-    ...labelRoutes({ ...options, gate }),
+    ...labelRoutes({ ...options, store, gate }),
     ...volumeRoutes(context),
     ...detectedRoutes(context),
     ...patternRoutes(context),
     ...limitRoutes(options),
     ...tail.routes,
+    ...(demotion === undefined ? [] : demotionRoutes(demotion)),
   ];
   const ready: HttpRoute = {
     kind: "http",
@@ -105,7 +113,25 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
         "LogQL queries waiting for their turn.",
         gate.waiting,
       ),
+      ...(demotion === undefined ? [] : demotionFamilies(demotion)),
       singleMetric("finch_logs_tails_open", "gauge", "Open live tails.", tail.openCount()),
     ],
   };
+}
+
+function demotionFamilies(demotion: LabelDemotion): readonly MetricFamily[] {
+  return [
+    singleMetric(
+      "finch_logs_demoted_labels",
+      "gauge",
+      "Labels with too many values, which are structured metadata in place of stream labels.",
+      demotion.list().filter(({ untilMs }) => untilMs === undefined).length,
+    ),
+    singleMetric(
+      "finch_logs_label_values_counted",
+      "gauge",
+      "Values of stream labels seen in the current window.",
+      demotion.valuesCounted,
+    ),
+  ];
 }

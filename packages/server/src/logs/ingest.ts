@@ -11,12 +11,17 @@ import { DEFAULT_LOKI_PUSH_LIMITS } from "@finch/wire";
 import type { LokiPushLimits } from "@finch/wire";
 import { keepRows } from "./entry-columns.ts";
 import { withDetectedLevels, withServiceName } from "./ingest-labels.ts";
+import type { LabelDemotion } from "./label-demotion.ts";
 import type { LogsLimits } from "./limits.ts";
+import { mergeStreams } from "./stream-merge.ts";
+import type { MovedStream } from "./stream-merge.ts";
 
 export interface IngestContext {
   readonly store: LogStore;
   readonly clock: Clock;
   readonly limits: LogsLimits;
+  /** Without it every label stays one of streams. */
+  readonly demotion?: LabelDemotion | undefined;
 }
 
 /** Entries of a batch that were not taken. */
@@ -77,6 +82,7 @@ export function createLogIngest(context: IngestContext): LogIngest {
     }
     let isForNow = false;
     if (streams.length > 0) {
+      await context.demotion?.save();
       const appended = await context.store.append({ streams });
       for (const { index, reason, timestampMs } of appended.rejections) {
         if (reason === "too-many-series") isForNow = true;
@@ -110,14 +116,20 @@ function prepare(
   const nowMs = context.clock.nowMs();
   const oldestNs = BigInt(Math.floor(nowMs - context.limits.ageMsMax)) * NS_PER_MS;
   const newestNs = BigInt(Math.floor(nowMs + context.limits.futureMsMax)) * NS_PER_MS;
-  const streams: LogBatchStream[] = [];
+  const streams: MovedStream[] = [];
   for (const stream of batch.streams) {
-    const kept = dropOutside(stream, { oldestNs, newestNs }, refusals);
-    if (kept.entries.count === 0) continue;
-    const labels = withServiceName(kept.labels);
-    streams.push({ labels, entries: withDetectedLevels({ labels, entries: kept.entries }) });
+    const { labels, entries } = dropOutside(stream, { oldestNs, newestNs }, refusals);
+    if (entries.count === 0) continue;
+    const split = context.demotion?.split(labels) ?? {
+      labels: withServiceName(labels),
+      demoted: [],
+    };
+    streams.push({ ...split, entries });
   }
-  return streams;
+  return mergeStreams(streams).map(({ labels, entries }) => ({
+    labels,
+    entries: withDetectedLevels({ labels, entries }),
+  }));
 }
 
 function dropOutside(

@@ -1,0 +1,134 @@
+/**
+ * The log store as readers see it when labels were demoted: a matcher of such a label holds for the label where the stream has it, else for the structured
+ * metadata of each line. So `{user="7"}` finds lines of either time; what is found has the label among its labels as ever, in Loki's
+ * categorised answers among the structured metadata.
+ */
+import { createMatcher, Labels } from "@finch/model";
+import type { LogColumns, LogPage, Matcher } from "@finch/model";
+import type { LabelScope, LogStore, TailListener } from "@finch/store";
+import { keepRows } from "./entry-columns.ts";
+
+/** `names` are those that may be in metadata, at the time of the call. */
+export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<string>): LogStore {
+  const isDemoted = (matcher: Matcher) => names().has(matcher.name);
+  const widen = (scope: LabelScope): LabelScope =>
+    scope.matchers.some(isDemoted)
+      ? { ...scope, matchers: relax(scope.matchers, isDemoted) }
+      : scope;
+  return {
+    append: (batch) => store.append(batch),
+    async *select(request, statistics) {
+      const moved = request.matchers.filter(isDemoted);
+      if (moved.length === 0) {
+        yield* store.select(request, statistics);
+        return;
+      }
+      const matchers = relax(request.matchers, isDemoted);
+      for await (const page of store.select({ ...request, matchers }, statistics)) {
+        const kept = filterPage(page, moved);
+        if (kept !== undefined) yield kept;
+      }
+    },
+    tail: (listener) =>
+      store.tail((labels, entries) => {
+        if (names().size === 0) listener(labels, entries);
+        else tellRestored(labels, entries, names(), listener);
+      }),
+    deleteLines: (request) => store.deleteLines(request),
+    lineDeletes: () => store.lineDeletes(),
+    cancelDelete: (id, options) => store.cancelDelete(id, options),
+    labelNames: (scope) => store.labelNames(widen(scope)),
+    labelValues: (name, scope) => store.labelValues(name, widen(scope)),
+    series: (scope) => store.series(widen(scope)),
+    statistics: () => store.statistics(),
+    flush: () => store.flush(),
+    expire: () => store.expire(),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** Matchers that streams without the demoted labels pass as well. */
+function relax(
+  matchers: readonly Matcher[],
+  isDemoted: (matcher: Matcher) => boolean,
+): readonly Matcher[] {
+  return matchers.flatMap((matcher) => {
+    if (!isDemoted(matcher) || matcher.matches("")) return [matcher];
+    const { name, operator, value } = matcher;
+    switch (operator) {
+      case "=":
+        return [createMatcher(name, "=~", `${escapeRegexp(value)}|`)];
+      case "=~":
+        return [createMatcher(name, "=~", `(?:${value})|`)];
+      // One that is to lack a value and still be there is left to the lines.
+      case "!=":
+      case "!~":
+        return [];
+    }
+  });
+}
+
+function escapeRegexp(text: string): string {
+  return text.replaceAll(/[\\.+*?()|[\]{}^$]/g, String.raw`\$&`);
+}
+
+/** The rows whose label, or metadata where the stream lacks it, match; undefined when there are none. */
+function filterPage(page: LogPage, moved: readonly Matcher[]): LogPage | undefined {
+  const { labels, entries } = page;
+  const ofLines: Matcher[] = [];
+  for (const matcher of moved) {
+    if (!labels.has(matcher.name)) ofLines.push(matcher);
+    else if (!matcher.matches(labels.get(matcher.name))) return undefined;
+  }
+  if (ofLines.length === 0) return page;
+  const rows: number[] = [];
+  for (let row = 0; row < entries.count; row++) {
+    const metadata = entries.metadataSets[entries.metadataOf[row]!]!;
+    if (ofLines.every(({ name, matches }) => matches(metadata.get(name)))) rows.push(row);
+  }
+  if (rows.length === 0) return undefined;
+  return rows.length === entries.count ? page : { labels, entries: keepRows(entries, rows) };
+}
+
+/** Tells lines with their demoted labels in their places, as a tail's selector looks at streams alone. */
+function tellRestored(
+  labels: Labels,
+  entries: LogColumns,
+  names: ReadonlySet<string>,
+  listener: TailListener,
+): void {
+  const rowsOf = new Map<string, { readonly pairs: readonly string[]; readonly rows: number[] }>();
+  for (let row = 0; row < entries.count; row++) {
+    const pairs = entries.metadataSets[entries.metadataOf[row]!]!.keep(names).pairs;
+    const key = pairs.join("\u0001");
+    const group = rowsOf.get(key);
+    if (group === undefined) rowsOf.set(key, { pairs, rows: [row] });
+    else group.rows.push(row);
+  }
+  for (const { pairs, rows } of rowsOf.values()) {
+    const own = pairs.length === 0 ? labels : restore(labels, pairs);
+    const kept = rows.length === entries.count ? entries : keepRows(entries, rows);
+    listener(own, pairs.length === 0 ? kept : withoutNames(kept, names));
+  }
+}
+
+function restore(labels: Labels, pairs: readonly string[]): Labels {
+  let restored = labels;
+  for (let i = 0; i < pairs.length; i += 2)
+    if (!labels.has(pairs[i]!)) restored = restored.with(pairs[i]!, pairs[i + 1]!);
+  return restored;
+}
+
+function withoutNames(entries: LogColumns, names: ReadonlySet<string>): LogColumns {
+  const sets: Labels[] = [Labels.EMPTY];
+  const numbers = new Map<number, number>();
+  const metadataOf = entries.metadataOf.map((set) => {
+    let number = numbers.get(set);
+    if (number === undefined) {
+      number = sets.push(entries.metadataSets[set]!.drop(names)) - 1;
+      numbers.set(set, number);
+    }
+    return number;
+  });
+  return { ...entries, metadataSets: sets, metadataOf };
+}
