@@ -3,41 +3,13 @@
  * other host, no error in the console, and no sideways scrolling on a phone. Skipped where Debian's chromium is not installed.
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { chromium } from "playwright-core";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
+import { launchBrowser, reasonToSkipBrowser } from "./browser.ts";
 import { freePort, freePorts, startFinch } from "./finch-process.ts";
-
-const CHROMIUM = "/usr/bin/chromium";
-const BUILT = join(import.meta.dirname, "../packages/web/dist/index.html");
-
-function reasonToSkip(): string | false {
-  if (!existsSync(CHROMIUM)) return `${CHROMIUM} is not installed`;
-  return existsSync(BUILT) ? false : "the web application is not built";
-}
-
-function launch(): Promise<Browser> {
-  const flags = [
-    "no-sandbox",
-    "disable-gpu",
-    "disable-quic",
-    "no-first-run",
-    "disable-background-networking",
-    "disable-component-update",
-    "disable-sync",
-  ];
-  return chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      ...flags.map((flag) => `--${flag}`),
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-    ],
-  });
-}
 
 /** Everything a page complains of or asks of others. */
 function watch(page: Page, origin: string): string[] {
@@ -54,7 +26,7 @@ function watch(page: Page, origin: string): string[] {
   return complaints;
 }
 
-describe("the page", { skip: reasonToSkip() }, () => {
+describe("the page", { skip: reasonToSkipBrowser() }, () => {
   test(
     "shows this machine live, answers a query, and fits a phone",
     { timeout: 120_000 },
@@ -64,7 +36,7 @@ describe("the page", { skip: reasonToSkip() }, () => {
       const ui = await freePort();
       const origin = `http://127.0.0.1:${ui}`;
       await using _ = await startFinch(directory, { ...(await freePorts()), ui });
-      const browser = await launch();
+      const browser = await launchBrowser();
       t.after(() => browser.close());
 
       const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
