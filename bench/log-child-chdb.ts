@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { measure, serveParent, setupOfChild } from "./log-child.ts";
-import type { AnswerRows } from "./log-questions.ts";
+import type { AnswerRows, LogQlQuestion } from "./log-questions.ts";
 
 export type ChdbIndex = "none" | "token" | "text";
 
@@ -12,6 +12,11 @@ export interface ChdbSetup {
   readonly modules: string;
   readonly directory: string;
   readonly index: ChdbIndex;
+}
+
+export interface ChdbQuestion {
+  readonly sql: string;
+  readonly kind: LogQlQuestion["kind"];
 }
 
 /** What is used of the package. */
@@ -56,12 +61,12 @@ serveParent({
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
   },
-  ask: async (sql: string) => {
+  ask: async ({ sql, kind }: ChdbQuestion) => {
     const measured = await measure(async () => {
       const result = await session!.queryAsync(sql, { format: "TSV" });
       return result.text();
     });
-    return { ...measured, value: rowsOf(measured.value) };
+    return { ...measured, value: rowsOf(measured.value, kind) };
   },
 });
 
@@ -73,9 +78,10 @@ async function untilMerged(): Promise<void> {
   }
 }
 
-/** The last column is the number, what stands before it the key. */
-function rowsOf(text: string): AnswerRows {
+/** Of entries how many there are; else the last column is the number, what stands before it the key. */
+function rowsOf(text: string, kind: LogQlQuestion["kind"]): AnswerRows {
   const lines = text.split("\n").slice(0, -1);
+  if (kind === "entries") return [["", lines.length]];
   return lines.map((line) => {
     const cells = line.split("\t");
     return [cells.slice(0, -1).join(" ").trim(), Number(cells.at(-1))];

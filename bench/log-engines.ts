@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { labelsOf, toNativeBlock } from "./log-batches.ts";
-import type { ChdbIndex, ChdbSetup } from "./log-child-chdb.ts";
+import type { ChdbIndex, ChdbQuestion, ChdbSetup } from "./log-child-chdb.ts";
 import type { FinchSetup, ReadCount } from "./log-child-finch.ts";
 import { startChild } from "./log-child.ts";
 import type { Child, Measured } from "./log-child.ts";
@@ -141,7 +141,9 @@ export async function ingestChdb(corpus: Corpus, setup: ChdbSetup): Promise<Inge
 export async function openChdb(setup: ChdbSetup): Promise<LogEngine> {
   const child = startChild("log-child-chdb.ts", setup);
   await child.call("open");
-  return engineOf(nameOf(setup.index), child, ({ sql }) => child.call("ask", sql[setup.index]));
+  return engineOf(nameOf(setup.index), child, ({ kind, sql: { [setup.index]: sql } }) =>
+    sql === undefined ? undefined : child.call("ask", { sql, kind } satisfies ChdbQuestion),
+  );
 }
 
 const nameOf = (index: ChdbIndex): EngineName => (index === "none" ? "chdb" : `chdb-${index}`);
@@ -149,11 +151,11 @@ const nameOf = (index: ChdbIndex): EngineName => (index === "none" ? "chdb" : `c
 function engineOf(
   name: EngineName,
   child: Child,
-  ask: (variant: Variant) => Promise<unknown>,
+  ask: (variant: Variant) => Promise<unknown> | undefined,
 ): LogEngine {
   return {
     name,
-    ask: (variant) => ask(variant) as Promise<Measured<AnswerRows>>,
+    ask: (variant) => ask(variant) as Promise<Measured<AnswerRows>> | undefined,
     memory: () => residentBytes(child.pid),
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   };

@@ -12,8 +12,8 @@ export interface LogQlQuestion {
 }
 
 export interface Variant extends LogQlQuestion {
-  /** By index: without one, with the filter of tokens, with the text index. */
-  readonly sql: Readonly<Record<"none" | "token" | "text", string>>;
+  /** By index: without one, with the filter of tokens, with the text index; left out where an index changes nothing. */
+  readonly sql: Readonly<Partial<Record<"none" | "token" | "text", string>>>;
   /** VictoriaLogs' language; a count is called `n`. */
   readonly logsql?: string;
   /** Arguments of `rg -c`; undefined where a search of text is no answer. */
@@ -33,7 +33,6 @@ const ALL = '{cluster="prod-eu"}';
 const NO_CACHE = " SETTINGS use_query_condition_cache = 0";
 /** Needles in more entries than this are no needles. */
 const NEEDLE_COUNT_MAX = 200;
-const WAYS = ["none", "token", "text"] as const;
 
 export function createQuestions(corpus: Corpus): readonly Question[] {
   return [
@@ -110,9 +109,9 @@ function fieldQuestions(corpus: Corpus): readonly Question[] {
       variants: [500, 501, 502, 503, 504].map((status) => ({
         kind: "instant" as const,
         logql: `sum(count_over_time({type="json"} | json | status>=${status} [24h]))`,
-        sql: always(
-          `SELECT count() FROM logs WHERE stream < ${jsonStreams} AND JSONExtractInt(line, 'status') >= ${status}${NO_CACHE}`,
-        ),
+        sql: {
+          none: `SELECT count() FROM logs WHERE stream < ${jsonStreams} AND JSONExtractInt(line, 'status') >= ${status}${NO_CACHE}`,
+        },
         logsql: `{type="json"} | unpack_json from _msg fields (status) | filter status:>=${status} | stats count() n`,
         rg: undefined,
       })),
@@ -123,9 +122,9 @@ function fieldQuestions(corpus: Corpus): readonly Question[] {
       variants: ["24h", "1439m", "1438m", "1437m"].map((range) => ({
         kind: "instant" as const,
         logql: `sum by (status) (count_over_time({type="json"} | json | __error__="" [${range}]))`,
-        sql: always(
-          `SELECT JSONExtractInt(line, 'status') AS status, count() FROM logs WHERE stream < ${jsonStreams}${since(corpus, range)} GROUP BY status${NO_CACHE}`,
-        ),
+        sql: {
+          none: `SELECT JSONExtractInt(line, 'status') AS status, count() FROM logs WHERE stream < ${jsonStreams}${since(corpus, range)} GROUP BY status${NO_CACHE}`,
+        },
         ...(range === "24h" && {
           logsql:
             '{type="json"} | unpack_json from _msg fields (status) | stats by (status) count() n',
@@ -139,9 +138,9 @@ function fieldQuestions(corpus: Corpus): readonly Question[] {
       variants: ["a", "b", "c", "d", "e"].map((none) => ({
         kind: "range" as const,
         logql: `sum by (detected_level) (count_over_time({cluster="prod-eu", app!="${none}"}[1m]))`,
-        sql: always(
-          `SELECT toUnixTimestamp(toStartOfMinute(ts)) + 60 AS minute, level, count() FROM logs GROUP BY minute, level${NO_CACHE}`,
-        ),
+        sql: {
+          none: `SELECT toUnixTimestamp(toStartOfMinute(ts)) + 60 AS minute, level, count() FROM logs GROUP BY minute, level${NO_CACHE}`,
+        },
         rg: undefined,
       })),
     },
@@ -153,9 +152,9 @@ function fieldQuestions(corpus: Corpus): readonly Question[] {
         {
           kind: "range" as const,
           logql: `sum(count_over_time({type="logfmt"} |= "upstream call failed" [1m]))`,
-          sql: always(
-            `SELECT toUnixTimestamp(toStartOfMinute(ts)) + 60 AS minute, count() FROM logs WHERE stream >= ${jsonStreams} AND stream < ${logfmtEnd} AND line LIKE '%upstream call failed%' GROUP BY minute`,
-          ),
+          sql: {
+            none: `SELECT toUnixTimestamp(toStartOfMinute(ts)) + 60 AS minute, count() FROM logs WHERE stream >= ${jsonStreams} AND stream < ${logfmtEnd} AND line LIKE '%upstream call failed%' GROUP BY minute`,
+          },
           logsql: '{type="logfmt"} "upstream call failed" | stats by (_time:1m) count() n',
           rg: undefined,
         },
@@ -186,7 +185,7 @@ function needles(corpus: Corpus, kind: Needle["kind"], title: string): Question 
       const words = text.split(/[^0-9a-z]+/).filter((word) => word.length > 1);
       const has = words.map((word) => `hasToken(line, '${word}')`).join(" AND ");
       const rows = (where: string) =>
-        `SELECT count() FROM (SELECT ts, line FROM logs WHERE ${where} ORDER BY ts DESC LIMIT 5000)${NO_CACHE}`;
+        `SELECT ts, line FROM logs WHERE ${where} ORDER BY ts DESC LIMIT 5000${NO_CACHE}`;
       const indexed = rows(kind === "trace" ? has : `${has} AND ${like}`);
       return {
         ...needleQuestion(text),
@@ -199,27 +198,26 @@ function needles(corpus: Corpus, kind: Needle["kind"], title: string): Question 
 }
 
 function substring(text: string): Variant {
+  const like = `SELECT count() FROM logs WHERE line LIKE '%${escapeLike(text)}%'${NO_CACHE}`;
   return {
     kind: "instant",
     logql: `sum(count_over_time(${ALL} |= ${JSON.stringify(text)} [24h]))`,
-    sql: always(`SELECT count() FROM logs WHERE line LIKE '%${escapeLike(text)}%'${NO_CACHE}`),
+    sql: { none: like, token: like, text: like },
     logsql: `${ALL} ~${JSON.stringify(escapeRegexp(text))} | stats count() n`,
     rg: ["-F", text],
   };
 }
 
 function regexp(pattern: string): Variant {
+  const match = `SELECT count() FROM logs WHERE match(line, '${pattern}')${NO_CACHE}`;
   return {
     kind: "instant",
     logql: `sum(count_over_time(${ALL} |~ ${JSON.stringify(pattern)} [24h]))`,
-    sql: always(`SELECT count() FROM logs WHERE match(line, '${pattern}')${NO_CACHE}`),
+    sql: { none: match, text: match },
     logsql: `${ALL} ~${JSON.stringify(pattern)} | stats count() n`,
     rg: [pattern],
   };
 }
-
-const always = (sql: string): Variant["sql"] =>
-  Object.fromEntries(WAYS.map((way) => [way, sql])) as Variant["sql"];
 
 const escapeRegexp = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 

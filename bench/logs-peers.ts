@@ -41,6 +41,8 @@ const ENGINES = [
 ] as const;
 const COLD_NEEDLES = 3;
 
+/** Of what explains an option. */
+const INDENT = " ".repeat(21);
 const HELP = `Usage: node bench/logs-peers.ts [options]
 
 Writes a day of logs (nginx as JSON, logfmt of 20 services, syslog, Java stack traces; 200 streams) into the
@@ -60,8 +62,8 @@ Options:
   --only NAME,…      these (default all)
   --reuse NAME,…     engines whose store stands in the cache from an earlier run: its ingest figures are shown
                      again and not measured; "all" for all
-  --query NAME,…     these questions (default all): ${"NAMES"}
-                     or "none"
+  --query NAME,…     these questions (default all), or "none":
+NAMES
   --quick            each question once: to see that it works
   --cache DIR        corpus, stores and programs, kept between runs (default TMPDIR/finch-bench); needs some 10 GB
   --loki URL@PID --victoria-logs URL@PID   a server and its process, empty; it must take lines that are a day old
@@ -97,7 +99,8 @@ const { values: flags } = parseArgs({
 
 if (flags.help) {
   const names = createQuestions(emptyCorpus()).map(({ name }) => name);
-  process.stdout.write(HELP.replace("NAMES", names.join(" ")));
+  const lines = [names.slice(0, 6), names.slice(6)].map((some) => INDENT + some.join(" "));
+  process.stdout.write(HELP.replace("NAMES", lines.join("\n")));
 } else await main();
 
 async function main(): Promise<void> {
