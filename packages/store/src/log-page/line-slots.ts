@@ -58,35 +58,28 @@ export function findSlots(
 }
 
 /** Classes of bytes. */
-const DIGIT = 1;
-const WORD = 2;
+const WORD = 1;
 /** Begins or ends what a logfmt key or plain value may be: blanks, `=` and `"`. */
-const LOGFMT_END = 4;
+const LOGFMT_END = 2;
 
 const CLASSES = new Uint8Array(256);
 for (let c = 0; c < 256; c++) {
   const isDigit = c >= 48 && c <= 57;
   const isLetter = (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 95 || c > 127;
   const endsLogfmt = c <= 32 || c === 61 || c === 34;
-  CLASSES[c] =
-    (isDigit ? DIGIT : 0) | (isDigit || isLetter ? WORD : 0) | (endsLogfmt ? LOGFMT_END : 0);
+  CLASSES[c] = (isDigit || isLetter ? WORD : 0) | (endsLogfmt ? LOGFMT_END : 0);
 }
 
-/** Slots of a text are its words that have a digit. */
+/** Slots of a text are its words: those that are the same in all lines of the template make a column of one value. */
 function findTextSlots(bytes: Uint8Array, start: number, end: number, slots: LineSlots): boolean {
   for (let i = start; i < end;) {
-    let seen = CLASSES[bytes[i]!]!;
-    if ((seen & WORD) === 0) {
+    if ((CLASSES[bytes[i]!]! & WORD) === 0) {
       i++;
       continue;
     }
     const from = i++;
-    for (; i < end; i++) {
-      const kind = CLASSES[bytes[i]!]!;
-      if ((kind & WORD) === 0) break;
-      seen |= kind;
-    }
-    if ((seen & DIGIT) !== 0 && !slots.add(from, i)) return false;
+    while (i < end && (CLASSES[bytes[i]!]! & WORD) !== 0) i++;
+    if (!slots.add(from, i)) return false;
   }
   return true;
 }

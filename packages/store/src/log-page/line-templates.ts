@@ -1,19 +1,21 @@
 /**
- * The templates of a page: what lines of the same making have in common, their kind and the text between their slots. A template is found by the
- * lengths of its texts and proven by their bytes.
+ * Tells the lines of a page apart by their templates: kind, and the text between the slots. A template is found by the lengths of its texts and
+ * proven by their bytes.
  */
-import { LINE_WHOLE } from "./line-slots.ts";
 import type { LineKind, LineSlots } from "./line-slots.ts";
-import { nameSlots } from "./slot-names.ts";
 
 /** Lines that would make more templates are kept whole. */
-const TEMPLATES_MAX = 1024;
+export const TEMPLATES_MAX = 1024;
 
-export interface LineTemplate {
+/** What lines of the same making have in common. */
+export interface TemplateText {
   readonly kind: LineKind;
   /** What stands before, between and behind the slots, back to back; text `i` ends before byte `textEnds[i]`. */
   readonly text: Uint8Array;
   readonly textEnds: Uint32Array;
+}
+
+export interface LineTemplate extends TemplateText {
   /** Column of each slot. */
   readonly columns: Uint32Array;
 }
@@ -22,21 +24,14 @@ const TABLE_SIZE = 4096;
 
 /** Collects the templates of one page after the other. */
 export class TemplateTable {
-  readonly templates: LineTemplate[] = [];
-  /** Names of columns, in the order of their numbers. */
-  readonly columnNames: string[] = [];
-  readonly #columnOf = new Map<string, number>();
+  readonly templates: TemplateText[] = [];
   /** First template + 1 of those with one hash, and the next one behind each. */
   readonly #first = new Uint16Array(TABLE_SIZE);
   readonly #next = new Uint16Array(TEMPLATES_MAX);
-  #whole = -1;
 
   clear(): void {
     this.templates.length = 0;
-    this.columnNames.length = 0;
-    this.#columnOf.clear();
     this.#first.fill(0);
-    this.#whole = -1;
   }
 
   /** The template of the line `bytes[start … end)` with these slots; a new one the first time. -1 when there is no room for it. */
@@ -46,54 +41,20 @@ export class TemplateTable {
     kind: LineKind,
     slots: LineSlots,
   ): number {
-    if (kind === LINE_WHOLE) return this.#wholeLine();
     const { start, end } = range;
     const bucket = hashShape(bytes, start, end, kind, slots);
     for (let at = this.#first[bucket]!; at !== 0; at = this.#next[at - 1]!) {
       const template = this.templates[at - 1]!;
       if (template.kind === kind && fits(template, bytes, start, end, slots)) return at - 1;
     }
-    if (this.templates.length >= TEMPLATES_MAX - 1) return -1;
-    const names = nameSlots(bytes, start, kind, slots);
-    if (names.some((name) => name.length > NAME_LENGTH_MAX)) return -1;
     const number = this.templates.length;
-    // Slots of text stand for nothing beyond their template.
-    const own = names.map((name) => (kind === 0 ? `t${number}.${name.slice(1)}` : name));
-    this.templates.push(makeTemplate(bytes, range, kind, slots, this.#columns(own)));
+    if (number >= TEMPLATES_MAX) return -1;
+    this.templates.push(makeTemplate(bytes, range, kind, slots));
     this.#next[number] = this.#first[bucket]!;
     this.#first[bucket] = number + 1;
     return number;
   }
-
-  /** The template of lines kept whole. */
-  #wholeLine(): number {
-    if (this.#whole < 0) {
-      this.#whole = this.templates.length;
-      this.templates.push({
-        kind: LINE_WHOLE,
-        text: new Uint8Array(0),
-        textEnds: new Uint32Array(2),
-        columns: this.#columns(["w0"]),
-      });
-    }
-    return this.#whole;
-  }
-
-  #columns(names: readonly string[]): Uint32Array {
-    return Uint32Array.from(names, (name) => {
-      let column = this.#columnOf.get(name);
-      if (column === undefined) {
-        column = this.columnNames.length;
-        this.columnNames.push(name);
-        this.#columnOf.set(name, column);
-      }
-      return column;
-    });
-  }
 }
-
-/** A field with a longer path is no column. */
-const NAME_LENGTH_MAX = 512;
 
 /** Of the lengths of the texts, the kind and the first bytes. */
 function hashShape(
@@ -120,7 +81,7 @@ function hashShape(
 }
 
 function fits(
-  template: LineTemplate,
+  template: TemplateText,
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -145,8 +106,7 @@ function makeTemplate(
   { start, end }: { readonly start: number; readonly end: number },
   kind: LineKind,
   { starts, ends, count }: LineSlots,
-  columns: Uint32Array,
-): LineTemplate {
+): TemplateText {
   const textEnds = new Uint32Array(count + 1);
   const text = new Uint8Array(end - start);
   let length = 0;
@@ -157,5 +117,5 @@ function makeTemplate(
     length += until - from;
     textEnds[slot] = length;
   }
-  return { kind, text: text.slice(0, length), textEnds, columns };
+  return { kind, text: text.slice(0, length), textEnds };
 }

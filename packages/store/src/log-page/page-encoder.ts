@@ -8,10 +8,8 @@ import type { LogColumns } from "@finch/model";
 import { writeString } from "../byte-strings.ts";
 import { encodeColumn } from "./column-encoder.ts";
 import { writeColumnHead } from "./column-format.ts";
-import { findSlots, LINE_WHOLE, LineSlots } from "./line-slots.ts";
-import { TemplateTable } from "./line-templates.ts";
+import { LineSplitter } from "./line-split.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
-import { ValueRefs } from "./value-refs.ts";
 
 /** A column as it is stored. */
 export interface StoredColumn {
@@ -43,22 +41,18 @@ const ZIP_BYTES_MIN = 48;
 
 /** Makes one page after the other; what it needs for that is used again. */
 export class PageEncoder {
-  readonly #slots = new LineSlots();
-  readonly #templates = new TemplateTable();
+  readonly #splitter = new LineSplitter();
   readonly #shapes = new MetadataShapes();
-  readonly #refs: ValueRefs[] = [];
-  #templateOf = new Uint16Array(1024);
 
   /** `entries` ascend by time; at least one and at most 65,536. */
   encode(entries: LogColumns): EncodedPage {
     const { count, timestampsNs, lineBounds } = entries;
-    this.#split(entries);
     const columns: StoredColumn[] = [];
     const heads = new ByteWriter(1024);
     const put = (name: string, body: Uint8Array, isDense: boolean) => {
       columns.push({ name, stored: storeBody(heads, body, isDense) });
     };
-    const { templates, columnNames } = this.#templates;
+    const { templates, templateOf, columnNames, refs } = this.#splitter.split(entries);
     put(TIMES, encodeInt64Deltas(timestampsNs.slice(0, count)), true);
     heads.writeVarint(templates.length);
     for (const template of templates) {
@@ -73,10 +67,10 @@ export class PageEncoder {
       heads.writeBytes(template.text);
     }
     if (templates.length > 1)
-      put(TEMPLATE_OF, numbersOf(this.#templateOf, count, templates.length), false);
+      put(TEMPLATE_OF, numbersOf(templateOf, count, templates.length), false);
     heads.writeVarint(columnNames.length);
     for (const [number, name] of columnNames.entries()) {
-      const { head, body, isDense } = encodeColumn(entries.lines, this.#refs[number]!);
+      const { head, body, isDense } = encodeColumn(entries.lines, refs[number]!);
       writeString(heads, name);
       writeColumnHead(heads, head);
       put(name, body, isDense);
@@ -90,33 +84,6 @@ export class PageEncoder {
       head: heads.finish(),
       columns,
     };
-  }
-
-  /** Finds the template of each line and the values of its columns. */
-  #split({ count, lines, lineBounds }: LogColumns): void {
-    const slots = this.#slots;
-    const table = this.#templates;
-    table.clear();
-    for (const refs of this.#refs) refs.clear();
-    if (this.#templateOf.length < count) this.#templateOf = new Uint16Array(2 * count);
-    for (let row = 0; row < count; row++) {
-      const start = lineBounds[row]!;
-      const end = lineBounds[row + 1]!;
-      const kind = findSlots(lines, start, end, slots);
-      let number = table.find(lines, { start, end }, kind, slots);
-      if (number < 0) {
-        slots.count = 0;
-        slots.add(start, end);
-        number = table.find(lines, { start, end }, LINE_WHOLE, slots);
-      }
-      this.#templateOf[row] = number;
-      const { columns } = table.templates[number]!;
-      for (let slot = 0; slot < columns.length; slot++) {
-        const column = columns[slot]!;
-        while (this.#refs.length <= column) this.#refs.push(new ValueRefs());
-        this.#refs[column]!.add(slots.starts[slot]!, slots.ends[slot]!);
-      }
-    }
   }
 
   #putMetadata(

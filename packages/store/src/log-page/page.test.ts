@@ -93,8 +93,8 @@ const line = fc.oneof(
 );
 /** Some lines come again and again. */
 const page = fc
-  .array(line, { minLength: 1, maxLength: 8 })
-  .chain((kinds) => fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 60 }));
+  .array(line, { minLength: 1, maxLength: 4 })
+  .chain((kinds) => fc.array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 120 }));
 
 function encode(columns: LogColumns) {
   return new ClosedPages().close(columns)[0]!;
@@ -109,7 +109,7 @@ describe("log pages", () => {
       Labels.fromPairs(["trace_id", "x"]),
     );
     fc.assert(
-      fc.property(page, fc.array(metadata, { minLength: 60, maxLength: 60 }), (lines, sets) => {
+      fc.property(page, fc.array(metadata, { minLength: 120, maxLength: 120 }), (lines, sets) => {
         const columns = columnsOf(lines, sets.slice(0, lines.length));
         const opened = openClosedPage(encode(columns));
         const all = opened.lines(ascending(lines.length));
