@@ -34,6 +34,9 @@ export interface LogFeed {
 const PAGE_LINES = 500;
 /** Arriving lines are shown this often at most: faster only costs, no eye follows. */
 const FLUSH_MS = 200;
+/** And this often while each time more lines come than a screen has: nobody reads those, they only pass by. */
+const FLUSH_MS_BUSY = 500;
+const SCREEN_LINES = 100;
 /** A server that is away or overloaded is asked again after this long. */
 const RETRY_MS = 3000;
 
@@ -165,6 +168,7 @@ async function followTail(
 ): Promise<void> {
   let arrived: RawLogEntry[] = [];
   let arrivedCount = 0;
+  let isBusy = false;
   let flushing: ReturnType<typeof setTimeout> | undefined;
   const flush = (): void => {
     flushing = undefined;
@@ -174,6 +178,7 @@ async function followTail(
     const { paused, lines, waiting, waitingCount } = store.getState();
     const count = arrivedCount;
     arrivedCount = 0;
+    isBusy = count > SCREEN_LINES;
     if (paused)
       store.set({ waiting: mergeLines(waiting, fresh), waitingCount: waitingCount + count });
     else store.set({ lines: mergeLines(lines, fresh) });
@@ -189,7 +194,7 @@ async function followTail(
       arrivedCount += entries.length;
       if (arrived.length > 2 * LOG_LINES_MAX) arrived = arrived.slice(-LOG_LINES_MAX);
       if (dropped > 0) store.set({ dropped: store.getState().dropped + dropped });
-      if (entries.length > 0) flushing ??= setTimeout(flush, FLUSH_MS);
+      if (entries.length > 0) flushing ??= setTimeout(flush, isBusy ? FLUSH_MS_BUSY : FLUSH_MS);
     },
   });
 }
