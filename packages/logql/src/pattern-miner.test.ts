@@ -6,7 +6,7 @@ import { compileLineSelection } from "./line-selection.ts";
 import { makeColumns } from "./memory-source.ts";
 import { createPatternMiner, DEFAULT_PATTERN_LIMITS } from "./pattern-miner.ts";
 import type { MinedPattern } from "./pattern-miner.ts";
-import { formatPattern, hashShape, splitTokens } from "./pattern-tokens.ts";
+import { formatPattern, hashShape, splitTokens, TOKENS_MAX } from "./pattern-tokens.ts";
 
 function mine(lines: readonly string[], limits = DEFAULT_PATTERN_LIMITS): readonly MinedPattern[] {
   const miner = createPatternMiner(limits);
@@ -51,6 +51,20 @@ const CASES: readonly (readonly [rule: string, lines: readonly string[], pattern
       'level=info ts=2026-11-20T10:00:01Z msg="request served" took=1.5s',
     ],
     ['level=info ts=<_> msg="request served" took=<_>'],
+  ],
+  [
+    "JSON with numbers, of which one is always the same",
+    [
+      '{"a":5,"v":"1.0","t":"12:30"}',
+      '{"a":17,"v":"1.0","t":"12:31"}',
+      '{"a":17,"v":"1.0","t":"1"}',
+    ],
+    ['{"a":<_>,"v":"1.0","t":"<_>"}'],
+  ],
+  [
+    "a word that was the same for long is a value once it differs",
+    [...Array.from({ length: 50 }, (_, i) => `GET ${i} status 200 ok`), "GET 7 status 404 ok"],
+    ["GET <_> status <_> ok"],
   ],
   ["other names are another kind of line", ["a=1 b=2", "a=1 c=2"], ["a=1 b=2", "a=1 c=2"]],
   [
@@ -133,7 +147,7 @@ describe("patterns", () => {
       lines.push(`${word} x${word}`, "the usual line of text");
     }
     const found = mine(lines, { clustersMax: 100, shapesMax: 500 });
-    assert.ok(found.length <= 101, `${found.length} patterns`);
+    assert.ok(found.length <= 100, `${found.length} patterns`);
     assert.deepEqual([found[0]!.pattern, found[0]!.total], ["the usual line of text", 4000]);
   });
 
@@ -155,7 +169,8 @@ describe("tokens", () => {
   });
 
   test("a shape is what is left without words that have digits", () => {
-    const shape = (line: string) => hashShape(Buffer.from(line), 0, Buffer.byteLength(line));
+    const shape = (line: string) =>
+      hashShape(Buffer.from(line), 0, Buffer.byteLength(line), new Int32Array(TOKENS_MAX));
     assert.equal(shape("took 5ms"), shape("took 123ms"));
     assert.equal(shape("x 1.5 y"), shape("x a1 y"));
     for (const [a, b] of [

@@ -11,6 +11,7 @@ import {
   isValue,
   isWord,
   splitTokens,
+  TOKENS_MAX,
   WILDCARD,
 } from "./pattern-tokens.ts";
 
@@ -40,10 +41,20 @@ interface Cluster {
   readonly level: string;
   /** Values are wildcards; words with digits stand as long as all lines have the same. */
   tokens: string[];
-  /** Whether a line of a known shape can still differ in a word with a digit. */
-  isSettled: boolean;
+  /** How often it was made more general. */
+  version: number;
   total: number;
   readonly counts: Map<number, number>;
+}
+
+/** A shape of lines of a cluster. */
+interface Shape {
+  readonly cluster: Cluster;
+  /** Of the cluster when the rest was found out. */
+  version: number;
+  /** Words with digits in which the lines have all been the same: which of those of a line, and their hashes. A line that differs is news. */
+  fixed: readonly number[];
+  hashes: readonly number[];
 }
 
 export interface PatternLimits {
@@ -62,7 +73,7 @@ const GIVEN_UP = 0.25;
 
 export function createPatternMiner(limits: PatternLimits = DEFAULT_PATTERN_LIMITS): PatternMiner {
   /** By level, then shape. */
-  const shapes = new Map<string, Map<number, Cluster>>();
+  const shapes = new Map<string, Map<number, Shape>>();
   let shapeCount = 0;
   /** By level and count of tokens. */
   let groups = new Map<string, Cluster[]>();
@@ -81,18 +92,27 @@ export function createPatternMiner(limits: PatternLimits = DEFAULT_PATTERN_LIMIT
     forgetShapes();
   };
   const find = (tokens: string[], level: string): Cluster => {
-    const cluster: Cluster = { level, tokens, isSettled: true, total: 0, counts: new Map() };
-    const group = groupOf(groups, cluster);
-    const alike = mostAlike(group, tokens);
+    const cluster: Cluster = { level, tokens, version: 0, total: 0, counts: new Map() };
+    const alike = mostAlike(groupOf(groups, cluster), tokens);
     if (alike !== undefined) {
       generalize(alike, tokens);
       return alike;
     }
-    cluster.isSettled = !tokens.some((token) => token !== WILDCARD && isValue(token));
-    group.push(cluster);
-    if (++clusterCount > limits.clustersMax) giveUpRarest();
+    if (clusterCount >= limits.clustersMax) giveUpRarest();
+    groupOf(groups, cluster).push(cluster);
+    clusterCount++;
     return cluster;
   };
+  const shapesOf = (level: string): Map<number, Shape> => {
+    let known = shapes.get(level);
+    if (known === undefined) shapes.set(level, (known = new Map()));
+    return known;
+  };
+  const learn = (tokens: string[], level: string): Shape => {
+    if (++shapeCount > limits.shapesMax) forgetShapes();
+    return { cluster: find(tokens, level), version: -1, fixed: [], hashes: [] };
+  };
+  const values = new Int32Array(TOKENS_MAX);
   return {
     add: (columns, rows, { levelOf, stepOf }) => {
       const { lines, lineBounds } = columns;
@@ -101,19 +121,17 @@ export function createPatternMiner(limits: PatternLimits = DEFAULT_PATTERN_LIMIT
         const from = lineBounds[row]!;
         const to = lineBounds[row + 1]!;
         const level = levelOf(row);
-        let known = shapes.get(level);
-        if (known === undefined) shapes.set(level, (known = new Map()));
-        const shape = hashShape(lines, from, to);
-        let cluster = known.get(shape);
-        if (cluster === undefined || !cluster.isSettled) {
+        const hash = hashShape(lines, from, to, values);
+        let shape = shapesOf(level).get(hash);
+        if (shape === undefined || !isKnown(shape, values)) {
           const tokens = splitTokens(text.toString("utf8", from, to));
-          if (cluster === undefined) {
-            cluster = find(tokens, level);
-            if (++shapeCount > limits.shapesMax) forgetShapes();
-            known.set(shape, cluster);
-          } else generalize(cluster, tokens);
+          if (shape === undefined) {
+            shape = learn(tokens, level);
+            shapesOf(level).set(hash, shape);
+          } else generalize(shape.cluster, tokens);
+          fix(shape, tokens, values);
         }
-        count(cluster, stepOf(row), 1);
+        count(shape.cluster, stepOf(row), 1);
       }
     },
     addCounted: (pattern, { level, step, count: lines }) => {
@@ -174,13 +192,33 @@ function likenessOf(known: readonly string[], tokens: readonly string[]): number
 /** Makes values of the tokens in which the line differs. */
 function generalize(cluster: Cluster, tokens: readonly string[]): void {
   const { tokens: known } = cluster;
-  let isSettled = true;
   for (let i = 0; i < known.length; i++) {
-    if (known[i] === WILDCARD) continue;
-    if (known[i] !== tokens[i]) known[i] = WILDCARD;
-    else if (isValue(known[i]!)) isSettled = false;
+    if (known[i] === WILDCARD || known[i] === tokens[i]) continue;
+    known[i] = WILDCARD;
+    cluster.version++;
   }
-  cluster.isSettled = isSettled;
+}
+
+/** Whether a line of the shape, whose words with digits have these hashes, is what the cluster says already. */
+function isKnown({ cluster, version, fixed, hashes }: Shape, values: Int32Array): boolean {
+  if (version !== cluster.version) return false;
+  for (let i = 0; i < fixed.length; i++) if (values[fixed[i]!] !== hashes[i]) return false;
+  return true;
+}
+
+/** Finds out in which words with digits lines of the shape are the same, from one of them. */
+function fix(shape: Shape, tokens: readonly string[], values: Int32Array): void {
+  const { tokens: known, version } = shape.cluster;
+  const fixed: number[] = [];
+  let value = 0;
+  for (const [i, token] of tokens.entries()) {
+    if (token === WILDCARD || !isValue(token)) continue;
+    if (known[i] !== WILDCARD) fixed.push(value);
+    value++;
+  }
+  shape.version = version;
+  shape.fixed = fixed;
+  shape.hashes = fixed.map((index) => values[index]!);
 }
 
 /** Clusters that have become alike since they were made are one; the largest takes the others in. */

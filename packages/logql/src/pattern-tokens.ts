@@ -7,7 +7,7 @@
 export const WILDCARD = "<_>";
 
 /** Tokens of a line that are told apart; what is behind them is one value. */
-const TOKENS_MAX = 200;
+export const TOKENS_MAX = 200;
 
 const MARKS = "=\"'`,;[](){}<>|&";
 const BLANK = 1;
@@ -20,28 +20,33 @@ for (const mark of MARKS) CLASS[mark.charCodeAt(0)] = MARK;
 const WORD_SEED = 0x811c9dc5 | 0;
 const PRIME = 0x01000193;
 const SECOND_PRIME = 0x85ebca6b | 0;
+/** Inside of words as any other character, at their front a mark: `"key":5`, but `12:30`. */
+const COLON = 58;
 /** In the place of a word with a digit. */
 const VALUE = 0x5bd1e995 | 0;
 
-/** A number that lines of one shape share, of 53 bits. */
-export function hashShape(bytes: Uint8Array, from: number, to: number): number {
+/** A number that lines of one shape share, of 53 bits. `values`, `TOKENS_MAX` long, gets a hash of each word with a digit, in order. */
+export function hashShape(bytes: Uint8Array, from: number, to: number, values: Int32Array): number {
   let low = WORD_SEED;
   let high = WORD_SEED;
   let tokens = 0;
+  let valueCount = 0;
   let i = from;
   while (i < to && tokens < TOKENS_MAX) {
-    const kind = CLASS[bytes[i]!]!;
-    let token: number;
-    if (kind === MARK) token = bytes[i++]!;
-    else {
-      token = WORD_SEED;
-      let hasDigit = false;
-      do {
+    const first = bytes[i++]!;
+    const kind = first === COLON ? MARK : CLASS[first]!;
+    let token = Math.imul(WORD_SEED ^ first, PRIME);
+    if (kind !== MARK) {
+      let hasDigit = first >= 48 && first <= 57;
+      while (i < to && CLASS[bytes[i]!] === kind) {
         const byte = bytes[i++]!;
         token = Math.imul(token ^ byte, PRIME);
         hasDigit ||= byte >= 48 && byte <= 57;
-      } while (i < to && CLASS[bytes[i]!] === kind);
-      if (hasDigit) token = VALUE;
+      }
+      if (hasDigit) {
+        values[valueCount++] = token;
+        token = VALUE;
+      }
     }
     low = Math.imul(low ^ token, PRIME) + kind;
     high = Math.imul((high ^ token) + (low >>> 15), SECOND_PRIME);
@@ -51,7 +56,7 @@ export function hashShape(bytes: Uint8Array, from: number, to: number): number {
   return (high >>> 11) * 2 ** 32 + (low >>> 0);
 }
 
-const TOKEN = /<_>|[^\s="'`,;[\](){}<>|&]+|\s+|./gsu;
+const TOKEN = /<_>|[^\s="'`,;[\](){}<>|&:][^\s="'`,;[\](){}<>|&]*|\s+|./gsu;
 
 /** The tokens; together they are the line again, but for what stands behind the last one that is told apart. A wildcard in the text is one. */
 export function splitTokens(line: string): string[] {
@@ -83,7 +88,7 @@ export function isValue(token: string): boolean {
 /** Whether the word at `index` names what follows: `key=`, `"key":`. Names do not tell how alike two lines are. */
 export function isName(tokens: readonly string[], index: number): boolean {
   const next = tokens[index + 1];
-  return next === "=" || (next === '"' && tokens[index + 2]?.startsWith(":") === true);
+  return next === "=" || (next === '"' && tokens[index + 2] === ":");
 }
 
 /** The tokens as a pattern for `|>`: values that touch are one. */
