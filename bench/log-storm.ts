@@ -14,8 +14,8 @@ const VALUES_ASKED = 20;
 const AGE_MS = 60_000;
 
 export async function measureLogStorm(context: ScaleContext, values: number): Promise<ScaleResult> {
-  const { directory, nodeFlags, say } = context;
-  await using server = await startFinch({ directory, api: "loki", nodeFlags });
+  const { directory, flags, nodeFlags, say } = context;
+  await using server = await startFinch({ directory, api: "loki", nodeFlags, flags });
   const before = cpuSeconds(server.pid);
   const start = performance.now();
   const baseNs = BigInt(Date.now() - AGE_MS) * 1_000_000n;

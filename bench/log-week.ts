@@ -43,7 +43,7 @@ export async function measureLogWeek(
   context: ScaleContext,
   { days, bytesPerDay, entries }: LogWeekOptions,
 ): Promise<ScaleResult> {
-  const { cache, directory, nodeFlags, say } = context;
+  const { cache, directory, flags, nodeFlags, say } = context;
   say("the corpus");
   const corpus = prepareCorpus(cache, { entries, seed: 1 });
   const repetitions = Math.max(1, Math.round((days * bytesPerDay) / corpus.bytes));
@@ -54,6 +54,7 @@ export async function measureLogWeek(
   await using server = await startFinch({
     directory,
     api: "loki",
+    flags,
     nodeFlags: [...nodeFlags, `--import=${join(import.meta.dirname, "log-clock.ts")}`],
     environment: { BENCH_CLOCK_FILE: clock },
   });

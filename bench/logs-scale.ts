@@ -20,7 +20,8 @@ Parts (default: all, in this order):
 Options:
   --lines N         entries of the corpus that the week repeats (default 7000000, as for logs-peers.ts; 1.88 GB)
   --cache DIR       the corpus, kept between runs, and Finch's data (default TMPDIR/finch-bench); the week needs
-                    some 40 GB at its full size, and an hour or more: --gb-per-day 1 is a tenth and tells as much
+                    some 40 GB at its full size, and an hour or more: --gb-per-day 1 is a twentieth
+  --memory-limit SIZE  of Finch, such as 1GiB (default: its own, by the machine)
   --heap-profile DIR   write heap profiles of Finch there
   --json            one line of JSON for each part
   -h, --help        this text
@@ -44,6 +45,7 @@ const { values: flags, positionals } = parseArgs({
     values: { type: "string", default: "1000000" },
     lines: { type: "string", default: "7000000" },
     cache: { type: "string", default: join(tmpdir(), "finch-bench") },
+    "memory-limit": { type: "string", default: "auto" },
     "heap-profile": { type: "string" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
@@ -65,6 +67,7 @@ async function main(): Promise<void> {
     const context: ScaleContext = {
       cache: flags.cache,
       directory: join(directory, "finch"),
+      flags: [`--memory-limit=${flags["memory-limit"]}`],
       nodeFlags: profile === undefined ? [] : ["--heap-prof", `--heap-prof-dir=${profile}`],
       say: (text) =>
         process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${name}: ${text}\n`),

@@ -70,6 +70,7 @@ async function main(): Promise<void> {
     const context: ScaleContext = {
       cache: flags.cache,
       directory: join(directory, "finch"),
+      flags: [],
       nodeFlags: profile === undefined ? [] : ["--heap-prof", `--heap-prof-dir=${profile}`],
       say: (text) =>
         process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${name}: ${text}\n`),

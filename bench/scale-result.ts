@@ -6,6 +6,8 @@ export interface ScaleContext {
   /** Of Finch; removed afterwards. */
   readonly directory: string;
   readonly nodeFlags: readonly string[];
+  /** Further flags of `finch up`. */
+  readonly flags: readonly string[];
   readonly say: (text: string) => void;
 }
 
