@@ -262,6 +262,18 @@ for (const kind of ["memory", "disk"] as const) {
   });
 }
 
+test("mining that takes too long ends with the patterns so far, and says so", async () => {
+  await using api = await openApi("memory", { patternsTimeMs: -1 });
+  await push(api, [{ job: "new" }, [[ns(10), "new"]]], [{ job: "old" }, [[ns(3000), "old"]]]);
+  assert.deepEqual(await data(api, "/loki/api/v1/patterns", { query: '{job=~".+"}', step: "60" }), {
+    status: "success",
+    data: [{ pattern: "new", level: "unknown", samples: [[NOW_MS / 1000 - 60, 1]] }],
+    warnings: [
+      "only lines since 2026-11-19T23:59:50Z were looked at: ask for less time or fewer streams",
+    ],
+  });
+});
+
 test("limits are told under Loki's names, rules and alerts as Prometheus tells that there are none", async () => {
   await using api = await openApi("memory");
   const limits = (await data(api, "/config/tenant/v1/limits")) as Record<string, unknown>;

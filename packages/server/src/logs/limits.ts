@@ -26,6 +26,8 @@ export interface LogsLimits {
   /** Longest range of one query. */
   readonly queryRangeMsMax: number;
   readonly queryTimeoutMs: number;
+  /** Mining of patterns goes on this long; then the answer has those of the lines so far. */
+  readonly patternsTimeMs: number;
   /** Tails at once; each holds a queue. */
   readonly tailsMax: number;
   /** Entries one tail may have waiting, for each second that it waits for late ones and one more; what is beyond is dropped and told as such. */
@@ -49,6 +51,7 @@ export const DEFAULT_LOGS_LIMITS: LogsLimits = {
   pointsPerSeriesMax: 11_000,
   queryRangeMsMax: 721 * 3_600_000,
   queryTimeoutMs: 60_000,
+  patternsTimeMs: 20_000,
   tailsMax: 10,
   tailQueueEntriesMax: 10_000,
   tailDelayMsMax: 5000,

@@ -1,6 +1,10 @@
-/** `patterns` of Loki's HTTP API: mined from the lines that a query finds, over as much time as there are lines. */
+/**
+ * `patterns` of Loki's HTTP API: mined from the lines that a query finds, newest first, over as much time as there are lines. What takes too long
+ * ends with the patterns so far, and says from when on they are.
+ */
 import { setImmediate } from "node:timers/promises";
 import { compileLineSelection, createPatternMiner } from "@finch/logql";
+import { formatRfc3339 } from "@finch/model";
 import type { LogPage } from "@finch/model";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
@@ -43,17 +47,26 @@ async function answerPatterns(context: PatternContext, request: HttpRequest): Pr
     signal,
   } as const;
   const miner = createPatternMiner();
+  const endMs = clock.monotonicMs() + limits.patternsTimeMs;
   let turnEndMs = clock.monotonicMs() + TURN_MS;
+  let warnings: readonly string[] | undefined;
   for await (const page of store.select(select, { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 })) {
     const chosen = rows?.(page) ?? Uint32Array.from({ length: page.entries.count }, (_, i) => i);
     miner.add(page.entries, chosen, countingIn(page, stepSeconds));
-    if (clock.monotonicMs() < turnEndMs) continue;
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= endMs) {
+      // Pages come by their newest line: what is newer than that has been seen.
+      const since = formatRfc3339(page.entries.timestampsNs[page.entries.count - 1]!);
+      warnings = [`only lines since ${since} were looked at: ask for less time or fewer streams`];
+      break;
+    }
+    if (nowMs < turnEndMs) continue;
     await setImmediate();
     signal.throwIfAborted();
     turnEndMs = clock.monotonicMs() + TURN_MS;
   }
   const data = miner.patterns().map(({ pattern, level, samples }) => ({ pattern, level, samples }));
-  return jsonReply(200, { status: "success", data });
+  return jsonReply(200, { status: "success", data, ...(warnings !== undefined && { warnings }) });
 }
 
 /** A row counts for its level, and for the second at which its step begins. */
