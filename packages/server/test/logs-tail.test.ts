@@ -123,6 +123,27 @@ test("a tail that fails after it was opened is closed with 1011 and the reason",
   assert.deepEqual([closed.code, closed.reason], [1011, "the disk is away"]);
 });
 
+test("the path of before 2019 sends frames of then", async () => {
+  await using api = await openApi("memory");
+  const query = new URLSearchParams({ query: '{job="a"}' }).toString();
+  const socket = new WebSocket(`ws://127.0.0.1:${api.port}/api/prom/tail?${query}`);
+  await once(socket, "open");
+  const message = once(socket, "message");
+  await push(api, [{ job: "a" }, [[ns(1.5), "line", { detected_level: "info" }]]]);
+  const [frame] = (await message) as [MessageEvent];
+  assert.deepEqual(JSON.parse(String(frame.data)), {
+    streams: [
+      {
+        labels: '{detected_level="info", job="a", service_name="a"}',
+        entries: [{ ts: "2026-11-19T23:59:58.5Z", line: "line" }],
+      },
+    ],
+  });
+  const closed = once(socket, "close");
+  socket.close();
+  await closed;
+});
+
 test("who leaves makes room for the next", async () => {
   await using api = await openApi("memory", { tailsMax: 1 });
   for (let i = 0; i < 3; i++) {

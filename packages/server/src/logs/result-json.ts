@@ -1,5 +1,5 @@
 /** Writes answers of Loki's API as JSON text, chunk by chunk. Labels are merged into the stream, or told apart when the client asks. */
-import { compareLabels, formatFloat } from "@finch/model";
+import { compareLabels, formatFloat, formatRfc3339 } from "@finch/model";
 import type { Labels } from "@finch/model";
 import { mergeEntryLabels } from "@finch/logql";
 import type { InstantResult, QueryStatistics, RangeResult, TailEntry } from "@finch/logql";
@@ -63,6 +63,15 @@ export function writeTailStreams(rows: readonly TailEntry[], categorize: boolean
   return `[${groupRows(rows, categorize)
     .map((group) => writeStream(group, categorize))
     .join(",")}]`;
+}
+
+/** The streams of an answer in the shape of before 2019: all labels as text. */
+export function writeLegacyStreams(rows: readonly TailEntry[]): string {
+  const streams = groupRows(rows, false).map((group) => ({
+    labels: group.labels.toString(),
+    entries: group.rows.map(({ timestampNs, line }) => ({ ts: formatRfc3339(timestampNs), line })),
+  }));
+  return JSON.stringify(streams);
 }
 
 /** Every entry with its stream. */

@@ -4,6 +4,7 @@
  */
 import { createTailFilter, parseQuery } from "@finch/logql";
 import type { TailEntry, TailFilter } from "@finch/logql";
+import { formatRfc3339 } from "@finch/model";
 import type { Labels, LogColumns } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { HttpRequest, HttpWebSocket, WebSocketRoute } from "@finch/runtime/http";
@@ -17,7 +18,13 @@ import {
 } from "./parameters.ts";
 import { ENCODING_FLAGS_HEADER } from "./query-routes.ts";
 import type { LogsQueryContext } from "./query-routes.ts";
-import { asksToCategorize, CATEGORIZE_FLAG, rowsOf, writeTailStreams } from "./result-json.ts";
+import {
+  asksToCategorize,
+  CATEGORIZE_FLAG,
+  rowsOf,
+  writeLegacyStreams,
+  writeTailStreams,
+} from "./result-json.ts";
 import { TailQueue } from "./tail-queue.ts";
 import type { DroppedEntry } from "./tail-queue.ts";
 
@@ -30,8 +37,11 @@ interface TailRequest {
   readonly startNs: bigint;
   readonly limit: number;
   readonly delayMs: number;
-  readonly categorize: boolean;
+  readonly frames: TailFrames;
 }
+
+/** In which shape lines are sent: labels together or apart, or as before 2019. */
+type TailFrames = "together" | "apart" | "legacy";
 
 /** Lines gathered before a frame is sent; bursts become a few large frames instead of many small ones. */
 const GATHER_MS = 50;
@@ -46,8 +56,8 @@ export function createTailRoutes(context: TailContext): {
   readonly openCount: () => number;
 } {
   let open = 0;
-  const accept = async (request: HttpRequest) => {
-    const wanted = readTailRequest(context, request);
+  const accept = (isLegacy: boolean) => async (request: HttpRequest) => {
+    const wanted = readTailRequest(context, request, isLegacy);
     const refuseOneMore = () => {
       const { tailsMax } = context.limits;
       if (open < tailsMax) return;
@@ -68,16 +78,23 @@ export function createTailRoutes(context: TailContext): {
       }
     };
   };
-  const route = (path: string): WebSocketRoute => ({
+  const route = (path: string, isLegacy: boolean): WebSocketRoute => ({
     kind: "websocket",
     path,
     faults: "text",
-    accept,
+    accept: accept(isLegacy),
   });
-  return { routes: [route("/loki/api/v1/tail")], openCount: () => open };
+  return {
+    routes: [route("/loki/api/v1/tail", false), route("/api/prom/tail", true)],
+    openCount: () => open,
+  };
 }
 
-function readTailRequest(context: TailContext, request: HttpRequest): TailRequest {
+function readTailRequest(
+  context: TailContext,
+  request: HttpRequest,
+  isLegacy: boolean,
+): TailRequest {
   const { limits, clock } = context;
   const { query: parameters } = request;
   const query = parseQuery(parameters.get("query") ?? "");
@@ -91,7 +108,11 @@ function readTailRequest(context: TailContext, request: HttpRequest): TailReques
     limit,
     startNs: readTimeNs(parameters, "start") ?? nowNs - HOUR_NS,
     delayMs: readDelayMs(parameters, limits),
-    categorize: asksToCategorize(request.header(ENCODING_FLAGS_HEADER)),
+    frames: isLegacy
+      ? "legacy"
+      : asksToCategorize(request.header(ENCODING_FLAGS_HEADER))
+        ? "apart"
+        : "together",
   };
 }
 
@@ -109,7 +130,7 @@ async function runTail(
   const stop = context.store.tail(createListener(filter, queue, failed));
   try {
     const history = await readHistory(context, wanted, signal);
-    if (history.length > 0) await sendFrames(socket, history, [], wanted.categorize);
+    if (history.length > 0) await sendFrames(socket, history, [], wanted.frames);
     let sent: ReadonlySet<string> | undefined = new Set(history.map(identify));
     for (;;) {
       let { rows, dropped } = await queue.take(signal);
@@ -129,7 +150,7 @@ async function runTail(
         );
       }
       if (rows.length > 0 || dropped.length > 0) {
-        await sendFrames(socket, rows, dropped, wanted.categorize);
+        await sendFrames(socket, rows, dropped, wanted.frames);
       }
       await context.clock.sleep(GATHER_MS, signal);
     }
@@ -188,18 +209,20 @@ async function sendFrames(
   socket: HttpWebSocket,
   rows: readonly TailEntry[],
   dropped: readonly DroppedEntry[],
-  categorize: boolean,
+  frames: TailFrames,
 ): Promise<void> {
   let at = 0;
   do {
     const to = endOfFrame(rows, at);
-    const streams = writeTailStreams(rows.slice(at, to), categorize);
+    const some = rows.slice(at, to);
+    const streams =
+      frames === "legacy" ? writeLegacyStreams(some) : writeTailStreams(some, frames === "apart");
     let frame = `{"streams":${streams}`;
-    if (categorize) frame += `,"encodingFlags":["${CATEGORIZE_FLAG}"]`;
+    if (frames === "apart") frame += `,"encodingFlags":["${CATEGORIZE_FLAG}"]`;
     if (at === 0 && dropped.length > 0) {
       const told = dropped.map(({ labels, timestampNs }) => ({
         labels,
-        timestamp: String(timestampNs),
+        timestamp: frames === "legacy" ? formatRfc3339(timestampNs) : String(timestampNs),
       }));
       frame += `,"dropped_entries":${JSON.stringify(told)}`;
     }
