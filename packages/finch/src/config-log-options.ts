@@ -1,4 +1,4 @@
-/** Options of logs: when a label has too many values to be one of streams. */
+/** Options of logs: when a label has too many values to be one of streams, and certificates of syslog over TLS. */
 import { parseDuration } from "@finch/model";
 import type { ConfigOption } from "./config-options.ts";
 import { badValue, parseCount } from "./config-values.ts";
@@ -8,6 +8,12 @@ export interface LogOptions {
   /** 0 demotes no label. */
   readonly labelValuesMax: number;
   readonly labelValuesWindowMs: number;
+  readonly syslogTls: {
+    /** Files of PEM texts. */
+    readonly certificate: string | undefined;
+    readonly key: string | undefined;
+    readonly clientAuthorities: string | undefined;
+  };
 }
 
 const LIMITS = "limits.logs.";
@@ -27,12 +33,25 @@ export const LOG_OPTIONS: readonly ConfigOption[] = [
     default: "24h",
     parse: parseWindow,
   },
+  file("tls_certificate", "certificate of syslog over TLS, with those that signed it"),
+  file("tls_key", "key of that certificate"),
+  file("tls_client_ca", "authorities that certificates of senders must be signed by"),
 ];
+
+function file(key: string, doc: string): ConfigOption {
+  const parse = (text: string) => (text === "none" ? undefined : text);
+  return { key: `syslog.${key}`, placeholder: "FILE", doc: `${doc}; PEM`, default: "none", parse };
+}
 
 export function assembleLogOptions(value: (key: string) => unknown): LogOptions {
   return {
     labelValuesMax: value(`${LIMITS}label_values`) as number,
     labelValuesWindowMs: value(`${LIMITS}label_values_window`) as number,
+    syslogTls: {
+      certificate: value("syslog.tls_certificate") as string | undefined,
+      key: value("syslog.tls_key") as string | undefined,
+      clientAuthorities: value("syslog.tls_client_ca") as string | undefined,
+    },
   };
 }
 

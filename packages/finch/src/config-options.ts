@@ -27,7 +27,10 @@ export type ListenerName =
   | "mimir"
   | "otlp_grpc"
   | "otlp_http"
-  | "agent";
+  | "agent"
+  | SyslogListenerName;
+
+export type SyslogListenerName = "syslog_tcp" | "syslog_udp" | "syslog_tls";
 export type LogFormat = "auto" | "logfmt" | "pretty";
 
 /** What matches is kept no longer than that. */
@@ -78,7 +81,15 @@ export interface ConfigOption {
 }
 
 export const LISTENERS: Readonly<
-  Record<ListenerName, { readonly port: number; readonly purpose: string }>
+  Record<
+    ListenerName,
+    {
+      readonly port: number;
+      readonly purpose: string;
+      /** Off unless it is asked for. */
+      readonly isOff?: true;
+    }
+  >
 > = {
   ui: { port: 3000, purpose: "the web application and Finch's own API" },
   health: { port: 3003, purpose: "the health check GET /healthz" },
@@ -88,6 +99,9 @@ export const LISTENERS: Readonly<
   otlp_grpc: { port: 4317, purpose: "the OTLP receiver over gRPC" },
   otlp_http: { port: 4318, purpose: "the OTLP receiver over HTTP" },
   agent: { port: 12345, purpose: "the agent's pages" },
+  syslog_tcp: { port: 5140, purpose: "syslog over TCP", isOff: true },
+  syslog_udp: { port: 5140, purpose: "syslog over UDP", isOff: true },
+  syslog_tls: { port: 6514, purpose: "syslog over TLS", isOff: true },
 };
 
 export const LISTENER_NAMES = Object.keys(LISTENERS) as readonly ListenerName[];
@@ -106,8 +120,11 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
   ...LISTENER_NAMES.map((name) => ({
     key: `listen.${name}`,
     placeholder: "HOST:PORT",
-    doc: `address of ${LISTENERS[name].purpose}; "off" turns it off`,
-    default: `127.0.0.1:${LISTENERS[name].port}`,
+    doc:
+      LISTENERS[name].isOff === true
+        ? `address of ${LISTENERS[name].purpose}, such as 127.0.0.1:${LISTENERS[name].port}`
+        : `address of ${LISTENERS[name].purpose}; "off" turns it off`,
+    default: LISTENERS[name].isOff === true ? "off" : `127.0.0.1:${LISTENERS[name].port}`,
     parse: parseListenAddress,
   })),
   {

@@ -16,7 +16,8 @@ test("no configuration at all is complete and loopback only", () => {
   const config = parseConfig(NOTHING);
   assert.equal(config.dataDirectory, "./data");
   assert.deepEqual(config.listen.ui, { host: "127.0.0.1", port: 3000 });
-  for (const address of Object.values(config.listen)) assert.equal(address?.host, "127.0.0.1");
+  for (const [name, address] of Object.entries(config.listen))
+    assert.equal(address?.host, name.startsWith("syslog") ? undefined : "127.0.0.1");
   assert.deepEqual(config.retention, {
     metricsMs: 259_200_000,
     metricsRules: [],
@@ -70,6 +71,11 @@ test("flags win over the environment, the environment over the file", () => {
 
 const FAULTS: readonly [rule: string, text: string, messages: readonly string[]][] = [
   [
+    "syslog over TLS without its files",
+    "listen:\n  syslog_tls: :6514\nsyslog:\n  tls_key: key.pem\n",
+    ["syslog.tls_certificate: listen.syslog_tls needs this file"],
+  ],
+  [
     "all faults at once, each with its place",
     "retension:\n  logs: 1d\nlisten:\n  uii: :1\n  loki: nowhere\nlog:\n  level: loud\n",
     [
@@ -83,7 +89,7 @@ const FAULTS: readonly [rule: string, text: string, messages: readonly string[]]
     "a value where keys belong",
     "listen: 3000\n",
     [
-      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent), each on its own line below it',
+      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
     ],
   ],
   [

@@ -53,6 +53,10 @@ export function parseConfig(sources: ConfigSources): FinchConfig {
     const maxAgeMs = values.get(`retention.${signal}`) as number | undefined;
     values.set(key, readRules(rules, { signal, maxAgeMs, parseSelectorOf }, faults));
   }
+  if (values.get("listen.syslog_tls") !== undefined) {
+    for (const key of ["syslog.tls_certificate", "syslog.tls_key"])
+      if (values.get(key) === undefined) faults.push(`${key}: listen.syslog_tls needs this file`);
+  }
   if (faults.length > 0) {
     throw new FinchError("invalid", "finch/bad-config", faults.join("\n"));
   }

@@ -8,18 +8,29 @@ import type {
   HttpRequest,
   HttpRoute,
   Listener,
+  ListenerSetting,
   Route,
 } from "@finch/runtime/http";
 import type { BuildInfo } from "@finch/server";
 import { EXPOSITION_CONTENT_TYPES, formatExposition, negotiateExposition } from "@finch/wire";
 import { envOf, flagOf, LISTENER_NAMES, LISTENERS } from "./config-options.ts";
-import type { FinchConfig, ListenerName } from "./config-options.ts";
+import type {
+  FinchConfig,
+  ListenAddress,
+  ListenerName,
+  SyslogListenerName,
+} from "./config-options.ts";
 import { createHostCheck } from "./host-check.ts";
+import type { OpenReceiver } from "./syslog-listeners.ts";
 
 export interface ListenersOptions {
   readonly addresses: FinchConfig["listen"];
   /** Routes of each listener; `health` has its own. */
-  readonly routes: Readonly<Record<Exclude<ListenerName, "health">, readonly Route[]>>;
+  readonly routes: Readonly<
+    Record<Exclude<ListenerName, "health" | SyslogListenerName>, readonly Route[]>
+  >;
+  /** Of those that speak no HTTP. */
+  readonly openReceiver: OpenReceiver;
   /** Calls of gRPC on the same port. */
   readonly grpc: Partial<Readonly<Record<ListenerName, readonly GrpcMethod[]>>>;
   readonly bodyBytesHeldMax: number;
@@ -51,8 +62,7 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     for (const name of LISTENER_NAMES) {
       const address = options.addresses[name];
       if (address === undefined) continue;
-      const routes = name === "health" ? [health] : options.routes[name];
-      open.set(name, await openOne(name, address, routes, options));
+      open.set(name, await openOne(name, address, health, options));
     }
   } catch (error) {
     await close(0);
@@ -70,13 +80,32 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
 
 async function openOne(
   name: ListenerName,
-  address: { readonly host: string; readonly port: number },
-  routes: readonly Route[],
+  address: ListenAddress,
+  health: HttpRoute,
+  options: ListenersOptions,
+): Promise<Listener> {
+  const key = `listen.${name}`;
+  const setting = { flag: flagOf(key), env: envOf(key), key };
+  switch (name) {
+    case "syslog_tcp":
+    case "syslog_udp":
+    case "syslog_tls":
+      return await options.openReceiver(name, address, setting);
+    case "health":
+      return await openHttp(name, address, { routes: [health], setting }, options);
+    default:
+      return await openHttp(name, address, { routes: options.routes[name], setting }, options);
+  }
+}
+
+async function openHttp(
+  name: ListenerName,
+  address: ListenAddress,
+  about: { readonly routes: readonly Route[]; readonly setting: ListenerSetting },
   options: ListenersOptions,
 ): Promise<Listener> {
   const { build, clock } = options;
   const grpc = options.grpc[name];
-  const key = `listen.${name}`;
   const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, bodyBytesHeldMax: options.bodyBytesHeldMax };
   const admit = createHostCheck({ names: name === "ui" ? [hostname()] : undefined });
   const headers =
@@ -87,8 +116,7 @@ async function openOne(
     name,
     purpose: LISTENERS[name].purpose,
     ...address,
-    setting: { flag: flagOf(key), env: envOf(key), key },
-    routes,
+    ...about,
     limits,
     clock,
     log: options.log.child(`http:${name}`),

@@ -47,6 +47,7 @@ import { startProcessMetrics } from "./process-metrics.ts";
 import { describeServer } from "./server-status.ts";
 import { serveStaticFiles } from "./static-files.ts";
 import { storeFamilies } from "./store-metrics.ts";
+import { syslogOpener } from "./syslog-listeners.ts";
 import { PROJECT_ROOT } from "./version.ts";
 
 export interface StackOptions {
@@ -117,6 +118,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     addresses: config.listen,
     routes,
     grpc: { otlp_grpc: [...apis.metrics.otlp.grpcMethods, ...apis.logs.otlp.grpcMethods] },
+    openReceiver: syslogOpener(apis.logs.syslog, config.logs.syslogTls),
     bodyBytesHeldMax: budget.bodyBytesHeldMax,
     build: options.build,
     clock,
@@ -279,6 +281,7 @@ function createApis(
       build,
       retention: retentionOf(config, "logs"),
       demotion: parts.demotion,
+      log: log.child("server:logs"),
     }),
     notifications,
   };

@@ -17,6 +17,8 @@ export const FREE_PORTS = [
   "otlp-grpc",
   "otlp-http",
   "agent",
+  "syslog-tcp",
+  "syslog-udp",
 ].flatMap((name) => [`--listen-${name}`, "127.0.0.1:0"]);
 
 export interface Finished {

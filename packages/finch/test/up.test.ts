@@ -48,6 +48,8 @@ test(
       "otlp_grpc",
       "otlp_http",
       "agent",
+      "syslog_tcp",
+      "syslog_udp",
     ]);
 
     const health = await fetch(`http://${listeners["health"]!}/healthz`);

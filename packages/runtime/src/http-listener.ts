@@ -139,7 +139,11 @@ async function closeGracefully(
   clearTimeout(cut);
 }
 
-function bindFault(error: NodeJS.ErrnoException, options: ListenerOptions): FinchError {
+/** Says why a port cannot be opened, and how to take another. */
+export function bindFault(
+  error: NodeJS.ErrnoException,
+  options: Pick<ListenerOptions, "host" | "port" | "purpose" | "setting">,
+): FinchError {
   const { host, port, purpose, setting } = options;
   const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
   const remedy =

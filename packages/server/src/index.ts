@@ -20,6 +20,8 @@ export { columnsOfLines } from "./logs/entry-columns.ts";
 export { withDetectedLevels, withServiceName } from "./logs/ingest-labels.ts";
 export { openLabelDemotion } from "./logs/label-demotion.ts";
 export type { DemotionOptions, LabelDemotion } from "./logs/label-demotion.ts";
+export { openSyslogDatagrams, openSyslogStream } from "./logs/syslog-listener.ts";
+export type { SyslogListenerOptions, SyslogTls } from "./logs/syslog-listener.ts";
 export { DEFAULT_LOGS_LIMITS } from "./logs/limits.ts";
 export type { LogsLimits } from "./logs/limits.ts";
 export { createLogSource } from "./logs/source.ts";

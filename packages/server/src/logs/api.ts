@@ -1,8 +1,8 @@
 /** The logs API: everything Loki's clients ask, as routes to be mounted on any listener. */
 import { createEngine } from "@finch/logql";
 import type { LogBatch } from "@finch/model";
-import { singleMetric } from "@finch/runtime";
-import type { Clock, MetricFamily } from "@finch/runtime";
+import { silentLogger, singleMetric } from "@finch/runtime";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { textReply } from "@finch/runtime/http";
 import type { HttpRoute, Route } from "@finch/runtime/http";
 import type { LogStore, Retention } from "@finch/store";
@@ -25,6 +25,7 @@ import { patternRoutes } from "./pattern-routes.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { createLogSource } from "./source.ts";
+import { SyslogIngest } from "./syslog-ingest.ts";
 import { createTailRoutes } from "./tail-route.ts";
 import { volumeRoutes } from "./volume-routes.ts";
 
@@ -37,6 +38,7 @@ export interface LogsApiOptions {
   readonly retention: Retention;
   /** Without it every label stays one of streams. */
   readonly demotion?: LabelDemotion;
+  readonly log?: Logger;
 }
 
 export interface LogsApi {
@@ -45,6 +47,8 @@ export interface LogsApi {
   /** Queries and tail alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
   readonly otlp: OtlpLogs;
+  /** For the listeners of syslog. */
+  readonly syslog: SyslogIngest;
   /** The path every pushed batch takes; for lines made in this process. Resolves with refusals in words. */
   ingest(batch: LogBatch): Promise<readonly string[]>;
   families(): readonly MetricFamily[];
@@ -67,6 +71,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   const context = { engine, source: createLogSource(store), gate, clock, limits, store };
   const ingest = createLogIngest(options);
   const otlp = createOtlpLogs(ingest, options);
+  const syslog = new SyslogIngest({ ingest, clock, limits, log: options.log ?? silentLogger });
   const tail = createTailRoutes(context);
   const reads: readonly Route[] = [
     ...queryRoutes(context),
@@ -98,9 +103,11 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
     ],
     queryRoutes: reads,
     otlp,
+    syslog,
     ingest: async (batch) => (await ingest.take(batch)).told(),
     families: () => [
       ...ingest.families(),
+      ...syslog.families(),
       singleMetric(
         "finch_logs_queries_running",
         "gauge",
