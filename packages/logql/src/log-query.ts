@@ -2,14 +2,15 @@
  * Log queries: filter, run the pipeline, merge the pages of all streams by time (`log-merge.ts`), and stop as soon as the limit is certain.
  */
 import { Labels } from "@finch/model";
-import type { LogColumns, LogPage } from "@finch/model";
+import type { LogColumns, LogFieldRequest, LogPage } from "@finch/model";
 import type { LogExpr } from "./ast.ts";
 import type { Evaluation } from "./evaluation.ts";
+import { askForFields, FieldRows } from "./field-rows.ts";
 import { filterPage, selectAll } from "./line-filter.ts";
 import type { PageFilter, Selection } from "./line-filter.ts";
 import { LogMerge } from "./log-merge.ts";
 import type { Hit, LogQuery } from "./log-merge.ts";
-import { compilePipeline } from "./pipeline.ts";
+import { compileFieldFilters, compilePipeline } from "./pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { Row } from "./row.ts";
 
@@ -43,6 +44,7 @@ export async function evaluateLog(
       endNs: query.endNs,
       needles: pipeline.needles,
       lines: "all",
+      ...fieldsWanted(expr, row),
       direction: query.direction,
       signal: evaluation.signal,
     },
@@ -58,6 +60,24 @@ export async function evaluateLog(
     if (evaluation.due) await evaluation.pause();
   }
   return groupByStream(merge.finish());
+}
+
+/** Lets the source leave out rows by the fields it has in columns. */
+function fieldsWanted(expr: LogExpr, row: Row): { readonly fields?: LogFieldRequest } {
+  const filters = compileFieldFilters(expr);
+  if (filters === undefined) return {};
+  const rows = new FieldRows(filters, (filled) =>
+    filters.stages.every((stage) => stage(filled)) ? true : undefined,
+  );
+  const keep = (page: LogPage): Uint32Array => {
+    rows.begin(page);
+    const kept = new Uint32Array(page.entries.count);
+    let count = 0;
+    for (let at = 0; at < kept.length; at++)
+      if (!rows.isKnown(at) || rows.outcome(row, at) === true) kept[count++] = at;
+    return kept.subarray(0, count);
+  };
+  return { fields: askForFields(filters, keep) };
 }
 
 interface Scan {

@@ -4,6 +4,8 @@
  */
 import { fieldsOfTemplate, parseTemplate } from "@finch/go-text";
 import type { LabelFilterExpr, LineFilterExpr, LogExpr, StageExpr } from "./ast.ts";
+import { fieldParser, leadingFieldFilters } from "./field-rows.ts";
+import type { FieldStages } from "./field-rows.ts";
 import { compilePageFilter, lineFilterStage, needlesOf } from "./line-filter.ts";
 import type { PageFilter } from "./line-filter.ts";
 import type { WantedLabels } from "./row-labels.ts";
@@ -32,6 +34,8 @@ export interface Pipeline {
   readonly stages: readonly Stage[];
   /** Whether anything looks at the lines beyond the needles. */
   readonly readsLines: boolean;
+  /** Set when nothing does but a parser whose fields the source may have. */
+  readonly fieldStages: FieldStages | undefined;
 }
 
 export function compilePipeline(log: LogExpr, wanted: WantedLabels): Pipeline {
@@ -51,7 +55,28 @@ export function compilePipeline(log: LogExpr, wanted: WantedLabels): Pipeline {
     needles: asked.flatMap(({ needles }) => needles),
     stages: compiled.map(({ run }) => run),
     readsLines: pageFilters.length > 0 || compiled.some(({ stage }) => readsLine(stage)),
+    fieldStages: pageFilters.length > 0 ? undefined : fieldStagesOf(compiled, wanted),
   };
+}
+
+function fieldStagesOf(
+  [first, ...rest]: readonly { readonly stage: StageExpr; readonly run: Stage }[],
+  wanted: WantedLabels,
+): FieldStages | undefined {
+  const parser = first === undefined ? undefined : fieldParser(first.stage);
+  if (parser === undefined || wanted === undefined) return undefined;
+  if (rest.some(({ stage }) => readsLine(stage))) return undefined;
+  return { parser, wanted, stages: rest.map(({ run }) => run) };
+}
+
+/** What a log query may ask of the columns before it has lines made: whether its first label filters let a row pass. */
+export function compileFieldFilters(log: LogExpr): FieldStages | undefined {
+  const leading = leadingFieldFilters(log);
+  if (leading === undefined) return undefined;
+  const wanted = new Set<string>();
+  for (const { filter } of leading.filters) addFilterLabels(filter, wanted);
+  const stages = leading.filters.map(({ filter }) => labelFilterStage(filter));
+  return { parser: leading.parser, wanted, stages };
 }
 
 function readsLine({ kind }: StageExpr): boolean {

@@ -6,6 +6,7 @@ import { Labels } from "@finch/model";
 import type { LogPage } from "@finch/model";
 import type { Grouping, RangeAggregationExpr, RangeOperator } from "./ast.ts";
 import type { Evaluation, StepGrid } from "./evaluation.ts";
+import { askForFields, FieldRows } from "./field-rows.ts";
 import { filterPage, selectAll } from "./line-filter.ts";
 import type { Selection } from "./line-filter.ts";
 import { addFilterLabels, compilePipeline, labelsRead } from "./pipeline.ts";
@@ -51,8 +52,9 @@ export async function evaluateRangeAggregation(
       startNs: grid.startNs - expr.rangeNs - expr.offsetNs + 1n,
       endNs: lastNs - expr.offsetNs + 1n,
       needles: scan.pipeline.needles,
-      lines: scan.pipeline.readsLines || scan.accumulator.needsBytes ? "all" : "none",
-      direction: "forward",
+      ...linesWanted(scan),
+      // Counts and sums of bytes are the same in any order.
+      direction: scan.isCount ? "any" : "forward",
       signal: evaluation.signal,
     },
     evaluation.reads,
@@ -66,6 +68,20 @@ export async function evaluateRangeAggregation(
   return scan.accumulator.finish(scan.index.labels);
 }
 
+/** Which lines and fields the scan needs. */
+function linesWanted({ pipeline, accumulator, fieldRows }: Scan) {
+  if (accumulator.needsBytes) return { lines: "all" } as const;
+  if (fieldRows !== undefined)
+    return { lines: "none", fields: askForFields(pipeline.fieldStages!) } as const;
+  return { lines: pipeline.readsLines ? "all" : "none" } as const;
+}
+
+/** What becomes of a row: where it counts, and as what. */
+interface RowOutcome {
+  readonly series: number;
+  readonly value: number;
+}
+
 interface Scan {
   readonly pipeline: Pipeline;
   readonly unwrap: Unwrap | undefined;
@@ -74,6 +90,9 @@ interface Scan {
   readonly accumulator: Accumulator;
   readonly row: Row;
   readonly needsRows: boolean;
+  readonly isCount: boolean;
+  /** Set when pages may bring the fields that are needed. */
+  readonly fieldRows: FieldRows<RowOutcome> | undefined;
   /** The grid in nanoseconds relative to its (offset) start. */
   readonly originNs: bigint;
   readonly step: number;
@@ -94,7 +113,7 @@ function compileScan(
   const timing = { range: Number(expr.rangeNs), step: Number(grid.stepNs), steps: grid.count };
   const useCounter = unwrap === undefined || absent;
   const options = { expr, timing, limits: evaluation.limits, absentLabels: absentLabels(expr) };
-  return {
+  const scan = {
     pipeline,
     unwrap,
     unwrapFilters: (expr.unwrap?.filters ?? []).map(labelFilterStage),
@@ -109,8 +128,15 @@ function compileScan(
     row: new Row(() => evaluation.clock.nowNs()),
     needsRows: pipeline.stages.length > 0 || unwrap !== undefined,
     originNs: grid.startNs - expr.offsetNs,
+    isCount: useCounter,
     ...timing,
   };
+  const { fieldStages } = pipeline;
+  const fieldRows =
+    fieldStages === undefined || scan.accumulator.needsBytes
+      ? undefined
+      : new FieldRows(fieldStages, (row) => outcomeOf(scan, fieldStages.stages, row));
+  return { ...scan, fieldRows };
 }
 
 /** The labels the parsers have to find: all, unless a grouping says which ones survive and the stages tell what they read. */
@@ -138,8 +164,9 @@ function absentLabels(expr: RangeAggregationExpr): Labels {
   return Labels.fromPairs(pairs);
 }
 
-/** Rows between two looks at the clock: few, because stages can take milliseconds for a row. */
+/** Rows between two looks at the clock: few, because stages can take milliseconds for a row; many of those whose fields are known. */
 const ROWS_PER_CHECK = 8;
+const FIELD_ROWS_PER_CHECK = 1024;
 
 async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Promise<void> {
   const { entries } = page;
@@ -147,12 +174,14 @@ async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Prom
   for (const filter of scan.pipeline.pageFilters) filterPage(entries, selection, filter);
   const times = relativeTimes(entries.timestampsNs, selection, scan.originNs);
   scan.index.begin(page);
+  if (page.fields !== undefined) scan.fieldRows!.begin(page);
   if (!scan.needsRows) {
     countRows(scan, page, selection, times);
     return;
   }
-  for (let from = 0; from < selection.count; from += ROWS_PER_CHECK) {
-    const to = Math.min(from + ROWS_PER_CHECK, selection.count);
+  const perCheck = page.fields === undefined ? ROWS_PER_CHECK : FIELD_ROWS_PER_CHECK;
+  for (let from = 0; from < selection.count; from += perCheck) {
+    const to = Math.min(from + perCheck, selection.count);
     for (let i = from; i < to; i++) scanRow(scan, page, selection.rows[i]!, times[i]!);
     if (evaluation.due) await evaluation.pause();
   }
@@ -212,21 +241,40 @@ function countRows(scan: Scan, page: LogPage, selection: Selection, times: Float
 }
 
 function scanRow(scan: Scan, page: LogPage, at: number, time: number): void {
-  const { row, unwrap, accumulator } = scan;
+  const { row, accumulator, fieldRows } = scan;
   const first = firstStep(scan, time);
   const last = lastStep(scan, time);
   if (first > last) return;
-  row.begin(page.labels, page.entries, at);
-  if (!passes(scan.pipeline.stages, row)) return;
+  let outcome: RowOutcome | undefined;
+  if (page.fields !== undefined && fieldRows!.isKnown(at)) outcome = fieldRows!.outcome(row, at);
+  else {
+    row.begin(page.labels, page.entries, at);
+    outcome = outcomeOf(scan, scan.pipeline.stages, row);
+  }
+  if (outcome !== undefined) accumulator.add(outcome.series, first, last, time, outcome.value);
+}
+
+/** Runs stages on a row; undefined when it is dropped or has no value. */
+function outcomeOf(
+  {
+    unwrap,
+    unwrapFilters,
+    accumulator,
+    index,
+  }: Pick<Scan, "unwrap" | "unwrapFilters" | "accumulator" | "index">,
+  stages: readonly Stage[],
+  row: Row,
+): RowOutcome | undefined {
+  if (!passes(stages, row)) return undefined;
   let value = 0;
   if (unwrap === undefined) value = accumulator.needsBytes ? row.byteLength : 0;
   else {
     const unwrapped = unwrap(row.labels);
-    if (unwrapped === undefined) return;
+    if (unwrapped === undefined) return undefined;
     value = unwrapped;
-    if (!passes(scan.unwrapFilters, row)) return;
+    if (!passes(unwrapFilters, row)) return undefined;
   }
-  accumulator.add(scan.index.of(row.labels), first, last, time, value);
+  return { series: index.of(row.labels), value };
 }
 
 function passes(stages: readonly Stage[], row: Row): boolean {

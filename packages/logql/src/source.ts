@@ -1,5 +1,5 @@
 /** What LogQL needs from whoever holds the entries. The server fits the store to it; tests implement it too. */
-import type { LogPage, Matcher } from "@finch/model";
+import type { LogFieldRequest, LogPage, Matcher } from "@finch/model";
 
 export interface LogSelectRequest {
   /** All must match the stream's labels. At least one cannot match the empty string. */
@@ -9,10 +9,13 @@ export interface LogSelectRequest {
   readonly endNs: bigint;
   /** Only entries whose lines contain all of these bytes are wanted; none of them is empty. */
   readonly needles: readonly Uint8Array[];
-  /** `none`: only times and structured metadata are looked at, lines may be left empty. */
+  /** `none`: only the lines of rows whose fields are not known are looked at; the others may be empty. */
   readonly lines: "all" | "none";
-  /** `backward`: pages come by descending newest entry, so that a limited query can stop early; `forward`: by ascending oldest. */
-  readonly direction: "forward" | "backward";
+  /** Fields that pages may bring in columns; a source without columns brings lines. */
+  readonly fields?: LogFieldRequest;
+  /** `backward`: pages come by descending newest entry, so that a limited query can stop early; `forward`: by ascending oldest;
+   * `any`: in any order. */
+  readonly direction: "forward" | "backward" | "any";
   readonly signal: AbortSignal;
 }
 

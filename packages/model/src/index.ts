@@ -19,7 +19,15 @@ export {
 } from "./histogram.ts";
 export type { CounterResetHint, Histogram, HistogramBuckets } from "./histogram.ts";
 export { compareLabels, Labels } from "./labels.ts";
-export type { LogBatch, LogBatchStream, LogColumns, LogPage } from "./log-entry.ts";
+export type {
+  LogBatch,
+  LogBatchStream,
+  LogColumns,
+  LogFieldColumn,
+  LogFieldRequest,
+  LogFields,
+  LogPage,
+} from "./log-entry.ts";
 export { createMatcher, formatMatcher } from "./matcher.ts";
 export type { Matcher, MatchOperator } from "./matcher.ts";
 export { compileRegexp } from "./regexp.ts";

@@ -33,4 +33,33 @@ export interface LogBatchStream {
 export interface LogPage {
   readonly labels: Labels;
   readonly entries: LogColumns;
+  /** Fields of the lines, when the request asked for some and the page has them in columns. */
+  readonly fields?: LogFields;
+}
+
+/** Fields of the lines of a page, as a parser of LogQL finds them. */
+export interface LogFields {
+  /** 1 for rows of which all fields that were asked for stand here, the parser finding no fault in the line; the lines of the others must be parsed. */
+  readonly isKnown: Uint8Array;
+  /** In no particular order, each label once. */
+  readonly columns: readonly LogFieldColumn[];
+}
+
+export interface LogFieldColumn {
+  readonly label: string;
+  readonly values: readonly string[];
+  /** For each row the number of its value + 1; 0 where the line lacks the field. */
+  readonly of: Uint32Array;
+}
+
+/** Which fields are asked for. */
+export interface LogFieldRequest {
+  readonly parser: "json" | "logfmt";
+  /** The label that the parser makes of the field with these keys; undefined when nobody wants it. */
+  labelOf(path: readonly string[]): string | undefined;
+  /**
+   * The rows, ascending, that are wanted of a page with fields, whose lines are not there: those of the others are not made. Without it, all are. Rows that
+   * are not known must stay.
+   */
+  readonly keep?: (page: LogPage) => Uint32Array;
 }

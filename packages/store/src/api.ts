@@ -7,6 +7,7 @@ import type {
   Labels,
   LogBatch,
   LogColumns,
+  LogFieldRequest,
   LogPage,
   Matcher,
   MetricMetadata,
@@ -322,9 +323,11 @@ export interface LogSelect {
   readonly endNs: bigint;
   /** Entries whose lines lack one of these are left out. */
   readonly needles: readonly Uint8Array[];
-  /** `none`: whoever asks does not look at the lines; they may be empty. */
+  /** `none`: whoever asks looks only at the lines of rows whose fields are not known; the others may be empty. */
   readonly lines: "all" | "none";
-  readonly direction: "forward" | "backward";
+  readonly fields?: LogFieldRequest;
+  /** `any`: pages come stream by stream. */
+  readonly direction: "forward" | "backward" | "any";
   readonly signal: AbortSignal;
 }
 

@@ -53,7 +53,8 @@ export function pickRows(columns: LogColumns, rows: Uint32Array): LogColumns {
   );
 }
 
-function lowerBoundNs(sorted: BigInt64Array, count: number, wanted: bigint): number {
+/** The first of the ascending times that is not before `wanted`. */
+export function lowerBoundNs(sorted: BigInt64Array, count: number, wanted: bigint): number {
   let low = 0;
   let high = count;
   while (low < high) {

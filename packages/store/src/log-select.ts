@@ -2,20 +2,28 @@
  * Reads log pages for queries in the order of the query, lazily: plans over the indexes of blocks and heads, leaves out pages whose filters say that they cannot
  * hold the needles, then loads one slice of overlapping pages after the other, so that a limited query stops early.
  */
-import type { Labels, LogColumns, LogPage } from "@finch/model";
+import type { Labels, LogPage } from "@finch/model";
 import type { LogSelect } from "./api.ts";
 import type { Block } from "./block.ts";
 import { hidingInBlock, hidingInHead } from "./hidden-lines.ts";
 import type { HideLines } from "./hidden-lines.ts";
 import { selectSeries } from "./label-select.ts";
 import { readSegmentRefs } from "./log-block.ts";
-import { clipColumns, mergeRuns } from "./log-columns.ts";
+import { mergeRuns } from "./log-columns.ts";
 import type { LogRun } from "./log-columns.ts";
 import type { LogHead } from "./log-head.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import { gramsOfNeedle, mayHave } from "./log-page/gram-filter.ts";
-import { blockPiece, readPiece } from "./log-pieces.ts";
-import type { BlockPiece, LogPiece, LogReadStatistics } from "./log-pieces.ts";
+import { FieldChoice } from "./log-page/page-fields.ts";
+import { blockPiece, openPiece } from "./log-pieces.ts";
+import type {
+  BlockPiece,
+  LogPiece,
+  LogReadStatistics,
+  PieceReader,
+  PieceRows,
+  PieceWish,
+} from "./log-pieces.ts";
 import { slicePieces } from "./log-slices.ts";
 import type { Slice } from "./log-slices.ts";
 import { largerNs, smallerNs } from "./nanoseconds.ts";
@@ -34,7 +42,7 @@ interface Candidate {
   readonly labels: Labels;
   readonly slice: Slice<Piece>;
   /** Set when it was read and found to come later than its pages promised. */
-  readonly columns: LogColumns | undefined;
+  readonly rows: PieceRows | undefined;
 }
 
 export async function* selectLogs(
@@ -53,82 +61,92 @@ export async function* selectLogs(
       const first =
         direction === "backward"
           ? smallerNs(slice.endNs, endNs) - 1n
-          : largerNs(slice.startNs, startNs);
-      heap.push(first, { labels, slice, columns: undefined });
+          : direction === "forward"
+            ? largerNs(slice.startNs, startNs)
+            : 0n;
+      heap.push(first, { labels, slice, rows: undefined });
       loader.expect(slice);
     }
     if (pacer.isDue()) await pacer.rest();
   }
   for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
-    const { labels, slice, columns } = next;
-    if (columns !== undefined) {
-      yield { labels, entries: columns };
+    const { labels, slice, rows } = next;
+    if (rows !== undefined) {
+      yield pageOf(labels, rows);
       continue;
     }
-    const loaded = await loader.load(slice);
+    const loaded = await loader.load(labels, slice);
     if (pacer.isDue()) await pacer.rest();
-    if (loaded.count === 0) continue;
-    const actual = loaded.timestampsNs[direction === "backward" ? loaded.count - 1 : 0]!;
-    if (heap.isNext(actual)) yield { labels, entries: loaded };
-    else heap.push(actual, { labels, slice, columns: loaded });
+    const { count, timestampsNs } = loaded.entries;
+    if (count === 0) continue;
+    const actual = timestampsNs[direction === "backward" ? count - 1 : 0]!;
+    if (direction === "any" || heap.isNext(actual)) yield pageOf(labels, loaded);
+    else heap.push(actual, { labels, slice, rows: loaded });
   }
 }
 
-/** Reads each page once, and holds it only until the last slice that it is part of. */
+function pageOf(labels: Labels, { entries, fields }: PieceRows): LogPage {
+  return fields === undefined ? { labels, entries } : { labels, entries, fields };
+}
+
+/** Opens each page once, and holds it only until the last slice that it is part of. */
 class SliceLoader {
   readonly #request: LogSelect;
   readonly #statistics: LogReadStatistics;
   /** Slices still to come, by page. */
   readonly #expected = new Map<Piece, number>();
-  readonly #held = new Map<Piece, LogColumns | undefined>();
-  /** Pages that lie in one slice with others are told from them by their lines. */
-  readonly #shared = new Set<Piece>();
+  readonly #open = new Map<Piece, PieceReader>();
+  readonly #fields: FieldChoice | undefined;
 
   constructor(request: LogSelect, statistics: LogReadStatistics) {
     const needles = request.needles.filter((needle) => needle.length > 0);
     this.#request = { ...request, needles };
     this.#statistics = statistics;
+    if (request.fields !== undefined) this.#fields = new FieldChoice(request.fields);
   }
 
   expect(slice: Slice<Piece>): void {
-    for (const piece of slice.pieces) {
+    for (const piece of slice.pieces)
       this.#expected.set(piece, (this.#expected.get(piece) ?? 0) + 1);
-      if (slice.pieces.length > 1) this.#shared.add(piece);
-    }
   }
 
   /** The merged rows of a slice that was expected; once for each. */
-  async load(slice: Slice<Piece>): Promise<LogColumns> {
-    const { startNs, endNs } = this.#request;
+  async load(labels: Labels, slice: Slice<Piece>): Promise<PieceRows> {
+    const { needles, lines } = this.#request;
+    const fields = this.#fields;
+    const range = {
+      startNs: largerNs(slice.startNs, this.#request.startNs),
+      endNs: smallerNs(slice.endNs, this.#request.endNs),
+    };
+    const [only, ...others] = slice.pieces;
+    // Lines tell repetitions, and what is deleted.
+    if (others.length === 0 && only!.hide === undefined)
+      return (await this.#take(labels, only!, { needles, lines, fields, ...range })) ?? NO_ROWS;
+    const wish = { needles, lines: "all", fields: undefined, ...range } as const;
     const runs: LogRun[] = [];
     for (const piece of slice.pieces) {
-      const columns = this.#held.has(piece) ? this.#held.get(piece) : await this.#read(piece);
-      const left = this.#expected.get(piece)! - 1;
-      this.#expected.set(piece, left);
-      if (left > 0) this.#held.set(piece, columns);
-      else this.#held.delete(piece);
-      if (columns === undefined) continue;
-      const clipped = clipColumns(
-        columns,
-        largerNs(slice.startNs, startNs),
-        smallerNs(slice.endNs, endNs),
-      );
-      if (clipped.count > 0) runs.push({ columns: clipped, isSorted: true });
+      const rows = await this.#take(labels, piece, wish);
+      if (rows === undefined) continue;
+      const columns = piece.hide === undefined ? rows.entries : piece.hide(rows.entries);
+      if (columns.count > 0) runs.push({ columns, isSorted: true });
     }
-    return mergeRuns(runs);
+    return { entries: mergeRuns(runs), fields: undefined };
   }
 
-  async #read(piece: Piece): Promise<LogColumns | undefined> {
-    const { needles, lines } = this.#request;
-    const { hide } = piece;
-    const wish = {
-      needles,
-      lines: hide !== undefined || this.#shared.has(piece) ? "all" : lines,
-    } as const;
-    const columns = await readPiece(piece, wish, this.#statistics);
-    return columns === undefined || hide === undefined ? columns : hide(columns);
+  async #take(labels: Labels, piece: Piece, wish: PieceWish): Promise<PieceRows | undefined> {
+    let reader = this.#open.get(piece);
+    if (reader === undefined) {
+      reader = openPiece(piece, labels, this.#statistics);
+      this.#open.set(piece, reader);
+    }
+    const left = this.#expected.get(piece)! - 1;
+    this.#expected.set(piece, left);
+    if (left === 0) this.#open.delete(piece);
+    return reader.read(wish);
   }
 }
+
+const NO_ROWS: PieceRows = { entries: mergeRuns([]), fields: undefined };
 
 interface Planning {
   readonly statistics: LogReadStatistics;
