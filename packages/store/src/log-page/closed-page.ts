@@ -1,7 +1,8 @@
 /** Pages that are in the form in which blocks hold them, and still in memory. */
+import { LogPageKernel } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
 import { sliceColumns } from "../log-columns.ts";
-import { GramCollector, makeFilter } from "./gram-filter.ts";
+import { filterOfKernel, GramCollector, makeFilter } from "./gram-filter.ts";
 import type { PageFilter } from "./gram-filter.ts";
 import { OpenPage } from "./open-page.ts";
 import { PageEncoder } from "./page-encoder.ts";
@@ -15,30 +16,35 @@ export interface ClosedPage {
   readonly bytes: number;
 }
 
-/** Grams of one page; those of more would fill the largest filter so far that it lets most pass. */
-const GRAMS_MAX = 180_000;
-
 /** Makes closed pages; holds what is needed for it. */
 export class ClosedPages {
   readonly #encoder = new PageEncoder();
-  readonly #grams = new GramCollector();
+  readonly #kernel = new LogPageKernel();
 
-  /** Closes sorted entries: one page, or more when one filter cannot hold all their words. */
+  /** Closes sorted entries: one page, or more when one filter cannot hold all their words: it would let most needles pass. */
   close(entries: LogColumns): ClosedPage[] {
     if (entries.count === 0) return [];
-    const hashes = this.#grams.collect(entries.lines, entries.lineBounds, entries.count);
-    if (hashes.length > GRAMS_MAX && entries.count > 1) {
+    const filter = this.#filter(entries);
+    if (filter === undefined) {
       const middle = entries.count >> 1;
       return [
         ...this.close(sliceColumns(entries, 0, middle)),
         ...this.close(sliceColumns(entries, middle, entries.count)),
       ];
     }
-    const filter = makeFilter(hashes);
     const page = this.#encoder.encode(entries);
     let bytes = 512 + page.head.length + filter.bits.length;
     for (const { stored } of page.columns) bytes += 160 + stored.length;
     return [{ page, filter, bytes }];
+  }
+
+  /** Undefined when the entries have more grams than a page may have, unless they are one. */
+  #filter({ lines, lineBounds, count }: LogColumns): PageFilter | undefined {
+    this.#kernel.load(lines, lineBounds, count);
+    const grams = this.#kernel.collectGrams();
+    if (grams !== undefined) return filterOfKernel(this.#kernel, grams);
+    if (count > 1) return undefined;
+    return makeFilter(new GramCollector().collect(lines, lineBounds, count));
   }
 }
 

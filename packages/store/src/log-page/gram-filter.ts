@@ -1,8 +1,10 @@
 /**
  * What lets a search for a text skip a page: a filter over **grams**, 6 neighbouring bytes of a word. Not every gram is in it, but of each 4 neighbouring ones
  * that with the smallest hash. Both sides choose by content alone: whatever a needle with 9 bytes of one word chooses, every page that
- * contains it has chosen too, wherever in its word the needle begins and ends. A pasted trace id needs no blank on either side.
+ * contains it has chosen too, wherever in its word the needle begins and ends. A pasted trace id needs no blank on either side. Pages are gone through by
+ * codec's kernel `grams`, whose twin {@link GramCollector} is.
  */
+import type { LogPageKernel } from "@finch/codec/kernels";
 import { growUint32 } from "../number-columns.ts";
 
 const GRAM_BYTES = 6;
@@ -144,8 +146,7 @@ export interface PageFilter {
 
 export function makeFilter(hashes: Uint32Array): PageFilter {
   if (hashes.length === 0) return { size: 0, bits: new Uint8Array(0) };
-  let size = FILTER_SIZE_MIN;
-  while (size < FILTER_SIZE_MAX && hashes.length > FILL_MAX * filterBits(size)) size++;
+  const size = filterSize(hashes.length);
   const count = filterBits(size);
   const bits = new Uint8Array(count / 8);
   for (const hash of hashes) {
@@ -153,6 +154,19 @@ export function makeFilter(hashes: Uint32Array): PageFilter {
     bits[place >> 3]! |= 1 << (place & 7);
   }
   return { size, bits };
+}
+
+/** The same of the grams that the kernel has collected. */
+export function filterOfKernel(kernel: LogPageKernel, grams: number): PageFilter {
+  if (grams === 0) return { size: 0, bits: new Uint8Array(0) };
+  const size = filterSize(grams);
+  return { size, bits: kernel.gramFilter(filterBits(size)) };
+}
+
+function filterSize(grams: number): number {
+  let size = FILTER_SIZE_MIN;
+  while (size < FILTER_SIZE_MAX && grams > FILL_MAX * filterBits(size)) size++;
+  return size;
 }
 
 /** Whether a page with this filter may have all grams. */
