@@ -1,5 +1,5 @@
 /**
- * Real clients that send logs: OpenTelemetry's SDK for Node over HTTP and gRPC, winston-loki and pino-loki. What each sent is answered by a query.
+ * Real clients that send logs: OpenTelemetry's SDK for Node over HTTP and gRPC, winston-loki, pino-loki, and Elasticsearch's client. What each sent is answered by a query.
  * Skipped where a client is missing: `OTEL_SDK_DIRECTORY` and `LOKI_CLIENTS_DIRECTORY` name folders in whose `node_modules` they are installed.
  */
 import assert from "node:assert/strict";
@@ -18,15 +18,17 @@ interface FoundLine {
 }
 
 async function withFinch(
-  run: (finch: FinchProcess, ports: FinchPorts) => Promise<void>,
+  run: (finch: FinchProcess, ports: FinchPorts & { readonly elastic: number }) => Promise<void>,
 ): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "finch-logs-"));
   try {
     await writeIdleAgent(join(directory, "finch"));
     const [otlpGrpc, otlpHttp] = await Promise.all([freePort(), freePort()]);
     const ports = { ...(await freePorts()), otlpGrpc, otlpHttp };
-    await using finch = await startFinch(join(directory, "finch"), ports);
-    await run(finch, ports);
+    const elastic = await freePort();
+    const flags = [`--listen-elastic=127.0.0.1:${elastic}`];
+    await using finch = await startFinch(join(directory, "finch"), ports, flags);
+    await run(finch, { ...ports, elastic });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -180,5 +182,26 @@ void test("pino-loki", { skip: skipOf(["pino", "pino-loki"]) }, async () => {
       found.map(({ line }) => (JSON.parse(line) as { msg: string }).msg).toSorted(),
       ["declined", "paid"],
     );
+  });
+});
+
+void test("Elasticsearch's client", { skip: skipOf(["@elastic/elasticsearch"]) }, async () => {
+  await withFinch(async (finch, ports) => {
+    await runScript(
+      CLIENTS,
+      `
+      const { Client } = require("@elastic/elasticsearch");
+      const client = new Client({ node: "http://127.0.0.1:${ports.elastic}", compression: true });
+      await client.info();
+      const result = await client.helpers.bulk({
+        datasource: Array.from({ length: 1000 }, (_, i) => ({ "@timestamp": new Date(), message: "line " + i, service: { name: "es" } })),
+        onDocument: () => ({ create: { _index: "logs-app" } }),
+        flushBytes: 20_000,
+      });
+      if (result.failed !== 0 || result.successful !== 1000) throw new Error(JSON.stringify(result));
+      `,
+    );
+    const found = await linesOf(finch, '{index="logs-app", service_name="es"}');
+    assert.equal(found.length, 1000);
   });
 });

@@ -28,6 +28,7 @@ export type ListenerName =
   | "otlp_grpc"
   | "otlp_http"
   | "agent"
+  | "elastic"
   | SyslogListenerName;
 
 export type SyslogListenerName = "syslog_tcp" | "syslog_udp" | "syslog_tls";
@@ -99,6 +100,7 @@ export const LISTENERS: Readonly<
   otlp_grpc: { port: 4317, purpose: "the OTLP receiver over gRPC" },
   otlp_http: { port: 4318, purpose: "the OTLP receiver over HTTP" },
   agent: { port: 12345, purpose: "the agent's pages" },
+  elastic: { port: 9200, purpose: "Elasticsearch's _bulk for shippers of logs", isOff: true },
   syslog_tcp: { port: 5140, purpose: "syslog over TCP", isOff: true },
   syslog_udp: { port: 5140, purpose: "syslog over UDP", isOff: true },
   syslog_tls: { port: 6514, purpose: "syslog over TLS", isOff: true },

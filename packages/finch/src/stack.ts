@@ -316,6 +316,7 @@ async function makeRoutes(
     // A sender that takes one port for the other is served all the same.
     otlp_grpc: otlp,
     otlp_http: otlp,
+    elastic: apis.logs.elasticRoutes,
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
 }

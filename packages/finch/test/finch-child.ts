@@ -17,6 +17,7 @@ export const FREE_PORTS = [
   "otlp-grpc",
   "otlp-http",
   "agent",
+  "elastic",
   "syslog-tcp",
   "syslog-udp",
 ].flatMap((name) => [`--listen-${name}`, "127.0.0.1:0"]);

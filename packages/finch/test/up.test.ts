@@ -48,6 +48,7 @@ test(
       "otlp_grpc",
       "otlp_http",
       "agent",
+      "elastic",
       "syslog_tcp",
       "syslog_udp",
     ]);

@@ -92,3 +92,5 @@ export type { SyslogReceipt } from "./syslog-entry.ts";
 export { SyslogFraming } from "./syslog-framing.ts";
 export { parseSyslogMessage } from "./syslog-message.ts";
 export type { SyslogMessage } from "./syslog-message.ts";
+export { decodeElasticBulk, encodeBulkReply } from "./elastic-bulk.ts";
+export type { BulkOperation, BulkOptions } from "./elastic-bulk.ts";

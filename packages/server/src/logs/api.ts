@@ -13,6 +13,7 @@ import { detectedRoutes } from "./detected-routes.ts";
 import { withDemotedLabels } from "./demoted-reads.ts";
 import { demotionRoutes } from "./demotion-routes.ts";
 import type { LabelDemotion } from "./label-demotion.ts";
+import { elasticRoutes } from "./elastic-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { legacyRoutes } from "./legacy-routes.ts";
@@ -47,6 +48,8 @@ export interface LogsApi {
   /** Queries and tail alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
   readonly otlp: OtlpLogs;
+  /** What shippers ask of Elasticsearch, for a listener of its own. */
+  readonly elasticRoutes: readonly Route[];
   /** For the listeners of syslog. */
   readonly syslog: SyslogIngest;
   /** The path every pushed batch takes; for lines made in this process. Resolves with refusals in words. */
@@ -103,6 +106,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
     ],
     queryRoutes: reads,
     otlp,
+    elasticRoutes: elasticRoutes({ ingest, clock, limits }),
     syslog,
     ingest: async (batch) => (await ingest.take(batch)).told(),
     families: () => [
