@@ -1,6 +1,7 @@
 /** What needs WebAssembly and Node: `@finch/codec/kernels`. */
 export { FloatBlockEncoder } from "./float-block-encoder.ts";
 export { FloatBlockDecoder } from "./float-block-kernel.ts";
+export { LOG_LEVELS, LogLevelDetector } from "./log-level-kernel.ts";
 export { LogPageKernel, PAGE_GRAMS_MAX } from "./log-page-kernel.ts";
 export { KernelMemory, loadKernel } from "./kernels.ts";
 export {

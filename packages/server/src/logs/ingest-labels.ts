@@ -1,7 +1,8 @@
 /** What Loki adds to entries at ingest: the label `service_name` and the structured metadata `detected_level`. */
+import { LOG_LEVELS, LogLevelDetector } from "@finch/codec/kernels";
 import type { Labels } from "@finch/model";
 import type { LogBatchStream, LogColumns } from "@finch/model";
-import { levelOfLabels, levelOfLine, levelOfMetadata } from "./level.ts";
+import { levelOfLabels, levelOfMetadata } from "./level.ts";
 
 /** Labels that name the service, in order of preference. */
 const SERVICE_LABELS = [
@@ -34,34 +35,55 @@ export function withServiceName(labels: Labels): Labels {
   return labels.with(SERVICE_NAME, UNKNOWN_SERVICE);
 }
 
+const detector = new LogLevelDetector();
+/** Of a metadata set whose level is that of the line. */
+const BY_LINE = -1;
+
 /** The entries with `detected_level` in the metadata of each line that does not have it. */
 export function withDetectedLevels(stream: LogBatchStream): LogColumns {
-  const { labels, entries } = stream;
-  const ofStream = levelOfLabels(labels);
-  const ofSets = entries.metadataSets.map((set) =>
-    set.has(DETECTED_LEVEL) ? "" : (ofStream ?? levelOfMetadata(set)),
-  );
-  const sets: Labels[] = [...entries.metadataSets];
-  const metadataOf = new Uint32Array(entries.count);
-  const extended = new Map<string, number>();
-  for (let row = 0; row < entries.count; row++) {
+  const { entries } = stream;
+  const { count, lines, lineBounds, metadataSets } = entries;
+  const sets: Labels[] = [...metadataSets];
+  const levelledOf = levelledSets(stream, sets);
+  if (!levelledOf.includes(BY_LINE))
+    return { ...entries, metadataSets: sets, metadataOf: replace(entries, levelledOf) };
+  const levels = detector.detect(lines, lineBounds, count);
+  /** By set and level: the set with the level, or 0 before it is made. */
+  const extended = new Uint32Array(metadataSets.length * LOG_LEVELS.length);
+  const metadataOf = new Uint32Array(count);
+  for (let row = 0; row < count; row++) {
     const set = entries.metadataOf[row]!;
-    const level =
-      ofSets[set] ??
-      levelOfLine(entries.lines, entries.lineBounds[row]!, entries.lineBounds[row + 1]!);
-    metadataOf[row] = level === "" ? set : extend(sets, extended, set, level);
+    const levelled = levelledOf[set]!;
+    if (levelled !== BY_LINE) {
+      metadataOf[row] = levelled;
+      continue;
+    }
+    const place = set * LOG_LEVELS.length + levels[row]!;
+    let index = extended[place]!;
+    if (index === 0) {
+      index = sets.length;
+      sets.push(sets[set]!.with(DETECTED_LEVEL, LOG_LEVELS[levels[row]!]!));
+      extended[place] = index;
+    }
+    metadataOf[row] = index;
   }
   return { ...entries, metadataSets: sets, metadataOf };
 }
 
-/** Index of set `set` with the level added; made once. */
-function extend(sets: Labels[], extended: Map<string, number>, set: number, level: string): number {
-  const key = `${set} ${level}`;
-  let index = extended.get(key);
-  if (index === undefined) {
-    index = sets.length;
-    sets.push(sets[set]!.with(DETECTED_LEVEL, level));
-    extended.set(key, index);
-  }
-  return index;
+/** What takes the place of each metadata set: the set with its level, put behind `sets`, or itself when it has one; {@link BY_LINE} when it tells none. */
+function levelledSets({ labels, entries }: LogBatchStream, sets: Labels[]): Int32Array {
+  const ofStream = levelOfLabels(labels);
+  return Int32Array.from(entries.metadataSets, (set, number) => {
+    if (set.has(DETECTED_LEVEL)) return number;
+    const level = ofStream ?? levelOfMetadata(set);
+    if (level === undefined) return BY_LINE;
+    sets.push(set.with(DETECTED_LEVEL, level));
+    return sets.length - 1;
+  });
+}
+
+function replace({ metadataOf, count }: LogColumns, by: Int32Array): Uint32Array {
+  const replaced = new Uint32Array(count);
+  for (let row = 0; row < count; row++) replaced[row] = by[metadataOf[row]!]!;
+  return replaced;
 }

@@ -1,6 +1,7 @@
 /**
  * Detects the level of a log line the way Loki does at ingest: from labels, structured metadata, OpenTelemetry's severity number, a JSON or
- * logfmt field, else the first word of the line that names a level. Works on the bytes; lines are not decoded.
+ * logfmt field, else the first word of the line that names a level. Lines that come in are looked at by codec's kernel `log-levels`, whose twin
+ * {@link levelOfLine} is.
  */
 import type { Labels } from "@finch/model";
 
@@ -20,22 +21,22 @@ export const LEVEL_NAMES = [
   "severity_text",
 ] as const;
 
-const KNOWN_LEVELS: Readonly<Record<string, string>> = {
-  trace: "trace",
-  trc: "trace",
-  debug: "debug",
-  dbg: "debug",
-  info: "info",
-  inf: "info",
-  information: "info",
-  warn: "warn",
-  wrn: "warn",
-  warning: "warn",
-  error: "error",
-  err: "error",
-  critical: "critical",
-  fatal: "fatal",
-};
+const KNOWN_LEVELS: ReadonlyMap<string, string> = new Map([
+  ["trace", "trace"],
+  ["trc", "trace"],
+  ["debug", "debug"],
+  ["dbg", "debug"],
+  ["info", "info"],
+  ["inf", "info"],
+  ["information", "info"],
+  ["warn", "warn"],
+  ["wrn", "warn"],
+  ["warning", "warn"],
+  ["error", "error"],
+  ["err", "error"],
+  ["critical", "critical"],
+  ["fatal", "fatal"],
+]);
 
 /** Words that tell a level anywhere in a line without fields. */
 const LEVEL_WORDS = new Set([
@@ -62,7 +63,7 @@ export function levelOfLabels(labels: Labels): string | undefined {
   if (labels.size === 0) return undefined;
   for (const name of LEVEL_NAMES) {
     const value = labels.get(name);
-    if (value !== "") return KNOWN_LEVELS[value.toLowerCase()] ?? value;
+    if (value !== "") return KNOWN_LEVELS.get(value.toLowerCase()) ?? value;
   }
   return undefined;
 }
@@ -91,7 +92,7 @@ export function levelOfLine(bytes: Uint8Array, start: number, end: number): stri
   while (last > first && isSpace(bytes[last]!)) last--;
   const isJson = bytes[first] === 0x7b && bytes[last] === 0x7d;
   const field = isJson ? findJsonLevel(bytes, first, end) : findLogfmtLevel(bytes, start, end);
-  const known = field === undefined ? undefined : KNOWN_LEVELS[field.toLowerCase()];
+  const known = field === undefined ? undefined : KNOWN_LEVELS.get(field.toLowerCase());
   return known ?? findLevelWord(bytes, start, end);
 }
 
@@ -108,7 +109,7 @@ function findJsonLevel(bytes: Uint8Array, start: number, end: number): string | 
       const close = endOfString(bytes, at + 1, end);
       let next = close + 1;
       while (next < end && isSpace(bytes[next]!)) next++;
-      if (bytes[next] === 0x3a) {
+      if (next < end && bytes[next] === 0x3a) {
         key = undefined;
         if (depth <= JSON_DEPTH_MAX && inArray === 0 && close - at - 1 <= NAME_LENGTH_MAX) {
           const name = latin1(bytes, at + 1, close);
@@ -179,7 +180,7 @@ function findLevelWord(bytes: Uint8Array, start: number, end: number): string {
     if (length < 3 || length > LEVEL_WORD_LENGTH_MAX || !startsLevelWord(bytes[wordStart]!))
       continue;
     const word = latin1(bytes, wordStart, at).toLowerCase();
-    if (LEVEL_WORDS.has(word)) return KNOWN_LEVELS[word]!;
+    if (LEVEL_WORDS.has(word)) return KNOWN_LEVELS.get(word)!;
   }
   return "unknown";
 }

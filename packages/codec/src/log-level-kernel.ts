@@ -1,0 +1,60 @@
+/** Levels of log lines, detected in WebAssembly: some lines at a time, in memory that stays as large as the longest line needs. */
+import { KernelMemory, loadKernel } from "./kernels.ts";
+
+/** By number; as `asm/log-levels.ts` says. */
+export const LOG_LEVELS = [
+  "unknown",
+  "trace",
+  "debug",
+  "info",
+  "warn",
+  "error",
+  "critical",
+  "fatal",
+] as const;
+
+/** Bytes that the kernel may read behind the lines. */
+const SLACK = 64;
+const ROWS_MAX = 4096;
+/** Of the lines taken at a time, unless one is longer. */
+const BYTES_MAX = 128 * 1024;
+
+interface LogLevelExports {
+  detectLevels(lines: number, bounds: number, count: number, levels: number): void;
+}
+
+const BOUNDS_AT = 0;
+const LEVELS_AT = BOUNDS_AT + 4 * (ROWS_MAX + 1);
+const LINES_AT = Math.ceil((LEVELS_AT + ROWS_MAX) / 16) * 16;
+
+export class LogLevelDetector {
+  readonly #memory = new KernelMemory();
+  readonly #kernel = loadKernel<LogLevelExports>("log-levels", this.#memory);
+
+  /** The number of the level in {@link LOG_LEVELS} of each of `count` lines. `bounds`: where each begins, and where the last ends. */
+  detect(lines: Uint8Array, bounds: Uint32Array, count: number): Uint8Array {
+    const levels = new Uint8Array(count);
+    for (let from = 0; from < count;) {
+      const to = this.#endOfPart(bounds, from, count);
+      const base = bounds[from]!;
+      this.#memory.reserve(LINES_AT + bounds[to]! - base + SLACK);
+      const { bytes } = this.#memory;
+      bytes.set(lines.subarray(base, bounds[to]), LINES_AT);
+      new Uint32Array(bytes.buffer, BOUNDS_AT, to - from + 1).set(bounds.subarray(from, to + 1));
+      // Bounds count from the beginning of all lines.
+      this.#kernel.detectLevels(LINES_AT - base, BOUNDS_AT, to - from, LEVELS_AT);
+      levels.set(bytes.subarray(LEVELS_AT, LEVELS_AT + to - from), from);
+      from = to;
+    }
+    return levels;
+  }
+
+  #endOfPart(bounds: Uint32Array, from: number, count: number): number {
+    const last = Math.min(count, from + ROWS_MAX);
+    const bytesEnd = bounds[from]! + BYTES_MAX;
+    if (bounds[last]! <= bytesEnd) return last;
+    let to = from + 1;
+    while (to < last && bounds[to + 1]! <= bytesEnd) to++;
+    return to;
+  }
+}
