@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { compileLineSelection } from "@finch/logql";
 import { FinchError, nodeFileSystem, silentLogger } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, openLogStore } from "@finch/store";
@@ -27,6 +28,7 @@ async function openApi(
       // Room for no more streams than a few labels of the limit make.
       limits: { ...DEFAULT_LIMITS, headSeriesMax: 500, freeBytesMin: 0 },
       retention: DEFAULT_RETENTION,
+      compileSelection: compileLineSelection,
     }),
   );
   const demotion = await openLabelDemotion({
@@ -229,4 +231,25 @@ test("a damaged file of decisions is told with the way out; 0 turns it off", asy
         /remove it to go on/.test(error.message),
     );
   }
+});
+
+test("lines are deleted by a label that some of them have in their metadata", async () => {
+  await using directory = await temporaryDirectory();
+  await using api = await openApi(directory.path);
+  await api.push(storm(0, 10));
+  await api.push(storm(10, 200));
+  const remove = async (query: string) => {
+    const form = new URLSearchParams({ query, start: "0" }).toString();
+    const type = { "content-type": "application/x-www-form-urlencoded" };
+    const { status, text } = await api.post("/loki/api/v1/delete", form, type);
+    assert.equal(status, 204, text);
+  };
+  await remove('{user="u3"}');
+  await remove('{app="shop", user=~"u19."} |= "5"');
+  await remove('{app="shop", user!~"u.|u1.+"} |~ "7$"');
+  const left = (await api.lines('{app="shop"}')).map(({ line }) => line);
+  const expected = Array.from({ length: 200 }, (_, i) => i).filter(
+    (i) => i !== 3 && i !== 195 && !(i >= 20 && i < 100 && i % 10 === 7),
+  );
+  assert.deepEqual(left, expected.map((i) => `line ${i}`).toSorted());
 });

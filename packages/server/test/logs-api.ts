@@ -58,6 +58,8 @@ export async function openApi(
     },
     deleteLines: (request) => store.deleteLines(request),
     lineDeletes: () => store.lineDeletes(),
+    carryOutDeletes: () => store.carryOutDeletes(),
+    compact: () => store.compact(),
     cancelDelete: (id, options) => store.cancelDelete(id, options),
     tail: (listener) => store.tail(listener),
     labelNames: (scope) => store.labelNames(scope),

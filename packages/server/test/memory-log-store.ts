@@ -46,6 +46,8 @@ export function openMemoryLogStore(): LogStore {
     // Deletes are tested against the real store.
     deleteLines: () => Promise.reject(new Error("the store in memory deletes nothing")),
     lineDeletes: () => [],
+    carryOutDeletes: () => Promise.resolve(),
+    compact: () => Promise.resolve(),
     cancelDelete: () => Promise.reject(new Error("the store in memory deletes nothing")),
     tail: (listener) => {
       listeners.add(listener);

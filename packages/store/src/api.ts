@@ -302,7 +302,7 @@ export interface LogStore extends Store {
   ): AsyncIterable<LogPage>;
   /**
    * Deletes the lines with `startNs <= time <= endNs` that are in the store now and that the query finds; durable when this resolves. They are left
-   * out of answers at once and taken off the disk when blocks are merged. Lines that come later are not deleted, whatever their time.
+   * out of answers at once and off the disk a day later. Lines that come later are not deleted, whatever their time.
    */
   deleteLines(request: {
     readonly query: string;
@@ -311,6 +311,10 @@ export interface LogStore extends Store {
   }): Promise<LineDelete>;
   /** Deletes that are not carried out yet, and the newest of those that are; in the order of their making. */
   lineDeletes(): readonly LineDelete[];
+  /** Takes deleted lines off the disk now; happens by itself a day after they were deleted. */
+  carryOutDeletes(): Promise<void>;
+  /** Writes blocks anew as far as that is due; also happens by itself. */
+  compact(): Promise<void>;
   /** Takes a delete back: its lines are seen again. With `force` also one of which blocks were written without them: what is left is seen again. */
   cancelDelete(id: number, options: { readonly force: boolean }): Promise<void>;
   /** Calls `listener` for every acknowledged entry from now on; stop with the returned function. Must not throw or block. */

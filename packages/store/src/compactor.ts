@@ -20,6 +20,7 @@ import {
   COMPACTION_RETRY_MS_MAX,
   DELETES_KEPT_MAX,
   FREE_SHARE_MAX,
+  LINE_DELETE_WAIT_MS,
   RETENTION_RULES_INTERVAL_MS,
 } from "./limits.ts";
 import type { CompactionResult, CompactionSources } from "./metric-compaction.ts";
@@ -33,8 +34,14 @@ export type CompactBlocks = (
   pacer: Pacer,
 ) => Promise<CompactionResult>;
 
+/** Whether any row of the block is hidden. */
+export type FindHidden = (block: Block, hidden: HiddenRows, pacer: Pacer) => Promise<boolean>;
+
 export interface CompactorParts {
   readonly signalName: string;
+  /** Whether neighbours are made one. */
+  readonly joinsBlocks: boolean;
+  readonly hasHidden: FindHidden | undefined;
   readonly blockSet: BlockSet;
   readonly deletes: Deletes;
   readonly compact: CompactBlocks;
@@ -90,22 +97,32 @@ export class Compactor {
   /** Merges as long as something is due; on a disk that is nearly full, nothing is. */
   run(): Promise<void> {
     return this.#inTurn(async () => {
-      const { blockSet, deletes, retention, clock, signal } = this.#parts;
-      const spanMs = longestSpanMs(retention.maxAgeMs);
-      while (!signal.aborted && !blockSet.hasLeavers) {
-        const planned = blockSet.blocks.map(({ meta, bytes }) => ({ ...meta, bytes }));
-        const plan = planCompaction(planned, spanMs);
-        if (plan === undefined) break;
-        const blocks = blockSet.blocks.slice(plan.from, plan.to);
-        if (!(await this.#hasRoomFor(blocks))) return;
-        await this.#merge(blocks, { isNextLevel: true });
-      }
+      const { blockSet, deletes, joinsBlocks, clock } = this.#parts;
+      if (joinsBlocks && !(await this.#joinBlocks())) return;
       await this.#forget((entry) => !blockSet.blocks.some(({ meta }) => concerns(entry, meta)));
-      if (deletes.entries.length > DELETES_KEPT_MAX) await this.#carryOutDeletes();
+      const waitedFor = clock.nowMs() - LINE_DELETE_WAIT_MS;
+      const isDue = ({ lines }: Delete) => lines !== undefined && lines.createdMs <= waitedFor;
+      const { entries } = deletes;
+      if (entries.length > DELETES_KEPT_MAX || entries.some(isDue)) await this.#carryOutDeletes();
       if (clock.monotonicMs() < this.#rulesDueMs) return;
       this.#rulesDueMs = clock.monotonicMs() + RETENTION_RULES_INTERVAL_MS;
       await this.#applyRules();
     });
+  }
+
+  /** Answers whether there was room for all that is due. */
+  async #joinBlocks(): Promise<boolean> {
+    const { blockSet, retention, signal } = this.#parts;
+    const spanMs = longestSpanMs(retention.maxAgeMs);
+    while (!signal.aborted && !blockSet.hasLeavers) {
+      const planned = blockSet.blocks.map(({ meta, bytes }) => ({ ...meta, bytes }));
+      const plan = planCompaction(planned, spanMs);
+      if (plan === undefined) break;
+      const blocks = blockSet.blocks.slice(plan.from, plan.to);
+      if (!(await this.#hasRoomFor(blocks))) return false;
+      await this.#merge(blocks, { isNextLevel: true });
+    }
+    return true;
   }
 
   /** Carries out all deletes: blocks with deleted samples are written anew. */
@@ -150,12 +167,16 @@ export class Compactor {
 
   /** Writes a block without its hidden rows, if one of the selections finds a series in it. */
   async #clear(block: Block, selections: readonly RowSelection[]): Promise<void> {
-    const { blockSet, clock, signal } = this.#parts;
+    const { blockSet, clock, hasHidden, signal } = this.#parts;
     const pacer = createPacer(clock, signal);
     for (const { matchers } of selections) {
       if (!blockSet.blocks.includes(block)) return;
       const hit = await reading(block, blockSet, () => block.index.select(matchers, pacer));
       if (hit.length === 0) continue;
+      if (hasHidden !== undefined) {
+        const hidden = this.#hidden();
+        if (!(await reading(block, blockSet, () => hasHidden(block, hidden, pacer)))) return;
+      }
       await this.#merge([block], { isNextLevel: false });
       return;
     }

@@ -141,6 +141,8 @@ export const KEY_BYTES_MIN = 16 * MIB;
 export const DELETES_MAX = 1000;
 /** Deletes of lines that are carried out and still listed: the file is written anew with each delete. */
 export const DELETES_REMEMBERED_MAX = 1000;
+/** Deletes of lines are carried out after this long without being asked to; before it they can be taken back as a rule. */
+export const LINE_DELETE_WAIT_MS = 24 * HOUR_MS;
 /** Above this many, they are carried out without being asked to. */
 export const DELETES_KEPT_MAX = 64;
 

@@ -50,6 +50,13 @@ export async function sealLogs(
   return { series: order.series.length, rows: writer.rows };
 }
 
+/** One stream of a block that is being written. */
+export interface LogStreamWriter {
+  add(page: ClosedPage): Promise<void>;
+  /** What the index keeps with the stream; undefined when it has no page. */
+  finish(): Promise<Uint8Array | undefined>;
+}
+
 /** Writes pages, stream by stream, and then their filters. */
 export class LogBlockWriter {
   rows = 0;
@@ -64,11 +71,35 @@ export class LogBlockWriter {
 
   /** Writes the pages of a stream; returns what the index keeps with it. */
   async writeStream(pages: readonly ClosedPage[]): Promise<Uint8Array> {
-    const payload = new ByteWriter(64);
-    payload.writeVarint(Math.ceil(pages.length / SEGMENT_PAGES_MAX));
-    for (let from = 0; from < pages.length; from += SEGMENT_PAGES_MAX)
-      await this.#writeSegment(pages.slice(from, from + SEGMENT_PAGES_MAX), payload);
-    return payload.finish();
+    const stream = this.openStream();
+    for (const page of pages) await stream.add(page);
+    return (await stream.finish())!;
+  }
+
+  /** Begins a stream whose pages come one by one, in order; those of a segment are held. One at a time. */
+  openStream(): LogStreamWriter {
+    const segments = new ByteWriter(64);
+    let segmentCount = 0;
+    let held: ClosedPage[] = [];
+    const writeHeld = async () => {
+      await this.#writeSegment(held, segments);
+      segmentCount++;
+      held = [];
+    };
+    return {
+      add: async (page) => {
+        held.push(page);
+        if (held.length === SEGMENT_PAGES_MAX) await writeHeld();
+      },
+      finish: async () => {
+        if (held.length > 0) await writeHeld();
+        if (segmentCount === 0) return undefined;
+        const payload = new ByteWriter(8 + segments.length);
+        payload.writeVarint(segmentCount);
+        payload.writeBytes(segments.bytes.subarray(0, segments.length));
+        return payload.finish();
+      },
+    };
   }
 
   async writeFilters(file: BlockFile): Promise<void> {

@@ -16,6 +16,7 @@ import { StoreLabels } from "./label-queries.ts";
 import { LineDeletes } from "./line-deletes.ts";
 import { pickRows } from "./log-columns.ts";
 import { readSegmentRefs, sealLogs } from "./log-block.ts";
+import { compactLogs, hasHiddenLines } from "./log-compaction.ts";
 import { LogHead } from "./log-head.ts";
 import type { LogRunOutcome } from "./log-head.ts";
 import { ClosedPages } from "./log-page/closed-page.ts";
@@ -31,7 +32,7 @@ import { StoreCounters } from "./store-counters.ts";
 const NS_PER_MS = 1_000_000n;
 
 /** All heads of a store close their pages with one encoder. */
-function logsSignal(): Signal<LogHead> {
+export function logsSignal(): Signal<LogHead> {
   const closer = new ClosedPages();
   return {
     name: "logs",
@@ -41,6 +42,10 @@ function logsSignal(): Signal<LogHead> {
       while (head.hasFullPages) head.closeOne();
     },
     seal: sealLogs,
+    compact: (sources, createFile, pacer) => compactLogs(sources, createFile, pacer, closer),
+    // Pages are full as they are sealed: to write every line again would cost more than queries gain.
+    joinsBlocks: false,
+    hasHidden: hasHiddenLines,
   };
 }
 
@@ -118,6 +123,14 @@ class DurableLogStore implements LogStore {
 
   lineDeletes(): readonly LineDelete[] {
     return this.#deletes.list();
+  }
+
+  async carryOutDeletes(): Promise<void> {
+    await this.#core.compactor?.clean();
+  }
+
+  async compact(): Promise<void> {
+    await this.#core.compactor?.run();
   }
 
   cancelDelete(id: number, options: { readonly force: boolean }): Promise<void> {

@@ -11,7 +11,7 @@ import { BlockSet } from "./block-set.ts";
 import { writeBlock } from "./block-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { Compactor } from "./compactor.ts";
-import type { CompactBlocks } from "./compactor.ts";
+import type { CompactBlocks, FindHidden } from "./compactor.ts";
 import { Deletes } from "./deletes.ts";
 import { diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
 import { BLOCKS_DIRECTORY, WAL_DIRECTORY } from "./file-names.ts";
@@ -69,8 +69,12 @@ export interface Signal<H extends Head> {
     createFile: (name: string) => Promise<BlockFile>,
     pacer: Pacer,
   ): Promise<{ readonly series: number; readonly rows: number }>;
-  /** Merges blocks; a signal without it keeps them as they were sealed. */
+  /** Writes blocks anew, joined or without what is hidden; a signal without it keeps them as they were sealed. */
   readonly compact?: CompactBlocks;
+  /** False: blocks are written anew only to take hidden rows out. */
+  readonly joinsBlocks?: boolean;
+  /** Whether a block has hidden rows, where the matchers of what hides them do not say. */
+  readonly hasHidden?: FindHidden;
 }
 
 interface Generation<H> {
@@ -474,7 +478,7 @@ export class StoreCore<H extends Head> {
 }
 
 function createCompactor<H extends Head>(
-  { name, compact }: Signal<H>,
+  { name, compact, joinsBlocks = true, hasHidden }: Signal<H>,
   options: StoreOptions,
   { blockSet, deletes }: { readonly blockSet: BlockSet; readonly deletes: Deletes },
   signal: AbortSignal,
@@ -482,6 +486,7 @@ function createCompactor<H extends Head>(
   if (compact === undefined) return undefined;
   const { fileSystem, clock, log, retention, limits } = options;
   const { freeBytesMin } = limits;
-  const parts = { signalName: name, blockSet, deletes, compact, retention, freeBytesMin };
-  return new Compactor({ ...parts, fileSystem, clock, log, signal });
+  const work = { signalName: name, compact, joinsBlocks, hasHidden };
+  const parts = { blockSet, deletes, retention, freeBytesMin };
+  return new Compactor({ ...work, ...parts, fileSystem, clock, log, signal });
 }

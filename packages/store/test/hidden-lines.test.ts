@@ -4,8 +4,6 @@ import { describe, test } from "node:test";
 import { createMatcher } from "@finch/model";
 import type { LogPage } from "@finch/model";
 import type { CompileSelection, LogStore, StoreOptions } from "../src/api.ts";
-import { Deletes } from "../src/deletes.ts";
-import { silentLogger } from "@finch/runtime";
 import { openLogStore } from "../src/log-store.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
 import {
@@ -89,9 +87,8 @@ describe("deletes of lines", () => {
       status: "received",
     };
     assert.deepEqual(store.lineDeletes(), [received]);
-    const place = { directory: "/data/signal", idFloor: 0, compile: compileSelection };
-    const deletes = await Deletes.open(fileSystem, silentLogger, place);
-    await deletes.forget(() => true);
+    await store.carryOutDeletes();
+    assert.deepEqual(store.lineDeletes(), [{ ...received, status: "processed" }]);
     await using reopened = await openLogStore(options(fileSystem));
     assert.deepEqual(reopened.lineDeletes(), [{ ...received, status: "processed" }]);
     await assert.rejects(reopened.cancelDelete(1, { force: true }), /already processed/);
@@ -150,8 +147,67 @@ describe("deletes of lines", () => {
       );
       const expected = model.map(({ stream: of, line }) => `${of} ${line}`).toSorted();
       assert.deepEqual((await linesOf(store)).toSorted(), expected, `round ${round}`);
+      if (round % 4 !== 3) continue;
+      await store.carryOutDeletes();
+      assert.equal(store.statistics().pendingDeletes, 0);
+      assert.deepEqual((await linesOf(store)).toSorted(), expected, `round ${round}, carried out`);
     }
     assert.ok(model.length > 300 && model.length < 720, String(model.length));
+  });
+});
+
+describe("carrying out deletes", () => {
+  test("takes lines, and labels of streams without any left, off the disk; other blocks stay as they are", async () => {
+    const fileSystem = new FaultyFileSystem();
+    await using store = await openLogStore(options(fileSystem));
+    await store.append(logBatch([at("a", 30n, "x1"), at("gone", 20n, "x2"), at("a", 10n, "y3")]));
+    await store.flush();
+    await store.append(logBatch([at("a", 9n, "y4")]));
+    await store.flush();
+    await store.deleteLines({ query: "a x", ...FOREVER });
+    await store.deleteLines({ query: "gone", ...FOREVER });
+    await store.carryOutDeletes();
+    assert.deepEqual(await linesOf(store), ["a y3", "a y4"]);
+    const scope = { matchers: [], startMs: -8e15, endMs: 8e15 };
+    assert.deepEqual(await store.labelValues("app", scope), ["a"]);
+    // The second block was looked at and not written anew.
+    assert.deepEqual(await fileSystem.list("/data/signal/blocks"), ["0000000002", "0000000003"]);
+    assert.equal(store.statistics().compactionsTotal, 1);
+  });
+
+  test("happens a day later by itself, and then they cannot be taken back", async () => {
+    const clock = createTestClock();
+    const settings = storeOptions(new FaultyFileSystem(), { clock });
+    await using store = await openLogStore({ ...settings, compileSelection });
+    await store.append(logBatch([at("a", 30n, "x1"), at("a", 10n, "y2")]));
+    const { id } = await store.deleteLines({ query: "a x", ...FOREVER });
+    await store.compact();
+    assert.equal(store.lineDeletes()[0]!.status, "received");
+    await store.cancelDelete(id, { force: false });
+    assert.deepEqual(await linesOf(store), ["a x1", "a y2"]);
+    const second = await store.deleteLines({ query: "a x", ...FOREVER });
+    clock.now += 24 * 3_600_000;
+    await store.compact();
+    assert.equal(store.lineDeletes()[0]!.status, "processed");
+    await assert.rejects(store.cancelDelete(second.id, { force: true }), {
+      code: "store/delete-begun",
+    });
+    assert.deepEqual(await linesOf(store), ["a y2"]);
+  });
+
+  test("of all lines leaves a block without any, and later lines are there", async () => {
+    const fileSystem = new FaultyFileSystem();
+    {
+      await using store = await openLogStore(options(fileSystem));
+      await store.append(logBatch([at("a", 30n, "x1"), at("b", 30n, "x1")]));
+      await store.deleteLines({ query: "a", ...FOREVER });
+      await store.deleteLines({ query: "b x", ...FOREVER });
+      await store.carryOutDeletes();
+      await store.append(logBatch([at("a", 30n, "x1")]));
+      assert.deepEqual(await linesOf(store), ["a x1"]);
+    }
+    await using store = await openLogStore(options(fileSystem));
+    assert.deepEqual(await linesOf(store), ["a x1"]);
   });
 });
 
@@ -175,6 +231,11 @@ describe("retention rules of streams", () => {
     clock.now += 10_000;
     assert.deepEqual(await linesOf(store), ["b b1", "a a3"]);
     clock.now += 60_000;
+    assert.deepEqual(await linesOf(store), ["b b1"]);
+    await store.flush();
+    await store.compact();
+    const scope = { matchers: [], startMs: -8e15, endMs: 8e15 };
+    assert.deepEqual(await store.labelValues("app", scope), ["b"]);
     assert.deepEqual(await linesOf(store), ["b b1"]);
   });
 });

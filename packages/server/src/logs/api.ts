@@ -100,7 +100,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
       ...otlp.routes,
       ...reads,
       ...legacyRoutes({ ...context, build: options.build }),
-      ...deleteRoutes(options),
+      ...deleteRoutes({ store, clock }),
       ...ruleRoutes(),
       ready,
     ],

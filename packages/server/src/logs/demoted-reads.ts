@@ -3,6 +3,7 @@
  * metadata of each line. So `{user="7"}` finds lines of either time; what is found has the label among its labels as ever, in Loki's
  * categorised answers among the structured metadata.
  */
+import { formatQuery, parseQuery } from "@finch/logql";
 import { createMatcher, Labels } from "@finch/model";
 import type { LogColumns, LogPage, Matcher } from "@finch/model";
 import type { LabelScope, LogStore, TailListener } from "@finch/store";
@@ -34,8 +35,11 @@ export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<stri
         if (names().size === 0) listener(labels, entries);
         else tellRestored(labels, entries, names(), listener);
       }),
-    deleteLines: (request) => store.deleteLines(request),
+    deleteLines: (request) =>
+      store.deleteLines({ ...request, query: widenQuery(request.query, isDemoted) }),
     lineDeletes: () => store.lineDeletes(),
+    carryOutDeletes: () => store.carryOutDeletes(),
+    compact: () => store.compact(),
     cancelDelete: (id, options) => store.cancelDelete(id, options),
     labelNames: (scope) => store.labelNames(widen(scope)),
     labelValues: (name, scope) => store.labelValues(name, widen(scope)),
@@ -45,6 +49,22 @@ export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<stri
     expire: () => store.expire(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
+}
+
+/** The log query that finds the same lines where labels are in metadata: each matcher of one is a label filter, which looks at both. */
+export function widenQuery(query: string, isDemoted: (matcher: Matcher) => boolean): string {
+  const expr = parseQuery(query);
+  if (expr.kind !== "log" || !expr.matchers.some(isDemoted)) return query;
+  const filters = expr.matchers
+    .filter(isDemoted)
+    .map((matcher) => ({ kind: "label-filter", filter: { kind: "string", matcher } }) as const);
+  // A selector needs a matcher that wants something; every stream has a service.
+  const some = expr.matchers.some((matcher) => !isDemoted(matcher) && !matcher.matches(""));
+  const matchers = [
+    ...(some ? [] : [createMatcher("service_name", "=~", ".+")]),
+    ...relax(expr.matchers, isDemoted),
+  ];
+  return formatQuery({ ...expr, matchers, stages: [...filters, ...expr.stages] });
 }
 
 /** Matchers that streams without the demoted labels pass as well. */

@@ -174,7 +174,7 @@ async function scan(
     matchers,
     needles: [],
     lines: "all",
-    direction: "forward",
+    direction: "any",
     signal,
   } as const;
   for await (const page of store.select(select, reads)) {
