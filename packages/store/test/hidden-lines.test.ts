@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createMatcher } from "@finch/model";
-import type { LogPage } from "@finch/model";
-import type { CompileSelection, LogStore, StoreOptions } from "../src/api.ts";
+import type { LogStore, StoreOptions } from "../src/api.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
+import { compileSelection } from "./line-selection.ts";
 import {
   createRandom,
   createTestClock,
@@ -18,19 +18,6 @@ import type { PlainEntry } from "./store-fixtures.ts";
 
 const NOW_NS = BigInt(NOW_MS) * 1_000_000n;
 const FOREVER = { startNs: -(2n ** 62n), endNs: 2n ** 62n };
-
-/** A language for tests: the stream's name, then a text that lines contain; `name` alone is the whole stream. */
-const compileSelection: CompileSelection = (query) => {
-  const [name = "", text] = query.split(" ");
-  const matchers = [createMatcher("app", "=", name)];
-  if (text === undefined) return { matchers, rows: undefined };
-  const rows = ({ entries }: LogPage) =>
-    Uint32Array.from({ length: entries.count }, (_, row) => row).filter((row) => {
-      const { lines, lineBounds } = entries;
-      return Buffer.from(lines.subarray(lineBounds[row], lineBounds[row + 1])).includes(text);
-    });
-  return { matchers, rows };
-};
 
 function options(fileSystem: FaultyFileSystem): StoreOptions {
   return { ...storeOptions(fileSystem), compileSelection };
