@@ -29,6 +29,7 @@ export type ListenerName =
   | "otlp_http"
   | "agent"
   | "elastic"
+  | "journal"
   | SyslogListenerName;
 
 export type SyslogListenerName = "syslog_tcp" | "syslog_udp" | "syslog_tls";
@@ -101,6 +102,7 @@ export const LISTENERS: Readonly<
   otlp_http: { port: 4318, purpose: "the OTLP receiver over HTTP" },
   agent: { port: 12345, purpose: "the agent's pages" },
   elastic: { port: 9200, purpose: "Elasticsearch's _bulk for shippers of logs", isOff: true },
+  journal: { port: 19532, purpose: "systemd-journal-upload", isOff: true },
   syslog_tcp: { port: 5140, purpose: "syslog over TCP", isOff: true },
   syslog_udp: { port: 5140, purpose: "syslog over UDP", isOff: true },
   syslog_tls: { port: 6514, purpose: "syslog over TLS", isOff: true },

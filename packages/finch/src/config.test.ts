@@ -17,7 +17,7 @@ test("no configuration at all is complete and loopback only", () => {
   assert.equal(config.dataDirectory, "./data");
   assert.deepEqual(config.listen.ui, { host: "127.0.0.1", port: 3000 });
   for (const [name, address] of Object.entries(config.listen))
-    assert.equal(address?.host, /syslog|elastic/.test(name) ? undefined : "127.0.0.1");
+    assert.equal(address?.host, /syslog|elastic|journal/.test(name) ? undefined : "127.0.0.1");
   assert.deepEqual(config.retention, {
     metricsMs: 259_200_000,
     metricsRules: [],
@@ -89,7 +89,7 @@ const FAULTS: readonly [rule: string, text: string, messages: readonly string[]]
     "a value where keys belong",
     "listen: 3000\n",
     [
-      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
+      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, journal, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
     ],
   ],
   [

@@ -23,6 +23,8 @@ import type {
 import { createHostCheck } from "./host-check.ts";
 import type { OpenReceiver } from "./syslog-listeners.ts";
 
+const JOURNAL_REQUEST_MS_MAX = 6 * 3_600_000;
+
 export interface ListenersOptions {
   readonly addresses: FinchConfig["listen"];
   /** Routes of each listener; `health` has its own. */
@@ -106,7 +108,12 @@ async function openHttp(
 ): Promise<Listener> {
   const { build, clock } = options;
   const grpc = options.grpc[name];
-  const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, bodyBytesHeldMax: options.bodyBytesHeldMax };
+  const limits: HttpLimits = {
+    ...DEFAULT_HTTP_LIMITS,
+    bodyBytesHeldMax: options.bodyBytesHeldMax,
+    // A machine that was off for a while uploads its whole journal in one request.
+    ...(name === "journal" && { requestTimeoutMs: JOURNAL_REQUEST_MS_MAX }),
+  };
   const admit = createHostCheck({ names: name === "ui" ? [hostname()] : undefined });
   const headers =
     name === "health"

@@ -317,6 +317,7 @@ async function makeRoutes(
     otlp_grpc: otlp,
     otlp_http: otlp,
     elastic: apis.logs.elasticRoutes,
+    journal: apis.logs.journalRoutes,
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
 }

@@ -18,6 +18,7 @@ export const FREE_PORTS = [
   "otlp-http",
   "agent",
   "elastic",
+  "journal",
   "syslog-tcp",
   "syslog-udp",
 ].flatMap((name) => [`--listen-${name}`, "127.0.0.1:0"]);

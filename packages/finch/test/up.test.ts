@@ -49,6 +49,7 @@ test(
       "otlp_http",
       "agent",
       "elastic",
+      "journal",
       "syslog_tcp",
       "syslog_udp",
     ]);

@@ -100,6 +100,15 @@ export class ServedRequest implements HttpRequest {
     });
   }
 
+  async *readChunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.#message.iterator({ destroyOnReturn: false }))
+        yield chunk as Buffer;
+    } catch (error) {
+      throw bodyCutShort(error as Error);
+    }
+  }
+
   async readParameters(): Promise<URLSearchParams> {
     if (!isForm(this.#message)) return this.query;
     const { limits } = this.#host.options;

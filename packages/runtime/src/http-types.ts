@@ -20,6 +20,11 @@ export interface HttpRequest {
   header(name: string): string;
   /** The whole body, once. More than `maxBytes` is a `too-large` fault; what was declared is refused before it is read. */
   readBody(maxBytes: number): Promise<Buffer<ArrayBuffer>>;
+  /**
+   * The body as it arrives, once, in place of `readBody`: the next chunk is read when it is asked for, so that a body of any length holds one. Ends with a
+   * `canceled` fault when the body is cut short.
+   */
+  readChunks(): AsyncIterable<Uint8Array>;
   /** Query and, for a form POST, body parameters together: the query's come last, as in Go's `Request.Form` the body wins. */
   readParameters(): Promise<URLSearchParams>;
 }

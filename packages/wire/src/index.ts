@@ -94,3 +94,6 @@ export { parseSyslogMessage } from "./syslog-message.ts";
 export type { SyslogMessage } from "./syslog-message.ts";
 export { decodeElasticBulk, encodeBulkReply } from "./elastic-bulk.ts";
 export type { BulkOperation, BulkOptions } from "./elastic-bulk.ts";
+export { addJournalEntry } from "./journal-entry.ts";
+export { JournalExportReader } from "./journal-export.ts";
+export type { JournalEntry } from "./journal-export.ts";

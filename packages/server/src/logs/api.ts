@@ -13,20 +13,18 @@ import { detectedRoutes } from "./detected-routes.ts";
 import { withDemotedLabels } from "./demoted-reads.ts";
 import { demotionRoutes } from "./demotion-routes.ts";
 import type { LabelDemotion } from "./label-demotion.ts";
-import { elasticRoutes } from "./elastic-routes.ts";
 import { labelRoutes } from "./label-routes.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { legacyRoutes } from "./legacy-routes.ts";
 import type { LogsLimits } from "./limits.ts";
 import { createLogIngest } from "./ingest.ts";
-import { createOtlpLogs } from "./otlp-routes.ts";
-import type { OtlpLogs } from "./otlp-routes.ts";
 import { pushRoutes } from "./push-routes.ts";
 import { patternRoutes } from "./pattern-routes.ts";
+import { createReceivers } from "./receivers.ts";
+import type { LogReceivers } from "./receivers.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
 import { createLogSource } from "./source.ts";
-import { SyslogIngest } from "./syslog-ingest.ts";
 import { createTailRoutes } from "./tail-route.ts";
 import { volumeRoutes } from "./volume-routes.ts";
 
@@ -42,16 +40,11 @@ export interface LogsApiOptions {
   readonly log?: Logger;
 }
 
-export interface LogsApi {
+export interface LogsApi extends LogReceivers {
   /** Push, queries, tail, and the readiness check. */
   readonly routes: readonly Route[];
   /** Queries and tail alone, for the origin of the web application. */
   readonly queryRoutes: readonly Route[];
-  readonly otlp: OtlpLogs;
-  /** What shippers ask of Elasticsearch, for a listener of its own. */
-  readonly elasticRoutes: readonly Route[];
-  /** For the listeners of syslog. */
-  readonly syslog: SyslogIngest;
   /** The path every pushed batch takes; for lines made in this process. Resolves with refusals in words. */
   ingest(batch: LogBatch): Promise<readonly string[]>;
   families(): readonly MetricFamily[];
@@ -60,7 +53,7 @@ export interface LogsApi {
 /** Makes the API. It owns nothing that must be closed; the store is the caller's. */
 export function createLogsApi(options: LogsApiOptions): LogsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
-  const { clock, demotion, limits } = options;
+  const { clock, demotion, limits, log = silentLogger } = options;
   const store =
     demotion === undefined ? options.store : withDemotedLabels(options.store, () => demotion.names);
   const engine = createEngine({
@@ -73,8 +66,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   });
   const context = { engine, source: createLogSource(store), gate, clock, limits, store };
   const ingest = createLogIngest(options);
-  const otlp = createOtlpLogs(ingest, options);
-  const syslog = new SyslogIngest({ ingest, clock, limits, log: options.log ?? silentLogger });
+  const receivers = createReceivers({ ingest, clock, limits, log });
   const tail = createTailRoutes(context);
   const reads: readonly Route[] = [
     ...queryRoutes(context),
@@ -97,7 +89,7 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   return {
     routes: [
       ...pushRoutes(ingest, limits),
-      ...otlp.routes,
+      ...receivers.otlp.routes,
       ...reads,
       ...legacyRoutes({ ...context, build: options.build }),
       ...deleteRoutes({ store, clock }),
@@ -105,13 +97,11 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
       ready,
     ],
     queryRoutes: reads,
-    otlp,
-    elasticRoutes: elasticRoutes({ ingest, clock, limits }),
-    syslog,
+    ...receivers,
     ingest: async (batch) => (await ingest.take(batch)).told(),
     families: () => [
       ...ingest.families(),
-      ...syslog.families(),
+      ...receivers.syslog.families(),
       singleMetric(
         "finch_logs_queries_running",
         "gauge",
