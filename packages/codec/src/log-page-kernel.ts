@@ -23,17 +23,79 @@ interface GramExports {
   setGrams(hashes: number, count: number, bits: number, bitCount: number): void;
 }
 
+/** As `asm/line-split.ts` says. */
+const TEMPLATES_MAX = 1024;
+const TEMPLATE_WORDS = 8;
+const LISTS = 4096;
+const SLOTS_MAX = 64;
+
+interface SplitExports {
+  findTemplates(
+    lines: number,
+    bounds: number,
+    count: number,
+    templates: number,
+    templateOf: number,
+    slots: number,
+    slotsEnds: number,
+  ): number;
+  fillColumns(
+    bounds: number,
+    count: number,
+    templateOf: number,
+    wholeTemplate: number,
+    wholeColumn: number,
+    slots: number,
+    plans: number,
+    cursors: number,
+    endsAfter: number,
+  ): void;
+}
+
+/** A template as its first line has it. */
+export interface FoundTemplate {
+  readonly kind: number;
+  /** Lines that have it. */
+  readonly rows: number;
+  readonly start: number;
+  readonly end: number;
+  /** Its slots, in the lines; views. */
+  readonly slotStarts: Uint32Array;
+  readonly slotEnds: Uint32Array;
+}
+
+/** What becomes of the template of some lines. */
+export interface TemplatePlan {
+  readonly number: number;
+  /** Of its slots; undefined for one that is given up. */
+  readonly columns: Uint32Array | undefined;
+}
+
+/** Where the values of a column stand in the lines; views. */
+export interface ColumnValues {
+  readonly count: number;
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+}
+
 const GRAM_TABLE_AT = 0;
 const GRAM_HASHES_AT = GRAM_TABLE_AT + 4 * GRAM_SLOTS;
 const FILTER_AT = GRAM_HASHES_AT + 4 * PAGE_GRAMS_MAX;
-const LINES_AT = FILTER_AT + FILTER_BYTES_MAX;
+const TEMPLATES_AT = FILTER_AT + FILTER_BYTES_MAX;
+const LINES_AT = TEMPLATES_AT + 4 * (TEMPLATES_MAX * TEMPLATE_WORDS + LISTS);
 
 /** Works on one page after the other in memory of its own, which stays as large as the largest page needed. */
 export class LogPageKernel {
   readonly #memory = new KernelMemory();
   readonly #grams = loadKernel<GramExports>("grams", this.#memory);
+  readonly #split = loadKernel<SplitExports>("line-split", this.#memory);
   #count = 0;
   #boundsAt = 0;
+  #templateOfAt = 0;
+  /** Of slots, line by line. */
+  #slotsAt = 0;
+  #slotsMax = 0;
+  #found: readonly FoundTemplate[] = [];
   #gramCount = 0;
 
   /** Takes the lines of a page in. `bounds`: where each of the `count` lines begins, and where the last ends. */
@@ -74,6 +136,100 @@ export class LogPageKernel {
     bytes.fill(0, FILTER_AT, FILTER_AT + bits / 8);
     this.#grams.setGrams(GRAM_HASHES_AT, this.#gramCount, FILTER_AT, bits);
     return bytes.slice(FILTER_AT, FILTER_AT + bits / 8);
+  }
+
+  /** The templates of the lines, in the order of their first lines; valid until {@link fillColumns}. */
+  findTemplates(): readonly FoundTemplate[] {
+    const count = this.#count;
+    const bounds = new Uint32Array(this.#memory.bytes.buffer, this.#boundsAt, count + 1);
+    const length = bounds[count]! - bounds[0]!;
+    // A slot takes a byte, and one stands between two; the line at hand may have all of its.
+    this.#slotsMax = Math.min((length >> 1) + count, SLOTS_MAX * count) + SLOTS_MAX;
+    this.#templateOfAt = align(this.#boundsAt + 4 * (count + 1));
+    this.#slotsAt = align(this.#templateOfAt + 2 * count);
+    this.#memory.reserve(this.#slotsAt + 8 * this.#slotsMax);
+    const found = this.#split.findTemplates(
+      LINES_AT,
+      this.#boundsAt,
+      count,
+      TEMPLATES_AT,
+      this.#templateOfAt,
+      this.#slotsAt,
+      4 * this.#slotsMax,
+    );
+    const words = new Uint32Array(this.#memory.bytes.buffer, TEMPLATES_AT, found * TEMPLATE_WORDS);
+    this.#found = Array.from({ length: found }, (_, number) =>
+      this.#readTemplate(words.subarray(number * TEMPLATE_WORDS)),
+    );
+    return this.#found;
+  }
+
+  #readTemplate(words: Uint32Array): FoundTemplate {
+    const slots = words[1]!;
+    const { buffer } = this.#memory.bytes;
+    const at = words[4]!;
+    return {
+      kind: words[0]!,
+      rows: words[5]!,
+      start: words[2]!,
+      end: words[3]!,
+      slotStarts: new Uint32Array(buffer, at, slots),
+      slotEnds: new Uint32Array(buffer, at + 4 * this.#slotsMax, slots),
+    };
+  }
+
+  /**
+   * Where the values of each column stand, and the number of the template of each line; views, valid until the next page. `plans` are of the templates
+   * found; `whole` is template and column of lines without one and of those given up.
+   */
+  fillColumns(
+    plans: readonly TemplatePlan[],
+    columnRows: Uint32Array,
+    whole: { readonly template: number; readonly column: number },
+  ): { readonly templateOf: Uint16Array; readonly columns: readonly ColumnValues[] } {
+    const plansAt = align(this.#slotsAt + 8 * this.#slotsMax);
+    const columnsAt = plansAt + 12 * plans.length;
+    const numbers = plans.reduce((sum, { columns }) => sum + (columns?.length ?? 0), 0);
+    const cursorsAt = columnsAt + 4 * numbers;
+    const valuesAt = cursorsAt + 4 * columnRows.length;
+    const endsAfter = 4 * columnRows.reduce((sum, rows) => sum + rows, 0);
+    // The views of what was found are empty when memory grows.
+    const slotCounts = this.#found.map(({ slotStarts }) => slotStarts.length);
+    this.#memory.reserve(valuesAt + 2 * endsAfter);
+    const { buffer } = this.#memory.bytes;
+    const planWords = new Uint32Array(buffer, plansAt, 3 * plans.length);
+    const columnWords = new Uint32Array(buffer, columnsAt, numbers);
+    let at = 0;
+    for (const [number, plan] of plans.entries()) {
+      planWords[3 * number] = plan.number;
+      planWords[3 * number + 1] = slotCounts[number]!;
+      // A template without slots has columns all the same: none.
+      planWords[3 * number + 2] = plan.columns === undefined ? 0 : columnsAt + 4 * at;
+      if (plan.columns === undefined) continue;
+      columnWords.set(plan.columns, at);
+      at += plan.columns.length;
+    }
+    const cursors = new Uint32Array(buffer, cursorsAt, columnRows.length);
+    let valueAt = valuesAt;
+    const columns = Array.from(columnRows, (count, column): ColumnValues => {
+      cursors[column] = valueAt;
+      const starts = new Uint32Array(buffer, valueAt, count);
+      const ends = new Uint32Array(buffer, valueAt + endsAfter, count);
+      valueAt += 4 * count;
+      return { count, starts, ends };
+    });
+    this.#split.fillColumns(
+      this.#boundsAt,
+      this.#count,
+      this.#templateOfAt,
+      whole.template,
+      whole.column,
+      this.#slotsAt,
+      plansAt,
+      cursorsAt,
+      endsAfter,
+    );
+    return { templateOf: new Uint16Array(buffer, this.#templateOfAt, this.#count), columns };
   }
 }
 

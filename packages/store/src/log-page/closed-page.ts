@@ -18,8 +18,8 @@ export interface ClosedPage {
 
 /** Makes closed pages; holds what is needed for it. */
 export class ClosedPages {
-  readonly #encoder = new PageEncoder();
   readonly #kernel = new LogPageKernel();
+  readonly #encoder = new PageEncoder(this.#kernel);
 
   /** Closes sorted entries: one page, or more when one filter cannot hold all their words: it would let most needles pass. */
   close(entries: LogColumns): ClosedPage[] {

@@ -1,5 +1,6 @@
 /** Turns the values of a column into the encoding that is smallest for what they are. Reads them where they stand; a twin of nothing, pure. */
 import { ByteWriter } from "@finch/codec";
+import type { ColumnValues } from "@finch/codec/kernels";
 import {
   BYTE_CLASSES,
   BYTES,
@@ -14,7 +15,6 @@ import {
   UUID,
 } from "./column-format.ts";
 import type { ColumnHead, NumberText, Planes } from "./column-format.ts";
-import type { ValueRefs } from "./value-refs.ts";
 
 export interface EncodedColumn {
   readonly head: ColumnHead;
@@ -40,7 +40,7 @@ function reserveRows(rows: number): void {
   ids = new Uint8Array(2 * rows);
 }
 
-export function encodeColumn(bytes: Uint8Array, refs: ValueRefs): EncodedColumn {
+export function encodeColumn(bytes: Uint8Array, refs: ColumnValues): EncodedColumn {
   reserveRows(refs.count);
   const distinct = fillDictionary(bytes, refs);
   const summary = summarize(bytes, refs, distinct);
@@ -58,7 +58,7 @@ export function encodeColumn(bytes: Uint8Array, refs: ValueRefs): EncodedColumn 
 }
 
 /** How many values there are, with the number of each row's in `ids`; 0 when there are too many for a dictionary. */
-function fillDictionary(bytes: Uint8Array, { count, starts, ends }: ValueRefs): number {
+function fillDictionary(bytes: Uint8Array, { count, starts, ends }: ColumnValues): number {
   const max = Math.min(DICTIONARY_MAX, (count >> 1) + 1);
   table.fill(-1);
   let distinct = 0;
@@ -109,7 +109,7 @@ function isSame(bytes: Uint8Array, start: number, end: number, from: number, to:
 }
 
 /** Classes and lengths of the values; of those of the dictionary alone when there is one. */
-function summarize(bytes: Uint8Array, refs: ValueRefs, distinct: number): ColumnHead {
+function summarize(bytes: Uint8Array, refs: ColumnValues, distinct: number): ColumnHead {
   const { count, starts, ends } = refs;
   const values = distinct > 0 ? distinct : count;
   let classes = 0;
@@ -127,7 +127,11 @@ function summarize(bytes: Uint8Array, refs: ValueRefs, distinct: number): Column
   return { ...head, distinct: 0, planes: undefined, text: undefined };
 }
 
-function encodeDictionary(bytes: Uint8Array, refs: ValueRefs, summary: ColumnHead): EncodedColumn {
+function encodeDictionary(
+  bytes: Uint8Array,
+  refs: ColumnValues,
+  summary: ColumnHead,
+): EncodedColumn {
   const { starts, ends, count } = refs;
   const { distinct } = summary;
   const writer = new ByteWriter(distinct * (summary.lengthMax + 2) + count);
@@ -148,7 +152,7 @@ const UUID_WIDTH = 36;
 
 function encodeHex(
   bytes: Uint8Array,
-  refs: ValueRefs,
+  refs: ColumnValues,
   summary: ColumnHead,
 ): EncodedColumn | undefined {
   const { classes, lengthMin: width, lengthMax } = summary;
@@ -165,7 +169,7 @@ function encodeHex(
   return { head: { ...summary, encoding: UUID }, body, isDense: true };
 }
 
-function refsAreUuids(bytes: Uint8Array, { count, starts }: ValueRefs): boolean {
+function refsAreUuids(bytes: Uint8Array, { count, starts }: ColumnValues): boolean {
   for (let row = 0; row < count; row++) {
     const at = starts[row]!;
     for (let i = 0; i < UUID_WIDTH; i++) {
@@ -178,7 +182,7 @@ function refsAreUuids(bytes: Uint8Array, { count, starts }: ValueRefs): boolean 
 
 function packHex(
   bytes: Uint8Array,
-  { count, starts }: ValueRefs,
+  { count, starts }: ColumnValues,
   width: number,
   hasDashes: boolean,
 ): Uint8Array {
@@ -202,7 +206,7 @@ const DAY_MS = 86_400_000;
 
 function encodeTimes(
   bytes: Uint8Array,
-  refs: ValueRefs,
+  refs: ColumnValues,
   summary: ColumnHead,
 ): EncodedColumn | undefined {
   if (summary.lengthMin !== TIME_LENGTH || summary.lengthMax !== TIME_LENGTH) return undefined;
@@ -269,7 +273,7 @@ const SUFFIX_MAX = 16;
 
 function encodeNumbers(
   bytes: Uint8Array,
-  refs: ValueRefs,
+  refs: ColumnValues,
   summary: ColumnHead,
 ): EncodedColumn | undefined {
   const { starts, ends, count } = refs;
@@ -378,7 +382,7 @@ function widthOf(largest: number): number {
   return width;
 }
 
-function encodeBytes(bytes: Uint8Array, refs: ValueRefs, summary: ColumnHead): EncodedColumn {
+function encodeBytes(bytes: Uint8Array, refs: ColumnValues, summary: ColumnHead): EncodedColumn {
   const { starts, ends, count } = refs;
   const width = lengthWidth(summary.lengthMax);
   let total = 0;

@@ -1,6 +1,6 @@
 /**
  * How a line falls apart: text that comes again in other lines, and **slots**, the values between. A line has one kind, which says how its
- * slots were found; of JSON and logfmt lines each slot is the value of a field.
+ * slots were found; of JSON and logfmt lines each slot is the value of a field. Pages are split by codec's kernel `line-slots`, whose twin this is.
  */
 
 export const LINE_TEXT = 0;
@@ -14,8 +14,15 @@ export type LineKind = typeof LINE_TEXT | typeof LINE_JSON | typeof LINE_LOGFMT 
 /** A line with more values is kept whole: each slot is a column, and columns of few values cost more than they save. */
 export const SLOTS_MAX = 64;
 
-/** Where the values of a line begin and end. One object serves all lines. */
-export class LineSlots {
+/** Where the values of a line begin and end. */
+export interface SlotPlaces {
+  readonly count: number;
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+}
+
+/** Gathers them. One object serves all lines. */
+export class LineSlots implements SlotPlaces {
   count = 0;
   readonly starts = new Uint32Array(SLOTS_MAX + 1);
   readonly ends = new Uint32Array(SLOTS_MAX + 1);

@@ -2,7 +2,7 @@
  * Tells the lines of a page apart by their templates: kind, and the text between the slots. A template is found by the lengths of its texts and
  * proven by their bytes.
  */
-import type { LineKind, LineSlots } from "./line-slots.ts";
+import type { LineKind, LineSlots, SlotPlaces } from "./line-slots.ts";
 
 /** Lines that would make more templates are kept whole. */
 export const TEMPLATES_MAX = 1024;
@@ -49,7 +49,7 @@ export class TemplateTable {
     }
     const number = this.templates.length;
     if (number >= TEMPLATES_MAX) return -1;
-    this.templates.push(makeTemplate(bytes, range, kind, slots));
+    this.templates.push(makeTemplateText(bytes, range, kind, slots));
     this.#next[number] = this.#first[bucket]!;
     this.#first[bucket] = number + 1;
     return number;
@@ -101,11 +101,12 @@ function fits(
   return true;
 }
 
-function makeTemplate(
+/** The text of the template of the line `bytes[start … end)` with these slots. */
+export function makeTemplateText(
   bytes: Uint8Array,
   { start, end }: { readonly start: number; readonly end: number },
   kind: LineKind,
-  { starts, ends, count }: LineSlots,
+  { starts, ends, count }: SlotPlaces,
 ): TemplateText {
   const textEnds = new Uint32Array(count + 1);
   const text = new Uint8Array(end - start);

@@ -4,11 +4,12 @@
  */
 import { constants, crc32, zstdCompressSync } from "node:zlib";
 import { ByteWriter, encodeInt64Deltas } from "@finch/codec";
+import type { LogPageKernel } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
 import { writeString } from "../byte-strings.ts";
 import { encodeColumn } from "./column-encoder.ts";
 import { writeColumnHead } from "./column-format.ts";
-import { LineSplitter } from "./line-split.ts";
+import { splitLines } from "./line-split.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
 
 /** A column as it is stored. */
@@ -41,10 +42,14 @@ const ZIP_BYTES_MIN = 48;
 
 /** Makes one page after the other; what it needs for that is used again. */
 export class PageEncoder {
-  readonly #splitter = new LineSplitter();
+  readonly #kernel: LogPageKernel;
   readonly #shapes = new MetadataShapes();
 
-  /** `entries` ascend by time; at least one and at most 65,536. */
+  constructor(kernel: LogPageKernel) {
+    this.#kernel = kernel;
+  }
+
+  /** `entries`, whose lines the kernel has been given, ascend by time; at least one and at most 65,536. */
   encode(entries: LogColumns): EncodedPage {
     const { count, timestampsNs, lineBounds } = entries;
     const columns: StoredColumn[] = [];
@@ -52,7 +57,8 @@ export class PageEncoder {
     const put = (name: string, body: Uint8Array, isDense: boolean) => {
       columns.push({ name, stored: storeBody(heads, body, isDense) });
     };
-    const { templates, templateOf, columnNames, refs } = this.#splitter.split(entries);
+    const split = splitLines(this.#kernel, entries);
+    const { templates, templateOf, columnNames } = split;
     put(TIMES, encodeInt64Deltas(timestampsNs.slice(0, count)), true);
     heads.writeVarint(templates.length);
     for (const template of templates) {
@@ -70,7 +76,7 @@ export class PageEncoder {
       put(TEMPLATE_OF, numbersOf(templateOf, count, templates.length), false);
     heads.writeVarint(columnNames.length);
     for (const [number, name] of columnNames.entries()) {
-      const { head, body, isDense } = encodeColumn(entries.lines, refs[number]!);
+      const { head, body, isDense } = encodeColumn(entries.lines, split.columns[number]!);
       writeString(heads, name);
       writeColumnHead(heads, head);
       put(name, body, isDense);
@@ -102,7 +108,7 @@ export class PageEncoder {
       put(SHAPE_OF, numbersOf(shapes.shapeOf, entries.count, shapes.shapes.length), false);
     heads.writeVarint(shapes.names.length);
     for (const [number, name] of shapes.names.entries()) {
-      const { head, body, isDense } = encodeColumn(shapes.bytes, shapes.refs[number]!);
+      const { head, body, isDense } = encodeColumn(shapes.bytes, shapes.refs[number]!.values());
       writeString(heads, name);
       writeColumnHead(heads, head);
       put(`m${name}`, body, isDense);

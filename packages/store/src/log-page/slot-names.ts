@@ -1,6 +1,6 @@
 /** What the slots of a JSON or logfmt line are called: the same field has the same name in every line, so that its values are one column. */
 import { LINE_JSON, LINE_LOGFMT } from "./line-slots.ts";
-import type { LineKind, LineSlots } from "./line-slots.ts";
+import type { LineKind, SlotPlaces } from "./line-slots.ts";
 
 /** Between the keys of a path, and before the ordinal of a value that is not the first of its name. Neither stands in a key of a line that has slots. */
 export const PATH_SEPARATOR = "\u0000";
@@ -20,7 +20,7 @@ export function nameSlots(
   bytes: Uint8Array,
   start: number,
   kind: LineKind,
-  slots: LineSlots,
+  slots: SlotPlaces,
 ): string[] {
   const prefix = PREFIXES[kind];
   const names =
@@ -49,7 +49,7 @@ export function fieldPath(column: string, parser: "json" | "logfmt"): string[] |
   return column.slice(1).split(PATH_SEPARATOR);
 }
 
-function namesOfLogfmt(bytes: Uint8Array, start: number, slots: LineSlots): string[] {
+function namesOfLogfmt(bytes: Uint8Array, start: number, slots: SlotPlaces): string[] {
   const names: string[] = [];
   for (let slot = 0; slot < slots.count; slot++) {
     let end = slots.starts[slot]! - 1;
@@ -62,7 +62,7 @@ function namesOfLogfmt(bytes: Uint8Array, start: number, slots: LineSlots): stri
 }
 
 /** Walks the text between the slots, which has the keys and brackets. The line is known to be valid. */
-function namesOfJson(bytes: Uint8Array, start: number, slots: LineSlots): string[] {
+function namesOfJson(bytes: Uint8Array, start: number, slots: SlotPlaces): string[] {
   const names: string[] = [];
   const path: string[] = [];
   let key = "";

@@ -1,4 +1,5 @@
 /** The values of one column of a page while it is being made: where each stands in the bytes of the lines. */
+import type { ColumnValues } from "@finch/codec/kernels";
 import { growUint32 } from "../number-columns.ts";
 
 export class ValueRefs {
@@ -19,5 +20,11 @@ export class ValueRefs {
     this.starts[at] = start;
     this.ends[at] = end;
     this.count = at + 1;
+  }
+
+  /** Views of what there is. */
+  values(): ColumnValues {
+    const { count } = this;
+    return { count, starts: this.starts.subarray(0, count), ends: this.ends.subarray(0, count) };
   }
 }
