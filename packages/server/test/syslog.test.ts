@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -312,6 +312,7 @@ action(type="omfwd" target="127.0.0.1" port="${receiver.tcp.port}" ${action} que
         ["-n", "-f", join(directory.path, "rsyslog.conf"), "-i", join(directory.path, "pid")],
         { stdio: "ignore", env: { ...process.env, PATH } },
       );
+      const exited = once(child, "exit");
       try {
         const count = 500;
         await writeFile(
@@ -329,8 +330,74 @@ action(type="omfwd" target="127.0.0.1" port="${receiver.tcp.port}" ${action} que
         );
       } finally {
         child.kill("SIGTERM");
-        await once(child, "exit");
+        await exited;
       }
     },
   );
+}
+
+/** Debian's rsyslog and syslog-ng cannot both be installed: the packages unpacked will do. */
+const SYSLOG_NG = process.env["SYSLOG_NG_DIRECTORY"] ?? "";
+const LIBRARIES = [
+  "usr/lib/x86_64-linux-gnu",
+  "lib/x86_64-linux-gnu",
+  "usr/lib/syslog-ng",
+  "usr/lib/syslog-ng/3.38",
+];
+const skipNg =
+  !existsSync(join(SYSLOG_NG, "usr/sbin/syslog-ng")) &&
+  "no syslog-ng here: unpack syslog-ng-core, libivykis0, libpcre3, libnet1 and libwrap0 into a folder and set SYSLOG_NG_DIRECTORY";
+
+for (const [name, destination] of [
+  ["RFC 5424, octet counted", 'syslog("127.0.0.1" port(PORT) transport("tcp"))'],
+  ["RFC 3164, newlines", 'network("127.0.0.1" port(PORT) transport("tcp"))'],
+] as const) {
+  test(`syslog-ng: ${name}`, { skip: skipNg }, async () => {
+    await using directory = await temporaryDirectory();
+    await using receiver = await openReceiver();
+    const modules = join(SYSLOG_NG, "usr/lib/syslog-ng/3.38");
+    const [input, config] = ["in.log", "syslog-ng.conf"].map((one) => join(directory.path, one));
+    const count = 500;
+    await writeFile(
+      input!,
+      Array.from({ length: count }, (_, i) => `<13>Nov 20 18:10:39 vm fromng: line ${i}\n`).join(
+        "",
+      ),
+    );
+    await writeFile(
+      config!,
+      `@version: 3.38\nsource s { file("${input!}" follow-freq(1) program-override("fromng")); };\ndestination d { ${destination.replace("PORT", String(receiver.tcp.port))}; };\nlog { source(s); destination(d); };\n`,
+    );
+    const child = spawn(
+      join(SYSLOG_NG, "usr/sbin/syslog-ng"),
+      [
+        "--foreground",
+        "--no-caps",
+        `--module-path=${modules}`,
+        `--cfgfile=${config!}`,
+        `--persist-file=${join(directory.path, "persist")}`,
+        `--pidfile=${join(directory.path, "pid")}`,
+        `--control=${join(directory.path, "ctl")}`,
+      ],
+      {
+        stdio: "ignore",
+        env: {
+          ...process.env,
+          LD_LIBRARY_PATH: LIBRARIES.map((one) => join(SYSLOG_NG, one)).join(":"),
+        },
+      },
+    );
+    const exited = once(child, "exit");
+    try {
+      const lines = await receiver.until(count);
+      const numbers = lines.map((line) => Number(/ fromng: line (\d+)$/.exec(line)?.[1]));
+      assert.deepEqual(
+        numbers.toSorted((a, b) => a - b),
+        Array.from({ length: count }, (_, i) => i),
+      );
+    } finally {
+      child.kill("SIGTERM");
+      await exited;
+    }
+  });
 }
