@@ -53,6 +53,8 @@ export async function evaluateRangeAggregation(
       endNs: lastNs - expr.offsetNs + 1n,
       needles: scan.pipeline.needles,
       ...linesWanted(scan),
+      ...(scan.wanted !== undefined && { labels: labelsThatCount(scan.wanted) }),
+      ...(scan.isCount && { needsTimes: (minNs, maxNs) => !isOneStep(scan, minNs, maxNs) }),
       // Counts and sums of bytes are the same in any order.
       direction: scan.isCount ? "any" : "forward",
       signal: evaluation.signal,
@@ -66,6 +68,21 @@ export async function evaluateRangeAggregation(
     if (evaluation.due) await evaluation.pause();
   }
   return scan.accumulator.finish(scan.index.labels);
+}
+
+/** Names under which structured metadata is looked at: one that clashes with another label gets a suffix. */
+function labelsThatCount(wanted: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...wanted].flatMap((name) => [name, name.replace(/_extracted$/, "")]));
+}
+
+/** Whether all times between the two count for the same steps. */
+function isOneStep(scan: Scan, minNs: bigint, maxNs: bigint): boolean {
+  const first = Number(minNs - scan.originNs);
+  const last = Number(maxNs - scan.originNs);
+  return (
+    firstStep(scan, first) === firstStep(scan, last) &&
+    lastStep(scan, first) === lastStep(scan, last)
+  );
 }
 
 /** Which lines and fields the scan needs. */
@@ -91,6 +108,8 @@ interface Scan {
   readonly row: Row;
   readonly needsRows: boolean;
   readonly isCount: boolean;
+  /** Labels that count; undefined when all do. */
+  readonly wanted: ReadonlySet<string> | undefined;
   /** Set when pages may bring the fields that are needed. */
   readonly fieldRows: FieldRows<RowOutcome> | undefined;
   /** The grid in nanoseconds relative to its (offset) start. */
@@ -129,6 +148,7 @@ function compileScan(
     needsRows: pipeline.stages.length > 0 || unwrap !== undefined,
     originNs: grid.startNs - expr.offsetNs,
     isCount: useCounter,
+    wanted,
     ...timing,
   };
   const { fieldStages } = pipeline;
@@ -172,7 +192,12 @@ async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Prom
   const { entries } = page;
   const selection = selectAll(entries.count);
   for (const filter of scan.pipeline.pageFilters) filterPage(entries, selection, filter);
-  const times = relativeTimes(entries.timestampsNs, selection, scan.originNs);
+  const { span } = page;
+  // All rows count alike: any of their times will do.
+  const times =
+    span !== undefined && scan.isCount && isOneStep(scan, span.minNs, span.maxNs)
+      ? new Float64Array(selection.count).fill(Number(span.minNs - scan.originNs))
+      : relativeTimes(entries.timestampsNs, selection, scan.originNs);
   scan.index.begin(page);
   if (page.fields !== undefined) scan.fieldRows!.begin(page);
   if (!scan.needsRows) {

@@ -13,6 +13,10 @@ export interface LogSelectRequest {
   readonly lines: "all" | "none";
   /** Fields that pages may bring in columns; a source without columns brings lines. */
   readonly fields?: LogFieldRequest;
+  /** Names of structured metadata that count; without it, all do. Sets with none of them may come empty. */
+  readonly labels?: ReadonlySet<string>;
+  /** Whether the times of entries between these two are looked at; without it, all are. Of a page for which it says no, times may be missing. */
+  readonly needsTimes?: (minNs: bigint, maxNs: bigint) => boolean;
   /** `backward`: pages come by descending newest entry, so that a limited query can stop early; `forward`: by ascending oldest;
    * `any`: in any order. */
   readonly direction: "forward" | "backward" | "any";

@@ -35,6 +35,8 @@ export interface LogPage {
   readonly entries: LogColumns;
   /** Fields of the lines, when the request asked for some and the page has them in columns. */
   readonly fields?: LogFields;
+  /** Bounds of the times, when the page may have none because the request did not need them. */
+  readonly span?: { readonly minNs: bigint; readonly maxNs: bigint };
 }
 
 /** Fields of the lines of a page, as a parser of LogQL finds them. */

@@ -330,6 +330,10 @@ export interface LogSelect {
   /** `none`: whoever asks looks only at the lines of rows whose fields are not known; the others may be empty. */
   readonly lines: "all" | "none";
   readonly fields?: LogFieldRequest;
+  /** Names of structured metadata that count; without it, all do. Sets with none of them may come empty. */
+  readonly labels?: ReadonlySet<string>;
+  /** Whether the times of entries between these two are looked at; without it, all are. */
+  readonly needsTimes?: (minNs: bigint, maxNs: bigint) => boolean;
   /** `any`: pages come stream by stream. */
   readonly direction: "forward" | "backward" | "any";
   readonly signal: AbortSignal;

@@ -18,7 +18,7 @@ import { LogBlockWriter, readSegmentRefs } from "./log-block.ts";
 import { mergeRuns, sliceColumns } from "./log-columns.ts";
 import type { LogRun } from "./log-columns.ts";
 import type { ClosedPages } from "./log-page/closed-page.ts";
-import { blockPiece, openPiece } from "./log-pieces.ts";
+import { ALL_LINES, blockPiece, openPiece, OpenSegments } from "./log-pieces.ts";
 import type { LogPiece, LogReadStatistics, PieceReader } from "./log-pieces.ts";
 import { slicePieces } from "./log-slices.ts";
 import type { CompactionResult, CompactionSources } from "./metric-compaction.ts";
@@ -90,7 +90,7 @@ export async function hasHiddenLines(
   for (const { labels, parts } of await readStreams([block], hidden, pacer)) {
     if (parts[0]!.hide === undefined) continue;
     for (const piece of piecesOf(parts)) {
-      const reader = openPiece(piece, labels, { ...NOT_COUNTED });
+      const reader = openPiece(piece, labels, new OpenSegments({ ...NOT_COUNTED }));
       const columns = await readLines(reader, { startNs: piece.minNs, endNs: piece.maxNs + 1n });
       if (columns !== undefined && piece.hide!(columns) !== columns) return true;
       if (pacer.isDue()) await pacer.rest();
@@ -178,7 +178,8 @@ class PieceReaders {
 
   /** Once for each slice that was expected. */
   take(piece: Piece): PieceReader {
-    const reader = this.#open.get(piece) ?? openPiece(piece, this.#labels, { ...NOT_COUNTED });
+    const reader =
+      this.#open.get(piece) ?? openPiece(piece, this.#labels, new OpenSegments({ ...NOT_COUNTED }));
     const left = this.#expected.get(piece)! - 1;
     this.#expected.set(piece, left);
     if (left > 0) this.#open.set(piece, reader);
@@ -194,8 +195,7 @@ async function readLines(
   reader: PieceReader,
   { startNs, endNs }: { readonly startNs: bigint; readonly endNs: bigint },
 ): Promise<LogColumns | undefined> {
-  const wish = { needles: [], lines: "all", fields: undefined, startNs, endNs } as const;
-  return (await reader.read(wish))?.entries;
+  return (await reader.read({ ...ALL_LINES, startNs, endNs }))?.entries;
 }
 
 /** Parts of about a page each; rows stay whole. */

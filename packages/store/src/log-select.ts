@@ -15,7 +15,7 @@ import type { LogHead } from "./log-head.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import { gramsOfNeedle, mayHave } from "./log-page/gram-filter.ts";
 import { FieldChoice } from "./log-page/page-fields.ts";
-import { blockPiece, openPiece } from "./log-pieces.ts";
+import { ALL_LINES, blockPiece, openPiece, OpenSegments } from "./log-pieces.ts";
 import type {
   BlockPiece,
   LogPiece,
@@ -77,10 +77,14 @@ export async function* selectLogs(
     }
     const loaded = await loader.load(labels, slice);
     if (pacer.isDue()) await pacer.rest();
-    const { count, timestampsNs } = loaded.entries;
+    const { count } = loaded.entries;
     if (count === 0) continue;
-    const actual = timestampsNs[direction === "backward" ? count - 1 : 0]!;
-    if (direction === "any" || heap.isNext(actual)) yield pageOf(labels, loaded);
+    if (direction === "any") {
+      yield { ...pageOf(labels, loaded), span: spanOf(slice, request) };
+      continue;
+    }
+    const actual = loaded.entries.timestampsNs[direction === "backward" ? count - 1 : 0]!;
+    if (heap.isNext(actual)) yield pageOf(labels, loaded);
     else heap.push(actual, { labels, slice, rows: loaded });
   }
 }
@@ -89,10 +93,18 @@ function pageOf(labels: Labels, { entries, fields }: PieceRows): LogPage {
   return fields === undefined ? { labels, entries } : { labels, entries, fields };
 }
 
+/** The times between which the rows of a slice lie. */
+function spanOf(slice: Slice<Piece>, { startNs, endNs }: LogSelect): NonNullable<LogPage["span"]> {
+  return {
+    minNs: largerNs(slice.startNs, startNs),
+    maxNs: smallerNs(slice.endNs, endNs) - 1n,
+  };
+}
+
 /** Opens each page once, and holds it only until the last slice that it is part of. */
 class SliceLoader {
   readonly #request: LogSelect;
-  readonly #statistics: LogReadStatistics;
+  readonly #segments: OpenSegments;
   /** Slices still to come, by page. */
   readonly #expected = new Map<Piece, number>();
   readonly #open = new Map<Piece, PieceReader>();
@@ -101,18 +113,20 @@ class SliceLoader {
   constructor(request: LogSelect, statistics: LogReadStatistics) {
     const needles = request.needles.filter((needle) => needle.length > 0);
     this.#request = { ...request, needles };
-    this.#statistics = statistics;
+    this.#segments = new OpenSegments(statistics);
     if (request.fields !== undefined) this.#fields = new FieldChoice(request.fields);
   }
 
   expect(slice: Slice<Piece>): void {
-    for (const piece of slice.pieces)
+    for (const piece of slice.pieces) {
       this.#expected.set(piece, (this.#expected.get(piece) ?? 0) + 1);
+      if (piece.kind === "block") this.#segments.expect(piece);
+    }
   }
 
   /** The merged rows of a slice that was expected; once for each. */
   async load(labels: Labels, slice: Slice<Piece>): Promise<PieceRows> {
-    const { needles, lines } = this.#request;
+    const { needles, lines, labels: counted, needsTimes } = this.#request;
     const fields = this.#fields;
     const range = {
       startNs: largerNs(slice.startNs, this.#request.startNs),
@@ -121,8 +135,17 @@ class SliceLoader {
     const [only, ...others] = slice.pieces;
     // Lines tell repetitions, and what is deleted.
     if (others.length === 0 && only!.hide === undefined)
-      return (await this.#take(labels, only!, { needles, lines, fields, ...range })) ?? NO_ROWS;
-    const wish = { needles, lines: "all", fields: undefined, ...range } as const;
+      return (
+        (await this.#take(labels, only!, {
+          needles,
+          lines,
+          fields,
+          labels: counted,
+          needsTimes,
+          ...range,
+        })) ?? NO_ROWS
+      );
+    const wish = { ...ALL_LINES, needles, ...range };
     const runs: LogRun[] = [];
     for (const piece of slice.pieces) {
       const rows = await this.#take(labels, piece, wish);
@@ -136,13 +159,16 @@ class SliceLoader {
   async #take(labels: Labels, piece: Piece, wish: PieceWish): Promise<PieceRows | undefined> {
     let reader = this.#open.get(piece);
     if (reader === undefined) {
-      reader = openPiece(piece, labels, this.#statistics);
+      reader = openPiece(piece, labels, this.#segments);
       this.#open.set(piece, reader);
     }
     const left = this.#expected.get(piece)! - 1;
     this.#expected.set(piece, left);
-    if (left === 0) this.#open.delete(piece);
-    return reader.read(wish);
+    const rows = await reader.read(wish);
+    if (left > 0) return rows;
+    this.#open.delete(piece);
+    if (piece.kind === "block") this.#segments.done(piece);
+    return rows;
   }
 }
 

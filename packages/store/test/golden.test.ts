@@ -14,7 +14,7 @@ import { openBlock } from "../src/block.ts";
 import type { Block } from "../src/block.ts";
 import { readHistogram } from "../src/histogram-bytes.ts";
 import { readSegmentRefs } from "../src/log-block.ts";
-import { blockPiece, openPiece } from "../src/log-pieces.ts";
+import { ALL_LINES, blockPiece, openPiece, OpenSegments } from "../src/log-pieces.ts";
 import { LogRecordWriter, readLogRecord } from "../src/log-record.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { readChunks, readPlace } from "../src/metric-block.ts";
@@ -206,9 +206,8 @@ test("logs-block", async () => {
       for (const segment of readSegmentRefs(payload)) {
         const statistics = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
         const piece = blockPiece(block, segment, 0);
-        const wish = { needles: [], lines: "all", fields: undefined } as const;
-        const reader = openPiece(piece, labels, statistics);
-        const rows = await reader.read({ ...wish, startNs: 0n, endNs: 2n ** 62n });
+        const reader = openPiece(piece, labels, new OpenSegments(statistics));
+        const rows = await reader.read({ ...ALL_LINES, startNs: 0n, endNs: 2n ** 62n });
         found.push([labels.get("app"), Buffer.from(rows!.entries.lines).toString()]);
       }
     }

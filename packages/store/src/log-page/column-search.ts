@@ -1,7 +1,7 @@
 /** Which values of a column equal, begin with, end with or contain a text. Most columns are ruled out by what their heads say of them. */
-import { BYTE_CLASSES, classesOf, HEX, NUMBER, TIME } from "./column-format.ts";
+import { BYTE_CLASSES, classesOf, DIGITS, HEX, NUMBER, TIME } from "./column-format.ts";
 import type { ColumnHead } from "./column-format.ts";
-import { BytesColumn, HexColumn } from "./value-column.ts";
+import { BytesColumn, HexColumn, NumberColumn } from "./value-column.ts";
 import type { ValueColumn } from "./value-column.ts";
 
 export type MatchKind = "equals" | "begins" | "ends" | "contains";
@@ -28,6 +28,10 @@ export function matchValues(column: ValueColumn, match: ValueMatch): Uint8Array 
     return findInBytes(column, match.text);
   if (column instanceof HexColumn && head.encoding === HEX && match.text.length >= HEX_SEARCH_MIN)
     return findInHex(column, match);
+  if (column instanceof NumberColumn) {
+    const digits = digitsSought(head, match);
+    if (digits !== undefined) return findDigits(column, digits);
+  }
   return matchEach(column, match);
 }
 
@@ -109,6 +113,54 @@ function packDigits(text: Uint8Array, from: number): Uint8Array {
 
 function digitOf(c: number): number {
   return c < 58 ? c - 48 : c - 87;
+}
+
+/** Digits that whole numbers must have: at the front, or anywhere. */
+interface DigitsSought {
+  readonly value: number;
+  readonly count: number;
+  readonly isAtFront: boolean;
+}
+
+const DIGITS_SOUGHT_MAX = 15;
+
+/** What the match means for numbers as such; undefined when they have to be written out. */
+function digitsSought(head: ColumnHead, { kind, text }: ValueMatch): DigitsSought | undefined {
+  const { prefix, decimals, digits } = head.text!;
+  if (kind === "ends" || kind === "equals" || decimals > 0 || digits > 0) return undefined;
+  let from = 0;
+  while (from < text.length && BYTE_CLASSES[text[from]!] !== DIGITS) from++;
+  for (let i = from; i < text.length; i++) if (BYTE_CLASSES[text[i]!] !== DIGITS) return undefined;
+  const count = text.length - from;
+  if (count === 0 || count > DIGITS_SOUGHT_MAX) return undefined;
+  // What stands before the digits must be the end of the prefix, or all of it.
+  if (from > prefix.length || (kind === "begins" && from !== prefix.length)) return undefined;
+  if (!isAt(prefix, prefix.length - from, text.subarray(0, from))) return undefined;
+  // Neither prefix nor suffix has a digit.
+  let value = 0;
+  for (let i = from; i < text.length; i++) value = value * 10 + text[i]! - 48;
+  // A single zero is part of other numbers, or one by itself.
+  if (count === 1 && value === 0) return undefined;
+  return { value, count, isAtFront: from > 0 || kind === "begins" };
+}
+
+function findDigits(column: NumberColumn, sought: DigitsSought): Uint8Array | undefined {
+  const { value, count, isAtFront } = sought;
+  const { numbers } = column;
+  const power = 10 ** count;
+  // Below this a number has too few digits; one that is sought with a zero in front is part of a longer one.
+  const hasZero = count > 1 && value < power / 10;
+  if (isAtFront && hasZero) return undefined;
+  const least = hasZero ? power : count === 1 ? value : power / 10;
+  let found: Uint8Array | undefined;
+  for (let row = 0; row < numbers.length; row++) {
+    let rest = numbers[row]!;
+    if (isAtFront) while (rest >= power) rest = Math.floor(rest / 10);
+    else while (rest >= least && rest % power !== value) rest = Math.floor(rest / 10);
+    const isHit = isAtFront ? rest === value : rest >= least && rest % power === value;
+    if (isHit) (found ??= new Uint8Array(column.head.rows))[row] = 1;
+  }
+  return found;
 }
 
 function matchEach(column: ValueColumn, match: ValueMatch): Uint8Array | undefined {

@@ -2,11 +2,11 @@
  * A page whose columns are at hand as they are stored: each is decompressed and opened at the first need. Finds lines by what they contain, makes lines, and
  * hands out the values of fields, all without reading a column that has nothing to say.
  */
-import { CodecError, decodeInt64Deltas } from "@finch/codec";
-import { canMatch, isForeign, matchValues } from "./column-search.ts";
+import { matchValues } from "./column-search.ts";
 import type { ValueMatch } from "./column-search.ts";
-import { placeNeedle } from "./line-search.ts";
 import type { Placement } from "./line-search.ts";
+import type { SearchPlan } from "./search-plan.ts";
+import { decodeTimes } from "./times.ts";
 import { decodeMetadata } from "./page-metadata.ts";
 import type { PageMetadata } from "./page-metadata.ts";
 import type { PageLayout, StoredBody } from "./page-layout.ts";
@@ -20,6 +20,9 @@ export interface PageLines {
   readonly lines: Uint8Array;
   readonly lineBounds: Uint32Array;
 }
+
+/** All rows of a template match. */
+const ALL = "all";
 
 export class OpenPage {
   readonly layout: PageLayout;
@@ -37,13 +40,7 @@ export class OpenPage {
   }
 
   get times(): BigInt64Array {
-    this.#times ??= decodeInt64Deltas(this.body(this.layout.times));
-    if (this.#times.length !== this.layout.rows)
-      throw new CodecError(
-        "malformed",
-        0,
-        `${this.#times.length} times for ${this.layout.rows} rows`,
-      );
+    this.#times ??= decodeTimes(this.body(this.layout.times), this.layout.rows);
     return this.#times;
   }
 
@@ -101,63 +98,51 @@ export class OpenPage {
     return { lines: lines.subarray(0, length), lineBounds };
   }
 
-  /** Rows among the ascending `rows` whose lines contain the needle, which is not empty. */
-  find(needle: Uint8Array, rows: Uint32Array): Uint32Array {
-    const { templates } = this.layout;
-    const placements = templates.map((template) => placeNeedle(template, needle));
-    const hits = placements.map((placed, number) => this.#hitsOf(number, placed));
+  /** Rows among the ascending `rows` whose lines contain what was planned for; the columns of the plan must be at hand. */
+  find({ needle, templates }: SearchPlan, rows: Uint32Array): Uint32Array {
+    const hits = templates.map((placements, number) => this.#hitsOf(number, placements));
     const found = new Uint32Array(rows.length);
     let count = 0;
     const made: number[] = [];
     for (const row of rows) {
-      const hit = hits[this.rows.templateOf(row)]!;
+      const hit = hits[this.rows.templateOf(row)];
+      if (hit === null) continue;
       if (hit === undefined) made.push(row);
-      else if (hit.isAll || (hit.rows !== undefined && hit.rows[row] === 1)) found[count++] = row;
+      else if (hit === ALL || hit[row] === 1) found[count++] = row;
     }
     const some = found.subarray(0, count);
     if (made.length === 0) return some;
     return Uint32Array.from([...some, ...this.#findInLines(needle, Uint32Array.from(made))]).sort();
   }
 
-  /** Which rows of a template match; undefined when their lines have to be made. */
+  /** Which rows of a template match: none (null), all, some, or their lines have to be made (undefined). */
   #hitsOf(
     number: number,
     placements: readonly Placement[] | undefined,
-  ): { readonly isAll: boolean; readonly rows: Uint8Array | undefined } | undefined {
+  ): Uint8Array | typeof ALL | null | undefined {
     if (placements === undefined) return undefined;
-    const { columns } = this.layout.templates[number]!;
-    let rows: Uint8Array | undefined;
+    let rows: Uint8Array | null = null;
     for (const placement of placements) {
-      if (placement.length === 0) return { isAll: true, rows: undefined };
-      if (!placement.every(({ slot, ...match }) => this.#canMatch(columns[slot]!, match))) continue;
+      if (placement.length === 0) return ALL;
       rows = this.#addPlacement(number, placement, rows);
     }
-    return { isAll: false, rows };
+    return rows;
   }
 
-  #canMatch(column: number, match: ValueMatch): boolean {
-    const { head } = this.layout.columns[column]!;
-    return canMatch(head, match) && !isForeign(head, match.text);
-  }
-
-  #addPlacement(
-    number: number,
-    placement: Placement,
-    rows: Uint8Array | undefined,
-  ): Uint8Array | undefined {
+  #addPlacement(number: number, placement: Placement, rows: Uint8Array | null): Uint8Array | null {
     const { columns } = this.layout.templates[number]!;
     const conditions: { ranks: Uint32Array; hits: Uint8Array }[] = [];
-    for (const { slot, ...match } of placement) {
-      const hits = this.#match(columns[slot]!, match);
+    for (const { slot, kind, text } of placement) {
+      const hits = this.#match(columns[slot]!, { kind, text });
       if (hits === undefined) return rows;
       conditions.push({ ranks: this.rows.ranks(columns[slot]!), hits });
     }
     const marked = rows ?? new Uint8Array(this.layout.rows);
+    const of = this.rows.numbers;
+    const { ranks, hits } = conditions[0]!;
     for (let row = 0; row < marked.length; row++) {
-      if (marked[row] === 1 || this.rows.templateOf(row) !== number) continue;
-      let isHit = 1;
-      for (const { ranks, hits } of conditions) isHit &= hits[ranks[row]!]!;
-      marked[row] = isHit;
+      if (hits[ranks[row]!] !== 1 || (of !== undefined && of[row] !== number)) continue;
+      if (conditions.every((other) => other.hits[other.ranks[row]!] === 1)) marked[row] = 1;
     }
     return marked;
   }

@@ -3,7 +3,7 @@
  * and how it is written: `docs/format/log-pages.md`.
  */
 import { constants, crc32, zstdCompressSync } from "node:zlib";
-import { ByteWriter, encodeInt64Deltas } from "@finch/codec";
+import { ByteWriter } from "@finch/codec";
 import type { LogPageKernel } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
 import { writeString } from "../byte-strings.ts";
@@ -11,6 +11,7 @@ import { encodeColumn } from "./column-encoder.ts";
 import { writeColumnHead } from "./column-format.ts";
 import { splitLines } from "./line-split.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
+import { encodeTimes } from "./times.ts";
 
 /** A column as it is stored. */
 export interface StoredColumn {
@@ -59,7 +60,7 @@ export class PageEncoder {
     };
     const split = splitLines(this.#kernel, entries);
     const { templates, templateOf, columnNames } = split;
-    put(TIMES, encodeInt64Deltas(timestampsNs.slice(0, count)), true);
+    put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
     heads.writeVarint(templates.length);
     for (const template of templates) {
       heads.writeByte(template.kind);

@@ -20,6 +20,11 @@ export class PageRows {
     this.#columnCount = of.columnCount;
   }
 
+  /** Template of each row; undefined when all have template 0. */
+  get numbers(): Uint16Array | undefined {
+    return this.#templateOf;
+  }
+
   templateOf(row: number): number {
     return this.#templateOf === undefined ? 0 : this.#templateOf[row]!;
   }
@@ -28,12 +33,17 @@ export class PageRows {
   ranks(column: number): Uint32Array {
     const known = this.#ranks[column];
     if (known !== undefined) return known;
-    const has = this.templates.map(({ columns }) => (columns.includes(column) ? 1 : 0));
+    const has = Uint8Array.from(this.templates, ({ columns }) =>
+      columns.includes(column) ? 1 : 0,
+    );
     const ranks = new Uint32Array(this.count);
-    for (let row = 0, rank = 0; row < this.count; row++) {
-      ranks[row] = rank;
-      rank += has[this.templateOf(row)]!;
-    }
+    const of = this.#templateOf;
+    if (of === undefined) for (let row = 0; row < ranks.length; row++) ranks[row] = row;
+    else
+      for (let row = 0, rank = 0; row < ranks.length; row++) {
+        ranks[row] = rank;
+        rank += has[of[row]!]!;
+      }
     this.#ranks[column] = ranks;
     return ranks;
   }

@@ -9,6 +9,7 @@ import { ascending } from "../number-columns.ts";
 import { ClosedPages, openClosedPage } from "./closed-page.ts";
 import { GramCollector, gramsOfNeedle, makeFilter, mayHave } from "./gram-filter.ts";
 import { columnsOf, page } from "./page-lines.ts";
+import { planSearch } from "./search-plan.ts";
 import { decodeSegment, encodeSegment, planReads } from "./segment.ts";
 
 const encoder = new TextEncoder();
@@ -56,7 +57,9 @@ describe("log pages", () => {
         const needle = source.subarray(start, start + 1 + length);
         if (needle.length === 0) return;
         const closed = encode(columnsOf(lines));
-        const found = openClosedPage(closed).find(needle, ascending(lines.length));
+        const opened = openClosedPage(closed);
+        const plan = planSearch(opened.layout, needle);
+        const found = plan === undefined ? [] : opened.find(plan, ascending(lines.length));
         const expected = lines.flatMap((text, row) =>
           Buffer.from(text).includes(needle) ? [row] : [],
         );
