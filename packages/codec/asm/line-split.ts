@@ -3,6 +3,7 @@
  * Twin: `packages/store/src/log-page/line-split.ts`. Reads up to 64 bytes behind the lines.
  */
 import { findSlots, LINE_WHOLE, slotCount } from "./line-slots";
+import { isSame } from "./same-bytes";
 
 /** Templates there may be, and lists of them by hash. */
 const TEMPLATES_MAX: u32 = 1024;
@@ -125,15 +126,6 @@ function fits(template: usize, start: u32, end: u32, slots: usize, count: usize)
   return (
     load<u32>(template, END) - other == length && isSame(linesAt + from, linesAt + other, length)
   );
-}
-
-function isSame(one: usize, other: usize, length: u32): bool {
-  let at: usize = 0;
-  let rest = length;
-  for (; rest >= 16; rest -= 16, at += 16)
-    if (v128.any_true(v128.xor(v128.load(one + at), v128.load(other + at)))) return false;
-  const same = i8x16.bitmask(i8x16.eq(v128.load(one + at), v128.load(other + at)));
-  return (~same & ((1 << rest) - 1)) == 0;
 }
 
 /**

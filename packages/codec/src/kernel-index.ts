@@ -2,7 +2,7 @@
 export { FloatBlockEncoder } from "./float-block-encoder.ts";
 export { FloatBlockDecoder } from "./float-block-kernel.ts";
 export { LOG_LEVELS, LogLevelDetector } from "./log-level-kernel.ts";
-export type { ColumnValues, FoundTemplate } from "./log-page-kernel.ts";
+export type { ColumnValues, EncodedValues, FoundTemplate } from "./log-page-kernel.ts";
 export { LogPageKernel, PAGE_GRAMS_MAX } from "./log-page-kernel.ts";
 export { KernelMemory, loadKernel } from "./kernels.ts";
 export {

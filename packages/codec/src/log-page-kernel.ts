@@ -78,23 +78,67 @@ export interface ColumnValues {
   readonly ends: Uint32Array;
 }
 
+/** As `asm/value-column.ts` says. */
+const WORK_BYTES = 4 * 1536;
+const RESULT_WORDS = 14;
+
+interface ColumnExports {
+  summarizeColumn(
+    lines: number,
+    starts: number,
+    ends: number,
+    count: number,
+    work: number,
+    ids: number,
+  ): number;
+  encodeColumn(work: number, ids: number, numbers: number, body: number, result: number): number;
+}
+
+/** A column as it is stored, but for compression. The names are those of the format. */
+export interface EncodedValues {
+  readonly encoding: number;
+  readonly rows: number;
+  readonly classes: number;
+  readonly lengthMin: number;
+  readonly lengthMax: number;
+  readonly distinct: number;
+  readonly width: number;
+  readonly isDelta: boolean;
+  readonly base: number;
+  readonly decimals: number;
+  readonly digits: number;
+  /** What all numbers begin and end with. */
+  readonly prefix: Uint8Array;
+  readonly suffix: Uint8Array;
+  /** A view, valid until the next column. */
+  readonly body: Uint8Array;
+}
+
 const GRAM_TABLE_AT = 0;
 const GRAM_HASHES_AT = GRAM_TABLE_AT + 4 * GRAM_SLOTS;
 const FILTER_AT = GRAM_HASHES_AT + 4 * PAGE_GRAMS_MAX;
 const TEMPLATES_AT = FILTER_AT + FILTER_BYTES_MAX;
-const LINES_AT = TEMPLATES_AT + 4 * (TEMPLATES_MAX * TEMPLATE_WORDS + LISTS);
+const WORK_AT = TEMPLATES_AT + 4 * (TEMPLATES_MAX * TEMPLATE_WORDS + LISTS);
+const RESULT_AT = WORK_AT + WORK_BYTES;
+const LINES_AT = RESULT_AT + 64;
 
 /** Works on one page after the other in memory of its own, which stays as large as the largest page needed. */
 export class LogPageKernel {
   readonly #memory = new KernelMemory();
   readonly #grams = loadKernel<GramExports>("grams", this.#memory);
   readonly #split = loadKernel<SplitExports>("line-split", this.#memory);
+  readonly #column = loadKernel<ColumnExports>("value-column", this.#memory);
   #count = 0;
   #boundsAt = 0;
   #templateOfAt = 0;
   /** Of slots, line by line. */
   #slotsAt = 0;
   #slotsMax = 0;
+  #columns: readonly { readonly at: number; readonly count: number; readonly endsAfter: number }[] =
+    [];
+  /** Of values that are not in the lines. */
+  #valuesAt = 0;
+  #freeAt = 0;
   #found: readonly FoundTemplate[] = [];
   #gramCount = 0;
 
@@ -229,7 +273,74 @@ export class LogPageKernel {
       cursorsAt,
       endsAfter,
     );
+    this.#columns = columns.map(({ count, starts }) => ({
+      at: starts.byteOffset,
+      count,
+      endsAfter,
+    }));
+    this.#freeAt = align(valuesAt + 2 * endsAfter);
     return { templateOf: new Uint16Array(buffer, this.#templateOfAt, this.#count), columns };
+  }
+
+  /** Encodes one of the columns that were filled. */
+  encodeColumn(column: number): EncodedValues {
+    const { at, count, endsAfter } = this.#columns[column]!;
+    return this.#encode(LINES_AT, { starts: at, ends: at + endsAfter, count }, this.#freeAt);
+  }
+
+  /** Takes bytes in of which {@link encodeValues} encodes values, until the next page. */
+  loadValues(source: Uint8Array): void {
+    this.#valuesAt = this.#freeAt;
+    this.#freeAt = align(this.#valuesAt + source.length + SLACK);
+    this.#memory.reserve(this.#freeAt);
+    this.#memory.bytes.set(source, this.#valuesAt);
+  }
+
+  /** Encodes values of the bytes that were taken in. */
+  encodeValues({ starts, ends, count }: ColumnValues): EncodedValues {
+    const startsAt = this.#freeAt;
+    const endsAt = startsAt + 4 * count;
+    this.#memory.reserve(endsAt + 4 * count);
+    const words = new Uint32Array(this.#memory.bytes.buffer, startsAt, 2 * count);
+    words.set(starts.subarray(0, count));
+    words.set(ends.subarray(0, count), count);
+    const values = { starts: startsAt, ends: endsAt, count };
+    return this.#encode(this.#valuesAt, values, align(endsAt + 4 * count));
+  }
+
+  #encode(
+    base: number,
+    values: { readonly starts: number; readonly ends: number; readonly count: number },
+    freeAt: number,
+  ): EncodedValues {
+    const { starts, ends, count } = values;
+    const numbersAt = align(freeAt + count);
+    const bodyAt = numbersAt + 8 * count;
+    this.#memory.reserve(bodyAt);
+    const kernel = this.#column;
+    const bodyMax = kernel.summarizeColumn(base, starts, ends, count, WORK_AT, freeAt);
+    this.#memory.reserve(bodyAt + bodyMax + SLACK);
+    const encoding = kernel.encodeColumn(WORK_AT, freeAt, numbersAt, bodyAt, RESULT_AT);
+    const { bytes } = this.#memory;
+    const words = new Uint32Array(bytes.buffer, RESULT_AT, RESULT_WORDS);
+    const first = base + new Uint32Array(bytes.buffer, starts, 1)[0]!;
+    const firstEnd = base + new Uint32Array(bytes.buffer, ends, 1)[0]!;
+    return {
+      encoding,
+      rows: count,
+      classes: words[1]!,
+      lengthMin: words[2]!,
+      lengthMax: words[3]!,
+      distinct: words[4]!,
+      width: words[5]!,
+      isDelta: words[6] === 1,
+      base: new Float64Array(bytes.buffer, RESULT_AT + 48, 1)[0]!,
+      decimals: words[7]!,
+      digits: words[8]!,
+      prefix: bytes.slice(first, first + words[9]!),
+      suffix: bytes.slice(firstEnd - words[10]!, firstEnd),
+      body: bytes.subarray(bodyAt, bodyAt + words[0]!),
+    };
   }
 }
 

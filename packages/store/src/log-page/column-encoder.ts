@@ -1,4 +1,4 @@
-/** Turns the values of a column into the encoding that is smallest for what they are. Reads them where they stand; a twin of nothing, pure. */
+/** Turns the values of a column into the encoding that is smallest for what they are: the twin of codec's kernel `value-column`, which tests hold to it. */
 import { ByteWriter } from "@finch/codec";
 import type { ColumnValues } from "@finch/codec/kernels";
 import {

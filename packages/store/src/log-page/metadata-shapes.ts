@@ -10,11 +10,15 @@ export class MetadataShapes {
   shapes: (readonly string[])[] = [];
   names: string[] = [];
   refs: ValueRefs[] = [];
-  /** What the refs refer to. */
-  bytes = new Uint8Array(1024) as Uint8Array;
+  #bytes = new Uint8Array(1024) as Uint8Array;
   shapeOf = new Uint16Array(1024);
   #columns = new Map<string, number>();
   #length = 0;
+
+  /** What the refs refer to; a view. */
+  valueBytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
 
   columnOf(name: string): number {
     return this.#columns.get(name)!;
@@ -70,8 +74,8 @@ export class MetadataShapes {
         this.#columns.set(name, column);
       }
       const start = this.#length;
-      this.bytes = growUint8(this.bytes, start + 3 * value.length);
-      this.#length += encoder.encodeInto(value, this.bytes.subarray(start)).written;
+      this.#bytes = growUint8(this.#bytes, start + 3 * value.length);
+      this.#length += encoder.encodeInto(value, this.#bytes.subarray(start)).written;
       places[at++] = column;
       places[at++] = start;
       places[at++] = this.#length;

@@ -7,8 +7,8 @@ import { ByteWriter } from "@finch/codec";
 import type { LogPageKernel } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
 import { writeString } from "../byte-strings.ts";
-import { encodeColumn } from "./column-encoder.ts";
 import { writeColumnHead } from "./column-format.ts";
+import { columnFromKernel } from "./column-from-kernel.ts";
 import { splitLines } from "./line-split.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
 import { encodeTimes } from "./times.ts";
@@ -58,8 +58,7 @@ export class PageEncoder {
     const put = (name: string, body: Uint8Array, isDense: boolean) => {
       columns.push({ name, stored: storeBody(heads, body, isDense) });
     };
-    const split = splitLines(this.#kernel, entries);
-    const { templates, templateOf, columnNames } = split;
+    const { templates, templateOf, columnNames } = splitLines(this.#kernel, entries);
     put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
     heads.writeVarint(templates.length);
     for (const template of templates) {
@@ -77,7 +76,7 @@ export class PageEncoder {
       put(TEMPLATE_OF, numbersOf(templateOf, count, templates.length), false);
     heads.writeVarint(columnNames.length);
     for (const [number, name] of columnNames.entries()) {
-      const { head, body, isDense } = encodeColumn(entries.lines, split.columns[number]!);
+      const { head, body, isDense } = columnFromKernel(this.#kernel.encodeColumn(number));
       writeString(heads, name);
       writeColumnHead(heads, head);
       put(name, body, isDense);
@@ -108,8 +107,10 @@ export class PageEncoder {
     if (shapes.shapes.length > 1)
       put(SHAPE_OF, numbersOf(shapes.shapeOf, entries.count, shapes.shapes.length), false);
     heads.writeVarint(shapes.names.length);
+    this.#kernel.loadValues(shapes.valueBytes());
     for (const [number, name] of shapes.names.entries()) {
-      const { head, body, isDense } = encodeColumn(shapes.bytes, shapes.refs[number]!.values());
+      const values = shapes.refs[number]!.values();
+      const { head, body, isDense } = columnFromKernel(this.#kernel.encodeValues(values));
       writeString(heads, name);
       writeColumnHead(heads, head);
       put(`m${name}`, body, isDense);
@@ -134,7 +135,7 @@ function numbersOf(numbers: Uint16Array, count: number, distinct: number): Uint8
  * CRC-32 of what is stored`.
  */
 function storeBody(heads: ByteWriter, body: Uint8Array, isDense: boolean): Uint8Array {
-  let stored = body;
+  let stored: Uint8Array | undefined;
   if (!isDense && body.length >= ZIP_BYTES_MIN) {
     const packed = zstdCompressSync(body, {
       chunkSize: Math.max(64, (body.length >> 1) + 512),
@@ -142,7 +143,9 @@ function storeBody(heads: ByteWriter, body: Uint8Array, isDense: boolean): Uint8
     });
     if (packed.length < body.length) stored = packed;
   }
-  const isPacked = stored !== body;
+  const isPacked = stored !== undefined;
+  // What is given may be memory that is used again.
+  stored ??= body.slice();
   heads.writeVarint(2 * stored.length + (isPacked ? 1 : 0));
   if (isPacked) heads.writeVarint(body.length);
   heads.writeUint32(crc32(stored));

@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { LogPageKernel, PAGE_GRAMS_MAX } from "@finch/codec/kernels";
 import fc from "fast-check";
 import { sliceColumns } from "../log-columns.ts";
+import { encodeColumn } from "./column-encoder.ts";
+import { columnFromKernel } from "./column-from-kernel.ts";
 import { filterOfKernel, GramCollector, makeFilter } from "./gram-filter.ts";
 import { splitLines } from "./line-split.ts";
 import { splitLinesPlainly } from "./line-split-twin.ts";
@@ -148,4 +150,102 @@ void test("lines fall apart as the twin says: at the limits", () => {
   // More templates than there may be, and some of them again.
   checkSplit(many(1500, (i) => `{"k${i % 1100}":1}`).concat(many(300, (i) => `{"k${i * 4}":2}`)));
   checkSplit(many(20, () => ""));
+});
+
+/** Values of one making, some of which come again. */
+const someValues = fc
+  .oneof(
+    fc.nat(5000).map((max) => fc.nat(max).map(String)),
+    fc
+      .tuple(fc.string({ maxLength: 34 }), fc.string({ maxLength: 18 }), fc.nat(4))
+      .map(([before, behind, decimals]) =>
+        fc.nat(1e7).map((n) => before + (n / 10 ** decimals).toFixed(decimals) + behind),
+      ),
+    fc
+      .integer({ min: 1, max: 18 })
+      .map((digits) => fc.nat().map((n) => String(n).padStart(digits, "0"))),
+    fc
+      .integer({ min: 1, max: 17 })
+      .map((digits) => fc.bigInt({ min: 0n, max: 10n ** BigInt(digits) - 1n }).map(String)),
+    fc
+      .integer({ min: 1, max: 40 })
+      .map((width) =>
+        fc
+          .array(fc.constantFrom(..."0123456789abcdef".split("")), {
+            minLength: width,
+            maxLength: width,
+          })
+          .map((all) => all.join("")),
+      ),
+    fc.constant(fc.uuid()),
+    fc.constant(
+      fc
+        .date({ min: new Date(-1e12), max: new Date(5e12), noInvalidDate: true })
+        .map((d) => d.toISOString()),
+    ),
+    fc.nat(3e12).map((from) => fc.nat(1e6).map((ms) => new Date(from + ms).toISOString())),
+    fc.constant(
+      fc
+        .tuple(fc.integer({ min: 1968, max: 2101 }), fc.nat(13), fc.nat(32), fc.nat(24), fc.nat(60))
+        .map(
+          ([year, ...parts]) =>
+            `${year}-${parts
+              .map((n) => String(n).padStart(2, "0"))
+              .join("-")
+              .replace(/-(\d\d)-(\d\d)$/, "T$1:$2")}:59.123Z`,
+        ),
+    ),
+    fc.constant(fc.string({ unit: "binary", maxLength: 60 })),
+    fc.constant(fc.string({ maxLength: 3 })),
+    fc.constant(fc.nat(400).map((length) => "x".repeat(length))),
+  )
+  .chain((value) =>
+    fc.tuple(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.array(value, { minLength: 1, maxLength: 40 }) },
+        fc.array(value, { minLength: 300, maxLength: 400 }),
+        // One that is of another making.
+        fc
+          .tuple(fc.array(value, { minLength: 3, maxLength: 30 }), fc.nat(29), fc.string())
+          .map(([values, at, odd]) => values.with(at % values.length, odd)),
+      ),
+      fc.integer({ min: 1, max: 3 }),
+    ),
+  )
+  .map(([values, times]) => Array.from({ length: times }, () => values).flat());
+
+function checkColumn(values: readonly (string | Uint8Array)[]): void {
+  const laid = columnsOf(["0", ...values, "9"]);
+  const { lineBounds, count } = laid;
+  const lines = new Uint8Array(laid.lines);
+  const column = {
+    count: count - 2,
+    starts: lineBounds.subarray(1, count - 1),
+    ends: lineBounds.subarray(2, count),
+  };
+  const expected = encodeColumn(lines, column);
+  // As values beside the lines, and as lines kept whole.
+  kernel.load(lines, lineBounds.subarray(1, count), count - 2);
+  const plans = kernel.findTemplates().map(() => ({ number: 0, columns: undefined }));
+  kernel.fillColumns(plans, Uint32Array.of(count - 2), { template: 0, column: 0 });
+  assert.deepEqual(columnFromKernel(kernel.encodeColumn(0)), expected);
+  kernel.loadValues(lines);
+  assert.deepEqual(columnFromKernel(kernel.encodeValues(column)), expected);
+}
+
+void test("columns are encoded as by the twin", () => {
+  fc.assert(fc.property(someValues, checkColumn), { numRuns: 1000 });
+});
+
+void test("columns are encoded as by the twin: every byte, and every length of it", () => {
+  for (let c = 0; c < 256; c++) {
+    for (const length of [1, 15, 16, 17, 33]) {
+      const value = new Uint8Array(length).fill(48);
+      value[length - 1] = c;
+      checkColumn([value]);
+      checkColumn([Buffer.from("a"), value, Buffer.from("Zz")]);
+    }
+  }
+  checkColumn(Array.from({ length: 300 }, (_, i) => "y".repeat(i * 7)));
+  checkColumn(Array.from({ length: 300 }, (_, i) => "y".repeat(i === 7 ? 70_000 : i)));
 });
