@@ -302,7 +302,7 @@ export interface LogStore extends Store {
   ): AsyncIterable<LogPage>;
   /**
    * Deletes the lines with `startNs <= time <= endNs` that are in the store now and that the query finds; durable when this resolves. They are left
-   * out of answers at once and off the disk a day later. Lines that come later are not deleted, whatever their time.
+   * out of answers at once and off the disk when their block is merged, at the latest a day later. Lines that come later are not deleted, whatever their time.
    */
   deleteLines(request: {
     readonly query: string;
@@ -311,7 +311,7 @@ export interface LogStore extends Store {
   }): Promise<LineDelete>;
   /** Deletes that are not carried out yet, and the newest of those that are; in the order of their making. */
   lineDeletes(): readonly LineDelete[];
-  /** Takes deleted lines off the disk now; happens by itself a day after they were deleted. */
+  /** Takes deleted lines off the disk now; happens by itself at the latest a day after they were deleted. */
   carryOutDeletes(): Promise<void>;
   /** Writes blocks anew as far as that is due; also happens by itself. */
   compact(): Promise<void>;

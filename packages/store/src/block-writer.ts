@@ -11,7 +11,7 @@ import {
   framePage,
 } from "./block-format.ts";
 import type { BlockMeta, PageRef } from "./block-format.ts";
-import { blockName, META_FILE, TEMPORARY_SUFFIX } from "./file-names.ts";
+import { blockName, META_FILE, SCRATCH_FILE, TEMPORARY_SUFFIX } from "./file-names.ts";
 
 const BUFFER_BYTES = 256 * 1024;
 
@@ -83,28 +83,39 @@ export interface BlockTarget {
 
 export type BlockContent = Omit<BlockMeta, "version" | "block" | "files">;
 
-/**
- * Makes a block: `fill` gets the function that begins a file and returns what the meta file says. After a failure nothing visible is left,
- * and the block can be written again.
- */
+/** Where the files of a block go. */
+export interface BlockOutput {
+  /** Begins a file of the block. */
+  readonly createFile: (name: string) => Promise<BlockFile>;
+  /** Makes a file that is gone when the block is whole; one at most. */
+  readonly openScratch: () => Promise<FileHandle>;
+}
+
+/** Makes a block: `fill` writes its files and returns what the meta file says. After a failure nothing visible is left, and the block can be written again. */
 export async function writeBlock(
   target: BlockTarget,
-  fill: (createFile: (name: string) => Promise<BlockFile>) => Promise<BlockContent>,
+  fill: (output: BlockOutput) => Promise<BlockContent>,
 ): Promise<BlockMeta> {
   const { fileSystem, directory, block } = target;
   const final = join(directory, blockName(block));
   const temporary = final + TEMPORARY_SUFFIX;
   const files = new Map<string, BlockFile>();
+  const scratchPath = join(temporary, SCRATCH_FILE);
+  let scratch: FileHandle | undefined;
   let isRenamed = false;
   try {
     await fileSystem.remove(temporary);
     await fileSystem.makeDirectory(temporary);
-    const content = await fill(async (name) => {
-      const file = new BlockFile(await fileSystem.open(join(temporary, name), "create"));
-      files.set(name, file);
-      await file.append(encodeFileHeader());
-      return file;
+    const content = await fill({
+      createFile: async (name) => {
+        const file = new BlockFile(await fileSystem.open(join(temporary, name), "create"));
+        files.set(name, file);
+        await file.append(encodeFileHeader());
+        return file;
+      },
+      openScratch: async () => (scratch = await fileSystem.open(scratchPath, "create")),
     });
+    if (scratch !== undefined) await fileSystem.remove(scratchPath);
     const sums: Record<string, { bytes: number; crc32: number }> = {};
     for (const [name, file] of files) sums[name] = await file.finish();
     const meta: BlockMeta = { version: BLOCK_VERSION, block, ...content, files: sums };
@@ -122,6 +133,7 @@ export async function writeBlock(
     throw error;
   } finally {
     for (const file of files.values()) await file.close();
+    await scratch?.close();
   }
 }
 

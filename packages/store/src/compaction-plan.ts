@@ -16,15 +16,16 @@ export type PlannedBlock = Pick<BlockMeta, "level" | "minMs" | "maxMs" | "rows">
   readonly bytes: number;
 };
 
-/** Blocks `from … to` of `blocks`, which are in the order of their data; undefined when nothing is to be merged. */
+/** Blocks `from … to` of `blocks`, which are in the order of their data, at most `mergedMax`; undefined when nothing is to be merged. */
 export function planCompaction(
   blocks: readonly PlannedBlock[],
   spanMsMax: number,
+  mergedMax: number = COMPACTION_FANOUT,
 ): { readonly from: number; readonly to: number } | undefined {
   for (let from = 0; from < blocks.length;) {
     let to = from + 1;
     while (to < blocks.length && canJoin(blocks, from, to, spanMsMax)) to++;
-    if (to - from >= COMPACTION_FANOUT) return { from, to: from + COMPACTION_FANOUT };
+    if (to - from >= COMPACTION_FANOUT) return { from, to: Math.min(to, from + mergedMax) };
     // A run that ended at a level may go on from its second block.
     from = to > from + 1 && to < blocks.length ? from + 1 : to;
   }

@@ -9,7 +9,7 @@ import type { Block } from "./block.ts";
 import type { BlockMeta } from "./block-format.ts";
 import type { BlockSet } from "./block-set.ts";
 import { writeBlock } from "./block-writer.ts";
-import type { BlockFile } from "./block-writer.ts";
+import type { BlockOutput } from "./block-writer.ts";
 import { longestSpanMs, planCompaction } from "./compaction-plan.ts";
 import { concerns } from "./deletes.ts";
 import type { Delete, Deletes, RowSelection } from "./deletes.ts";
@@ -30,7 +30,7 @@ import type { Pacer } from "./pacer.ts";
 /** Writes the files of a block made of others. */
 export type CompactBlocks = (
   sources: CompactionSources,
-  createFile: (name: string) => Promise<BlockFile>,
+  output: BlockOutput,
   pacer: Pacer,
 ) => Promise<CompactionResult>;
 
@@ -39,8 +39,8 @@ export type FindHidden = (block: Block, hidden: HiddenRows, pacer: Pacer) => Pro
 
 export interface CompactorParts {
   readonly signalName: string;
-  /** Whether neighbours are made one. */
-  readonly joinsBlocks: boolean;
+  /** Neighbours that are merged at once, at most. */
+  readonly mergedMax: number;
   readonly hasHidden: FindHidden | undefined;
   readonly blockSet: BlockSet;
   readonly deletes: Deletes;
@@ -97,8 +97,8 @@ export class Compactor {
   /** Merges as long as something is due; on a disk that is nearly full, nothing is. */
   run(): Promise<void> {
     return this.#inTurn(async () => {
-      const { blockSet, deletes, joinsBlocks, clock } = this.#parts;
-      if (joinsBlocks && !(await this.#joinBlocks())) return;
+      const { blockSet, deletes, clock } = this.#parts;
+      if (!(await this.#joinBlocks())) return;
       await this.#forget((entry) => !blockSet.blocks.some(({ meta }) => concerns(entry, meta)));
       const waitedFor = clock.nowMs() - LINE_DELETE_WAIT_MS;
       const isDue = ({ lines }: Delete) => lines !== undefined && lines.createdMs <= waitedFor;
@@ -112,11 +112,11 @@ export class Compactor {
 
   /** Answers whether there was room for all that is due. */
   async #joinBlocks(): Promise<boolean> {
-    const { blockSet, retention, signal } = this.#parts;
+    const { blockSet, mergedMax, retention, signal } = this.#parts;
     const spanMs = longestSpanMs(retention.maxAgeMs);
     while (!signal.aborted && !blockSet.hasLeavers) {
       const planned = blockSet.blocks.map(({ meta, bytes }) => ({ ...meta, bytes }));
-      const plan = planCompaction(planned, spanMs);
+      const plan = planCompaction(planned, spanMs, mergedMax);
       if (plan === undefined) break;
       const blocks = blockSet.blocks.slice(plan.from, plan.to);
       if (!(await this.#hasRoomFor(blocks))) return false;
@@ -215,9 +215,9 @@ export class Compactor {
     if (!areThere()) return;
     for (const block of blocks) block.acquire();
     try {
-      const meta = await writeBlock(blockSet.takeTarget(), async (createFile) => {
+      const meta = await writeBlock(blockSet.takeTarget(), async (output) => {
         const pacer = createPacer(clock, signal);
-        const result = await compact({ blocks, hidden }, createFile, pacer);
+        const result = await compact({ blocks, hidden }, output, pacer);
         signal.throwIfAborted();
         if (!areThere()) throw new SourceGone();
         return {

@@ -24,6 +24,8 @@ export const TIMES_FILE = "times.bin";
 export const INDEX_FILE = "index.bin";
 export const FILTERS_FILE = "filters.bin";
 export const METADATA_FILE = "metadata.bin";
+/** Only while a block is written. */
+export const SCRATCH_FILE = "scratch.bin";
 
 const DIGITS = 10;
 

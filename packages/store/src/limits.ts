@@ -149,8 +149,13 @@ export const DELETES_KEPT_MAX = 64;
 /** Blocks opened at once at start: one after the other, thousands of them would take seconds. */
 export const OPEN_BLOCKS_AT_ONCE = 16;
 
-/** Blocks of one level that are merged into one of the next. */
+/** Blocks of one level that are merged into one of the next: as soon as there are so many. */
 export const COMPACTION_FANOUT = 4;
+/**
+ * Of logs, as many as this at once when there are more: the more pages of a stream come together, the less often its lines are encoded again. Each block that is read
+ * takes a segment of pages in memory.
+ */
+export const LOG_COMPACTION_BLOCKS_MAX = 16;
 
 /** A merged block may span this share of the retention, but at least the hours named: whole blocks expire, so that larger ones keep data too long. */
 export const COMPACTION_SPAN_SHARE = 0.1;

@@ -8,12 +8,14 @@ import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { FILTERS_FILE, INDEX_FILE, PAGES_FILE } from "./file-names.ts";
 import type { LogHead } from "./log-head.ts";
-import type { ClosedPage } from "./log-page/closed-page.ts";
-import { FilterMatrixWriter } from "./log-page/filter-matrix.ts";
 import type { FilterPlace } from "./log-page/filter-matrix.ts";
+import { FilterMatrixWriter } from "./log-page/filter-matrix-writer.ts";
+import type { CopiedFilter, OpenScratch } from "./log-page/filter-matrix-writer.ts";
+import type { PageFilter } from "./log-page/gram-filter.ts";
+import type { EncodedPage } from "./log-page/page-encoder.ts";
 import { decodeSegment, encodeSegment, SEGMENT_PAGES_MAX } from "./log-page/segment.ts";
 import type { SegmentPage } from "./log-page/segment.ts";
-import { readNs, writeNs } from "./nanoseconds.ts";
+import { largerNs, readNs, smallerNs, writeNs } from "./nanoseconds.ts";
 import type { Pacer } from "./pacer.ts";
 import { ascending } from "./number-columns.ts";
 
@@ -50,9 +52,15 @@ export async function sealLogs(
   return { series: order.series.length, rows: writer.rows };
 }
 
+/** A page to be written: a new one, or one that is copied. */
+export interface WrittenPage {
+  readonly page: EncodedPage;
+  readonly filter: PageFilter | CopiedFilter;
+}
+
 /** One stream of a block that is being written. */
 export interface LogStreamWriter {
-  add(page: ClosedPage): Promise<void>;
+  add(page: WrittenPage): Promise<void>;
   /** What the index keeps with the stream; undefined when it has no page. */
   finish(): Promise<Uint8Array | undefined>;
 }
@@ -60,17 +68,20 @@ export interface LogStreamWriter {
 /** Writes pages, stream by stream, and then their filters. */
 export class LogBlockWriter {
   rows = 0;
+  /** Of all pages; undefined when there is none. */
+  times: { readonly minNs: bigint; readonly maxNs: bigint } | undefined;
   readonly #pages: BlockFile;
-  readonly #filters = new FilterMatrixWriter();
+  readonly #filters: FilterMatrixWriter;
   readonly #pacer: Pacer;
 
-  constructor(pages: BlockFile, pacer: Pacer) {
+  constructor(pages: BlockFile, pacer: Pacer, openScratch?: OpenScratch) {
     this.#pages = pages;
     this.#pacer = pacer;
+    this.#filters = new FilterMatrixWriter(openScratch);
   }
 
   /** Writes the pages of a stream; returns what the index keeps with it. */
-  async writeStream(pages: readonly ClosedPage[]): Promise<Uint8Array> {
+  async writeStream(pages: readonly WrittenPage[]): Promise<Uint8Array> {
     const stream = this.openStream();
     for (const page of pages) await stream.add(page);
     return (await stream.finish())!;
@@ -80,7 +91,7 @@ export class LogBlockWriter {
   openStream(): LogStreamWriter {
     const segments = new ByteWriter(64);
     let segmentCount = 0;
-    let held: ClosedPage[] = [];
+    let held: WrittenPage[] = [];
     const writeHeld = async () => {
       await this.#writeSegment(held, segments);
       segmentCount++;
@@ -106,7 +117,7 @@ export class LogBlockWriter {
     await this.#filters.write(file, this.#pacer);
   }
 
-  async #writeSegment(pages: readonly ClosedPage[], payload: ByteWriter): Promise<void> {
+  async #writeSegment(pages: readonly WrittenPage[], payload: ByteWriter): Promise<void> {
     const segment = encodeSegment(pages.map(({ page }) => page));
     const place = await this.#pages.append(framePage(await compressBytes(segment.directory)));
     for (const body of segment.bodies) await this.#pages.append(body);
@@ -115,7 +126,7 @@ export class LogBlockWriter {
     payload.writeVarint(segment.bodyBytes);
     payload.writeVarint(pages.length);
     for (const { page, filter } of pages) {
-      const { size, column } = this.#filters.add(filter);
+      const { size, column } = await this.#filters.add(filter);
       payload.writeVarint(page.rows);
       payload.writeVarint(page.lineBytes);
       writeNs(payload, page.minNs);
@@ -123,6 +134,8 @@ export class LogBlockWriter {
       payload.writeByte(size);
       payload.writeVarint(column);
       this.rows += page.rows;
+      const { minNs, maxNs } = this.times ?? page;
+      this.times = { minNs: smallerNs(minNs, page.minNs), maxNs: largerNs(maxNs, page.maxNs) };
     }
     if (this.#pacer.isDue()) await this.#pacer.rest();
   }
@@ -150,18 +163,25 @@ export function readSegmentRefs(payload: Uint8Array): SegmentRef[] {
 }
 
 /** Memory of a decoded directory, by its bytes: an estimate. */
-const DIRECTORY_FACTOR = 6;
+const DIRECTORY_FACTOR = 7;
 
 /** The pages of a segment, without their bodies. */
-export function readSegment(
-  block: Block,
-  { directory, bodyBytes, pages }: SegmentRef,
-): Promise<readonly SegmentPage[]> {
+export function readSegment(block: Block, segment: SegmentRef): Promise<readonly SegmentPage[]> {
+  const { directory } = segment;
   return block.cached(PAGES_FILE, `segment ${directory.offset}`, async () => {
     const bytes = await block.unzipPage(PAGES_FILE, directory);
-    const value = decodeSegment(bytes, bodyBytes);
-    if (value.length !== pages.length || value.some(({ rows }, i) => rows !== pages[i]!.rows))
-      throw new CodecError("malformed", 0, "the directory of a segment is not that of the index");
+    const value = decodeDirectory(bytes, segment);
     return { value, bytes: DIRECTORY_FACTOR * bytes.length };
   });
+}
+
+/** The pages of a directory that must be those of the index. */
+export function decodeDirectory(
+  directory: Uint8Array,
+  { bodyBytes, pages }: SegmentRef,
+): SegmentPage[] {
+  const decoded = decodeSegment(directory, bodyBytes);
+  if (decoded.length !== pages.length || decoded.some(({ rows }, i) => rows !== pages[i]!.rows))
+    throw new CodecError("malformed", 0, "the directory of a segment is not that of the index");
+  return decoded;
 }

@@ -103,6 +103,36 @@ export function mergeRuns(runs: readonly LogRun[]): LogColumns {
   return gather(all, dropRepetitions(all, order));
 }
 
+/** The rows of runs of which each begins where the one before has ended. */
+export function concatColumns(runs: readonly LogColumns[]): LogColumns {
+  if (runs.length === 1) return runs[0]!;
+  const count = runs.reduce((sum, run) => sum + run.count, 0);
+  const bytes = runs.reduce((sum, run) => sum + run.lineBounds[run.count]!, 0);
+  const timestampsNs = new BigInt64Array(count);
+  const lines = new Uint8Array(bytes);
+  const lineBounds = new Uint32Array(count + 1);
+  const metadataOf = new Uint32Array(count);
+  const sets = new MetadataSets();
+  let at = 0;
+  let length = 0;
+  for (const run of runs) {
+    timestampsNs.set(run.timestampsNs.subarray(0, run.count), at);
+    lines.set(run.lines.subarray(0, run.lineBounds[run.count]), length);
+    /** Set here + 1, by the set there. */
+    const numbers = new Uint32Array(run.metadataSets.length);
+    for (let row = 0; row < run.count; row++) {
+      lineBounds[at + row + 1] = length + run.lineBounds[row + 1]!;
+      const set = run.metadataOf[row]!;
+      if (set === 0) continue;
+      if (numbers[set] === 0) numbers[set] = sets.numberOf(run.metadataSets[set]!) + 1;
+      metadataOf[at + row] = numbers[set]! - 1;
+    }
+    at += run.count;
+    length += run.lineBounds[run.count]!;
+  }
+  return { count, timestampsNs, lines, lineBounds, metadataSets: sets.sets, metadataOf };
+}
+
 interface AllRows {
   readonly runs: readonly LogRun[];
   readonly runOf: Uint32Array;

@@ -17,6 +17,7 @@ import { LineDeletes } from "./line-deletes.ts";
 import { pickRows } from "./log-columns.ts";
 import { readSegmentRefs, sealLogs } from "./log-block.ts";
 import { compactLogs, hasHiddenLines } from "./log-compaction.ts";
+import { LOG_COMPACTION_BLOCKS_MAX } from "./limits.ts";
 import { LogHead } from "./log-head.ts";
 import type { LogRunOutcome } from "./log-head.ts";
 import { ClosedPages } from "./log-page/closed-page.ts";
@@ -32,7 +33,7 @@ import { StoreCounters } from "./store-counters.ts";
 const NS_PER_MS = 1_000_000n;
 
 /** All heads of a store close their pages with one encoder. */
-export function logsSignal(): Signal<LogHead> {
+function logsSignal(): Signal<LogHead> {
   const closer = new ClosedPages();
   return {
     name: "logs",
@@ -42,9 +43,8 @@ export function logsSignal(): Signal<LogHead> {
       while (head.hasFullPages) head.closeOne();
     },
     seal: sealLogs,
-    compact: (sources, createFile, pacer) => compactLogs(sources, createFile, pacer, closer),
-    // Pages are full as they are sealed: to write every line again would cost more than queries gain.
-    joinsBlocks: false,
+    compact: (sources, output, pacer) => compactLogs(sources, { ...output, closer }, pacer),
+    mergedMax: LOG_COMPACTION_BLOCKS_MAX,
     hasHidden: hasHiddenLines,
   };
 }

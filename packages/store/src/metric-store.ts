@@ -51,7 +51,7 @@ function metricsSignal(exemplars: ExemplarRing): Signal<MetricHead> {
     createHead: () => new MetricHead(arena, exemplars),
     replay: (head, payload, numbers) => void head.apply(payload, numbers),
     seal: sealMetrics,
-    compact: compactMetrics,
+    compact: (sources, { createFile }, pacer) => compactMetrics(sources, createFile, pacer),
   };
 }
 

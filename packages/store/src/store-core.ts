@@ -18,6 +18,7 @@ import { BLOCKS_DIRECTORY, WAL_DIRECTORY } from "./file-names.ts";
 import { expiredBy, HiddenRows } from "./hidden-rows.ts";
 import type { IndexLimits, LabelIndex } from "./label-index.ts";
 import {
+  COMPACTION_FANOUT,
   FREE_SHARE_MAX,
   FULL_INDEX_SHARE,
   HEAD_AGE_MAX_MS,
@@ -71,8 +72,8 @@ export interface Signal<H extends Head> {
   ): Promise<{ readonly series: number; readonly rows: number }>;
   /** Writes blocks anew, joined or without what is hidden; a signal without it keeps them as they were sealed. */
   readonly compact?: CompactBlocks;
-  /** False: blocks are written anew only to take hidden rows out. */
-  readonly joinsBlocks?: boolean;
+  /** Blocks that are merged at once, at most. */
+  readonly mergedMax?: number;
   /** Whether a block has hidden rows, where the matchers of what hides them do not say. */
   readonly hasHidden?: FindHidden;
 }
@@ -375,7 +376,7 @@ export class StoreCore<H extends Head> {
       try {
         const target = this.blockSet.takeTarget();
         const { lastId } = this.deletes;
-        const meta = await writeBlock(target, async (createFile) => {
+        const meta = await writeBlock(target, async ({ createFile }) => {
           const written = await this.#signal.seal(head, createFile, createPacer(this.clock));
           return {
             signal: this.#signal.name,
@@ -478,7 +479,7 @@ export class StoreCore<H extends Head> {
 }
 
 function createCompactor<H extends Head>(
-  { name, compact, joinsBlocks = true, hasHidden }: Signal<H>,
+  { name, compact, mergedMax = COMPACTION_FANOUT, hasHidden }: Signal<H>,
   options: StoreOptions,
   { blockSet, deletes }: { readonly blockSet: BlockSet; readonly deletes: Deletes },
   signal: AbortSignal,
@@ -486,7 +487,7 @@ function createCompactor<H extends Head>(
   if (compact === undefined) return undefined;
   const { fileSystem, clock, log, retention, limits } = options;
   const { freeBytesMin } = limits;
-  const work = { signalName: name, compact, joinsBlocks, hasHidden };
+  const work = { signalName: name, compact, mergedMax, hasHidden };
   const parts = { blockSet, deletes, retention, freeBytesMin };
   return new Compactor({ ...work, ...parts, fileSystem, clock, log, signal });
 }

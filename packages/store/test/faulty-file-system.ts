@@ -69,6 +69,13 @@ export class FaultyFileSystem implements FileSystem {
     this.#fault = undefined;
   }
 
+  /** Another disk with the same on it, all of it durable. */
+  copy(): FaultyFileSystem {
+    const other = new FaultyFileSystem();
+    other.#root = crashDirectory(this.#root, "everything", Math.random, new Map());
+    return other;
+  }
+
   async open(path: string, mode: "read" | "create" | "append" | "log"): Promise<FileHandle> {
     const parent = this.#directory(dirname(path));
     let node = parent.seen.get(basename(path));

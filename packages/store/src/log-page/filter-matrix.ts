@@ -3,11 +3,9 @@
  * one short read a gram asks all pages at once. File `filters.bin`, drawn in `docs/format/log-pages.md`.
  */
 import { crc32 } from "node:zlib";
-import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
+import { ByteReader, CodecError } from "@finch/codec";
 import type { BlockFiles } from "../block.ts";
-import type { BlockFile } from "../block-writer.ts";
 import { FILTERS_FILE } from "../file-names.ts";
-import type { Pacer } from "../pacer.ts";
 import {
   FILTER_SIZE_MAX,
   FILTER_SIZE_MIN,
@@ -15,7 +13,6 @@ import {
   GRAMS_ASKED_MAX,
   placeOf,
 } from "./gram-filter.ts";
-import type { PageFilter } from "./gram-filter.ts";
 
 /** Where the filter of a page stands. Size 0: it has none. */
 export interface FilterPlace {
@@ -25,70 +22,51 @@ export interface FilterPlace {
 
 /** Rows are read in units of about so many bytes, each with its checksum. */
 const UNIT_BYTES = 256;
-/** Units written at once. */
-const BAND_UNITS = 256;
-
-function unitRows(columns: number): number {
-  return Math.max(1, Math.floor(UNIT_BYTES / Math.ceil(columns / 8)));
+export function unitRows(columns: number): number {
+  return Math.max(1, Math.floor(UNIT_BYTES / widthOf(columns)));
 }
 
-/** Collects the filters of a block and writes them. */
-export class FilterMatrixWriter {
-  readonly #filters = new Map<number, Uint8Array[]>();
-
-  add({ size, bits }: PageFilter): FilterPlace {
-    if (size === 0) return { size, column: 0 };
-    let filters = this.#filters.get(size);
-    if (filters === undefined) this.#filters.set(size, (filters = []));
-    filters.push(bits);
-    return { size, column: filters.length - 1 };
-  }
-
-  async write(file: BlockFile, pacer: Pacer): Promise<void> {
-    const root = new ByteWriter(64);
-    const sizes = [...this.#filters.keys()].toSorted((a, b) => a - b);
-    root.writeVarint(sizes.length);
-    for (const size of sizes) {
-      const filters = this.#filters.get(size)!;
-      root.writeVarint(size);
-      root.writeVarint(filters.length);
-      const rows = unitRows(filters.length);
-      const units = Math.ceil(filterBits(size) / rows);
-      for (let unit = 0; unit < units; unit += BAND_UNITS) {
-        const count = Math.min(BAND_UNITS, units - unit);
-        const { offset } = await file.append(makeUnits(filters, { unit, count, rows }));
-        if (unit === 0) root.writeVarint(offset);
-        if (pacer.isDue()) await pacer.rest();
-      }
-    }
-    await file.appendRoot(root.finish());
-  }
+/** Bytes of a row. */
+export function widthOf(columns: number): number {
+  return Math.ceil(columns / 8);
 }
 
-/** Units `unit … unit + count - 1` of a matrix: the checksum of each, then its rows. Rows beyond the last bit are empty. */
-function makeUnits(
-  filters: readonly Uint8Array[],
-  { unit, count, rows }: { readonly unit: number; readonly count: number; readonly rows: number },
-): Uint8Array {
-  const width = Math.ceil(filters.length / 8);
+/** Rows of a matrix back to back, without their checksums. */
+export interface FilterRows {
+  readonly bytes: Uint8Array;
+  /** Bytes of a row. */
+  readonly width: number;
+}
+
+/** Reads rows `first … first + count - 1` of a matrix whose units begin at `offset`; throws a {@link CodecError} when a checksum is wrong. */
+export async function readUnits(
+  read: (offset: number, length: number) => Promise<Uint8Array>,
+  { columns, offset }: Matrix,
+  first: number,
+  count: number,
+): Promise<FilterRows> {
+  const width = widthOf(columns);
+  const rows = unitRows(columns);
   const unitBytes = 4 + rows * width;
-  const units = new Uint8Array(count * unitBytes);
-  const rowEnd = Math.min((unit + count) * rows, 8 * filters[0]!.length);
-  for (const [column, bits] of filters.entries()) {
-    const byte = 4 + (column >> 3);
-    const mask = 1 << (column & 7);
-    for (let at = 0, row = unit * rows; row < rowEnd; at++)
-      for (let i = 0; i < rows && row < rowEnd; i++, row++)
-        if ((bits[row >> 3]! & (1 << (row & 7))) !== 0)
-          units[at * unitBytes + byte + i * width]! |= mask;
+  const unit = Math.floor(first / rows);
+  const units = Math.ceil((first + count) / rows) - unit;
+  const from = offset + unit * unitBytes;
+  const stored = await read(from, units * unitBytes);
+  const view = new DataView(stored.buffer, stored.byteOffset, stored.length);
+  const bytes = new Uint8Array(units * rows * width);
+  for (let at = 0; at < units; at++) {
+    const body = stored.subarray(at * unitBytes + 4, (at + 1) * unitBytes);
+    if (view.getUint32(at * unitBytes, true) !== crc32(body)) {
+      const place = from + at * unitBytes;
+      throw new CodecError("malformed", place, `the checksum of filters at ${place} is wrong`);
+    }
+    bytes.set(body, at * rows * width);
   }
-  const view = new DataView(units.buffer);
-  for (let at = 0; at < units.length; at += unitBytes)
-    view.setUint32(at, crc32(units.subarray(at + 4, at + unitBytes)), true);
-  return units;
+  const skipped = (first - unit * rows) * width;
+  return { bytes: bytes.subarray(skipped, skipped + count * width), width };
 }
 
-interface Matrix {
+export interface Matrix {
   readonly columns: number;
   readonly offset: number;
 }
@@ -107,15 +85,24 @@ export class FilterMatrixReader {
     sizes: ReadonlySet<number>,
     note: (bytes: number) => void,
   ): Promise<Map<number, Uint8Array>> {
-    const matrices = await this.#matrices();
     const answers = new Map<number, Uint8Array>();
     for (const size of sizes) {
-      const matrix = matrices.get(size);
-      if (matrix === undefined)
-        throw this.#block.damage(FILTERS_FILE, 0, `it has no filters of size ${size}`);
+      const matrix = await this.#matrix(size);
       answers.set(size, await this.#askOne(matrix, size, hashes, note));
     }
     return answers;
+  }
+
+  /** Rows of the matrix of one size, for those who copy its columns. */
+  async readRows(size: number, first: number, count: number): Promise<FilterRows> {
+    const matrix = await this.#matrix(size);
+    const read = (offset: number, length: number) =>
+      this.#block.read(FILTERS_FILE, { offset, length });
+    try {
+      return await readUnits(read, matrix, first, count);
+    } catch (error) {
+      throw this.#block.nonsense(error, FILTERS_FILE, matrix.offset);
+    }
   }
 
   async #askOne(
@@ -124,7 +111,7 @@ export class FilterMatrixReader {
     hashes: Uint32Array,
     note: (bytes: number) => void,
   ): Promise<Uint8Array> {
-    const width = Math.ceil(columns / 8);
+    const width = widthOf(columns);
     const left = new Uint8Array(width).fill(0xff);
     const asked = spread(hashes, GRAMS_ASKED_MAX);
     const bits = filterBits(size);
@@ -142,6 +129,13 @@ export class FilterMatrixReader {
       if (any === 0) break;
     }
     return left;
+  }
+
+  async #matrix(size: number): Promise<Matrix> {
+    const matrix = (await this.#matrices()).get(size);
+    if (matrix === undefined)
+      throw this.#block.damage(FILTERS_FILE, 0, `it has no filters of size ${size}`);
+    return matrix;
   }
 
   #matrices(): Promise<ReadonlyMap<number, Matrix>> {

@@ -27,7 +27,7 @@ export interface EncodedPage {
   readonly lineBytes: number;
   readonly minNs: bigint;
   readonly maxNs: bigint;
-  /** All that {@link readPageHead} reads. */
+  /** All that `readPageLayout` reads. */
   readonly head: Uint8Array;
   readonly columns: readonly StoredColumn[];
 }

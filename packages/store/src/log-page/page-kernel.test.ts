@@ -167,16 +167,14 @@ const someValues = fc
     fc
       .integer({ min: 1, max: 17 })
       .map((digits) => fc.bigInt({ min: 0n, max: 10n ** BigInt(digits) - 1n }).map(String)),
-    fc
-      .integer({ min: 1, max: 40 })
-      .map((width) =>
-        fc
-          .array(fc.constantFrom(..."0123456789abcdef".split("")), {
-            minLength: width,
-            maxLength: width,
-          })
-          .map((all) => all.join("")),
-      ),
+    fc.integer({ min: 1, max: 40 }).map((width) =>
+      fc
+        .array(fc.constantFrom(..."0123456789abcdef".split("")), {
+          minLength: width,
+          maxLength: width,
+        })
+        .map((all) => all.join("")),
+    ),
     fc.constant(fc.uuid()),
     fc.constant(
       fc

@@ -82,6 +82,8 @@ export interface SegmentPage {
   readonly minNs: bigint;
   readonly maxNs: bigint;
   readonly layout: PageLayout;
+  /** What `layout` was read from. */
+  readonly head: Uint8Array;
   /** Where each of `layout.bodies` begins, from the end of the directory. */
   readonly offsets: Float64Array;
 }
@@ -98,9 +100,10 @@ export function decodeSegment(directory: Uint8Array, bodyBytes: number): Segment
     const lineBytes = reader.readVarint();
     const minNs = readNs(reader);
     const maxNs = minNs + readNs(reader);
-    const layout = readPageLayout(readBytes(reader, reader.readVarint()), rows);
+    const head = readBytes(reader, reader.readVarint());
+    const layout = readPageLayout(head, rows);
     const offsets = new Float64Array(layout.bodies.length);
-    pages.push({ rows, lineBytes, minNs, maxNs, layout, offsets });
+    pages.push({ rows, lineBytes, minNs, maxNs, layout, head, offsets });
   }
   if (reader.position !== reader.end)
     throw new CodecError("malformed", reader.position, "bytes behind the directory of a segment");

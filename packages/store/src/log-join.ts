@@ -1,0 +1,249 @@
+/**
+ * The pages of one stream from several blocks, in order of time. Full pages that overlap no other are copied as they are; small ones are joined as soon as that
+ * makes a page or spares many; lines of pages that overlap are merged a slice at a time, repetitions dropped; hidden lines are left out. Memory does not grow with the
+ * stream: a segment of each block that overlaps, and two pages of lines.
+ */
+import type { LogColumns } from "@finch/model";
+import type { Block } from "./block.ts";
+import type { HideLines } from "./hidden-lines.ts";
+import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
+import type { LogPageRef, SegmentRef, WrittenPage } from "./log-block.ts";
+import { concatColumns, mergeRuns, sliceColumns } from "./log-columns.ts";
+import type { LogRun } from "./log-columns.ts";
+import type { ClosedPages } from "./log-page/closed-page.ts";
+import type { FilterMatrixReader } from "./log-page/filter-matrix.ts";
+import { SEGMENT_PAGES_MAX } from "./log-page/segment.ts";
+import { StoredSegment } from "./log-segment.ts";
+import type { PageParts } from "./log-segment.ts";
+import { slicePieces } from "./log-slices.ts";
+import type { Slice } from "./log-slices.ts";
+import type { Pacer } from "./pacer.ts";
+
+/** A stream in one of the blocks. */
+export interface StreamPart {
+  readonly block: Block;
+  readonly filters: FilterMatrixReader;
+  readonly segments: readonly SegmentRef[];
+  readonly hide: HideLines | undefined;
+}
+
+/** A page that has half of what may be in one is left as it is. */
+const FULL_BYTES = LOG_PAGE_BYTES / 2;
+const FULL_ROWS = LOG_PAGE_ROWS / 2;
+/** So is one with a filter for more than 45,000 grams: few of them would have room in one. */
+const FULL_FILTER_SIZE = 34;
+
+/** So many pages are joined even if that makes no full page: what they stand in is held. */
+const WAITING_MAX = 64;
+
+interface Piece {
+  readonly part: StreamPart;
+  readonly segment: SegmentRef;
+  readonly at: number;
+  readonly minNs: bigint;
+  readonly maxNs: bigint;
+}
+
+/** What waits to become a page: a page as it is stored, or lines. */
+type Waiting =
+  | { readonly kind: "page"; readonly stored: StoredSegment; readonly piece: Piece }
+  | { readonly kind: "lines"; readonly columns: LogColumns };
+
+/** Joins one stream after the other. */
+export class StreamJoiner {
+  readonly #closer: ClosedPages;
+  readonly #pacer: Pacer;
+  readonly #segments = new Segments();
+  #waiting: Waiting[] = [];
+  #rows = 0;
+  #bytes = 0;
+
+  constructor(closer: ClosedPages, pacer: Pacer) {
+    this.#closer = closer;
+    this.#pacer = pacer;
+  }
+
+  /** The pages of a stream that is in these blocks, in order of precedence. */
+  async *join(parts: readonly StreamPart[]): AsyncGenerator<WrittenPage> {
+    const slices = slicePieces(parts.flatMap(piecesOf));
+    for (const slice of slices) this.#segments.expect(slice.pieces, isWhole(slice));
+    for (const slice of slices) {
+      if (isWhole(slice)) yield* this.#addPage(slice.pieces[0]!);
+      else yield* this.#addLines(await this.#mergeSlice(slice));
+      if (this.#pacer.isDue()) await this.#pacer.rest();
+    }
+    yield* this.#flush();
+  }
+
+  /** Adds a page that overlaps no other. */
+  async *#addPage(piece: Piece): AsyncGenerator<WrittenPage> {
+    const stored = await this.#segments.take(piece);
+    const { rows, lineBytes } = refOf(piece);
+    const { hide } = piece.part;
+    if (hide !== undefined) {
+      const columns = stored.columns(piece.at);
+      const left = hide(columns);
+      if (left !== columns) {
+        yield* this.#addLines(left);
+        return;
+      }
+    }
+    if (isFull(refOf(piece))) {
+      yield* this.#flush();
+      yield copyOf(stored, piece);
+      return;
+    }
+    this.#waiting.push({ kind: "page", stored, piece });
+    this.#rows += rows;
+    this.#bytes += lineBytes;
+    if (this.#isTooMuch) yield* this.#cut();
+  }
+
+  *#addLines(columns: LogColumns): Generator<WrittenPage> {
+    if (columns.count === 0) return;
+    this.#waiting.push({ kind: "lines", columns });
+    this.#rows += columns.count;
+    this.#bytes += bytesOf(columns);
+    if (this.#isTooMuch) yield* this.#cut();
+  }
+
+  get #isTooMuch(): boolean {
+    return (
+      this.#bytes > LOG_PAGE_BYTES ||
+      this.#rows > LOG_PAGE_ROWS ||
+      this.#waiting.length >= WAITING_MAX
+    );
+  }
+
+  /** Makes full pages of what waits; what is left goes on waiting. */
+  *#cut(): Generator<WrittenPage> {
+    const parts = splitColumns(this.#takeWaiting());
+    const rest = parts.at(-1)!;
+    const isLeft = rest.count < FULL_ROWS && bytesOf(rest) < FULL_BYTES;
+    for (const part of isLeft ? parts.slice(0, -1) : parts) yield* this.#closer.close(part);
+    if (isLeft) yield* this.#addLines(rest);
+  }
+
+  /** Ends what waits. Few small pages stay as they are: to be joined when there are more of them, so that a line is seldom encoded again. */
+  *#flush(): Generator<WrittenPage> {
+    const waiting = this.#waiting;
+    const isFew =
+      waiting.length === 1 ||
+      (waiting.length < SEGMENT_PAGES_MAX && this.#bytes < FULL_BYTES && this.#rows < FULL_ROWS);
+    if (waiting.length === 0) return;
+    if (isFew && waiting.every(({ kind }) => kind === "page")) {
+      for (const item of waiting) if (item.kind === "page") yield copyOf(item.stored, item.piece);
+      this.#clear();
+    } else yield* this.#closer.close(this.#takeWaiting());
+  }
+
+  #takeWaiting(): LogColumns {
+    const columns = this.#waiting.map((item) =>
+      item.kind === "page" ? item.stored.columns(item.piece.at) : item.columns,
+    );
+    this.#clear();
+    return concatColumns(columns);
+  }
+
+  #clear(): void {
+    this.#waiting = [];
+    this.#rows = 0;
+    this.#bytes = 0;
+  }
+
+  /** What is to be seen of a slice, in order, each once. */
+  async #mergeSlice({ startNs, endNs, pieces }: Slice<Piece>): Promise<LogColumns> {
+    const runs: LogRun[] = [];
+    for (const piece of pieces) {
+      const columns = (await this.#segments.takeParts(piece)).between(startNs, endNs);
+      const left = piece.part.hide?.(columns) ?? columns;
+      if (left.count > 0) runs.push({ columns: left, isSorted: true });
+      if (this.#pacer.isDue()) await this.#pacer.rest();
+    }
+    return mergeRuns(runs);
+  }
+}
+
+/** Segments as long as slices to come need pages of them. */
+class Segments {
+  readonly #expected = new Map<SegmentRef, number>();
+  readonly #held = new Map<SegmentRef, StoredSegment>();
+  readonly #expectedParts = new Map<Piece, number>();
+  readonly #heldParts = new Map<Piece, PageParts>();
+
+  expect(pieces: readonly Piece[], isWholePage: boolean): void {
+    for (const piece of pieces) {
+      count(this.#expected, piece.segment, 1);
+      if (!isWholePage) count(this.#expectedParts, piece, 1);
+    }
+  }
+
+  async take({ part, segment }: Piece): Promise<StoredSegment> {
+    const held = this.#held.get(segment) ?? (await StoredSegment.read(part.block, segment));
+    if (count(this.#expected, segment, -1) === 0) this.#held.delete(segment);
+    else this.#held.set(segment, held);
+    return held;
+  }
+
+  async takeParts(piece: Piece): Promise<PageParts> {
+    const stored = await this.take(piece);
+    const parts = this.#heldParts.get(piece) ?? stored.parts(piece.at);
+    if (count(this.#expectedParts, piece, -1) === 0) this.#heldParts.delete(piece);
+    else this.#heldParts.set(piece, parts);
+    return parts;
+  }
+}
+
+function count<T>(counts: Map<T, number>, key: T, change: number): number {
+  const left = (counts.get(key) ?? 0) + change;
+  if (left === 0) counts.delete(key);
+  else counts.set(key, left);
+  return left;
+}
+
+function piecesOf(part: StreamPart): readonly Piece[] {
+  return part.segments.flatMap((segment) =>
+    segment.pages.map(({ minNs, maxNs }, at) => ({ part, segment, at, minNs, maxNs })),
+  );
+}
+
+function refOf({ segment, at }: Piece): LogPageRef {
+  return segment.pages[at]!;
+}
+
+/** Whether the slice is just one page. */
+function isWhole({ startNs, endNs, pieces }: Slice<Piece>): boolean {
+  const [only, ...others] = pieces;
+  return others.length === 0 && only!.minNs === startNs && only!.maxNs + 1n === endNs;
+}
+
+function isFull({ rows, lineBytes, filter }: LogPageRef): boolean {
+  return rows >= FULL_ROWS || lineBytes >= FULL_BYTES || filter.size >= FULL_FILTER_SIZE;
+}
+
+function copyOf(stored: StoredSegment, piece: Piece): WrittenPage {
+  const { at, part } = piece;
+  return { page: stored.encoded(at), filter: { from: part.filters, place: refOf(piece).filter } };
+}
+
+function bytesOf({ lineBounds, count: rows }: LogColumns): number {
+  return lineBounds[rows]! - lineBounds[0]!;
+}
+
+/** Parts of a page each, but for the last; rows stay whole. */
+function splitColumns(columns: LogColumns): LogColumns[] {
+  const { count: rows, lineBounds } = columns;
+  const parts: LogColumns[] = [];
+  for (let from = 0; from < rows;) {
+    let to = from + 1;
+    while (
+      to < rows &&
+      to - from < LOG_PAGE_ROWS &&
+      lineBounds[to + 1]! - lineBounds[from]! <= LOG_PAGE_BYTES
+    )
+      to++;
+    parts.push(sliceColumns(columns, from, to));
+    from = to;
+  }
+  return parts;
+}
