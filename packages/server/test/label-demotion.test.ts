@@ -80,7 +80,7 @@ async function openApi(
   };
   return {
     ...served,
-    api,
+    store,
     push,
     lines,
     count,
@@ -141,6 +141,10 @@ test("a label with too many values is structured metadata from then on, and foun
       Object.fromEntries(sums.map(({ metric, value }) => [metric["user"], value[1]])),
       { u1: "1", u1998: "1" },
     );
+    // In a block, metadata that no part of the query names is left where it is.
+    await api.store.flush();
+    const [total] = await api.count('sum(count_over_time({app="shop", user=~"u(1|1998)"}[1h]))');
+    assert.equal(total!.value[1], "2", "metadata that is not grouped by is looked at all the same");
     assert.deepEqual(
       api.demotion.list().map(({ name, service }) => [name, service]),
       [["user", "shop"]],

@@ -6,7 +6,7 @@
 import { formatQuery, parseQuery } from "@finch/logql";
 import { createMatcher, Labels } from "@finch/model";
 import type { LogColumns, LogPage, Matcher } from "@finch/model";
-import type { LabelScope, LogStore, TailListener } from "@finch/store";
+import type { LabelScope, LogSelect, LogStore, TailListener } from "@finch/store";
 import { keepRows } from "./entry-columns.ts";
 
 /** `names` are those that may be in metadata, at the time of the call. */
@@ -24,8 +24,17 @@ export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<stri
         yield* store.select(request, statistics);
         return;
       }
-      const matchers = relax(request.matchers, isDemoted);
-      for await (const page of store.select({ ...request, matchers }, statistics)) {
+      // Rows are chosen here, of columns that are whole.
+      const { fields, labels, needsTimes: _, ...wanted } = request;
+      const relaxed: LogSelect = {
+        ...wanted,
+        matchers: relax(request.matchers, isDemoted),
+        lines: fields === undefined ? request.lines : "all",
+        ...(labels !== undefined && {
+          labels: new Set([...labels, ...moved.map(({ name }) => name)]),
+        }),
+      };
+      for await (const page of store.select(relaxed, statistics)) {
         const kept = filterPage(page, moved);
         if (kept !== undefined) yield kept;
       }
