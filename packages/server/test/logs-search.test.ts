@@ -249,8 +249,8 @@ async function answer(source: LogSource, query: string, isBackward: boolean): Pr
       .toSorted((a, b) => (a.join() < b.join() ? -1 : 1));
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;
-    // Which of the series with errors is named depends on what is read first.
-    return [error.code, error.message.replace(/ for series: .*/s, "")];
+    // Which of several errors is told depends on what is read first.
+    return [error.code];
   }
 }
 
