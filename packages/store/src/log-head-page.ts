@@ -8,6 +8,9 @@ import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
 import { MetadataSets } from "./log-columns.ts";
 import { growBigInt64, growUint32, growUint8 } from "./number-columns.ts";
 
+/** Rows of the newest time that are gone through one by one; with more a table is made. */
+const END_ROWS_MAX = 64;
+
 export class LogHeadPage {
   /** Whether rows ascend by time. */
   readonly isSorted: boolean;
@@ -85,6 +88,21 @@ export class LogHeadPage {
       slot = (slot + 1) & mask
     )
       if (this.#equals(table[slot]! - 1, words, line)) return true;
+    return false;
+  }
+
+  /** The same of a row whose time is the newest of this page, which is sorted. */
+  hasAtEnd(entries: LogColumns, row: number): boolean {
+    const { lines, lineBounds } = entries;
+    const line = lines.subarray(lineBounds[row], lineBounds[row + 1]);
+    const words = this.#words;
+    const last = this.count - 1;
+    const time = words.subarray(2 * last, 2 * last + 2);
+    for (let at = last; at >= 0; at--) {
+      if (words[2 * at] !== time[0] || words[2 * at + 1] !== time[1]) return false;
+      if (last - at >= END_ROWS_MAX) return this.has(entries, row);
+      if (this.#equals(at, time, line)) return true;
+    }
     return false;
   }
 

@@ -8,6 +8,7 @@ import { mergeRuns } from "./log-columns.ts";
 import { isBefore, LogHeadPage } from "./log-head-page.ts";
 import type { ClosedPage, ClosedPages } from "./log-page/closed-page.ts";
 import { readLogRecord } from "./log-record.ts";
+import { findRepetitions } from "./log-repetitions.ts";
 import type { Pacer } from "./pacer.ts";
 import type { ReplayNumbers } from "./store-replay.ts";
 import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
@@ -152,7 +153,7 @@ export class LogHead {
     const { count } = entries;
     if (count === 0) return new Uint32Array(0);
     this.#noteTimes(entries);
-    if (isAscending(entries) && entries.timestampsNs[0]! > held.newestNs) {
+    if (findRepetitions(entries) === "none" && this.#isAllNew(held, entries)) {
       this.#pushRun(held, held.pages, entries, 0, count);
       held.newestNs = entries.timestampsNs[count - 1]!;
       return everyRow(count);
@@ -168,6 +169,20 @@ export class LogHead {
       newRows[fresh++] = row;
     }
     return newRows.subarray(0, fresh);
+  }
+
+  /** Whether entries that ascend are newer than all before, or of the newest time and not there yet. */
+  #isAllNew({ newestNs, pages }: HeadStream, entries: LogColumns): boolean {
+    const { timestampsNs, count } = entries;
+    if (timestampsNs[0]! < newestNs) return false;
+    for (let row = 0; row < count && timestampsNs[row] === newestNs; row++) {
+      // Those of the newest time are at the end of the last page, and of earlier ones when all of that is of one time.
+      for (let i = pages.length - 1; i >= 0 && pages[i]!.maxNs === newestNs; i--) {
+        if (pages[i]!.hasAtEnd(entries, row)) return false;
+        if (pages[i]!.minNs < newestNs) break;
+      }
+    }
+    return true;
   }
 
   #isThere(held: HeadStream, entries: LogColumns, row: number): boolean {
@@ -229,13 +244,6 @@ export class LogHead {
 
 function wordsOf(timestampsNs: BigInt64Array): Int32Array {
   return new Int32Array(timestampsNs.buffer, timestampsNs.byteOffset, 2 * timestampsNs.length);
-}
-
-/** Whether each row is newer than the one before. */
-function isAscending({ timestampsNs, count }: LogColumns): boolean {
-  const words = wordsOf(timestampsNs);
-  for (let row = 1; row < count; row++) if (!isBefore(words, row - 1, row)) return false;
-  return true;
 }
 
 function everyRow(count: number): Uint32Array {

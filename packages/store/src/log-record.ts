@@ -67,7 +67,9 @@ export class LogRecordWriter {
 
   finish(): Uint8Array {
     const { sets } = this.#sets;
-    const writer = new ByteWriter(64 + this.#definitions.length + this.#runs.length);
+    // With room for the sets: a record is too large to be copied for growing.
+    const room = 64 + this.#sets.bytes + this.#definitions.length + this.#runs.length;
+    const writer = new ByteWriter(room);
     writer.writeByte(ENTRIES_RECORD);
     writer.writeVarint(this.#definitionCount);
     writer.writeBytes(this.#definitions.bytes.subarray(0, this.#definitions.length));

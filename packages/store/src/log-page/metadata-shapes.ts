@@ -5,6 +5,12 @@ import { ValueRefs } from "./value-refs.ts";
 
 const encoder = new TextEncoder();
 
+/** Column, start and end of each value of a set. */
+interface KnownSet {
+  readonly shape: number;
+  readonly places: Uint32Array;
+}
+
 export class MetadataShapes {
   /** Names of each shape; shape 0 has none. */
   shapes: (readonly string[])[] = [];
@@ -32,15 +38,15 @@ export class MetadataShapes {
     this.#length = 0;
     if (this.shapeOf.length < count) this.shapeOf = new Uint16Array(2 * count);
     const shapeNumbers = new Map<string, number>([["", 0]]);
-    /** Shape and places of values of the sets met. */
-    const sets = new Map<number, { readonly shape: number; readonly places: Uint32Array }>();
+    /** Shape and places of values of the sets met, by their numbers. */
+    const sets: (KnownSet | undefined)[] = Array.from({ length: metadataSets.length });
     for (let row = 0; row < count; row++) {
       const set = metadataOf[row]!;
-      let known = sets.get(set);
+      let known = sets[set];
       if (known === undefined) {
         const labels = metadataSets[set]!;
         known = { shape: this.#shape(labels, shapeNumbers), places: this.#place(labels) };
-        sets.set(set, known);
+        sets[set] = known;
       }
       this.shapeOf[row] = known.shape;
       const { places } = known;

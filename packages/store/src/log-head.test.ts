@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Labels } from "@finch/model";
+import type { LogColumns } from "@finch/model";
+import fc from "fast-check";
+import { ascending } from "./number-columns.ts";
+import { LogHead } from "./log-head.ts";
+import { ClosedPages } from "./log-page/closed-page.ts";
+import { LogRecordWriter } from "./log-record.ts";
+import { findRepetitions } from "./log-repetitions.ts";
+
+type Row = readonly [timeNs: number, line: string];
+
+function columnsOf(rows: readonly Row[]): LogColumns {
+  const lines = rows.map(([, line]) => Buffer.from(line));
+  const lineBounds = new Uint32Array(rows.length + 1);
+  for (const [i, { length }] of lines.entries()) lineBounds[i + 1] = lineBounds[i]! + length;
+  return {
+    count: rows.length,
+    timestampsNs: BigInt64Array.from(rows, ([time]) => BigInt(time)),
+    lines: Buffer.concat(lines),
+    lineBounds,
+    metadataSets: [Labels.EMPTY],
+    metadataOf: new Uint32Array(rows.length),
+  };
+}
+
+/** Pushes to one stream; which rows of each were taken as new. */
+function push(pushes: readonly (readonly Row[])[]): Uint32Array[] {
+  const head = new LogHead(new ClosedPages());
+  const writer = new LogRecordWriter();
+  return pushes.map((rows) => {
+    writer.clear();
+    writer.addRun(0, columnsOf(rows), ascending(rows.length));
+    return head.apply(writer.finish(), undefined)[0]!.newRows;
+  });
+}
+
+function expectedRows(pushes: readonly (readonly Row[])[]): number[][] {
+  const seen = new Set<string>();
+  return pushes.map((rows) =>
+    rows.flatMap(([time, line], i) => {
+      const known = seen.size;
+      seen.add(`${time} ${line}`);
+      return seen.size > known ? [i] : [];
+    }),
+  );
+}
+
+function check(pushes: readonly (readonly Row[])[]): void {
+  assert.deepEqual(
+    push(pushes).map((rows) => [...rows]),
+    expectedRows(pushes),
+  );
+}
+
+describe("a head takes each entry once", () => {
+  const line = fc.oneof(fc.constantFrom("a", "b", "c"), fc.nat(300).map(String));
+
+  test("times in any order", () => {
+    const row = fc.tuple(fc.nat(5), line);
+    const rows = fc.array(row, { minLength: 1, maxLength: 40 });
+    fc.assert(fc.property(fc.array(rows, { maxLength: 6 }), check), { numRuns: 500 });
+  });
+
+  test("times that ascend, many entries of one time", () => {
+    const steps = fc.array(fc.tuple(fc.constantFrom(0, 0, 0, 0, 0, 1), line), {
+      minLength: 1,
+      maxLength: 120,
+    });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(1), steps), { maxLength: 6 }), (pushes) => {
+        let time = 10;
+        check(
+          pushes.map(([back, rows]) => {
+            time -= back;
+            return rows.map(([step, text]): Row => [(time += step), text]);
+          }),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("pages that end within one time", () => {
+    const long = (text: string) => text.padEnd(300_000, "x");
+    const rows = Array.from({ length: 9 }, (_, i): Row => [7, long(String(i))]);
+    check([rows, [rows[0]!, [7, "new"]], [[7, "new"], rows[8]!], [[8, "y"]], rows]);
+  });
+});
+
+test("repetitions are found where times are the same", () => {
+  const of = (rows: readonly Row[]) => findRepetitions(columnsOf(rows));
+  const many = Array.from({ length: 100 }, (_, i): Row => [3, String(i)]);
+  assert.equal(of([[1, "a"]]), "none");
+  assert.equal(
+    of([
+      [1, "a"],
+      [1, "b"],
+      [2, "a"],
+    ]),
+    "none",
+  );
+  assert.equal(
+    of([
+      [1, "a"],
+      [1, "b"],
+      [1, "a"],
+    ]),
+    "maybe",
+  );
+  assert.equal(
+    of([
+      [2, "a"],
+      [1, "b"],
+    ]),
+    "unsorted",
+  );
+  assert.equal(
+    of([
+      [1, "a"],
+      [1, "a"],
+      [0, "b"],
+    ]),
+    "unsorted",
+  );
+  assert.equal(of(many), "none");
+  assert.equal(of([...many, [3, "5"]]), "maybe");
+  assert.equal(of([...many, [4, "5"]]), "none");
+});
