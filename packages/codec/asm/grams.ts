@@ -20,7 +20,8 @@ let hashesEnd: usize = 0;
 
 /**
  * Writes the distinct hashes of the grams of `count` lines to `hashes`; returns how many there are, or -1 when they are more than `max`. `bounds`:
- * where each line begins, from `lines`, and where the last ends. `table`: `tableSlots` words for its own use, a power of two, more than `max`.
+ * where each line begins, from `lines`, and where the last ends. `table`: `tableSlots` words for its own use, a power of two, more than `max`. 16 bytes behind
+ * the hashes are written to.
  */
 export function collectGrams(
   lines: usize,
@@ -48,7 +49,10 @@ function collectFrom(start: usize, end: usize): bool {
   // Grams at `hashedAt … hashedAt + 3`, which are often wanted twice.
   let hashed = i32x4.splat(0);
   let hashedAt: usize = 0;
-  let last: u32 = 0;
+  // The smallest of the four windows at `smallestAt`, and which of these were wanted.
+  let smallest = i32x4.splat(0);
+  let smallestAt: usize = 0;
+  let taken: u32 = 0;
   let words = wordBytes(start);
   for (let at = start; at + WINDOW_BYTES <= end; at += STEP) {
     const behind = wordBytes(at + STEP);
@@ -63,24 +67,28 @@ function collectFrom(start: usize, end: usize): bool {
     windows &= run >> 8;
     windows &= 0xffff;
     for (let place = at; windows != 0; place += 4, windows >>= 4) {
-      let wanted = windows & 15;
+      const wanted = windows & 15;
       if (wanted == 0) continue;
       const first = hashedAt == place ? hashed : hashGrams(place);
       hashed = hashGrams(place + 4);
       hashedAt = place + 4;
-      const smallest = i32x4.min_u(
+      const before = smallest;
+      smallest = i32x4.min_u(
         i32x4.min_u(first, i32x4.shuffle(first, hashed, 1, 2, 3, 4)),
         i32x4.min_u(
           i32x4.shuffle(first, hashed, 2, 3, 4, 5),
           i32x4.shuffle(first, hashed, 3, 4, 5, 6),
         ),
       );
-      for (; wanted != 0; wanted &= wanted - 1) {
-        const hash = laneOf(smallest, ctz(wanted));
-        if (hash == last && hash != 0) continue;
-        last = hash;
-        if (!addGram(hash)) return false;
-      }
+      // Windows that choose what the one before has chosen.
+      const carried = smallestAt + 4 == place ? taken >> 3 : 0;
+      const again = i32x4.eq(smallest, i32x4.shuffle(before, smallest, 3, 4, 5, 6));
+      let fresh = wanted & ~(<u32>i32x4.bitmask(again) & ((wanted << 1) | carried));
+      smallestAt = place;
+      taken = wanted;
+      v128.store(hashesEnd, smallest);
+      for (; fresh != 0; fresh &= fresh - 1)
+        if (!addGram(load<u32>(hashesEnd + ((<usize>ctz(fresh)) << 2)))) return false;
     }
   }
   return true;
@@ -113,11 +121,6 @@ export function setGrams(hashes: usize, count: i32, bits: usize, bitCount: u32):
     const byte = bits + (place >> 3);
     store<u8>(byte, load<u8>(byte) | ((<u8>1) << (<u8>(place & 7))));
   }
-}
-
-function laneOf(lanes: v128, lane: u32): u32 {
-  if (lane < 2) return lane == 0 ? i32x4.extract_lane(lanes, 0) : i32x4.extract_lane(lanes, 1);
-  return lane == 2 ? i32x4.extract_lane(lanes, 2) : i32x4.extract_lane(lanes, 3);
 }
 
 /** A bit for each of the 16 bytes at `at` that is a letter, a digit, `_`, `.`, `-` or beyond ASCII. */
