@@ -17,7 +17,7 @@ import { StreamJoiner } from "./log-join.ts";
 import type { ClosedPages } from "./log-page/closed-page.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import type { OpenScratch } from "./log-page/filter-matrix-writer.ts";
-import { StoredSegment } from "./log-segment.ts";
+import { SegmentReader } from "./log-segment.ts";
 import type { CompactionResult, CompactionSources } from "./metric-compaction.ts";
 import { ascending } from "./number-columns.ts";
 import type { Pacer } from "./pacer.ts";
@@ -27,6 +27,7 @@ const NS_PER_MS = 1_000_000n;
 /** A block to be merged. */
 interface Source {
   readonly block: Block;
+  readonly reader: SegmentReader;
   readonly filters: FilterMatrixReader;
   readonly hides: Hides;
 }
@@ -52,15 +53,16 @@ export async function compactLogs(
   const sources: Source[] = [];
   for (const block of blocks) {
     const hides = await findHides(block, hidden, pacer);
-    sources.push({ block, filters: new FilterMatrixReader(block), hides });
+    const reader = new SegmentReader(block);
+    sources.push({ block, reader, filters: new FilterMatrixReader(block), hides });
   }
   const joiner = new StreamJoiner(closer, pacer);
   const indexes = sources.map((source) => indexSource(source, pacer));
   for await (const { ranks, parts } of mergeIndexes(indexes, index, pacer)) {
     const stream = writer.openStream();
     const streamParts = parts.map(({ source, series, payload }) => {
-      const { block, filters, hides } = sources[source]!;
-      return { block, filters, segments: readRefs(block, payload), hide: hides.get(series) };
+      const { block, reader, filters, hides } = sources[source]!;
+      return { reader, filters, segments: readRefs(block, payload), hide: hides.get(series) };
     });
     for await (const page of joiner.join(streamParts)) {
       await stream.add(page);
@@ -124,8 +126,9 @@ async function someOf(
   pacer: Pacer,
   isMeant: (all: number, left: number) => boolean,
 ): Promise<boolean> {
+  const reader = new SegmentReader(block);
   for (const segment of readRefs(block, payload)) {
-    const stored = await StoredSegment.read(block, segment);
+    const stored = await reader.read(segment);
     for (const at of segment.pages.keys()) {
       const columns = stored.columns(at);
       if (isMeant(columns.count, hide(columns).count)) return true;

@@ -4,7 +4,6 @@
  * stream: a segment of each block that overlaps, and two pages of lines.
  */
 import type { LogColumns } from "@finch/model";
-import type { Block } from "./block.ts";
 import type { HideLines } from "./hidden-lines.ts";
 import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
 import type { LogPageRef, SegmentRef, WrittenPage } from "./log-block.ts";
@@ -13,15 +12,14 @@ import type { LogRun } from "./log-columns.ts";
 import type { ClosedPages } from "./log-page/closed-page.ts";
 import type { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import { SEGMENT_PAGES_MAX } from "./log-page/segment.ts";
-import { StoredSegment } from "./log-segment.ts";
-import type { PageParts } from "./log-segment.ts";
+import type { PageParts, SegmentReader, StoredSegment } from "./log-segment.ts";
 import { slicePieces } from "./log-slices.ts";
 import type { Slice } from "./log-slices.ts";
 import type { Pacer } from "./pacer.ts";
 
 /** A stream in one of the blocks. */
 export interface StreamPart {
-  readonly block: Block;
+  readonly reader: SegmentReader;
   readonly filters: FilterMatrixReader;
   readonly segments: readonly SegmentRef[];
   readonly hide: HideLines | undefined;
@@ -179,7 +177,7 @@ class Segments {
   }
 
   async take({ part, segment }: Piece): Promise<StoredSegment> {
-    const held = this.#held.get(segment) ?? (await StoredSegment.read(part.block, segment));
+    const held = this.#held.get(segment) ?? (await part.reader.read(segment));
     if (count(this.#expected, segment, -1) === 0) this.#held.delete(segment);
     else this.#held.set(segment, held);
     return held;

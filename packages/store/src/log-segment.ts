@@ -1,8 +1,10 @@
 /** Segments of log pages that are read as a whole, past the cache, by merges: pages are copied as they are stored, or their lines are made. */
+import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { CodecError } from "@finch/codec";
 import type { LogColumns } from "@finch/model";
 import type { Block } from "./block.ts";
+import { decompressBytes, openPage } from "./block-format.ts";
 import { PAGES_FILE } from "./file-names.ts";
 import { decodeDirectory } from "./log-block.ts";
 import type { SegmentRef } from "./log-block.ts";
@@ -13,6 +15,47 @@ import type { StoredBody } from "./log-page/page-layout.ts";
 import type { SegmentPage } from "./log-page/segment.ts";
 import { ascending } from "./number-columns.ts";
 
+/** Bytes that are read at once: streams follow each other in the file. */
+const READ_BYTES = 256 * 1024;
+
+/** Reads segments of one block; best in the order of the file. */
+export class SegmentReader {
+  readonly #block: Block;
+  #window: Uint8Array = new Uint8Array(0);
+  #windowAt = 0;
+
+  constructor(block: Block) {
+    this.#block = block;
+  }
+
+  async read(ref: SegmentRef): Promise<StoredSegment> {
+    const block = this.#block;
+    const { directory, bodyBytes } = ref;
+    const { offset, length } = directory;
+    const bytes = await this.#bytes(offset, length + bodyBytes);
+    const framed = bytes.subarray(0, length);
+    const head = openPage(framed, join(block.directory, PAGES_FILE), offset);
+    try {
+      const pages = decodeDirectory(await decompressBytes(head), ref);
+      return new StoredSegment(block, ref, { pages, bodies: bytes.subarray(length) });
+    } catch (error) {
+      throw block.nonsense(error, PAGES_FILE, offset);
+    }
+  }
+
+  async #bytes(offset: number, length: number): Promise<Uint8Array> {
+    const from = offset - this.#windowAt;
+    if (from >= 0 && from + length <= this.#window.length)
+      return this.#window.subarray(from, from + length);
+    const block = this.#block;
+    const left = block.meta.files[PAGES_FILE]!.bytes - offset;
+    const some = Math.max(length, Math.min(READ_BYTES, left));
+    this.#window = await block.read(PAGES_FILE, { offset, length: some });
+    this.#windowAt = offset;
+    return this.#window.subarray(0, length);
+  }
+}
+
 /** One segment in memory. */
 export class StoredSegment {
   readonly #block: Block;
@@ -20,7 +63,7 @@ export class StoredSegment {
   readonly #pages: readonly SegmentPage[];
   readonly #bodies: Uint8Array;
 
-  private constructor(
+  constructor(
     block: Block,
     ref: SegmentRef,
     of: { readonly pages: readonly SegmentPage[]; readonly bodies: Uint8Array },
@@ -29,19 +72,6 @@ export class StoredSegment {
     this.#ref = ref;
     this.#pages = of.pages;
     this.#bodies = of.bodies;
-  }
-
-  static async read(block: Block, ref: SegmentRef): Promise<StoredSegment> {
-    const { directory, bodyBytes } = ref;
-    const head = await block.unzipPage(PAGES_FILE, directory);
-    try {
-      const pages = decodeDirectory(head, ref);
-      const offset = directory.offset + directory.length;
-      const bodies = await block.read(PAGES_FILE, { offset, length: bodyBytes });
-      return new StoredSegment(block, ref, { pages, bodies });
-    } catch (error) {
-      throw block.nonsense(error, PAGES_FILE, directory.offset);
-    }
   }
 
   /** Page `at` as it is stored. Checksums are looked at: damage must not get into another block. */

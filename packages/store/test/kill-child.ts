@@ -1,4 +1,4 @@
-/** Appends to both stores below the directory given, as fast as they acknowledge, and prints each row once it is acknowledged. Runs until killed. */
+/** Appends to both stores below the directory given, as fast as they acknowledge, prints each row once it is acknowledged, and merges now and then. Runs until killed. */
 import { join } from "node:path";
 import { nodeFileSystem } from "@finch/runtime";
 import { lockDirectory, openLogStore, openMetricStore } from "../src/index.ts";
@@ -12,7 +12,10 @@ await using metrics = await openMetricStore(
   storeOptions(nodeFileSystem, { directory: join(root, "metrics"), limits }),
 );
 await using logs = await openLogStore(
-  storeOptions(nodeFileSystem, { directory: join(root, "logs"), limits }),
+  storeOptions(nodeFileSystem, {
+    directory: join(root, "logs"),
+    limits: { ...limits, headBytesMax: 50_000 },
+  }),
 );
 for (let row = first; lock !== undefined; row++) {
   await Promise.all([
@@ -36,4 +39,6 @@ for (let row = first; lock !== undefined; row++) {
     ),
   ]);
   process.stdout.write(`${row}\n`);
+  // Not waited for: appends go on meanwhile.
+  if (row % 50 === 0) void Promise.all([metrics.compact(), logs.compact()]);
 }

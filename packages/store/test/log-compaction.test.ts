@@ -8,7 +8,7 @@ import type { Block } from "../src/block.ts";
 import { readSegmentRefs } from "../src/log-block.ts";
 import type { SegmentRef } from "../src/log-block.ts";
 import type { EncodedPage } from "../src/log-page/page-encoder.ts";
-import { StoredSegment } from "../src/log-segment.ts";
+import { SegmentReader } from "../src/log-segment.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { PageCache } from "../src/page-cache.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
@@ -55,7 +55,7 @@ async function segmentsOf(block: Block): Promise<Map<string, readonly SegmentRef
 async function pagesOf(block: Block, segments: readonly SegmentRef[]): Promise<EncodedPage[]> {
   const pages: EncodedPage[] = [];
   for (const segment of segments) {
-    const stored = await StoredSegment.read(block, segment);
+    const stored = await new SegmentReader(block).read(segment);
     for (const at of segment.pages.keys()) pages.push(stored.encoded(at));
   }
   return pages;
@@ -221,7 +221,7 @@ test("lines that are deleted are off the disk after a merge, and so are the labe
   );
   for (const refs of segments.values()) {
     for (const ref of refs) {
-      const stored = await StoredSegment.read(block, ref);
+      const stored = await new SegmentReader(block).read(ref);
       for (const at of ref.pages.keys()) {
         const { lines } = stored.columns(at);
         assert.ok(!Buffer.from(lines).includes("secret"));

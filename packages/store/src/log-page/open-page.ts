@@ -75,13 +75,12 @@ export class OpenPage {
   /** The lines of the ascending rows. */
   lines(rows: Uint32Array): PageLines {
     const lineBounds = new Uint32Array(rows.length + 1);
-    let lines = new Uint8Array(Math.max(256, this.#lengthMax() * Math.min(rows.length, 64)));
-    const { layout } = this;
+    const room = this.#lengthMax();
+    let lines = new Uint8Array(Math.max(256, room * Math.min(rows.length, 64)));
     const wanted = this.#wantedColumns(rows);
     let length = 0;
     let line = 0;
     this.rows.walk(rows, (_row, { text, textEnds, columns }, places) => {
-      const room = textEnds[columns.length]! + sumOfLengths(layout, columns);
       if (length + room > lines.length) lines = grow(lines, length, length + room);
       let from = 0;
       for (let slot = 0; ; slot++) {

@@ -1,5 +1,5 @@
 /**
- * Power cuts and disk faults at every operation of a life in which lines are appended, deleted by a query, taken off the disk and taken back. After
+ * Power cuts and disk faults at every operation of a life in which lines are appended, deleted by a query and taken off the disk, and of one with merges. After
  * each, what was acknowledged and not deleted is there once, what was deleted stays away, and the store goes on working.
  */
 import assert from "node:assert/strict";
@@ -30,11 +30,18 @@ async function linesOf(store: LogStore): Promise<string[]> {
   return (await readEntries(store)).map((entry) => entry.split(" ")[1]!);
 }
 
-async function live(
+interface Life {
+  readonly attempt: (step: (store: LogStore) => Promise<unknown>) => Promise<boolean>;
+  readonly append: (lines: readonly string[]) => Promise<void>;
+  readonly remove: (query: string) => Promise<void>;
+}
+
+/** A store on a disk that may fail, and what it was told. */
+async function begin(
   fileSystem: FaultyFileSystem,
   { there, gone }: Books,
   { mayFail }: { readonly mayFail: boolean },
-): Promise<void> {
+): Promise<Life> {
   let store: LogStore | undefined;
   const attempt = async (step: (store: LogStore) => Promise<unknown>): Promise<boolean> => {
     try {
@@ -64,6 +71,10 @@ async function live(
   };
   for (let tries = 0; store === undefined && tries < 8; tries++)
     await attempt(async () => void (store = await openFor(fileSystem)));
+  return { attempt, append, remove };
+}
+
+async function liveWithDeletes({ attempt, append, remove }: Life): Promise<void> {
   await append(["a-x1", "a-y2", "b-x3"]);
   await attempt((open) => open.flush());
   await append(["a-x4", "b-y5"]);
@@ -74,6 +85,27 @@ async function live(
   await append(["b-x8"]);
   await attempt((open) => open.carryOutDeletes());
   await append(["a-y9"]);
+  await attempt(async (open) => open[Symbol.asyncDispose]());
+}
+
+/** Merges twice: lines of one time, so that pages overlap, and of which some are deleted. */
+async function liveWithMerges({ attempt, append, remove }: Life): Promise<void> {
+  for (let n = 0; n < 5; n++) {
+    await append([`a-x${n}`, `b-y${n}`, `a-z${n}`]);
+    await attempt((open) => open.flush());
+    if (n === 2) await remove("a x1");
+  }
+  await append(["a-x6"]);
+  await attempt((open) => open.compact());
+  await remove("b");
+  for (let n = 10; n < 14; n++) {
+    await append([`a-x${n}`, `b-y${n}`]);
+    await attempt((open) => open.flush());
+  }
+  const merged = attempt((open) => open.compact());
+  const appended = append(["a-y99"]);
+  await Promise.allSettled([merged, appended]);
+  await Promise.all([merged, appended]);
   await attempt(async (open) => open[Symbol.asyncDispose]());
 }
 
@@ -92,6 +124,8 @@ async function check(fileSystem: FaultyFileSystem, { there, gone }: Books): Prom
     const first = await expect(store, "after the fault");
     await store.carryOutDeletes();
     assert.deepEqual(await expect(store, "carried out"), first);
+    await store.compact();
+    assert.deepEqual(await expect(store, "merged"), first);
     await store.append(logBatch([{ stream: "a", ns: NOW_NS, line: "a-x99" }]));
     there.add("a-x99");
     last = await expect(store, "after an append");
@@ -100,30 +134,37 @@ async function check(fileSystem: FaultyFileSystem, { there, gone }: Books): Prom
   assert.deepEqual(await expect(store, "after another start"), last);
 }
 
-const sweep: Sweep<Books> = {
-  createBooks: () => ({ there: new Set(), gone: new Set() }),
-  live: async (fileSystem, books, options) => {
-    await live(fileSystem, books, options);
-    assert.ok(books.there.size > 0, "the store did not recover");
-  },
-  check,
-};
+const LIVES = [
+  { name: "deletes of lines", live: liveWithDeletes, step: 3, cutsMin: 25 },
+  { name: "merges of logs", live: liveWithMerges, step: 8, cutsMin: 25 },
+] as const;
 
-describe("deletes of lines: power cut at every operation", () => {
-  for (const [offset, survival] of SURVIVALS.entries()) {
-    test(`unsynced changes that survive: ${survival}`, async () => {
-      const every = { first: 1 + offset, step: 2 };
-      const cuts = await cutPowerEverywhere(sweep, survival, every);
-      assert.ok(cuts > 40, `only ${cuts} operations were cut`);
-    });
-  }
-});
+for (const { name, live, step, cutsMin } of LIVES) {
+  const sweep: Sweep<Books> = {
+    createBooks: () => ({ there: new Set(), gone: new Set() }),
+    live: async (fileSystem, books, options) => {
+      await live(await begin(fileSystem, books, options));
+      assert.ok(books.there.size > 0, "the store did not recover");
+    },
+    check,
+  };
 
-describe("deletes of lines: the disk refuses operations from the n-th on", () => {
-  for (const fault of [
-    { code: "ENOSPC", count: 1 },
-    { code: "EIO", count: 4 },
-  ])
-    test(`${fault.code} for ${fault.count}`, () =>
-      refuseEverywhere(sweep, fault, { first: 1, step: 3 }));
-});
+  describe(`${name}: power cut at every operation`, () => {
+    for (const [offset, survival] of SURVIVALS.entries()) {
+      test(`unsynced changes that survive: ${survival}`, async () => {
+        const every = { first: 1 + offset, step };
+        const cuts = await cutPowerEverywhere(sweep, survival, every);
+        assert.ok(cuts > cutsMin, `only ${cuts} operations were cut`);
+      });
+    }
+  });
+
+  describe(`${name}: the disk refuses operations from the n-th on`, () => {
+    for (const fault of [
+      { code: "ENOSPC", count: 1 },
+      { code: "EIO", count: 4 },
+    ])
+      test(`${fault.code} for ${fault.count}`, () =>
+        refuseEverywhere(sweep, fault, { first: 1, step: step + 1 }));
+  });
+}
