@@ -1,5 +1,5 @@
 /** The {@link FileSystem} of this machine, over `node:fs/promises`. Errors come through as Node throws them, with `code` (`ENOSPC`, `EIO` …). */
-import { constants, write } from "node:fs";
+import { constants, read, write } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
 import type { FileHandle as NodeHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -51,14 +51,9 @@ function wrapHandle(handle: NodeHandle): FileHandle {
     async read(target, position) {
       let done = 0;
       while (done < target.length) {
-        const { bytesRead } = await handle.read(
-          target,
-          done,
-          target.length - done,
-          position + done,
-        );
-        if (bytesRead === 0) break;
-        done += bytesRead;
+        const got = await readSome(handle.fd, target, done, position + done);
+        if (got === 0) break;
+        done += got;
       }
       return done;
     },
@@ -68,6 +63,16 @@ function wrapHandle(handle: NodeHandle): FileHandle {
     size: async () => (await handle.stat()).size,
     close: () => handle.close(),
   };
+}
+
+/** Likewise. */
+function readSome(fd: number, target: Uint8Array, at: number, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, target, at, target.length - at, position, (error, bytesRead) => {
+      if (error === null) resolve(bytesRead);
+      else reject(error);
+    });
+  });
 }
 
 /** By callback: a promise of `FileHandle` costs more than the write of a small record. */

@@ -18,7 +18,7 @@ import type { PageLayout, StoredBody } from "./log-page/page-layout.ts";
 import { planSearch } from "./log-page/search-plan.ts";
 import { planReads } from "./log-page/segment.ts";
 import type { SegmentPage } from "./log-page/segment.ts";
-import { ascending } from "./number-columns.ts";
+import { ascending, sharedAscending } from "./number-columns.ts";
 
 export interface LogReadStatistics {
   pagesRead: number;
@@ -225,7 +225,9 @@ class PageRead {
     const { startNs, endNs } = this.#wish;
     const { minNs, maxNs } = this.#piece;
     const isWhole = minNs >= startNs && maxNs < endNs;
-    return isWhole ? ascending(this.#page.layout.rows) : rowsBetween(this.#page.times, this.#wish);
+    return isWhole
+      ? sharedAscending(this.#page.layout.rows)
+      : rowsBetween(this.#page.times, this.#wish);
   }
 
   /** The rows as columns; lines of those at the places `made`, of all when it is undefined. */
@@ -237,7 +239,7 @@ class PageRead {
     const { sets, of } =
       hasLines || needsMetadata(page.layout, this.#wish)
         ? page.metadata
-        : { sets: NO_METADATA, of: new Uint32Array(page.layout.rows) };
+        : { sets: NO_METADATA, of: zerosOf(page.layout.rows) };
     return {
       count: rows.length,
       timestampsNs: this.#times(rows, isAll),
@@ -255,8 +257,8 @@ class PageRead {
 
   #lines(rows: Uint32Array, made: Uint32Array | undefined): PageLines {
     if (made === undefined) return this.#page.lines(rows);
+    if (made.length === 0) return { lines: NO_LINES, lineBounds: zerosOf(rows.length + 1) };
     const lineBounds = new Uint32Array(rows.length + 1);
-    if (made.length === 0) return { lines: new Uint8Array(0), lineBounds };
     const some = this.#page.lines(pickNumbers(rows, made));
     for (let at = 0, next = 0; at < rows.length; at++) {
       if (made[next] === at) next++;
@@ -269,6 +271,14 @@ class PageRead {
 const NO_METADATA: readonly Labels[] = [Labels.EMPTY];
 const NO_ROWS = new Uint32Array(0);
 const NO_TIMES = new BigInt64Array(0);
+const NO_LINES = new Uint8Array(0);
+/** Bounds of lines that are not made, and numbers of empty sets: zeros that nobody writes. */
+let zeros = new Uint32Array(65_536);
+
+function zerosOf(count: number): Uint32Array {
+  if (count > zeros.length) zeros = new Uint32Array(count);
+  return zeros.subarray(0, count);
+}
 
 function rowsBetween(
   timesNs: BigInt64Array,
@@ -276,9 +286,7 @@ function rowsBetween(
 ): Uint32Array {
   const from = lowerBoundNs(timesNs, timesNs.length, startNs);
   const to = lowerBoundNs(timesNs, timesNs.length, endNs);
-  const rows = new Uint32Array(Math.max(0, to - from));
-  for (let i = 0; i < rows.length; i++) rows[i] = from + i;
-  return rows;
+  return sharedAscending(Math.max(from, to)).subarray(from);
 }
 
 function pickTimes(timesNs: BigInt64Array, rows: Uint32Array): BigInt64Array {

@@ -36,6 +36,15 @@ export function growUint8(column: Uint8Array, length: number): Uint8Array {
   return grown;
 }
 
+let shared = new Uint32Array(0);
+
+/** `0 … count - 1`, in memory that others have too: not to be written. */
+export function sharedAscending(count: number): Uint32Array {
+  if (count > shared.length)
+    shared = ascending(Math.max(65_536, count)) as Uint32Array<ArrayBuffer>;
+  return shared.subarray(0, count);
+}
+
 /** `0 … count - 1`. */
 export function ascending(count: number): Uint32Array {
   const numbers = new Uint32Array(count);

@@ -12,7 +12,7 @@ interface KnownSet {
 }
 
 export class MetadataShapes {
-  /** Names of each shape; shape 0 has none. */
+  /** Names of each shape. */
   shapes: (readonly string[])[] = [];
   names: string[] = [];
   refs: ValueRefs[] = [];
@@ -31,13 +31,13 @@ export class MetadataShapes {
   }
 
   collect({ count, metadataSets, metadataOf }: LogColumns): void {
-    this.shapes = [[]];
+    this.shapes = [];
     this.names = [];
     this.refs = [];
     this.#columns = new Map();
     this.#length = 0;
     if (this.shapeOf.length < count) this.shapeOf = new Uint16Array(2 * count);
-    const shapeNumbers = new Map<string, number>([["", 0]]);
+    const shapeNumbers = new Map<string, number>();
     /** Shape and places of values of the sets met, by their numbers. */
     const sets: (KnownSet | undefined)[] = Array.from({ length: metadataSets.length });
     for (let row = 0; row < count; row++) {

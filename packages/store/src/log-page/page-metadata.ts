@@ -4,7 +4,7 @@ import { Labels } from "@finch/model";
 import type { PageLayout, StoredBody } from "./page-layout.ts";
 import { readNumbers } from "./stored-body.ts";
 import { openColumn } from "./value-column.ts";
-import type { ValueColumn } from "./value-column.ts";
+import type { Dictionary, ValueColumn } from "./value-column.ts";
 
 export interface PageMetadata {
   /** The first is empty. */
@@ -27,6 +27,9 @@ export function decodeMetadata(
   );
   const shapeNumbers =
     shapeOf === undefined ? undefined : readNumbers(bodyOf(shapeOf), rows, shapes.length);
+  const [only, ...others] = columns;
+  if (others.length === 0 && shapes.length === 1 && only!.dictionary !== undefined)
+    return metadataOfOne(only!, metadataNames[0]!, rows);
   const cursors = new Uint32Array(columns.length);
   /** Sets by their shape and the numbers of their values, one level of maps a column. */
   const known = new Map<number, SetTree>();
@@ -53,6 +56,19 @@ export function decodeMetadata(
   return { sets, of };
 }
 
+/** All entries have the same one name, with few values: the level of most streams. */
+function metadataOfOne(column: MetadataColumn, name: string, rows: number): PageMetadata {
+  const { bounds, ids } = column.dictionary!;
+  if (column.rows !== rows)
+    throw new CodecError("malformed", 0, `metadata of ${column.rows} rows, not ${rows}`);
+  const sets: Labels[] = [Labels.EMPTY];
+  for (let id = 0; id + 1 < bounds.length; id++) sets.push(Labels.raw([name, column.valueOf(id)]));
+  const of = new Uint32Array(rows);
+  if (ids === undefined) of.fill(1);
+  else for (let row = 0; row < rows; row++) of[row] = ids[row]! + 1;
+  return { sets, of };
+}
+
 interface SetTree {
   set: number;
   readonly next: Map<number, SetTree>;
@@ -74,6 +90,16 @@ class MetadataColumn {
     this.#column = column;
     this.rows = column.head.rows;
     this.#scratch = new Uint8Array(column.head.lengthMax);
+  }
+
+  get dictionary(): Dictionary | undefined {
+    return this.#column.dictionary;
+  }
+
+  /** A value of the dictionary. */
+  valueOf(id: number): string {
+    const { bytes, bounds } = this.#column.dictionary!;
+    return decoder.decode(bytes.subarray(bounds[id], bounds[id + 1]));
   }
 
   numberAt(at: number): number {
