@@ -15,15 +15,11 @@ import type { LogHead } from "./log-head.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import { gramsOfNeedle, mayHave } from "./log-page/gram-filter.ts";
 import { FieldChoice } from "./log-page/page-fields.ts";
-import { ALL_LINES, blockPiece, openPiece, OpenSegments } from "./log-pieces.ts";
-import type {
-  BlockPiece,
-  LogPiece,
-  LogReadStatistics,
-  PieceReader,
-  PieceRows,
-  PieceWish,
-} from "./log-pieces.ts";
+import { blockPiece, openPiece } from "./log-pieces.ts";
+import { OpenSegments } from "./log-segments.ts";
+import { ALL_LINES } from "./log-wish.ts";
+import type { BlockPiece, LogPiece, PieceReader } from "./log-pieces.ts";
+import type { LogReadStatistics, PieceRows, PieceWish } from "./log-wish.ts";
 import { slicePieces } from "./log-slices.ts";
 import type { Slice } from "./log-slices.ts";
 import { largerNs, smallerNs } from "./nanoseconds.ts";

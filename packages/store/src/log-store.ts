@@ -23,7 +23,7 @@ import type { LogRunOutcome } from "./log-head.ts";
 import { ClosedPages } from "./log-page/closed-page.ts";
 import { LogRecordWriter } from "./log-record.ts";
 import { selectLogs } from "./log-select.ts";
-import type { LogReadStatistics } from "./log-pieces.ts";
+import type { LogReadStatistics } from "./log-wish.ts";
 import { largerNs } from "./nanoseconds.ts";
 import { createPacer } from "./pacer.ts";
 import { StoreCore } from "./store-core.ts";

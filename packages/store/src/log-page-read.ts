@@ -1,0 +1,201 @@
+/** Reads pages in their encoded form for a selection: first what decides about rows, then the rest of those that are left. */
+import { Labels } from "@finch/model";
+import type { LogColumns, LogFields } from "@finch/model";
+import { lowerBoundNs } from "./log-columns.ts";
+import type { OpenPage, PageLines } from "./log-page/open-page.ts";
+import { readFields } from "./log-page/page-fields.ts";
+import { planSearch } from "./log-page/search-plan.ts";
+import type { Need } from "./log-segments.ts";
+import { needsMetadata, needsTimes } from "./log-wish.ts";
+import type { PieceRows, PieceWish } from "./log-wish.ts";
+import { ascending, sharedAscending } from "./number-columns.ts";
+
+/** Where the bodies of a page come from. */
+export interface PageFile {
+  load(need: Need): Promise<void>;
+  /** What a search of the page found before, or finds now. */
+  remember(key: string, search: () => Promise<Uint16Array>): Promise<Uint16Array>;
+}
+
+export const IN_MEMORY: PageFile = {
+  load: () => Promise.resolve(),
+  remember: (_, search) => search(),
+};
+
+/** One reading of a page in its encoded form. */
+export class PageRead {
+  readonly #page: OpenPage;
+  readonly #piece: { readonly minNs: bigint; readonly maxNs: bigint };
+  readonly #labels: Labels;
+  readonly #wish: PieceWish;
+  readonly #file: PageFile;
+
+  constructor(
+    page: OpenPage,
+    piece: { readonly minNs: bigint; readonly maxNs: bigint },
+    labels: Labels,
+    wish: PieceWish,
+    file: PageFile,
+  ) {
+    this.#page = page;
+    this.#piece = piece;
+    this.#labels = labels;
+    this.#wish = wish;
+    this.#file = file;
+  }
+
+  async rows(): Promise<PieceRows | undefined> {
+    const page = this.#page;
+    const { needles, lines, fields: choice } = this.#wish;
+    const matched = needles.length === 0 ? undefined : await this.#search();
+    if (matched?.length === 0) return undefined;
+    await this.#file.load("first");
+    let rows = this.#rowsInRange(matched);
+    if (rows.length === 0) return undefined;
+    const request = choice?.request;
+    let fields =
+      choice === undefined
+        ? undefined
+        : pickFields(readFields(page, choice.request, choice.wanted(page.layout)), rows);
+    if (fields !== undefined && request?.keep !== undefined) {
+      const entries = this.#columns(rows, NO_ROWS);
+      const kept = request.keep({ labels: this.#labels, entries, fields });
+      if (kept.length === 0) return undefined;
+      if (kept.length < rows.length) {
+        fields = pickFields(fields, kept);
+        rows = pickNumbers(rows, kept);
+      }
+    }
+    const made = lines === "all" ? undefined : fields === undefined ? NO_ROWS : unknownRows(fields);
+    if (made === undefined || made.length > 0) await this.#file.load("all");
+    return { entries: this.#columns(rows, made), fields };
+  }
+
+  /** Rows of the whole page that contain all needles. */
+  #search(): Promise<Uint16Array> {
+    const page = this.#page;
+    const { needles } = this.#wish;
+    const key = needles.map((needle) => Buffer.from(needle).toString("hex")).join(" ");
+    return this.#file.remember(key, async () => {
+      let rows = sharedAscending(page.layout.rows);
+      let isLoaded = false;
+      for (const needle of needles) {
+        const plan = planSearch(page.layout, needle);
+        if (plan === undefined) return new Uint16Array(0);
+        if (!isLoaded) await this.#file.load("search");
+        isLoaded = true;
+        rows = page.find(plan, rows);
+        if (rows.length === 0) break;
+      }
+      return Uint16Array.from(rows);
+    });
+  }
+
+  /** Of all rows, or of those that matched. */
+  #rowsInRange(matched: Uint16Array | undefined): Uint32Array {
+    const { startNs, endNs } = this.#wish;
+    const { minNs, maxNs } = this.#piece;
+    const isWhole = minNs >= startNs && maxNs < endNs;
+    if (isWhole) {
+      if (matched === undefined) return sharedAscending(this.#page.layout.rows);
+      return Uint32Array.from(matched);
+    }
+    const inRange = rowsBetween(this.#page.times, this.#wish);
+    if (matched === undefined) return inRange;
+    const [first] = inRange;
+    if (first === undefined) return inRange;
+    return Uint32Array.from(matched.filter((row) => row >= first && row < first + inRange.length));
+  }
+
+  /** The rows as columns; lines of those at the places `made`, of all when it is undefined. */
+  #columns(rows: Uint32Array, made: Uint32Array | undefined): LogColumns {
+    const page = this.#page;
+    const isAll = rows.length === page.layout.rows;
+    // An error in a line tells all labels.
+    const hasLines = made === undefined || made.length > 0;
+    const { sets, of } =
+      hasLines || needsMetadata(page.layout, this.#wish)
+        ? page.metadata
+        : { sets: NO_METADATA, of: zerosOf(page.layout.rows) };
+    return {
+      count: rows.length,
+      timestampsNs: this.#times(rows, isAll),
+      metadataSets: sets,
+      metadataOf: isAll ? of : pickNumbers(of, rows),
+      ...this.#lines(rows, made),
+    };
+  }
+
+  /** None when nobody looks at them. */
+  #times(rows: Uint32Array, isAll: boolean): BigInt64Array {
+    if (!needsTimes(this.#piece, this.#wish)) return NO_TIMES;
+    return isAll ? this.#page.times : pickTimes(this.#page.times, rows);
+  }
+
+  #lines(rows: Uint32Array, made: Uint32Array | undefined): PageLines {
+    if (made === undefined) return this.#page.lines(rows);
+    if (made.length === 0) return { lines: NO_LINES, lineBounds: zerosOf(rows.length + 1) };
+    const lineBounds = new Uint32Array(rows.length + 1);
+    const some = this.#page.lines(pickNumbers(rows, made));
+    for (let at = 0, next = 0; at < rows.length; at++) {
+      if (made[next] === at) next++;
+      lineBounds[at + 1] = some.lineBounds[next]!;
+    }
+    return { lines: some.lines, lineBounds };
+  }
+}
+
+const NO_METADATA: readonly Labels[] = [Labels.EMPTY];
+const NO_ROWS = new Uint32Array(0);
+const NO_TIMES = new BigInt64Array(0);
+const NO_LINES = new Uint8Array(0);
+/** Bounds of lines that are not made, and numbers of empty sets: zeros that nobody writes. */
+let zeros = new Uint32Array(65_536);
+
+function zerosOf(count: number): Uint32Array {
+  if (count > zeros.length) zeros = new Uint32Array(count);
+  return zeros.subarray(0, count);
+}
+
+function rowsBetween(
+  timesNs: BigInt64Array,
+  { startNs, endNs }: { readonly startNs: bigint; readonly endNs: bigint },
+): Uint32Array {
+  const from = lowerBoundNs(timesNs, timesNs.length, startNs);
+  const to = lowerBoundNs(timesNs, timesNs.length, endNs);
+  return sharedAscending(Math.max(from, to)).subarray(from);
+}
+
+function pickTimes(timesNs: BigInt64Array, rows: Uint32Array): BigInt64Array {
+  const picked = new BigInt64Array(rows.length);
+  // Halves are moved: big integers would cost an allocation each.
+  const from = new Uint32Array(timesNs.buffer, timesNs.byteOffset, 2 * timesNs.length);
+  const to = new Uint32Array(picked.buffer);
+  for (let i = 0; i < rows.length; i++) {
+    to[2 * i] = from[2 * rows[i]!]!;
+    to[2 * i + 1] = from[2 * rows[i]! + 1]!;
+  }
+  return picked;
+}
+
+function pickNumbers(numbers: Uint32Array, rows: Uint32Array): Uint32Array {
+  const picked = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) picked[i] = numbers[rows[i]!]!;
+  return picked;
+}
+
+function pickFields({ isKnown, columns }: LogFields, rows: Uint32Array): LogFields {
+  if (rows.length === isKnown.length) return { isKnown, columns };
+  const known = new Uint8Array(rows.length);
+  for (let i = 0; i < rows.length; i++) known[i] = isKnown[rows[i]!]!;
+  return {
+    isKnown: known,
+    columns: columns.map(({ label, values, of }) => ({ label, values, of: pickNumbers(of, rows) })),
+  };
+}
+
+function unknownRows({ isKnown }: LogFields): Uint32Array {
+  return isKnown.includes(0)
+    ? ascending(isKnown.length).filter((row) => isKnown[row] === 0)
+    : NO_ROWS;
+}

@@ -1,0 +1,189 @@
+/** Segments of blocks that a selection has open: bodies are read as they are needed, those that neighbouring pages need soon along with them. */
+import { assert } from "@finch/runtime";
+import type { Block } from "./block.ts";
+import { PAGES_FILE } from "./file-names.ts";
+import { readSegment } from "./log-block.ts";
+import type { SegmentRef } from "./log-block.ts";
+import { OpenPage } from "./log-page/open-page.ts";
+import type { PageLayout, StoredBody } from "./log-page/page-layout.ts";
+import { planSearch } from "./log-page/search-plan.ts";
+import { planReads } from "./log-page/segment.ts";
+import type { SegmentPage } from "./log-page/segment.ts";
+import { needsMetadata, needsTimes } from "./log-wish.ts";
+import type { LogReadStatistics, PieceWish } from "./log-wish.ts";
+
+/** Of a page: the columns that tell which lines have the needles, what else decides about rows and counts them, the rest. */
+export type Need = "search" | "first" | "all";
+
+/** A page of a segment. */
+export interface SegmentPlace {
+  readonly segment: SegmentRef;
+  readonly at: number;
+}
+
+type BodyChoice = ((body: StoredBody) => boolean) | typeof WHOLE | undefined;
+
+/** What tells which lines of a page have the needles; undefined when none can. */
+function neededToSearch(layout: PageLayout, { needles }: PieceWish): BodyChoice {
+  const bodies = new Set<StoredBody>();
+  for (const needle of needles) {
+    const plan = planSearch(layout, needle);
+    if (plan === undefined) return undefined;
+    if (plan.columns === undefined) return WHOLE;
+    for (const number of plan.columns) bodies.add(layout.columns[number]!.body);
+  }
+  if (layout.templateOf !== undefined) bodies.add(layout.templateOf);
+  return (body) => bodies.has(body);
+}
+
+/** What else decides which rows are wanted, and counts them. */
+function neededFirst(
+  layout: PageLayout,
+  wish: PieceWish,
+  span: { readonly minNs: bigint; readonly maxNs: bigint },
+): BodyChoice {
+  if (wish.lines === "all" && wish.fields?.request.keep === undefined) return WHOLE;
+  const bodies = new Set<StoredBody>();
+  if (wish.fields !== undefined) {
+    for (const number of wish.fields.wanted(layout).keys())
+      bodies.add(layout.columns[number]!.body);
+    if (layout.templateOf !== undefined) bodies.add(layout.templateOf);
+  }
+  if (needsTimes(span, wish)) bodies.add(layout.times);
+  if (needsMetadata(layout, wish)) {
+    if (layout.shapeOf !== undefined) bodies.add(layout.shapeOf);
+    for (const { body } of layout.metadata) bodies.add(body);
+  }
+  return (body) => bodies.has(body);
+}
+
+const WHOLE = "whole";
+
+/** The wish as it will be if all of a page is in the range. */
+function wholly({ minNs, maxNs }: SegmentPage, wish: PieceWish): PieceWish {
+  return { ...wish, startNs: minNs, endNs: maxNs + 1n };
+}
+
+function neededOf(page: SegmentPage, need: Need, wish: PieceWish): BodyChoice {
+  if (need === "all") return WHOLE;
+  return need === "search"
+    ? neededToSearch(page.layout, wish)
+    : neededFirst(page.layout, wish, page);
+}
+
+/** What a selection has open of the segments of blocks: what one page needs, its neighbours soon will. */
+export class OpenSegments {
+  readonly statistics: LogReadStatistics;
+  readonly #files = new Map<SegmentRef, Promise<SegmentBodies>>();
+  /** Pieces still to come. */
+  readonly #expected = new Map<SegmentRef, Set<number>>();
+
+  constructor(statistics: LogReadStatistics) {
+    this.statistics = statistics;
+  }
+
+  /** A page of the segment will be read. */
+  expect({ segment, at }: SegmentPlace): void {
+    const places = this.#expected.get(segment);
+    if (places === undefined) this.#expected.set(segment, new Set([at]));
+    else places.add(at);
+  }
+
+  /** A page of the segment is done with. */
+  done({ segment, at }: SegmentPlace): void {
+    const places = this.#expected.get(segment);
+    places?.delete(at);
+    if (places === undefined || places.size > 0) return;
+    this.#expected.delete(segment);
+    this.#files.delete(segment);
+  }
+
+  open(block: Block, segment: SegmentRef): Promise<SegmentBodies> {
+    let file = this.#files.get(segment);
+    if (file === undefined) {
+      const places = this.#expected.get(segment) ?? new Set<number>();
+      file = readSegment(block, segment).then(
+        (pages) =>
+          new SegmentBodies(block, segment, { pages, places, statistics: this.statistics }),
+      );
+      this.#files.set(segment, file);
+    }
+    return file;
+  }
+}
+
+/** Bodies of a segment, read as they are needed. */
+class SegmentBodies {
+  readonly #block: Block;
+  readonly #start: number;
+  readonly #of: {
+    readonly pages: readonly SegmentPage[];
+    /** Pages that are still to be read. */
+    readonly places: ReadonlySet<number>;
+    readonly statistics: LogReadStatistics;
+  };
+  readonly #bodies = new Map<StoredBody, Uint8Array>();
+
+  constructor(
+    block: Block,
+    { directory }: SegmentRef,
+    of: {
+      readonly pages: readonly SegmentPage[];
+      readonly places: ReadonlySet<number>;
+      readonly statistics: LogReadStatistics;
+    },
+  ) {
+    this.#block = block;
+    this.#start = directory.offset + directory.length;
+    this.#of = of;
+  }
+
+  page(at: number): OpenPage {
+    return new OpenPage(this.#of.pages[at]!.layout, (body) => {
+      const bytes = this.#bodies.get(body);
+      assert(bytes !== undefined, "a body is loaded before it is opened");
+      return bytes;
+    });
+  }
+
+  /** Reads what is needed of a page and not there yet; of what is needed first, that of the other pages to come as well. */
+  async load(at: number, need: Need, wish: PieceWish): Promise<void> {
+    const { pages, places } = this.#of;
+    const wanted = new Set<StoredBody>();
+    const read: SegmentPage[] = [];
+    for (const [place, page] of pages.entries()) {
+      // Of neighbours that are searched, what they need besides is known only then.
+      const isAlone = need === "all" || (need === "first" && wish.needles.length > 0);
+      if (place !== at && (isAlone || !places.has(place))) continue;
+      const needed = neededOf(page, need, place === at ? wish : wholly(page, wish));
+      // Whole pages are read one by one: their neighbours may never be asked for.
+      if (needed === undefined || (needed === WHOLE && place !== at)) continue;
+      const before = wanted.size;
+      for (const body of page.layout.bodies)
+        if (!this.#bodies.has(body) && (needed === WHOLE || needed(body))) wanted.add(body);
+      if (wanted.size > before) read.push(page);
+    }
+    if (read.length > 0) await this.#read(read, wanted);
+  }
+
+  async #read(pages: readonly SegmentPage[], wanted: ReadonlySet<StoredBody>): Promise<void> {
+    const stretches = planReads(pages, (body) => wanted.has(body));
+    const chunks = await Promise.all(
+      stretches.map(({ start, end }) =>
+        this.#block.read(PAGES_FILE, { offset: this.#start + start, length: end - start }),
+      ),
+    );
+    for (const { start, end } of stretches) this.#of.statistics.bytesRead += end - start;
+    for (const { layout, offsets } of pages) {
+      for (const [i, body] of layout.bodies.entries()) {
+        if (!wanted.has(body)) continue;
+        const offset = offsets[i]!;
+        const chunk = stretches.findIndex(
+          ({ start, end }) => start <= offset && end >= offset + body.storedBytes,
+        );
+        const from = offset - stretches[chunk]!.start;
+        this.#bodies.set(body, chunks[chunk]!.subarray(from, from + body.storedBytes));
+      }
+    }
+  }
+}
