@@ -5,6 +5,7 @@ import { lowerBoundNs } from "./log-columns.ts";
 import type { OpenPage, PageLines } from "./log-page/open-page.ts";
 import { readFields } from "./log-page/page-fields.ts";
 import { planSearch } from "./log-page/search-plan.ts";
+import type { SearchPlan } from "./log-page/search-plan.ts";
 import type { Need } from "./log-segments.ts";
 import { needsMetadata, needsTimes } from "./log-wish.ts";
 import type { PieceRows, PieceWish } from "./log-wish.ts";
@@ -77,16 +78,15 @@ export class PageRead {
     const { needles } = this.#wish;
     const key = needles.map((needle) => Buffer.from(needle).toString("hex")).join(" ");
     return this.#file.remember(key, async () => {
-      let rows = sharedAscending(page.layout.rows);
-      let isLoaded = false;
+      const plans: SearchPlan[] = [];
       for (const needle of needles) {
         const plan = planSearch(page.layout, needle);
         if (plan === undefined) return new Uint16Array(0);
-        if (!isLoaded) await this.#file.load("search");
-        isLoaded = true;
-        rows = page.find(plan, rows);
-        if (rows.length === 0) break;
+        plans.push(plan);
       }
+      await this.#file.load("search");
+      let rows = sharedAscending(page.layout.rows);
+      for (const plan of plans) rows = page.find(plan, rows);
       return Uint16Array.from(rows);
     });
   }
