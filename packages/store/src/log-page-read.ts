@@ -6,7 +6,7 @@ import type { OpenPage, PageLines } from "./log-page/open-page.ts";
 import { readFields } from "./log-page/page-fields.ts";
 import { planSearch } from "./log-page/search-plan.ts";
 import type { SearchPlan } from "./log-page/search-plan.ts";
-import type { Need } from "./log-segments.ts";
+import type { Need } from "./log-open-segments.ts";
 import { needsMetadata, needsTimes } from "./log-wish.ts";
 import type { PieceRows, PieceWish } from "./log-wish.ts";
 import { ascending, sharedAscending } from "./number-columns.ts";

@@ -9,7 +9,7 @@ import { IN_MEMORY, PageRead } from "./log-page-read.ts";
 import type { PageFile } from "./log-page-read.ts";
 import { openClosedPage } from "./log-page/closed-page.ts";
 import type { OpenPage } from "./log-page/open-page.ts";
-import type { OpenSegments } from "./log-segments.ts";
+import type { OpenSegments } from "./log-open-segments.ts";
 import type { LogReadStatistics, PieceRows, PieceWish } from "./log-wish.ts";
 import { ascending } from "./number-columns.ts";
 

@@ -16,7 +16,7 @@ import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import { gramsOfNeedle, mayHave } from "./log-page/gram-filter.ts";
 import { FieldChoice } from "./log-page/page-fields.ts";
 import { blockPiece, openPiece } from "./log-pieces.ts";
-import { OpenSegments } from "./log-segments.ts";
+import { OpenSegments } from "./log-open-segments.ts";
 import { ALL_LINES } from "./log-wish.ts";
 import type { BlockPiece, LogPiece, PieceReader } from "./log-pieces.ts";
 import type { LogReadStatistics, PieceRows, PieceWish } from "./log-wish.ts";

@@ -15,7 +15,7 @@ import type { Block } from "../src/block.ts";
 import { readHistogram } from "../src/histogram-bytes.ts";
 import { readSegmentRefs } from "../src/log-block.ts";
 import { blockPiece, openPiece } from "../src/log-pieces.ts";
-import { OpenSegments } from "../src/log-segments.ts";
+import { OpenSegments } from "../src/log-open-segments.ts";
 import { ALL_LINES } from "../src/log-wish.ts";
 import { LogRecordWriter, readLogRecord } from "../src/log-record.ts";
 import { openLogStore } from "../src/log-store.ts";

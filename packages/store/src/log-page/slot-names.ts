@@ -37,11 +37,6 @@ export function nameSlots(
   });
 }
 
-/** The name of the column with the values of a field; `path` has one key unless the field is of JSON. */
-export function fieldColumn(parser: "json" | "logfmt", path: readonly string[]): string {
-  return PREFIXES[parser === "json" ? LINE_JSON : LINE_LOGFMT] + path.join(PATH_SEPARATOR);
-}
-
 /** The path of the field whose values a column has; undefined when it has none of a field. */
 export function fieldPath(column: string, parser: "json" | "logfmt"): string[] | undefined {
   if (column[0] !== PREFIXES[parser === "json" ? LINE_JSON : LINE_LOGFMT]) return undefined;
