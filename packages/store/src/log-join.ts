@@ -34,6 +34,7 @@ const FULL_FILTER_SIZE = 34;
 /** So many pages are joined even if that makes no full page: what they stand in is held. */
 const WAITING_MAX = 64;
 
+/** A page, and the time that is looked at to find out which pages overlap. */
 interface Piece {
   readonly part: StreamPart;
   readonly segment: SegmentRef;
@@ -63,7 +64,7 @@ export class StreamJoiner {
 
   /** The pages of a stream that is in these blocks, in order of precedence. */
   async *join(parts: readonly StreamPart[]): AsyncGenerator<WrittenPage> {
-    const slices = slicePieces(parts.flatMap(piecesOf));
+    const slices = slicePieces(await this.#separate(parts.flatMap(piecesOf)));
     for (const slice of slices) this.#segments.expect(slice.pieces, isWhole(slice));
     for (const slice of slices) {
       if (isWhole(slice)) yield* this.#addPage(slice.pieces[0]!);
@@ -71,6 +72,27 @@ export class StreamJoiner {
       if (this.#pacer.isDue()) await this.#pacer.rest();
     }
     yield* this.#flush();
+  }
+
+  /**
+   * Pages of lines with the time of a second touch: the last lines of one have the time of the first of the next. Where they repeat nothing in that instant, the
+   * second counts as if it began behind it.
+   */
+  async #separate(pieces: readonly Piece[]): Promise<readonly Piece[]> {
+    const separate = [...pieces];
+    for (const { first, second } of findTouching(pieces)) {
+      const [a, b] = [pieces[first]!, pieces[second]!];
+      const runs: LogRun[] = [];
+      for (const { part, segment, at } of [a, b]) {
+        const stored = await part.reader.read(segment);
+        const columns = stored.parts(at).between(b.minNs, b.minNs + 1n);
+        runs.push({ columns, isSorted: true });
+        if (this.#pacer.isDue()) await this.#pacer.rest();
+      }
+      const rows = runs.reduce((sum, { columns }) => sum + columns.count, 0);
+      if (mergeRuns(runs).count === rows) separate[second] = { ...b, minNs: b.minNs + 1n };
+    }
+    return separate;
   }
 
   /** Adds a page that overlaps no other. */
@@ -153,7 +175,9 @@ export class StreamJoiner {
   async #mergeSlice({ startNs, endNs, pieces }: Slice<Piece>): Promise<LogColumns> {
     const runs: LogRun[] = [];
     for (const piece of pieces) {
-      const columns = (await this.#segments.takeParts(piece)).between(startNs, endNs);
+      // A page that counts as beginning later than it does has what stands before in its first slice.
+      const fromNs = startNs === piece.minNs ? refOf(piece).minNs : startNs;
+      const columns = (await this.#segments.takeParts(piece)).between(fromNs, endNs);
       const left = piece.part.hide?.(columns) ?? columns;
       if (left.count > 0) runs.push({ columns: left, isSorted: true });
       if (this.#pacer.isDue()) await this.#pacer.rest();
@@ -205,6 +229,32 @@ function piecesOf(part: StreamPart): readonly Piece[] {
   );
 }
 
+/** Pairs of pages, by their places, of which the first ends in the instant in which the second begins; no other page has a part in it. */
+function* findTouching(
+  pieces: readonly Piece[],
+): Generator<{ readonly first: number; readonly second: number }> {
+  const order = [...pieces.keys()].sort((a, b) => {
+    const difference = pieces[a]!.minNs - pieces[b]!.minNs;
+    return difference < 0n ? -1 : difference > 0n ? 1 : a - b;
+  });
+  /** Of the pages so far, one that ends last, and whether another does. */
+  let last: number | undefined;
+  let isShared = false;
+  for (const [i, place] of order.entries()) {
+    const { minNs, maxNs } = pieces[place]!;
+    const before = last === undefined ? undefined : pieces[last]!;
+    const next = order[i + 1];
+    const isAlone = next === undefined || pieces[next]!.minNs > minNs;
+    const isLong = maxNs > minNs && before !== undefined && before.minNs < before.maxNs;
+    if (isLong && isAlone && !isShared && before.maxNs === minNs && last! < place)
+      yield { first: last!, second: place };
+    if (before === undefined || maxNs > before.maxNs) {
+      last = place;
+      isShared = false;
+    } else if (maxNs === before.maxNs) isShared = true;
+  }
+}
+
 function refOf({ segment, at }: Piece): LogPageRef {
   return segment.pages[at]!;
 }
@@ -230,7 +280,7 @@ function bytesOf({ lineBounds, count: rows }: LogColumns): number {
 
 /** Parts of a page each, but for the last; rows stay whole. */
 function splitColumns(columns: LogColumns): LogColumns[] {
-  const { count: rows, lineBounds } = columns;
+  const { count: rows, lineBounds, timestampsNs } = columns;
   const parts: LogColumns[] = [];
   for (let from = 0; from < rows;) {
     let to = from + 1;
@@ -240,8 +290,15 @@ function splitColumns(columns: LogColumns): LogColumns[] {
       lineBounds[to + 1]! - lineBounds[from]! <= LOG_PAGE_BYTES
     )
       to++;
+    if (to < rows) to = endOfInstant(timestampsNs, from, to);
     parts.push(sliceColumns(columns, from, to));
     from = to;
   }
   return parts;
+}
+
+/** A place before `to` at which time goes on, if there is one behind `from`: pages that touch are more work. */
+function endOfInstant(timestampsNs: BigInt64Array, from: number, to: number): number {
+  for (let end = to; end > from; end--) if (timestampsNs[end] !== timestampsNs[end - 1]) return end;
+  return to;
 }

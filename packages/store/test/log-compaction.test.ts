@@ -116,6 +116,32 @@ test("merged blocks hold what they held apart", async () => {
   await block.close();
 });
 
+test("however pages touch and overlap, merged blocks hold what they held apart", async () => {
+  const random = createRandom(17);
+  for (let round = 0; round < 60; round++) {
+    const fileSystem = new FaultyFileSystem();
+    await using store = await openLogStore(storeOptions(fileSystem));
+    const lines = new Set<string>();
+    const blocks = 4 + Math.floor(random() * 4);
+    const spread = 1 + Math.floor(random() * 5);
+    for (let block = 0; block < blocks; block++) {
+      const entries = Array.from({ length: 1 + Math.floor(random() * 5) }, (): PlainEntry => {
+        const ns = NOW_NS + BigInt(block * 2 + Math.floor(random() * spread));
+        return { stream: "a", ns, line: `l${Math.floor(random() * 4)}` };
+      });
+      for (const { ns, line } of entries) lines.add(`a@${ns} ${line}`);
+      await store.append(logBatch(entries));
+      await store.flush();
+    }
+    await store.compact();
+    const found = await readEntries(store);
+    assert.deepEqual(found.toSorted(), [...lines].sort(), `round ${round}`);
+    const block = await openOnly(fileSystem);
+    assert.equal(block.meta.rows, lines.size, `round ${round}`);
+    await block.close();
+  }
+});
+
 describe("pages", () => {
   test("that are full are copied as they are, with their filters, and stand together", async () => {
     const fileSystem = new FaultyFileSystem();
@@ -145,6 +171,35 @@ describe("pages", () => {
     const found = await readEntries(store, { needles: [needle] }, statistics);
     assert.equal(found.length, 3500);
     assert.equal(statistics.pagesSkipped, 9);
+  });
+
+  test("that touch in one instant are copied, too, unless something repeats there", async () => {
+    for (const repeats of [false, true]) {
+      const fileSystem = new FaultyFileSystem();
+      await using store = await openLogStore(storeOptions(fileSystem));
+      for (let n = 0; n < 4; n++) {
+        const lines = linesOf("a", NOW_NS - 10_000_000n + BigInt(n), 700_000, { tag: `b${n}` });
+        // All of a block has one time, but for the last line, which has that of the next.
+        const timed = lines.map((entry, i) => ({
+          ...entry,
+          ns: NOW_NS + BigInt(i === lines.length - 1 ? n + 1 : n),
+        }));
+        const same = { stream: "a", line: "same" };
+        if (repeats) timed.push({ ...same, ns: NOW_NS + 2n });
+        await store.append(logBatch(timed));
+        await store.flush();
+      }
+      const before = await readStreams(store);
+      assert.equal(before.length, 4 * 3500 + (repeats ? 1 : 0));
+      await store.compact();
+      assert.deepEqual(await readStreams(store), before);
+      const block = await openOnly(fileSystem);
+      assert.equal(block.meta.rows, before.length);
+      const shape = shapeOf((await segmentsOf(block)).get("a")!);
+      if (repeats) assert.notDeepEqual(shape, [[3500, 3500, 3500, 3500]]);
+      else assert.deepEqual(shape, [[3500, 3500, 3500, 3500]]);
+      await block.close();
+    }
   });
 
   test("that are small are joined when there are many of them or enough for a page", async () => {
