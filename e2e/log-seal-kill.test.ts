@@ -1,5 +1,5 @@
 /**
- * SIGKILL under full push of lines, while heads are sealed and, as far as there are merges of logs, blocks are merged: nothing acknowledged is lost, nothing
+ * SIGKILL under full push of lines, while heads are sealed and, in enough rounds, blocks are merged: nothing acknowledged is lost, nothing
  * is there twice, every line is whole, every start succeeds. Maintenance runs several times a second (`brisk-clock.ts`). `LOG_SEAL_KILL_ROUNDS` sets the number
  * of kills, `KILL_SEED` replays a run.
  */
