@@ -1,13 +1,17 @@
 /**
- * Real clients that send logs: OpenTelemetry's SDK for Node over HTTP and gRPC, winston-loki, pino-loki, and Elasticsearch's client. What each sent is answered by a query.
+ * Real clients that send logs: OpenTelemetry's SDK for Node over HTTP and gRPC, winston-loki, pino-loki, Elasticsearch's client, and rsyslog as it sends to Elasticsearch. What each sent is answered by a query.
  * Skipped where a client is missing: `OTEL_SDK_DIRECTORY` and `LOKI_CLIENTS_DIRECTORY` name folders in whose `node_modules` they are installed.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { freePort, freePorts, startFinch, writeIdleAgent } from "./finch-process.ts";
 import type { FinchPorts, FinchProcess } from "./finch-process.ts";
 import { runProgram } from "./real-programs.ts";
@@ -203,5 +207,61 @@ void test("Elasticsearch's client", { skip: skipOf(["@elastic/elasticsearch"]) }
     );
     const found = await linesOf(finch, '{index="logs-app", service_name="es"}');
     assert.equal(found.length, 1000);
+  });
+});
+
+/** Of the package rsyslog-elasticsearch, installed or unpacked somewhere. */
+const OMELASTICSEARCH =
+  process.env["RSYSLOG_OMELASTICSEARCH"] ?? "/usr/lib/x86_64-linux-gnu/rsyslog/omelasticsearch.so";
+const skipRsyslog =
+  !(existsSync("/usr/sbin/rsyslogd") && existsSync(OMELASTICSEARCH)) &&
+  "no rsyslogd with omelasticsearch: apt-get install rsyslog rsyslog-elasticsearch, or unpack the latter and set RSYSLOG_OMELASTICSEARCH";
+
+void test("rsyslog's omelasticsearch", { skip: skipRsyslog }, async () => {
+  await withFinch(async (finch, { elastic }) => {
+    const directory = await mkdtemp(join(tmpdir(), "finch-rsyslog-"));
+    const [input, config] = ["in.log", "rsyslog.conf"].map((name) => join(directory, name)) as [
+      string,
+      string,
+    ];
+    const count = 500;
+    await writeFile(input, Array.from({ length: count }, (_, i) => `"over" HTTP ${i}\n`).join(""));
+    await writeFile(
+      config,
+      `global(workDirectory="${directory}")
+module(load="imfile" mode="polling" PollingInterval="1")
+module(load="${OMELASTICSEARCH}")
+template(name="document" type="list" option.jsonf="on") {
+  property(outname="@timestamp" name="timereported" dateFormat="rfc3339" format="jsonf")
+  property(outname="message" name="msg" format="jsonf")
+  property(outname="severity" name="syslogseverity-text" format="jsonf")
+}
+input(type="imfile" File="${input}" Tag="shop" Severity="error")
+action(type="omelasticsearch" server="127.0.0.1" serverport="${elastic}" bulkmode="on" searchIndex="rsyslog" searchType="_doc" template="document"
+  queue.type="LinkedList" queue.dequeuebatchsize="100" action.resumeRetryCount="-1" action.resumeInterval="1")
+`,
+    );
+    const child = spawn("/usr/sbin/rsyslogd", ["-n", "-f", config, "-i", join(directory, "pid")], {
+      stdio: "ignore",
+    });
+    const exited = once(child, "exit");
+    try {
+      let found = await linesOf(finch, '{index="rsyslog"}');
+      for (const end = Date.now() + 30_000; found.length < count && Date.now() < end;) {
+        await sleep(100);
+        found = await linesOf(finch, '{index="rsyslog"}');
+      }
+      assert.deepEqual(
+        found
+          .map(({ line }) => Number(/^"over" HTTP (\d+)$/.exec(line)?.[1] ?? `NaN ${line}`))
+          .toSorted((a, b) => a - b),
+        Array.from({ length: count }, (_, i) => i),
+      );
+      assert.equal(found[0]!.stream["detected_level"], "error");
+    } finally {
+      child.kill("SIGTERM");
+      await exited;
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });
