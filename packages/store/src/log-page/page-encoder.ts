@@ -2,7 +2,7 @@
  * Makes a page of a stream for blocks: its lines as templates and columns of values, its times and structured metadata as columns. What a page is made of
  * and how it is written: `docs/format/log-pages.md`.
  */
-import { constants, crc32, zstdCompressSync } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { ByteWriter } from "@finch/codec";
 import type { LogPageKernel } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
@@ -12,6 +12,7 @@ import { columnFromKernel } from "./column-from-kernel.ts";
 import { splitLines } from "./line-split.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
 import { encodeTimes } from "./times.ts";
+import { ZstdFrames } from "./zstd-frames.ts";
 
 /** A column as it is stored. */
 export interface StoredColumn {
@@ -45,6 +46,7 @@ const ZIP_BYTES_MIN = 48;
 export class PageEncoder {
   readonly #kernel: LogPageKernel;
   readonly #shapes = new MetadataShapes();
+  readonly #frames = new ZstdFrames(ZSTD_LEVEL);
 
   constructor(kernel: LogPageKernel) {
     this.#kernel = kernel;
@@ -56,7 +58,7 @@ export class PageEncoder {
     const columns: StoredColumn[] = [];
     const heads = new ByteWriter(1024);
     const put = (name: string, body: Uint8Array, isDense: boolean) => {
-      columns.push({ name, stored: storeBody(heads, body, isDense) });
+      columns.push({ name, stored: this.#storeBody(heads, body, isDense) });
     };
     const { templates, templateOf, columnNames } = splitLines(this.#kernel, entries);
     put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
@@ -116,6 +118,21 @@ export class PageEncoder {
       put(`m${name}`, body, isDense);
     }
   }
+
+  /**
+   * Compresses a body where that pays and says in `heads` how it is stored: `varint 2·bytes stored + 1 if compressed · varint bytes when decompressed, if it is ·
+   * CRC-32 of what is stored`.
+   */
+  #storeBody(heads: ByteWriter, body: Uint8Array, isDense: boolean): Uint8Array {
+    const frame = isDense || body.length < ZIP_BYTES_MIN ? body : this.#frames.compress(body);
+    const isPacked = frame.length < body.length;
+    // What is given, and the frame, are in memory that is used again.
+    const stored = (isPacked ? frame : body).slice();
+    heads.writeVarint(2 * stored.length + (isPacked ? 1 : 0));
+    if (isPacked) heads.writeVarint(body.length);
+    heads.writeUint32(crc32(stored));
+    return stored;
+  }
 }
 
 /** One byte a number when that is enough, else two planes. */
@@ -128,26 +145,4 @@ function numbersOf(numbers: Uint16Array, count: number, distinct: number): Uint8
     if (isWide) bytes[count + row] = number >>> 8;
   }
   return bytes;
-}
-
-/**
- * Compresses a body where that pays and says in `heads` how it is stored: `varint 2·bytes stored + 1 if compressed · varint bytes when decompressed, if it is ·
- * CRC-32 of what is stored`.
- */
-function storeBody(heads: ByteWriter, body: Uint8Array, isDense: boolean): Uint8Array {
-  let stored: Uint8Array | undefined;
-  if (!isDense && body.length >= ZIP_BYTES_MIN) {
-    const packed = zstdCompressSync(body, {
-      chunkSize: Math.max(64, (body.length >> 1) + 512),
-      params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
-    });
-    if (packed.length < body.length) stored = packed;
-  }
-  const isPacked = stored !== undefined;
-  // What is given may be memory that is used again.
-  stored ??= body.slice();
-  heads.writeVarint(2 * stored.length + (isPacked ? 1 : 0));
-  if (isPacked) heads.writeVarint(body.length);
-  heads.writeUint32(crc32(stored));
-  return stored;
 }
