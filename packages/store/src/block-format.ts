@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { constants, crc32, zstdCompress, zstdDecompress, zstdDecompressSync } from "node:zlib";
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { corruptFile, otherFormat } from "./errors.ts";
+import { zstdUnpacker } from "./zstd-unpack.ts";
 
 export const BLOCK_VERSION = 4;
 export const FILE_HEADER_BYTES = 16;
@@ -129,12 +130,10 @@ export async function decompressBytes(stored: Uint8Array): Promise<Uint8Array> {
   if (reader.readByte() === 0) return stored.subarray(1);
   const length = reader.readVarint();
   if (length > 2 ** 31) throw new CodecError("malformed", 1, `${length} bytes when decompressed`);
-  const options = { chunkSize: Math.max(64, length), maxOutputLength: Math.max(1, length) };
   const packed = stored.subarray(reader.position);
-  const raw =
-    length <= DECOMPRESS_AT_ONCE_MAX
-      ? zstdDecompressSync(packed, options)
-      : await decompress(packed, options);
+  if (length <= DECOMPRESS_AT_ONCE_MAX) return zstdUnpacker.unpack(packed, length);
+  const options = { chunkSize: Math.max(64, length), maxOutputLength: Math.max(1, length) };
+  const raw = await decompress(packed, options);
   if (raw.length !== length)
     throw new CodecError("malformed", 1, `decompressed to ${raw.length} bytes, not ${length}`);
   return raw;

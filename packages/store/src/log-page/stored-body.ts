@@ -1,24 +1,34 @@
 /** Bodies of columns as they are stored, opened. */
-import { crc32, zstdDecompressSync } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { CodecError } from "@finch/codec";
+import { UNPACK_SURPLUS, zstdUnpacker } from "../zstd-unpack.ts";
 import type { StoredBody } from "./page-layout.ts";
 
-/** Checks and decompresses what is stored of a column. */
+/** Checks and decompresses what is stored of a column. What it returns may share memory with other bodies: it is not to be kept for long. */
 export function unpackBody({ zippedBytes, crc, name }: StoredBody, stored: Uint8Array): Uint8Array {
   if (crc32(stored) !== crc)
     throw new CodecError("malformed", 0, `the checksum of column ${JSON.stringify(name)} is wrong`);
   if (zippedBytes === 0) return stored;
-  const body = zstdDecompressSync(stored, {
-    chunkSize: Math.max(64, zippedBytes),
-    maxOutputLength: zippedBytes,
-  });
-  if (body.length !== zippedBytes)
-    throw new CodecError(
-      "malformed",
-      0,
-      `decompressed to ${body.length} bytes, not ${zippedBytes}`,
-    );
-  return body;
+  return zstdUnpacker.unpack(stored, zippedBytes, takeMemory(zippedBytes + UNPACK_SURPLUS));
+}
+
+/** Small bodies stand behind each other in memory: to make one for each costs more than to fill it, and is garbage. */
+const SLAB_BYTES = 128 * 1024;
+const SLAB_SHARE_MAX = SLAB_BYTES / 8;
+
+let slab: Uint8Array = new Uint8Array(0);
+let slabUsed = 0;
+
+/** Memory that is nobody else's. */
+function takeMemory(bytes: number): Uint8Array {
+  if (bytes > SLAB_SHARE_MAX) return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+  if (slabUsed + bytes > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const memory = slab.subarray(slabUsed, slabUsed + bytes);
+  slabUsed += bytes;
+  return memory;
 }
 
 /** Small numbers, one for each row, each below `distinct`. */
