@@ -69,6 +69,9 @@ export async function openBlock(context: BlockContext, directory: string): Promi
   return new Block(context, directory, meta);
 }
 
+/** The end of a file is read with its trailer: most roots are in it. */
+const ROOT_GUESS_BYTES = 4096;
+
 export class Block implements BlockFiles {
   readonly index: BlockIndex;
   readonly meta: BlockMeta;
@@ -170,8 +173,12 @@ export class Block implements BlockFiles {
     if (size < FILE_HEADER_BYTES + TRAILER_BYTES)
       throw corruptFile(path, size, "the file is too short");
     checkFileHeader(await this.read(name, { offset: 0, length: FILE_HEADER_BYTES }), path);
-    const trailer = { offset: size - TRAILER_BYTES, length: TRAILER_BYTES };
-    return this.unzipPage(name, decodeTrailer(await this.read(name, trailer), path, size));
+    const start = Math.max(FILE_HEADER_BYTES, size - ROOT_GUESS_BYTES);
+    const tail = await this.read(name, { offset: start, length: size - start });
+    const place = decodeTrailer(tail.subarray(tail.length - TRAILER_BYTES), path, size);
+    if (place.offset < start) return this.unzipPage(name, place);
+    const from = place.offset - start;
+    return decompressBytes(openPage(tail.subarray(from, from + place.length), path, place.offset));
   }
 
   cached<T>(

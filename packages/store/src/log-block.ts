@@ -8,7 +8,7 @@ import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { FILTERS_FILE, INDEX_FILE, PAGES_FILE } from "./file-names.ts";
 import type { LogHead } from "./log-head.ts";
-import type { FilterPlace } from "./log-page/filter-matrix.ts";
+import type { FilterAnswer, FilterPlace } from "./log-page/filter-matrix.ts";
 import { FilterMatrixWriter } from "./log-page/filter-matrix-writer.ts";
 import type { CopiedFilter, OpenScratch } from "./log-page/filter-matrix-writer.ts";
 import type { PageFilter } from "./log-page/gram-filter.ts";
@@ -160,6 +160,31 @@ export function readSegmentRefs(payload: Uint8Array): SegmentRef[] {
     segments.push({ directory, bodyBytes, pages });
   }
   return segments;
+}
+
+/** Of what {@link readSegmentRefs} reads: how many pages there are, and whether one of them may have what was asked. Most streams are done with thereby. */
+export function askPayload(
+  payload: Uint8Array,
+  answer: FilterAnswer,
+): { readonly pages: number; readonly isPossible: boolean } {
+  const reader = new ByteReader(payload);
+  let pages = 0;
+  let isPossible = false;
+  for (let left = reader.readVarint(); left > 0; left--) {
+    // Offset and length of the directory, bytes of the bodies.
+    skipVarints(reader, 3);
+    for (let page = reader.readVarint(); page > 0; page--) {
+      pages++;
+      // Rows, bytes of lines, two times of two numbers each.
+      skipVarints(reader, 6);
+      if (answer.has(reader.readByte(), reader.readVarint())) isPossible = true;
+    }
+  }
+  return { pages, isPossible };
+}
+
+function skipVarints(reader: ByteReader, count: number): void {
+  for (let left = count; left > 0;) if (reader.readByte() < 0x80) left--;
 }
 
 /** Memory of a decoded directory, by its bytes: an estimate. */

@@ -28,8 +28,8 @@ export interface StreamPart {
 /** A page that has half of what may be in one is left as it is. */
 const FULL_BYTES = LOG_PAGE_BYTES / 2;
 const FULL_ROWS = LOG_PAGE_ROWS / 2;
-/** So is one with a filter for more than 45,000 grams: few of them would have room in one. */
-const FULL_FILTER_SIZE = 34;
+/** So is one with a filter for more than 52,000 grams: few of them would have room in one. */
+const FULL_FILTER_SIZE = 60;
 
 /** So many pages are joined even if that makes no full page: what they stand in is held. */
 const WAITING_MAX = 64;

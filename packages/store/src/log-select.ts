@@ -8,11 +8,12 @@ import type { Block } from "./block.ts";
 import { hidingInBlock, hidingInHead } from "./hidden-lines.ts";
 import type { HideLines } from "./hidden-lines.ts";
 import { selectSeries } from "./label-select.ts";
-import { readSegmentRefs } from "./log-block.ts";
+import { askPayload, readSegmentRefs } from "./log-block.ts";
 import { mergeRuns } from "./log-columns.ts";
 import type { LogRun } from "./log-columns.ts";
 import type { LogHead } from "./log-head.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
+import type { FilterAnswer } from "./log-page/filter-matrix.ts";
 import { gramsOfNeedle, mayHave } from "./log-page/gram-filter.ts";
 import { FieldChoice } from "./log-page/page-fields.ts";
 import { blockPiece, openPiece } from "./log-pieces.ts";
@@ -223,34 +224,33 @@ async function planBlock(
 ): Promise<readonly { readonly labels: Labels; readonly pieces: readonly BlockPiece[] }[]> {
   const planned: { labels: Labels; pieces: BlockPiece[] }[] = [];
   const numbers = await block.index.select(matchers, pacer);
+  if (numbers.length === 0) return planned;
+  let answer: FilterAnswer | undefined;
+  if (hashes.length > 0)
+    answer = await new FilterMatrixReader(block).ask(hashes, (bytes) => {
+      statistics.bytesRead += bytes;
+    });
   for await (const page of block.index.seriesOf(numbers)) {
     for (const { labels, payload } of page) {
+      if (answer !== undefined) {
+        const { pages, isPossible } = askPayload(payload, answer);
+        if (!isPossible) {
+          statistics.pagesSkipped += pages;
+          continue;
+        }
+      }
       const pieces: BlockPiece[] = [];
       for (const segment of readSegmentRefs(payload))
-        for (const [at, { minNs, maxNs }] of segment.pages.entries())
-          if (minNs < endNs && maxNs >= startNs) pieces.push(blockPiece(block, segment, at));
+        for (const [at, { minNs, maxNs, filter }] of segment.pages.entries()) {
+          if (minNs >= endNs || maxNs < startNs) continue;
+          if (answer?.has(filter.size, filter.column) === false) statistics.pagesSkipped++;
+          else pieces.push(blockPiece(block, segment, at));
+        }
       if (pieces.length > 0) planned.push({ labels, pieces });
     }
     if (pacer.isDue()) await pacer.rest();
   }
-  if (hashes.length === 0 || planned.length === 0) return planned;
-  const filterOf = ({ segment, at }: BlockPiece) => segment.pages[at]!.filter;
-  const sizes = new Set(
-    planned.flatMap(({ pieces }) => pieces.map((piece) => filterOf(piece).size)),
-  );
-  sizes.delete(0);
-  const answers = await new FilterMatrixReader(block).ask(hashes, sizes, (bytes) => {
-    statistics.bytesRead += bytes;
-  });
-  return planned.map(({ labels, pieces }) => {
-    const left = pieces.filter((piece) => {
-      const { size, column } = filterOf(piece);
-      const bits = answers.get(size);
-      return bits !== undefined && (bits[column >> 3]! & (1 << (column & 7))) !== 0;
-    });
-    statistics.pagesSkipped += pieces.length - left.length;
-    return { labels, pieces: left };
-  });
+  return planned;
 }
 
 /** What pages must have in their filters to hold all needles. */

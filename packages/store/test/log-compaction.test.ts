@@ -149,7 +149,7 @@ describe("pages", () => {
     const pages: EncodedPage[] = [];
     for (let n = 0; n < 5; n++) {
       const fromNs = NOW_NS - 10_000_000n + BigInt(n) * 100_000n;
-      await store.append(logBatch(linesOf("a", fromNs, 700_000, { tag: `block${n}` })));
+      await store.append(logBatch(linesOf("a", fromNs, 700_000, { tag: `${n}block${n}` })));
       await store.append(logBatch(linesOf("b", fromNs, 2000)));
       await store.flush();
       const source = await openOnly(fileSystem, `000000000${n + 1}`);
@@ -167,7 +167,7 @@ describe("pages", () => {
     assert.deepEqual(shapeOf(segments.get("b")!), [[10, 10, 10, 10, 10]]);
     await block.close();
     const statistics = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
-    const needle = new TextEncoder().encode("block3x1789999");
+    const needle = new TextEncoder().encode("3block3x1789999");
     const found = await readEntries(store, { needles: [needle] }, statistics);
     assert.equal(found.length, 3500);
     assert.equal(statistics.pagesSkipped, 9);
@@ -315,8 +315,8 @@ test("a damaged page does not get into the merged block: its block is set aside,
     await using store = await openLogStore(storeOptions(full));
     for (let n = 0; n < 5; n++) {
       const fromNs = NOW_NS - 10_000_000n + BigInt(n) * 100_000n;
-      await store.append(logBatch(linesOf("a", fromNs, 600_000, { tag: `block${n}` })));
-      await store.append(logBatch(linesOf("b", fromNs, 2000, { tag: `block${n}` })));
+      await store.append(logBatch(linesOf("a", fromNs, 600_000, { tag: `${n}block${n}` })));
+      await store.append(logBatch(linesOf("b", fromNs, 2000, { tag: `${n}block${n}` })));
       await store.flush();
     }
   }

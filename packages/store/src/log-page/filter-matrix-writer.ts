@@ -1,15 +1,13 @@
 /**
- * Writes the filters of a block as matrices (`filter-matrix.ts`). Filters of pages that are copied stay in the blocks they come from, and those of new pages go to a
- * scratch file when they are many: what is held is a band of rows, of however many pages.
+ * Writes the filters of a block in buckets (`filter-layout.ts`). Filters of pages that are copied stay in the blocks they come from, and those of new pages go to a
+ * scratch file when they are many: what is held is a band of buckets, of however many pages.
  */
-import { crc32 } from "node:zlib";
-import { ByteWriter } from "@finch/codec";
 import type { FileHandle } from "@finch/runtime";
 import type { BlockFile } from "../block-writer.ts";
 import type { Pacer } from "../pacer.ts";
-import { readUnits, unitRows, widthOf } from "./filter-matrix.ts";
-import type { FilterMatrixReader, FilterPlace, FilterRows } from "./filter-matrix.ts";
-import { filterBits } from "./gram-filter.ts";
+import { checkBuckets, encodeLayout, layFilters, sealBuckets } from "./filter-layout.ts";
+import type { FilterLayout, Matrix } from "./filter-layout.ts";
+import type { FilterBuckets, FilterMatrixReader, FilterPlace } from "./filter-matrix.ts";
 import type { PageFilter } from "./gram-filter.ts";
 
 /** The filter of a page that is copied from another block. */
@@ -20,36 +18,45 @@ export interface CopiedFilter {
 
 /** Filters of new pages that are held; of more, the oldest go to the scratch file. */
 const HELD_BYTES_MAX = 8 << 20;
-/** Bytes of rows that are made at once, or one unit of them. */
+/** Bytes of buckets that are made at once, or one bucket. */
 const BAND_BYTES = 256 << 10;
 
 /** Makes a file for the time of the writing. */
 export type OpenScratch = () => Promise<FileHandle>;
 
-/** The filters of one size. */
-interface Matrix {
-  columns: number;
-  /** Filters in memory, and the column of each. */
-  held: Uint8Array[];
-  heldTo: number[];
-  /** Filters elsewhere. */
-  readonly parts: Part[];
-  readonly partOf: Map<FilterMatrixReader, Part>;
+/** A filter in memory, and its column. */
+interface HeldFilter {
+  readonly filter: PageFilter;
+  readonly to: number;
 }
 
-/** Filters that stand in another matrix. */
-interface Part {
-  readonly read: (first: number, count: number) => Promise<FilterRows>;
-  /** Column `from[i]` there is column `to[i]` here. */
+/** What filters that stand elsewhere can be read from. */
+interface FilterSource {
+  readonly layout: () => Promise<FilterLayout>;
+  readonly readBuckets: (first: number, count: number) => Promise<FilterBuckets>;
+}
+
+/** Columns of one size: number `from[i]` there is number `to[i]` here. */
+interface ColumnMap {
   readonly from: number[];
   readonly to: number[];
+}
+
+/** Filters that stand elsewhere, by size. */
+interface Part {
+  readonly source: FilterSource;
+  readonly columns: Map<number, ColumnMap>;
 }
 
 export class FilterMatrixWriter {
   readonly #openScratch: OpenScratch | undefined;
   readonly #heldBytesMax: number;
-  readonly #matrices = new Map<number, Matrix>();
+  /** How many filters there are of each size. */
+  readonly #columns = new Map<number, number>();
+  #held: HeldFilter[] = [];
   #heldBytes = 0;
+  readonly #parts: Part[] = [];
+  readonly #partOf = new Map<FilterMatrixReader, Part>();
   #scratch: FileHandle | undefined;
   #scratchBytes = 0;
 
@@ -64,163 +71,205 @@ export class FilterMatrixWriter {
     const isNew = "bits" in filter;
     const { size } = isNew ? filter : filter.place;
     if (size === 0) return { size, column: 0 };
-    const matrix = this.#matrix(size);
-    const column = matrix.columns++;
+    const column = this.#columns.get(size) ?? 0;
+    this.#columns.set(size, column + 1);
     if (isNew) {
-      matrix.held.push(filter.bits);
-      matrix.heldTo.push(column);
+      this.#held.push({ filter, to: column });
       this.#heldBytes += filter.bits.length;
       if (this.#heldBytes > this.#heldBytesMax) await this.#spill();
-    } else {
-      const part = partFrom(matrix, filter.from, size);
-      part.from.push(filter.place.column);
-      part.to.push(column);
-    }
+    } else mapColumn(this.#partFrom(filter.from), size, filter.place.column, column);
     return { size, column };
   }
 
   async write(file: BlockFile, pacer: Pacer): Promise<void> {
-    const root = new ByteWriter(64);
-    const sizes = [...this.#matrices.keys()].toSorted((a, b) => a - b);
-    root.writeVarint(sizes.length);
-    for (const size of sizes) {
-      const matrix = this.#matrices.get(size)!;
-      root.writeVarint(size);
-      root.writeVarint(matrix.columns);
-      const rows = unitRows(matrix.columns);
-      const units = Math.ceil(filterBits(size) / rows);
-      const step = Math.max(1, Math.floor(BAND_BYTES / (rows * widthOf(matrix.columns))));
-      for (let unit = 0; unit < units; unit += step) {
-        const count = Math.min(step, units - unit);
-        const { offset } = await file.append(await makeUnits(matrix, size, unit, count, pacer));
-        if (unit === 0) root.writeVarint(offset);
+    const layout = layFilters(this.#columns);
+    const buckets = 2 ** layout.bucketBits;
+    const step = bandBuckets(layout);
+    let start = 0;
+    for (let first = 0; first < buckets; first += step) {
+      const band = newBand(layout, first, Math.min(step, buckets - first));
+      fillHeld(band, this.#held);
+      for (const part of this.#parts) {
+        await fillPart(band, part);
         if (pacer.isDue()) await pacer.rest();
       }
+      sealBuckets(band.bytes, layout.bucketBytes);
+      const { offset } = await file.append(band.bytes);
+      if (first === 0) start = offset;
+      if (pacer.isDue()) await pacer.rest();
     }
-    await file.appendRoot(root.finish());
+    await file.appendRoot(encodeLayout(layout, start));
   }
 
-  #matrix(size: number): Matrix {
-    let matrix = this.#matrices.get(size);
-    if (matrix === undefined) {
-      matrix = { columns: 0, held: [], heldTo: [], parts: [], partOf: new Map() };
-      this.#matrices.set(size, matrix);
+  #partFrom(reader: FilterMatrixReader): Part {
+    let part = this.#partOf.get(reader);
+    if (part === undefined) {
+      const source = {
+        layout: () => reader.layout(),
+        readBuckets: (first: number, count: number) => reader.readBuckets(first, count),
+      };
+      this.#partOf.set(reader, (part = { source, columns: new Map() }));
+      this.#parts.push(part);
     }
-    return matrix;
+    return part;
   }
 
-  /** Puts all filters that are held into the scratch file, those of a size as a matrix. */
+  /** Puts all filters that are held into the scratch file, laid out by themselves. */
   async #spill(): Promise<void> {
     if (this.#openScratch === undefined) return;
     const scratch = (this.#scratch ??= await this.#openScratch());
-    for (const [size, matrix] of this.#matrices) {
-      const { held, heldTo } = matrix;
-      if (held.length === 0) continue;
-      const columns = held.length;
-      const from = [...held.keys()];
-      const alone = { columns, held, heldTo: from, parts: [] };
-      const rows = unitRows(columns);
-      const units = Math.ceil(filterBits(size) / rows);
-      const bytes = await makeUnits(alone, size, 0, units);
-      const offset = this.#scratchBytes;
-      await scratch.write(bytes, offset);
-      this.#scratchBytes += bytes.length;
-      const read = readingOf(scratch);
-      matrix.parts.push({
-        read: (first, count) => readUnits(read, { columns, offset }, first, count),
-        from,
-        to: heldTo,
-      });
-      matrix.held = [];
-      matrix.heldTo = [];
+    const counts = new Map<number, number>();
+    const columns = new Map<number, ColumnMap>();
+    const part: { columns: Map<number, ColumnMap> } = { columns };
+    const alone = this.#held.map(({ filter, to }) => {
+      const column = counts.get(filter.size) ?? 0;
+      counts.set(filter.size, column + 1);
+      mapColumn(part, filter.size, column, to);
+      return { filter, to: column };
+    });
+    const layout = layFilters(counts);
+    const offset = this.#scratchBytes;
+    const buckets = 2 ** layout.bucketBits;
+    const step = bandBuckets(layout);
+    for (let first = 0; first < buckets; first += step) {
+      const band = newBand(layout, first, Math.min(step, buckets - first));
+      fillHeld(band, alone);
+      sealBuckets(band.bytes, layout.bucketBytes);
+      await scratch.write(band.bytes, this.#scratchBytes);
+      this.#scratchBytes += band.bytes.length;
     }
+    this.#parts.push({ source: scratchSource(scratch, layout, offset), columns });
+    this.#held = [];
     this.#heldBytes = 0;
   }
 }
 
-function partFrom(matrix: Matrix, from: FilterMatrixReader, size: number): Part {
-  let part = matrix.partOf.get(from);
-  if (part === undefined) {
-    part = { read: (first, count) => from.readRows(size, first, count), from: [], to: [] };
-    matrix.partOf.set(from, part);
-    matrix.parts.push(part);
-  }
-  return part;
+function mapColumn(
+  { columns }: Pick<Part, "columns">,
+  size: number,
+  from: number,
+  to: number,
+): void {
+  let map = columns.get(size);
+  if (map === undefined) columns.set(size, (map = { from: [], to: [] }));
+  map.from.push(from);
+  map.to.push(to);
 }
 
-function readingOf(handle: FileHandle): (offset: number, length: number) => Promise<Uint8Array> {
-  return async (offset, length) => {
-    const bytes = new Uint8Array(length);
-    await handle.read(bytes, offset);
-    return bytes;
+function scratchSource(handle: FileHandle, layout: FilterLayout, offset: number): FilterSource {
+  return {
+    layout: () => Promise.resolve(layout),
+    readBuckets: async (first, count) => {
+      const bytes = new Uint8Array(count * layout.bucketBytes);
+      const from = offset + first * layout.bucketBytes;
+      await handle.read(bytes, from);
+      checkBuckets(bytes, layout.bucketBytes, from);
+      return { layout, first, bytes };
+    },
   };
 }
 
-/** Units `unit … unit + count - 1` of a matrix: the checksum of each, then its rows. Rows beyond the last bit are empty. */
-async function makeUnits(
-  { columns, held, heldTo, parts }: Pick<Matrix, "columns" | "held" | "heldTo" | "parts">,
-  size: number,
-  unit: number,
-  count: number,
-  pacer?: Pacer,
-): Promise<Uint8Array> {
-  const width = widthOf(columns);
-  const rows = unitRows(columns);
-  const first = unit * rows;
-  const rowCount = Math.min(count * rows, filterBits(size) - first);
-  const band = new Uint8Array(count * rows * width);
-  for (const [i, bits] of held.entries())
-    setColumn(band, { width, to: heldTo[i]! }, bits, first, rowCount);
-  for (const { read, from, to } of parts) {
-    const source = await read(first, rowCount);
-    const columnsTo = { band, width, to: Uint32Array.from(to) };
-    copyColumns(columnsTo, source, Uint32Array.from(from), rowCount);
-    if (pacer?.isDue() === true) await pacer.rest();
-  }
-  const unitBytes = rows * width;
-  const units = new Uint8Array(count * (4 + unitBytes));
-  const view = new DataView(units.buffer);
-  for (let at = 0; at < count; at++) {
-    const body = band.subarray(at * unitBytes, (at + 1) * unitBytes);
-    view.setUint32(at * (4 + unitBytes), crc32(body), true);
-    units.set(body, at * (4 + unitBytes) + 4);
-  }
-  return units;
+/** Buckets of a band: as a power of two, so that the bands of other layouts begin and end where ours do. */
+function bandBuckets({ bucketBits, bucketBytes }: FilterLayout): number {
+  let buckets = 1;
+  while (buckets < 2 ** bucketBits && 2 * buckets * bucketBytes <= BAND_BYTES) buckets *= 2;
+  return buckets;
 }
 
+/** Neighbouring buckets that are made. */
+interface Band extends FilterBuckets {
+  readonly count: number;
+}
+
+function newBand(layout: FilterLayout, first: number, count: number): Band {
+  return { layout, first, count, bytes: new Uint8Array(count * layout.bucketBytes) };
+}
+
+function fillHeld(band: Band, held: readonly HeldFilter[]): void {
+  const { layout, first, count } = band;
+  for (const { filter, to } of held) {
+    const matrix = layout.matrices.get(filter.size)!;
+    for (let bucket = 0; bucket < count; bucket++)
+      setColumn(
+        band.bytes,
+        { matrix, at: bucket * layout.bucketBytes, to },
+        filter.bits,
+        (first + bucket) * matrix.rows,
+      );
+  }
+}
+
+/** Sets bit `to` of the rows of a bucket, which begins at `at`, as the bits say; `first` is the number of its first row. */
 function setColumn(
-  band: Uint8Array,
-  { width, to }: { readonly width: number; readonly to: number },
+  bytes: Uint8Array,
+  { matrix, at, to }: { readonly matrix: Matrix; readonly at: number; readonly to: number },
   bits: Uint8Array,
   first: number,
-  rowCount: number,
 ): void {
+  const { rows, spread, width, offset } = matrix;
   const mask = 1 << (to & 7);
-  let at = to >> 3;
-  for (let row = first; row < first + rowCount; row++, at += width)
-    if ((bits[row >> 3]! & (1 << (row & 7))) !== 0) band[at]! |= mask;
+  let place = at + offset + (to >> 3);
+  for (let row = first; row < first + rows; row++, place += width) {
+    const bit = spread === 1 ? row : Math.floor(row / spread);
+    if ((bits[bit >> 3]! & (1 << (bit & 7))) !== 0) bytes[place]! |= mask;
+  }
 }
 
-/** Copies bit `from[i]` of each row of `source` to bit `to[i]` of the same row of `band`. */
+async function fillPart(band: Band, { source, columns }: Part): Promise<void> {
+  const there = await source.layout();
+  const { bucketBits } = band.layout;
+  // The range of hashes of the band, in buckets of the other layout.
+  const scale = 2 ** (there.bucketBits - bucketBits);
+  const first = Math.floor(band.first * scale);
+  const end = Math.ceil((band.first + band.count) * scale);
+  const buckets = await source.readBuckets(first, end - first);
+  for (const [size, { from, to }] of columns)
+    copyColumns(band, buckets, size, { from: Uint32Array.from(from), to: Uint32Array.from(to) });
+}
+
+/** Copies columns `from[i]` of the filters of a size to `to[i]` of the band. */
 function copyColumns(
-  {
-    band,
-    width,
-    to,
-  }: { readonly band: Uint8Array; readonly width: number; readonly to: Uint32Array },
-  source: FilterRows,
-  from: Uint32Array,
-  rowCount: number,
+  band: Band,
+  source: FilterBuckets,
+  size: number,
+  { from, to }: { readonly from: Uint32Array; readonly to: Uint32Array },
 ): void {
-  const { bytes } = source;
-  for (let row = 0; row < rowCount; row++) {
-    const there = row * source.width;
-    const here = row * width;
-    for (let i = 0; i < from.length; i++) {
-      const column = from[i]!;
-      const place = to[i]!;
-      const bit = (bytes[there + (column >> 3)]! >> (column & 7)) & 1;
-      band[here + (place >> 3)]! |= bit << (place & 7);
-    }
+  const here = band.layout.matrices.get(size)!;
+  const there = source.layout.matrices.get(size)!;
+  const end = (band.first + band.count) * here.rows;
+  for (let row = band.first * here.rows; row < end; row++) {
+    const bit = Math.floor(row / here.spread);
+    copyRow(
+      band.bytes,
+      placeOfRow(band, here, row),
+      source.bytes,
+      placeOfRow(source, there, bit * there.spread),
+      from,
+      to,
+    );
+  }
+}
+
+/** Where a row stands, or the first of those there that stand for the same bit. */
+function placeOfRow({ layout, first }: FilterBuckets, matrix: Matrix, row: number): number {
+  const { rows, width, offset } = matrix;
+  const found = Math.max(row, first * rows);
+  const bucket = Math.floor(found / rows);
+  return (bucket - first) * layout.bucketBytes + offset + (found - bucket * rows) * width;
+}
+
+function copyRow(
+  bytes: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  sourceAt: number,
+  from: Uint32Array,
+  to: Uint32Array,
+): void {
+  for (let i = 0; i < from.length; i++) {
+    const column = from[i]!;
+    if ((source[sourceAt + (column >> 3)]! & (1 << (column & 7))) === 0) continue;
+    const place = to[i]!;
+    bytes[at + (place >> 3)]! |= 1 << (place & 7);
   }
 }

@@ -13,12 +13,12 @@ const WINDOW_GRAMS = 4;
 export const NEEDLE_BYTES_MIN = GRAM_BYTES + WINDOW_GRAMS - 1;
 
 /** The size of a filter is a number: see {@link filterBits}. Size 0 is that of a page without grams, which contains no needle that chooses any. */
-export const FILTER_SIZE_MIN = 16;
-export const FILTER_SIZE_MAX = 37;
+export const FILTER_SIZE_MIN = 24;
+export const FILTER_SIZE_MAX = 66;
 
-/** Bits of a filter of a size: `2^n` of the even one `2n`, `1.5 · 2^n` of the odd one behind it. */
+/** Bits of a filter of a size: 4, 5, 6 and 7 times a power of two, from 256 on. */
 export function filterBits(size: number): number {
-  return (size % 2 === 0 ? 1 : 1.5) * 2 ** (size >> 1);
+  return (4 + (size & 3)) * 2 ** (size >> 2);
 }
 
 /** The bit of a gram in a filter of so many bits. */
@@ -181,4 +181,4 @@ export function mayHave({ size, bits }: PageFilter, hashes: Uint32Array): boolea
 }
 
 /** Grams that are looked up of a needle that has more: after these hardly a page is left that does not have it. */
-export const GRAMS_ASKED_MAX = 8;
+export const GRAMS_ASKED_MAX = 12;
