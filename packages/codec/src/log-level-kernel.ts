@@ -30,10 +30,15 @@ const LINES_AT = Math.ceil((LEVELS_AT + ROWS_MAX) / 16) * 16;
 export class LogLevelDetector {
   readonly #memory = new KernelMemory();
   readonly #kernel = loadKernel<LogLevelExports>("log-levels", this.#memory);
+  #levels = new Uint8Array(0);
 
-  /** The number of the level in {@link LOG_LEVELS} of each of `count` lines. `bounds`: where each begins, and where the last ends. */
+  /**
+   * The number of the level in {@link LOG_LEVELS} of each of `count` lines; a view, valid until the next call. `bounds`: where each begins, and where the
+   * last ends.
+   */
   detect(lines: Uint8Array, bounds: Uint32Array, count: number): Uint8Array {
-    const levels = new Uint8Array(count);
+    if (this.#levels.length < count) this.#levels = new Uint8Array(2 * count);
+    const levels = this.#levels.subarray(0, count);
     for (let from = 0; from < count;) {
       const to = this.#endOfPart(bounds, from, count);
       const base = bounds[from]!;

@@ -1,6 +1,6 @@
 /** What Loki adds to entries at ingest: the label `service_name` and the structured metadata `detected_level`. */
 import { LOG_LEVELS, LogLevelDetector } from "@finch/codec/kernels";
-import type { Labels } from "@finch/model";
+import { Labels } from "@finch/model";
 import type { LogBatchStream, LogColumns } from "@finch/model";
 import { levelOfLabels, levelOfMetadata } from "./level.ts";
 
@@ -36,6 +36,11 @@ export function withServiceName(labels: Labels): Labels {
 }
 
 const detector = new LogLevelDetector();
+/** Of entries without other metadata, which most are: the empty set, and the set of each level. */
+const LEVEL_SETS: readonly Labels[] = [
+  Labels.EMPTY,
+  ...LOG_LEVELS.map((level) => Labels.EMPTY.with(DETECTED_LEVEL, level)),
+];
 /** Of a metadata set whose level is that of the line. */
 const BY_LINE = -1;
 
@@ -43,6 +48,12 @@ const BY_LINE = -1;
 export function withDetectedLevels(stream: LogBatchStream): LogColumns {
   const { entries } = stream;
   const { count, lines, lineBounds, metadataSets } = entries;
+  if (metadataSets.length === 1 && levelOfLabels(stream.labels) === undefined) {
+    const levels = detector.detect(lines, lineBounds, count);
+    const metadataOf = new Uint32Array(count);
+    for (let row = 0; row < count; row++) metadataOf[row] = levels[row]! + 1;
+    return { ...entries, metadataSets: LEVEL_SETS, metadataOf };
+  }
   const sets: Labels[] = [...metadataSets];
   const levelledOf = levelledSets(stream, sets);
   if (!levelledOf.includes(BY_LINE))

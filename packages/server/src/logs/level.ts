@@ -21,6 +21,9 @@ export const LEVEL_NAMES = [
   "severity_text",
 ] as const;
 
+/** Places in the order of preference. */
+const RANKS: ReadonlyMap<string, number> = new Map(LEVEL_NAMES.map((name, rank) => [name, rank]));
+
 const KNOWN_LEVELS: ReadonlyMap<string, string> = new Map([
   ["trace", "trace"],
   ["trc", "trace"],
@@ -60,12 +63,16 @@ const JSON_DEPTH_MAX = 2;
 
 /** The level a label set names, normalised when known and as it is otherwise; undefined when it names none. */
 export function levelOfLabels(labels: Labels): string | undefined {
-  if (labels.size === 0) return undefined;
-  for (const name of LEVEL_NAMES) {
-    const value = labels.get(name);
-    if (value !== "") return KNOWN_LEVELS.get(value.toLowerCase()) ?? value;
+  const { pairs } = labels;
+  let value: string | undefined;
+  let rank: number = LEVEL_NAMES.length;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const found = RANKS.get(pairs[i]!) ?? rank;
+    if (found >= rank || pairs[i + 1] === "") continue;
+    rank = found;
+    value = pairs[i + 1];
   }
-  return undefined;
+  return value === undefined ? undefined : (KNOWN_LEVELS.get(value.toLowerCase()) ?? value);
 }
 
 /** The level of structured metadata: a level name, else OpenTelemetry's severity number. */
