@@ -76,19 +76,22 @@ function open(): Promise<LogStore> {
   });
 }
 
-/** Appends the corpus, until it is sealed and merged. What it cost to make the batches is not counted: senders do that. */
+/** Appends the corpus, until it is sealed and merged. What it cost to read it and to make the batches is not counted: senders do that. */
 async function ingest(): Promise<{ readonly cpuSeconds: number; readonly wallSeconds: number }> {
   const opened = store!;
   const labels = labelsOf(corpus);
   let makingMs = 0;
   const { cpuMs, wallMs } = await measure(async () => {
     const pending = new Set<Promise<void>>();
-    for (const part of readCorpus(corpus, PUSH_ENTRIES)) {
+    const parts = readCorpus(corpus, PUSH_ENTRIES);
+    for (;;) {
       const before = process.threadCpuUsage();
-      const batch = toBatch(part, labels);
+      const { value: part } = parts.next();
+      const batch = part && toBatch(part, labels);
       const { user, system } = process.threadCpuUsage(before);
       makingMs += (user + system) / 1000;
-      nowMs = Number(part.timesNs[part.count - 1]! / 1_000_000n);
+      if (batch === undefined) break;
+      nowMs = Number(part!.timesNs[part!.count - 1]! / 1_000_000n);
       const appended = append(opened, batch).finally(() => pending.delete(appended));
       pending.add(appended);
       if (pending.size >= APPENDS_AT_ONCE) await Promise.race(pending);
