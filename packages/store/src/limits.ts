@@ -28,8 +28,8 @@ export const SEGMENT_BYTES_MAX = 32 * MIB;
 export const ALLOCATION_BYTES_MIN = 64 << 10;
 export const ALLOCATION_BYTES_MAX = 1 * MIB;
 
-/** The buffer of a group commit is given back above this; one large write would else hold its memory for good. */
-export const COMMIT_BUFFER_KEPT_MAX = 1 * MIB;
+/** So many commits that need less than a quarter of the buffer for commits give it back; one large write would else hold its memory for good. */
+export const SMALL_COMMITS_MAX = 64;
 
 /** Records of one commit together; more go into the next, so that one fsync does not make all wait. */
 export const COMMIT_BYTES_MAX = 16 * MIB;
@@ -96,6 +96,9 @@ export const LATE_SAMPLES_MAX = 16_384;
 
 /** Raw line bytes of a log page in the head and in blocks. */
 export const LOG_PAGE_BYTES = 1 * MIB;
+
+/** Memory of pages and records of logs that is kept for the next ones while nobody uses it; without it each push would pay for fresh memory. */
+export const LOG_MEMORY_KEPT_MAX = 32 * MIB;
 
 /** Rows of a log page; many tiny lines would else make the columns larger than the lines. */
 export const LOG_PAGE_ROWS = 32_768;

@@ -4,12 +4,18 @@
  */
 import { hash32 } from "@finch/codec";
 import type { Labels, LogColumns } from "@finch/model";
+import type { ByteMemory } from "./byte-memory.ts";
 import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
 import { MetadataSets } from "./log-columns.ts";
-import { growBigInt64, growUint32, growUint8 } from "./number-columns.ts";
 
 /** Rows of the newest time that are gone through one by one; with more a table is made. */
 const END_ROWS_MAX = 64;
+
+/** Of the columns of a row: time, end of the line, metadata set; and of where the first line begins. */
+const ROW_BYTES = 16;
+const BOUND_BYTES = 4;
+const ROWS_MIN = 15;
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 export class LogHeadPage {
   /** Whether rows ascend by time. */
@@ -17,23 +23,29 @@ export class LogHeadPage {
   count = 0;
   minNs = 0n;
   maxNs = 0n;
+  /** Where lines and columns are: memory that goes back to where it came from, unless a reader has seen it. */
+  readonly #memory: ByteMemory;
+  #isLent = false;
+  #lines = NO_BYTES;
+  #columns = NO_BYTES;
+  /** Views of `#columns`: times, in words as well; where lines end; metadata sets. */
   #timestampsNs = new BigInt64Array(0) as BigInt64Array;
   #words = new Int32Array(0) as Int32Array;
-  #lines = new Uint8Array(0) as Uint8Array;
   #bounds = new Uint32Array(1) as Uint32Array;
   #metadataOf = new Uint32Array(0) as Uint32Array;
   readonly #metadata = new MetadataSets();
   /** Open addressing over time and line: row + 1, or 0. Made when the first repetition is possible. */
   #table: Uint32Array | undefined;
 
-  constructor(isSorted: boolean) {
+  constructor(memory: ByteMemory, { isSorted }: { readonly isSorted: boolean }) {
+    this.#memory = memory;
     this.isSorted = isSorted;
   }
 
   /** Memory held. */
   get bytes(): number {
     const table = this.#table === undefined ? 0 : 4 * this.#table.length;
-    return this.#lines.length + 16 * this.#timestampsNs.length + table + this.#metadata.bytes + 256;
+    return this.#lines.length + this.#columns.length + table + this.#metadata.bytes + 256;
   }
 
   get lineBytes(): number {
@@ -106,7 +118,21 @@ export class LogHeadPage {
     return false;
   }
 
-  /** The rows there are; shares memory. */
+  /** The rows there are, for a reader that may keep them. */
+  lend(): LogColumns {
+    this.#isLent = true;
+    return this.columns();
+  }
+
+  /** Gives back the memory of a page that nobody needs any more. */
+  release(): void {
+    this.#giveBack(this.#lines);
+    this.#giveBack(this.#columns);
+    this.#lines = this.#columns = NO_BYTES;
+    this.count = 0;
+  }
+
+  /** The rows there are; shares memory, until the page grows or is released. */
   columns(): LogColumns {
     const { count } = this;
     return {
@@ -120,13 +146,34 @@ export class LogHeadPage {
   }
 
   #reserve(rows: number, lineBytes: number): void {
-    if (rows > this.#timestampsNs.length) {
-      this.#timestampsNs = growBigInt64(this.#timestampsNs, rows);
-      this.#words = new Int32Array(this.#timestampsNs.buffer);
-      this.#metadataOf = growUint32(this.#metadataOf, rows);
-      this.#bounds = growUint32(this.#bounds, this.#timestampsNs.length + 1);
-    }
-    if (lineBytes > this.#lines.length) this.#lines = growUint8(this.#lines, lineBytes);
+    if (rows > this.#timestampsNs.length) this.#growColumns(rows);
+    if (lineBytes <= this.#lines.length) return;
+    const lines = this.#memory.take(lineBytes);
+    lines.set(this.#lines.subarray(0, this.lineBytes));
+    this.#giveBack(this.#lines);
+    this.#lines = lines;
+  }
+
+  #growColumns(rows: number): void {
+    const columns = this.#memory.take(ROW_BYTES * Math.max(rows, ROWS_MIN) + BOUND_BYTES);
+    const { buffer, length } = columns;
+    const room = Math.floor((length - BOUND_BYTES) / ROW_BYTES);
+    const timestampsNs = new BigInt64Array(buffer, 0, room);
+    const bounds = new Uint32Array(buffer, 8 * room, room + 1);
+    const metadataOf = new Uint32Array(buffer, 12 * room + BOUND_BYTES, room);
+    timestampsNs.set(this.#timestampsNs.subarray(0, this.count));
+    bounds.set(this.#bounds.subarray(0, this.count + 1));
+    metadataOf.set(this.#metadataOf.subarray(0, this.count));
+    this.#giveBack(this.#columns);
+    this.#columns = columns;
+    this.#timestampsNs = timestampsNs;
+    this.#words = new Int32Array(buffer, 0, 2 * room);
+    this.#bounds = bounds;
+    this.#metadataOf = metadataOf;
+  }
+
+  #giveBack(memory: Uint8Array): void {
+    if (!this.#isLent) this.#memory.give(memory);
   }
 
   /** Notes the oldest and newest of the rows `from … to - 1`, in words because big integers would cost an allocation a row. */

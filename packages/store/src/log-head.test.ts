@@ -3,10 +3,9 @@ import { describe, test } from "node:test";
 import { Labels } from "@finch/model";
 import type { LogColumns } from "@finch/model";
 import fc from "fast-check";
-import { ascending } from "./number-columns.ts";
+import { ByteMemory } from "./byte-memory.ts";
 import { LogHead } from "./log-head.ts";
 import { ClosedPages } from "./log-page/closed-page.ts";
-import { LogRecordWriter } from "./log-record.ts";
 import { findRepetitions } from "./log-repetitions.ts";
 
 type Row = readonly [timeNs: number, line: string];
@@ -27,13 +26,8 @@ function columnsOf(rows: readonly Row[]): LogColumns {
 
 /** Pushes to one stream; which rows of each were taken as new. */
 function push(pushes: readonly (readonly Row[])[]): Uint32Array[] {
-  const head = new LogHead(new ClosedPages());
-  const writer = new LogRecordWriter();
-  return pushes.map((rows) => {
-    writer.clear();
-    writer.addRun(0, columnsOf(rows), ascending(rows.length));
-    return head.apply(writer.finish(), undefined)[0]!.newRows;
-  });
+  const head = new LogHead(new ClosedPages(), new ByteMemory(0));
+  return pushes.map((rows) => head.append([{ stream: 0, entries: columnsOf(rows) }])[0]!.newRows);
 }
 
 function expectedRows(pushes: readonly (readonly Row[])[]): number[][] {

@@ -3,16 +3,18 @@
  * closed pages, already in the form in which they will stand in a block. Frozen once its sealing begins; then a new head takes over.
  */
 import type { Labels, LogColumns } from "@finch/model";
+import type { ByteMemory } from "./byte-memory.ts";
 import { LabelIndex } from "./label-index.ts";
 import { mergeRuns } from "./log-columns.ts";
 import { isBefore, LogHeadPage } from "./log-head-page.ts";
 import type { ClosedPage, ClosedPages } from "./log-page/closed-page.ts";
 import { readLogRecord } from "./log-record.ts";
+import type { LogRecordRun } from "./log-record.ts";
 import { findRepetitions } from "./log-repetitions.ts";
 import type { Pacer } from "./pacer.ts";
 import type { ReplayNumbers } from "./store-replay.ts";
 import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
-import { growUint32 } from "./number-columns.ts";
+import { growUint32, sharedAscending } from "./number-columns.ts";
 
 const NS_PER_MS = 1_000_000n;
 
@@ -24,10 +26,9 @@ interface HeadStream {
   newestNs: bigint;
 }
 
-/** What became of one run of a record: rows that were new. */
-export interface LogRunOutcome {
-  readonly stream: number;
-  readonly entries: LogColumns;
+/** What became of one run of a record. */
+export interface LogRunOutcome extends LogRecordRun {
+  /** Rows that were new; not to be written. */
   readonly newRows: Uint32Array;
 }
 
@@ -59,9 +60,11 @@ export class LogHead {
   readonly #full: HeadStream[] = [];
   #definedAt = new Uint32Array(16) as Uint32Array;
   readonly #closer: ClosedPages;
+  readonly #memory: ByteMemory;
 
-  constructor(closer: ClosedPages) {
+  constructor(closer: ClosedPages, memory: ByteMemory) {
     this.#closer = closer;
+    this.#memory = memory;
   }
 
   get bytes(): number {
@@ -76,15 +79,23 @@ export class LogHead {
     return true;
   }
 
-  /** Takes a durable record in; see `MetricHead.apply`. */
-  apply(payload: Uint8Array, numbers: ReplayNumbers | undefined): LogRunOutcome[] {
+  /** Takes a record of the log in that is read again. */
+  apply(payload: Uint8Array, numbers: ReplayNumbers): void {
     const record = readLogRecord(payload);
     for (const { stream, labels } of record.definitions)
-      numbers?.set(stream, this.index.intern(labels));
-    return record.runs.map(({ stream, entries }) => {
-      const number = numbers === undefined ? stream : numbers.get(stream);
-      return { stream: number, entries, newRows: this.#append(number, entries) };
-    });
+      numbers.set(stream, this.index.intern(labels));
+    this.append(
+      record.runs.map(({ stream, entries }) => ({ stream: numbers.get(stream), entries })),
+    );
+  }
+
+  /** Takes in what a durable record has; the entries are copied. */
+  append(runs: readonly LogRecordRun[]): LogRunOutcome[] {
+    return runs.map(({ stream, entries }) => ({
+      stream,
+      entries,
+      newRows: this.#append(stream, entries),
+    }));
   }
 
   labelsOf(stream: number): Labels {
@@ -137,7 +148,7 @@ export class LogHead {
     for (const page of [...held.pages, ...held.late]) {
       const { minNs, maxNs, isSorted, count } = page;
       if (count === 0 || minNs >= endNs || maxNs < startNs) continue;
-      pieces.push({ kind: "open", columns: page.columns(), isSorted, minNs, maxNs });
+      pieces.push({ kind: "open", columns: page.lend(), isSorted, minNs, maxNs });
     }
     return pieces;
   }
@@ -156,7 +167,7 @@ export class LogHead {
     if (findRepetitions(entries) === "none" && this.#isAllNew(held, entries)) {
       this.#pushRun(held, held.pages, entries, 0, count);
       held.newestNs = entries.timestampsNs[count - 1]!;
-      return everyRow(count);
+      return sharedAscending(count);
     }
     const newRows = new Uint32Array(count);
     let fresh = 0;
@@ -205,7 +216,7 @@ export class LogHead {
       let page = list.at(-1);
       if (page?.isFullFor(lineBounds[start + 1]! - lineBounds[start]!) !== false) {
         if (page !== undefined) this.#full.push(held);
-        page = new LogHeadPage(list === held.pages);
+        page = new LogHeadPage(this.#memory, { isSorted: list === held.pages });
         list.push(page);
       }
       const end = lastThatFits(page, entries, start, to);
@@ -224,6 +235,7 @@ export class LogHead {
       held.closed.push(closed);
       this.rowBytes += closed.bytes;
     }
+    page.release();
   }
 
   #noteTimes({ timestampsNs, count }: LogColumns): void {
@@ -244,12 +256,6 @@ export class LogHead {
 
 function wordsOf(timestampsNs: BigInt64Array): Int32Array {
   return new Int32Array(timestampsNs.buffer, timestampsNs.byteOffset, 2 * timestampsNs.length);
-}
-
-function everyRow(count: number): Uint32Array {
-  const rows = new Uint32Array(count);
-  for (let row = 0; row < count; row++) rows[row] = row;
-  return rows;
 }
 
 /** The end of the rows from `start` on that go on one page; at least one does. */

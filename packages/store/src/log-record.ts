@@ -8,24 +8,37 @@ import { readBytes, readLabels, writeLabels } from "./byte-strings.ts";
 import { MetadataSets } from "./log-columns.ts";
 
 const ENTRIES_RECORD = 1;
+const VARINT_BYTES_MAX = 5;
+
+/** Entries of one stream in a record. */
+export interface LogRecordRun {
+  readonly stream: number;
+  /** Of a record that is read: views into it where possible. */
+  readonly entries: LogColumns;
+}
+
+/** A run, and the number in the record of each of its metadata sets that is used. */
+interface WrittenRun extends LogRecordRun {
+  readonly setNumbers: Uint32Array;
+  readonly hasMetadata: boolean;
+}
 
 /** Gathers one record. Reusable after `clear`. */
 export class LogRecordWriter {
   readonly #definitions = new ByteWriter();
-  readonly #runs = new ByteWriter();
-  #sets = new MetadataSets();
   #definitionCount = 0;
-  #runCount = 0;
+  #sets = new MetadataSets();
+  #runs: WrittenRun[] = [];
 
   get isEmpty(): boolean {
-    return this.#runCount === 0;
+    return this.#runs.length === 0;
   }
 
   clear(): void {
     this.#definitions.clear();
-    this.#runs.clear();
     if (this.#sets.sets.length > 1) this.#sets = new MetadataSets();
-    this.#definitionCount = this.#runCount = 0;
+    this.#definitionCount = 0;
+    this.#runs = [];
   }
 
   define(stream: number, labels: Labels): void {
@@ -34,57 +47,59 @@ export class LogRecordWriter {
     this.#definitionCount++;
   }
 
-  /** Adds the rows `rows` of `entries`, in that order. */
-  addRun(stream: number, entries: LogColumns, rows: Uint32Array): void {
-    const writer = this.#runs;
-    const words = new Uint32Array(
-      entries.timestampsNs.buffer,
-      entries.timestampsNs.byteOffset,
-      2 * entries.count,
-    );
-    const { lineBounds } = entries;
-    writer.writeVarint(stream);
-    writer.writeVarint(rows.length);
-    let hasMetadata = 0;
-    for (const row of rows) {
-      writer.writeUint32(words[2 * row]!);
-      writer.writeUint32(words[2 * row + 1]!);
-      if (entries.metadataOf[row] !== 0) hasMetadata = 1;
+  /** Adds entries, which must not change until the record is finished. */
+  addRun(stream: number, entries: LogColumns): void {
+    const { metadataSets, metadataOf, count } = entries;
+    const before = this.#runs.at(-1);
+    // Runs of a push often share their sets.
+    const setNumbers =
+      before?.entries.metadataSets === metadataSets
+        ? before.setNumbers
+        : new Uint32Array(metadataSets.length);
+    let hasMetadata = false;
+    for (let row = 0; row < count; row++) {
+      const set = metadataOf[row]!;
+      if (set === 0) continue;
+      hasMetadata = true;
+      if (setNumbers[set] === 0) setNumbers[set] = this.#sets.numberOf(metadataSets[set]!);
     }
-    for (const row of rows) writer.writeVarint(lineBounds[row + 1]! - lineBounds[row]!);
-    writer.writeByte(hasMetadata);
-    if (hasMetadata === 1) {
-      for (const row of rows)
-        writer.writeVarint(this.#sets.numberOf(entries.metadataSets[entries.metadataOf[row]!]!));
-    }
-    if (rows.length === entries.count)
-      writer.writeBytes(entries.lines.subarray(lineBounds[0], lineBounds[entries.count]));
-    else
-      for (const row of rows)
-        writer.writeBytes(entries.lines.subarray(lineBounds[row], lineBounds[row + 1]));
-    this.#runCount++;
+    this.#runs.push({ stream, entries, setNumbers, hasMetadata });
   }
 
-  finish(): Uint8Array {
+  /** The record, in memory that `take` gives: at least the bytes asked for. */
+  finish(take: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes)): Uint8Array {
     const { sets } = this.#sets;
-    // With room for the sets: a record is too large to be copied for growing.
-    const room = 64 + this.#sets.bytes + this.#definitions.length + this.#runs.length;
-    const writer = new ByteWriter(room);
+    // Room for all: a record is too large to be copied for growing.
+    let room = 64 + this.#sets.bytes + this.#definitions.length;
+    for (const { entries } of this.#runs)
+      room += 4 * VARINT_BYTES_MAX + (8 + 2 * VARINT_BYTES_MAX) * entries.count + bytesOf(entries);
+    const memory = take(room);
+    const writer = new ByteWriter(room, memory);
     writer.writeByte(ENTRIES_RECORD);
     writer.writeVarint(this.#definitionCount);
     writer.writeBytes(this.#definitions.bytes.subarray(0, this.#definitions.length));
     writer.writeVarint(sets.length - 1);
     for (const set of sets.slice(1)) writeLabels(writer, set);
-    writer.writeVarint(this.#runCount);
-    writer.writeBytes(this.#runs.bytes.subarray(0, this.#runs.length));
+    writer.writeVarint(this.#runs.length);
+    for (const run of this.#runs) writeRun(writer, run);
     return writer.bytes.subarray(0, writer.length);
   }
 }
 
-export interface LogRecordRun {
-  readonly stream: number;
-  /** Views into the record where possible. */
-  readonly entries: LogColumns;
+function writeRun(writer: ByteWriter, { stream, entries, setNumbers, hasMetadata }: WrittenRun) {
+  const { count, timestampsNs, lines, lineBounds, metadataOf } = entries;
+  writer.writeVarint(stream);
+  writer.writeVarint(count);
+  writer.writeBytes(new Uint8Array(timestampsNs.buffer, timestampsNs.byteOffset, 8 * count));
+  for (let row = 0; row < count; row++) writer.writeVarint(lineBounds[row + 1]! - lineBounds[row]!);
+  writer.writeByte(hasMetadata ? 1 : 0);
+  if (hasMetadata)
+    for (let row = 0; row < count; row++) writer.writeVarint(setNumbers[metadataOf[row]!]!);
+  writer.writeBytes(lines.subarray(lineBounds[0], lineBounds[count]));
+}
+
+function bytesOf({ lineBounds, count }: LogColumns): number {
+  return lineBounds[count]! - lineBounds[0]!;
 }
 
 export interface LogRecord {

@@ -12,16 +12,18 @@ import type {
   StoreStatistics,
   TailListener,
 } from "./api.ts";
+import { ByteMemory } from "./byte-memory.ts";
 import { StoreLabels } from "./label-queries.ts";
 import { LineDeletes } from "./line-deletes.ts";
 import { pickRows } from "./log-columns.ts";
 import { readSegmentRefs, sealLogs } from "./log-block.ts";
 import { compactLogs, hasHiddenLines } from "./log-compaction.ts";
-import { LOG_COMPACTION_BLOCKS_MAX } from "./limits.ts";
+import { LOG_COMPACTION_BLOCKS_MAX, LOG_MEMORY_KEPT_MAX } from "./limits.ts";
 import { LogHead } from "./log-head.ts";
 import type { LogRunOutcome } from "./log-head.ts";
 import { ClosedPages } from "./log-page/closed-page.ts";
 import { LogRecordWriter } from "./log-record.ts";
+import type { LogRecordRun } from "./log-record.ts";
 import { selectLogs } from "./log-select.ts";
 import type { LogReadStatistics } from "./log-wish.ts";
 import { largerNs } from "./nanoseconds.ts";
@@ -32,12 +34,12 @@ import { StoreCounters } from "./store-counters.ts";
 
 const NS_PER_MS = 1_000_000n;
 
-/** All heads of a store close their pages with one encoder. */
-function logsSignal(): Signal<LogHead> {
+/** All heads of a store close their pages with one encoder, and use each other's memory again. */
+function logsSignal(memory: ByteMemory): Signal<LogHead> {
   const closer = new ClosedPages();
   return {
     name: "logs",
-    createHead: () => new LogHead(closer),
+    createHead: () => new LogHead(closer, memory),
     replay: (head, payload, numbers) => {
       head.apply(payload, numbers);
       while (head.hasFullPages) head.closeOne();
@@ -50,11 +52,16 @@ function logsSignal(): Signal<LogHead> {
 }
 
 /** Opens the store of `options.directory`, recovering what the log holds. Lock the data directory first (`lockDirectory`). */
-export const openLogStore: OpenLogStore = async (options) =>
-  new DurableLogStore(await StoreCore.open(logsSignal(), options), options);
+export const openLogStore: OpenLogStore = async (options) => {
+  const memory = new ByteMemory(LOG_MEMORY_KEPT_MAX);
+  const core = await StoreCore.open(logsSignal(memory), options);
+  return new DurableLogStore(core, memory, options);
+};
 
 class DurableLogStore implements LogStore {
   readonly #core: StoreCore<LogHead>;
+  /** Of records that are not yet durable, and of heads. */
+  readonly #memory: ByteMemory;
   readonly #options: StoreOptions;
   readonly #labels: StoreLabels;
   readonly #deletes: LineDeletes;
@@ -63,8 +70,9 @@ class DurableLogStore implements LogStore {
   readonly #listeners = new Set<TailListener>();
   #isClosing = false;
 
-  constructor(core: StoreCore<LogHead>, options: StoreOptions) {
+  constructor(core: StoreCore<LogHead>, memory: ByteMemory, options: StoreOptions) {
     this.#core = core;
+    this.#memory = memory;
     this.#options = options;
     this.#deletes = new LineDeletes(core, options);
     this.#labels = new StoreLabels(core, () => (payload) => {
@@ -80,18 +88,24 @@ class DurableLogStore implements LogStore {
     this.#core.admit();
     const { head } = this.#core;
     const rejections: Rejection[] = [];
-    const count = this.#compose(head, batch, rejections);
-    if (this.#record.isEmpty)
-      return this.#counters.count({ accepted: 0, duplicates: 0, rejections });
-    const payload = this.#record.finish();
-    const outcomes = await this.#core.commit(payload, () => {
-      const applied = head.apply(payload, undefined);
-      this.#tell(head, applied);
-      return applied;
-    });
+    const runs = this.#compose(head, batch, rejections);
+    if (runs.length === 0) return this.#counters.count({ accepted: 0, duplicates: 0, rejections });
+    const payload = this.#record.finish((bytes) => this.#memory.take(bytes));
+    this.#record.clear();
+    const outcomes = await this.#core
+      .commit(payload, () => {
+        const applied = head.append(runs);
+        this.#tell(head, applied);
+        return applied;
+      })
+      .finally(() => this.#memory.give(payload));
     if (head.hasFullPages && !this.#isClosing) void this.#closePages(head);
     let accepted = 0;
-    for (const { newRows } of outcomes) accepted += newRows.length;
+    let count = 0;
+    for (const { entries, newRows } of outcomes) {
+      accepted += newRows.length;
+      count += entries.count;
+    }
     return this.#counters.count({ accepted, duplicates: count - accepted, rejections });
   }
 
@@ -181,34 +195,32 @@ class DurableLogStore implements LogStore {
     this.#isClosing = false;
   }
 
-  /** Fills the record; returns how many entries it has. */
-  #compose(head: LogHead, batch: LogBatch, rejections: Rejection[]): number {
+  /** Fills the record; returns what it has. */
+  #compose(head: LogHead, batch: LogBatch, rejections: Rejection[]): readonly LogRecordRun[] {
     const { refusals } = this.#core.wal;
     const oldestMs = this.#core.windowStartMs;
     const latestMs = this.#core.clock.nowMs() + this.#options.limits.futureWindowMs;
     const limits = this.#core.indexLimits;
-    let count = 0;
     // All streams before anything is composed: a fault must leave nothing half done.
-    const parts = [];
-    for (const [index, { labels, entries }] of batch.streams.entries()) {
-      const rows = selectRows(entries, { index, oldestMs, latestMs }, rejections);
-      if (rows.length === 0) continue;
+    const runs: LogRecordRun[] = [];
+    for (const [index, { labels, entries: given }] of batch.streams.entries()) {
+      const entries = keepWithin(given, { index, oldestMs, latestMs }, rejections);
+      if (entries.count === 0) continue;
       const stream = head.index.intern(labels, limits);
       if (stream >= 0) {
-        parts.push({ stream, entries, rows });
+        runs.push({ stream, entries });
         continue;
       }
-      const timestampMs = Number(entries.timestampsNs[rows[0]!]! / NS_PER_MS);
+      const timestampMs = Number(entries.timestampsNs[0]! / NS_PER_MS);
       rejections.push({ index, reason: "too-many-series", timestampMs });
     }
     this.#record.clear();
-    for (const { stream, entries, rows } of parts) {
+    for (const { stream, entries } of runs) {
       if (head.needsDefinition(stream, refusals))
         this.#record.define(stream, head.labelsOf(stream));
-      this.#record.addRun(stream, entries, rows);
-      count += rows.length;
+      this.#record.addRun(stream, entries);
     }
-    return count;
+    return runs;
   }
 
   #tell(head: LogHead, outcomes: readonly LogRunOutcome[]): void {
@@ -216,35 +228,41 @@ class DurableLogStore implements LogStore {
     for (const { stream, entries, newRows } of outcomes) {
       if (newRows.length === 0) continue;
       const labels = head.labelsOf(stream);
-      const fresh = newRows.length === entries.count ? entries : pickRows(entries, newRows);
+      // A copy: the sender's memory is only lent.
+      const fresh = pickRows(entries, newRows);
       for (const listener of this.#listeners) listener(labels, fresh);
     }
   }
 }
 
-/** Rows within the window of time; the others are noted as rejections. */
-function selectRows(
+/** The rows within the window of time; the others are noted as rejections. */
+function keepWithin(
   entries: LogColumns,
   window: { readonly index: number; readonly oldestMs: number; readonly latestMs: number },
   rejections: Rejection[],
-): Uint32Array {
+): LogColumns {
   const { index, oldestMs, latestMs } = window;
-  const words = new Int32Array(
-    entries.timestampsNs.buffer,
-    entries.timestampsNs.byteOffset,
-    2 * entries.count,
-  );
-  const rows = new Uint32Array(entries.count);
-  let count = 0;
-  for (let row = 0; row < entries.count; row++) {
-    // Good to a microsecond, which is enough for a window.
-    const timestampMs = Math.floor((words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0)) / 1e6);
+  const { timestampsNs, count } = entries;
+  const words = new Int32Array(timestampsNs.buffer, timestampsNs.byteOffset, 2 * count);
+  // Good to a microsecond, which is enough for a window.
+  const msAt = (row: number) =>
+    Math.floor((words[2 * row + 1]! * 2 ** 32 + (words[2 * row]! >>> 0)) / 1e6);
+  let outside = 0;
+  for (let row = 0; row < count; row++) {
+    const timestampMs = msAt(row);
+    if (timestampMs < oldestMs || timestampMs > latestMs) outside++;
+  }
+  if (outside === 0) return entries;
+  const rows = new Uint32Array(count - outside);
+  let kept = 0;
+  for (let row = 0; row < count; row++) {
+    const timestampMs = msAt(row);
     if (timestampMs < oldestMs) rejections.push({ index, reason: "too-old", timestampMs });
     else if (timestampMs > latestMs)
       rejections.push({ index, reason: "too-far-in-future", timestampMs });
-    else rows[count++] = row;
+    else rows[kept++] = row;
   }
-  return rows.subarray(0, count);
+  return pickRows(entries, rows);
 }
 
 function toMs(ns: bigint): number {

@@ -22,13 +22,6 @@ export function growFloat64(column: Float64Array, length: number): Float64Array 
   return grown;
 }
 
-export function growBigInt64(column: BigInt64Array, length: number): BigInt64Array {
-  if (length <= column.length) return column;
-  const grown = new BigInt64Array(Math.max(length, 2 * column.length, 16));
-  grown.set(column);
-  return grown;
-}
-
 export function growUint8(column: Uint8Array, length: number): Uint8Array {
   if (length <= column.length) return column;
   const grown = new Uint8Array(Math.max(length, 2 * column.length, 64));

@@ -13,9 +13,9 @@ import { DAMAGED_SUFFIX, segmentName } from "./file-names.ts";
 import {
   ALLOCATION_BYTES_MAX,
   ALLOCATION_BYTES_MIN,
-  COMMIT_BUFFER_KEPT_MAX,
   COMMIT_BYTES_MAX,
   RECORD_BYTES_MAX,
+  SMALL_COMMITS_MAX,
 } from "./limits.ts";
 import {
   encodeRecord,
@@ -109,6 +109,8 @@ class SegmentedWal implements StoreWal {
   #queuedBytes = 0;
   #draining: Promise<void> | undefined;
   #commitBuffer = new Uint8Array(0);
+  /** Commits, one after the other, that needed less than a quarter of it. */
+  #smallCommits = 0;
   #fsyncTotal = 0;
   #isClosed = false;
 
@@ -293,8 +295,7 @@ class SegmentedWal implements StoreWal {
     const positions: WalPosition[] = [];
     let total = 0;
     for (const { payload } of commit) total += RECORD_HEADER_BYTES + payload!.length;
-    if (this.#commitBuffer.length < total)
-      this.#commitBuffer = new Uint8Array(Math.max(total, 2 * this.#commitBuffer.length));
+    this.#fitCommitBuffer(total);
     let at = 0;
     for (const { payload } of commit) {
       at = encodeRecord(this.#commitBuffer, at, { segment, commitOffset, payload: payload! });
@@ -307,13 +308,21 @@ class SegmentedWal implements StoreWal {
       // After a failed fsync nobody knows what is on disk, and a second fsync may report success for lost bytes: leave the file.
       await this.#closeSegment();
       throw error;
-    } finally {
-      if (this.#commitBuffer.length > COMMIT_BUFFER_KEPT_MAX)
-        this.#commitBuffer = new Uint8Array(0);
     }
     this.#fsyncTotal++;
     current.bytes = commitOffset + total;
     return positions;
+  }
+
+  /** Sees to it that a commit of so many bytes has room, and that room is given back that is no longer needed. */
+  #fitCommitBuffer(total: number): void {
+    const { length } = this.#commitBuffer;
+    this.#smallCommits = total < length / 4 ? this.#smallCommits + 1 : 0;
+    if (total > length) this.#commitBuffer = new Uint8Array(total + (total >>> 2));
+    else if (this.#smallCommits > SMALL_COMMITS_MAX) {
+      this.#commitBuffer = new Uint8Array(total);
+      this.#smallCommits = 0;
+    }
   }
 
   /** Rejects the commit and every record that waits behind it; steps behind it still happen. */

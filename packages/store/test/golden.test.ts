@@ -132,11 +132,7 @@ test("log-record.bin", () => {
   const writer = new LogRecordWriter();
   for (const [number, { labels, entries }] of ENTRIES.streams.entries()) {
     writer.define(number, labels);
-    writer.addRun(
-      number,
-      entries,
-      Uint32Array.from({ length: entries.count }, (_, row) => row),
-    );
+    writer.addRun(number, entries);
   }
   compare("log-record.bin", writer.finish());
   const { definitions, runs } = readLogRecord(readFileSync(join(TESTDATA, "log-record.bin")));
