@@ -11,8 +11,8 @@ import {
   ERROR_DETAILS_LABEL,
   ERROR_LABEL,
   EXTRACTED_SUFFIX,
+  joinName,
   sanitizeName,
-  sanitizePart,
 } from "./row-labels.ts";
 
 export type FieldType = "string" | "int" | "float" | "boolean" | "duration" | "bytes";
@@ -108,9 +108,9 @@ function createLineScanner(): (line: string) => {
   let found = new Map<string, FoundValue>();
   const scanner = createJsonScanner({
     field: (prefix, key) => {
-      const name = prefix === "" ? sanitizeName(key) : `${prefix}_${sanitizePart(key)}`;
+      const name = joinName(prefix, key);
       paths.set(name, [...(prefix === "" ? [] : (paths.get(prefix) ?? [])), key]);
-      return { name, wanted: name !== "" };
+      return { name, wanted: name !== "", inside: true };
     },
     scalar: ({ name }, value) => {
       if (!found.has(name)) found.set(name, { value, path: paths.get(name) });

@@ -4,7 +4,7 @@
  */
 import type { LogFieldRequest, LogFields, LogPage } from "@finch/model";
 import type { LogExpr, StageExpr } from "./ast.ts";
-import { sanitizeName, sanitizePart } from "./row-labels.ts";
+import { joinName } from "./row-labels.ts";
 import type { RowLabels } from "./row-labels.ts";
 import type { Row, Stage } from "./row.ts";
 
@@ -30,7 +30,7 @@ export function askForFields(
 ): LogFieldRequest {
   const labelOf = (path: readonly string[]): string | undefined => {
     let name = "";
-    for (const key of path) name = name === "" ? sanitizeName(key) : `${name}_${sanitizePart(key)}`;
+    for (const key of path) name = joinName(name, key);
     if (name === "") return undefined;
     return wanted.has(name) || wanted.has(`${name}_extracted`) ? name : undefined;
   };
@@ -120,7 +120,7 @@ function extract(
   value: string,
 ): void {
   const name = labels.nameOf(plain);
-  if (wanted.has(name) && !labels.isExtracted(name)) labels.extract(name, value);
+  if (wanted.has(name) && !labels.isExtracted(name)) labels.set(name, value);
 }
 
 /**

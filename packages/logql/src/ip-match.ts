@@ -65,21 +65,20 @@ function isHex(code: number): boolean {
   return isDigit(code) || (code >= 97 && code <= 102) || (code >= 65 && code <= 70);
 }
 
-/** One to three digits and a dot. */
+/** A digit, and a dot among the three characters behind it. */
 function looksLikeV4(text: string, at: number): boolean {
-  for (let i = 0; i < 4; i++) {
-    const code = text.charCodeAt(at + i);
-    if (code === 46) return i > 0;
-    if (!isDigit(code)) return false;
-  }
+  if (at + 3 >= text.length || !isDigit(text.charCodeAt(at))) return false;
+  for (let i = 1; i < 4; i++) if (text.charCodeAt(at + i) === 46) return true;
   return false;
 }
 
-/** Up to four hexadecimal digits and a colon, or two colons. */
+/** Up to four hexadecimal digits and a colon, or two colons and a digit. */
 function looksLikeV6(text: string, at: number): boolean {
   for (let i = 0; i < 5; i++) {
     const code = text.charCodeAt(at + i);
-    if (code === 58) return i > 0 || text.charCodeAt(at + 1) === 58;
+    if (code === 58 && i === 0)
+      return text.charCodeAt(at + 1) === 58 && isHex(text.charCodeAt(at + 2));
+    if (code === 58) return true;
     if (!isHex(code)) return false;
   }
   return false;

@@ -2,19 +2,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parseJsonPath } from "./json-path.ts";
-import {
-  createJsonScanner,
-  findPath,
-  JsonFault,
-  readStringFields,
-  scanObject,
-} from "./json-scan.ts";
+import { createJsonScanner, findPath, JsonFault, scanObject, unclosedObject } from "./json-scan.ts";
 
 function scan(text: string): readonly string[] {
   const found: string[] = [];
   try {
     const scanner = createJsonScanner({
-      field: (prefix, key) => ({ name: prefix === "" ? key : `${prefix}.${key}`, wanted: true }),
+      field: (prefix, key) => ({
+        name: prefix === "" ? key : `${prefix}.${key}`,
+        wanted: true,
+        inside: true,
+      }),
       scalar: ({ name }, value) => {
         found.push(`${name}=${value}`);
         return true;
@@ -30,7 +28,7 @@ function scan(text: string): readonly string[] {
     scanObject(text, scanner);
   } catch (error) {
     assert.ok(error instanceof JsonFault, String(error));
-    found.push("!");
+    found.push(`! ${error.message}`);
   }
   return found;
 }
@@ -42,18 +40,29 @@ const CASES: readonly (readonly [string, readonly string[]])[] = [
   ['{"a":{"b":{"c":true}},"d":null,"e":[1,{"f":2}],"g":-1.50e3}', ["a.b.c=true", "g=-1.50e3"]],
   ['{"a":"\\u00e9\\n\\"q\\"\\/","\\u0062":2}', ['a=é\n"q"/', "b=2"]],
   ['{"a":1,"a":2}', ["a=1", "a=2"]],
-  ["", ["!"]],
-  ["[1]", ["!"]],
-  ['"x"', ["!"]],
-  ['{"a":1,', ["a=1", "!"]],
-  ['{"a":1 "b":2}', ["a=1", "!"]],
-  ['{"a":}', ["!"]],
-  ['{"a":nope}', ["!"]],
-  ['{"a":"open}', ["!"]],
-  ['{"a":"\\q"}', ["!"]],
-  ["{a:1}", ["!"]],
-  ['{"a":{"b":1}', ["a.b=1", "!"]],
-  [`${'{"a":'.repeat(200)}1${"}".repeat(200)}`, ["!"]],
+  ["", ["! Value looks like object, but can't find closing '}' symbol"]],
+  ["[1]", ["! Value looks like object, but can't find closing '}' symbol"]],
+  ['"x"', ["! Value looks like object, but can't find closing '}' symbol"]],
+  ['{"a":1,', ["a=1", "! Value is array, but can't find closing ']' symbol"]],
+  ['{"a":1 "b":2}', ["a=1", "! Value looks like object, but can't find closing '}' symbol"]],
+  ['{"a":}', ["! Unknown value type"]],
+  ['{"a":nope}', ["! Unknown value type"]],
+  ['{"a":"open}', [`! Value is string, but can't find closing '"' symbol`]],
+  [
+    '{"a":"\\q","b":"\\ud83d","c":"\\udc00\\udc00","d":"\\ud83d\\ude00"}',
+    ["a=", "b=", "c=", "d=😀"],
+  ],
+  ['{"\\q":1}', ["! Encountered an invalid escape sequence in a string"]],
+  ['{"a":"\ufffd","b":1.2.3,"c":-,"d":12px,}', ["a= ", "b=1.2.3", "c=-", "d=12px"]],
+  ['{"a":[{"b":1],"c":1}', ["c=1"]],
+  ['{"a":[1', ["! Value is array, but can't find closing ']' symbol"]],
+  ['{"a"', ["! Malformed JSON error"]],
+  ['{"a', ["! Malformed JSON error"]],
+  ["{", ["! Malformed JSON error"]],
+  ['{"a":', ["! Malformed JSON error"]],
+  ["{a:1}", ["! Value looks like object, but can't find closing '}' symbol"]],
+  ['{"a":{"b":1}', ["a.b=1", "! Value is array, but can't find closing ']' symbol"]],
+  [`${'{"a":'.repeat(200)}1${"}".repeat(200)}`, ["! objects nested deeper than 100"]],
 ];
 
 describe("scanObject", () => {
@@ -99,10 +108,32 @@ test("paths lead to values, and to nothing", () => {
   }
 });
 
-test("string fields of the top object", () => {
-  assert.deepEqual(readStringFields('{"a":"1","b":2,"c":{"d":"x"},"e":"\\n"}'), [
-    ["a", "1"],
-    ["e", "\n"],
-  ]);
-  assert.throws(() => readStringFields("nope"), JsonFault);
+test("paths take no offence at the text around", () => {
+  const find = (text: string, path: string) => findPath(text, parseJsonPath(path));
+  assert.equal(find('{"x":bad value,"a":{"b":1', "a.b"), "1");
+  assert.equal(find('[1,{"k":"v"}]', "[1].k"), "v");
+  assert.equal(find('"a"', "a"), undefined);
+  assert.equal(find('{"a":"\\q"}', " a "), "");
+  assert.throws(() => find('"a":1', "a"), JsonFault);
+  assert.throws(() => find('{"a":{"b":1', "a"), /closing '}'/);
+});
+
+test("an object that is not looked into only has to end", () => {
+  const found: string[] = [];
+  const scanner = createJsonScanner({
+    field: (_, key) => ({ name: key, wanted: true, inside: false }),
+    scalar: ({ name }, value, quoted) => {
+      found.push(`${name}=${value}${quoted ? "" : " plain"}`);
+      return true;
+    },
+  });
+  scanObject('{"a":{"b":oops},"c":"1","d":2}', scanner);
+  assert.deepEqual(found, ["c=1", "d=2 plain"]);
+  assert.throws(() => scanObject('{"a":{"b":1', scanner), /closing '}'/);
+});
+
+test("the outermost object without an end is found", () => {
+  const text = '{"a":{"b":1},"c":{"d":{"e":"}"';
+  assert.equal(unclosedObject(text), text.indexOf('{"d"'));
+  assert.equal(unclosedObject('{"a":{}'), -1);
 });

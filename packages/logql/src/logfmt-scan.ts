@@ -1,5 +1,4 @@
-/** A scanner over logfmt. In strict mode the first bad pair ends it; otherwise a bad pair is skipped up to the next blank. */
-import { unescapeGo } from "@finch/go-text";
+/** A scanner over logfmt. In strict mode the first bad pair ends it; otherwise a bad pair is skipped, up to the next blank unless it has quotes. */
 
 /** Hands the pairs of a line to `pair` until it answers false; a bare key has the value "". Answers the first fault in strict mode. */
 export function scanLogfmt(
@@ -13,23 +12,26 @@ export function scanLogfmt(
     if (i >= line.length) return undefined;
     const keyEnd = endOfKey(line, i);
     const stop = line[keyEnd];
-    if (stop === '"' || (stop === "=" && keyEnd === i)) {
-      if (strict) return fault(keyEnd, `unexpected '${stop}'`);
+    const key = line.slice(i, keyEnd);
+    const isBad = stop === '"' || (stop === "=" && keyEnd === i);
+    if (isBad || key.includes("\ufffd")) {
+      if (strict) return fault(line, keyEnd, isBad ? `unexpected '${stop}'` : "invalid key");
       i = nextBlank(line, keyEnd);
       continue;
     }
-    const key = line.slice(i, keyEnd);
     if (stop !== "=") {
       if (!pair(key, "")) return undefined;
       i = keyEnd;
       continue;
     }
     const valueStart = keyEnd + 1;
-    const scanned = line[valueStart] === '"' ? quoted(line, valueStart) : plain(line, valueStart);
-    if (typeof scanned.value === "string") {
-      if (!pair(key, scanned.value)) return undefined;
-    } else if (strict) return fault(scanned.end, scanned.value.fault);
-    i = typeof scanned.value === "string" ? scanned.end : nextBlank(line, scanned.end);
+    const isQuoted = line[valueStart] === '"';
+    const { end, value } = isQuoted ? quoted(line, valueStart) : plain(line, valueStart);
+    if (typeof value === "string") {
+      if (!pair(key, value)) return undefined;
+      i = end;
+    } else if (strict) return fault(line, end, value.fault);
+    else i = isQuoted ? end : nextBlank(line, end);
   }
 }
 
@@ -38,8 +40,9 @@ interface Scanned {
   readonly value: string | { readonly fault: string };
 }
 
-function fault(position: number, what: string): string {
-  return `logfmt syntax error at pos ${position + 1} : ${what}`;
+/** Places are counted in bytes. */
+function fault(line: string, index: number, what: string): string {
+  return `logfmt syntax error at pos ${Buffer.byteLength(line.slice(0, index)) + 1} : ${what}`;
 }
 
 function endOfKey(line: string, from: number): number {
@@ -69,9 +72,37 @@ function quoted(line: string, from: number): Scanned {
     const c = line.charCodeAt(i);
     if (c === 92) i++;
     else if (c === 34) {
-      const value = unescapeGo(line.slice(from + 1, i).replaceAll("\\/", "/"));
+      const value = unescape(line.slice(from + 1, i));
       return { end: i + 1, value: value ?? { fault: "invalid quoted value" } };
     }
   }
   return { end: line.length, value: { fault: "unterminated quoted value" } };
+}
+
+const SIMPLE: Readonly<Record<string, string>> = {
+  '"': '"',
+  "'": "'",
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+};
+
+/** The escapes of JSON and that of a single quote; undefined when there is another. */
+function unescape(raw: string): string | undefined {
+  if (!raw.includes("\\")) return raw;
+  let isValid = true;
+  const text = raw.replaceAll(
+    /\\(?:u([\da-fA-F]{4})|([^]))/g,
+    (_, hex?: string, simple?: string) => {
+      if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
+      const meaning = SIMPLE[simple!];
+      isValid &&= meaning !== undefined;
+      return meaning ?? "";
+    },
+  );
+  return isValid ? text.toWellFormed() : undefined;
 }

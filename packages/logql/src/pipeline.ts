@@ -99,11 +99,15 @@ function compileStage(stage: StageExpr, wanted: WantedLabels): Stage | undefined
     case "line-filter":
       return lineFilterStage(stage);
     case "json":
-      if (stage.extractions.length > 0) return jsonPathStage(stage.extractions);
-      return idle ? undefined : jsonStage(wanted);
+      if (idle) return undefined;
+      return stage.extractions.length > 0
+        ? jsonPathStage(stage.extractions, wanted)
+        : jsonStage(wanted);
     case "logfmt":
-      if (stage.extractions.length > 0) return logfmtKeyStage(stage.extractions, stage);
-      return idle ? undefined : logfmtStage(stage, wanted);
+      if (idle) return undefined;
+      return stage.extractions.length > 0
+        ? logfmtKeyStage(stage.extractions, stage, wanted)
+        : logfmtStage(stage, wanted);
     case "regexp":
       return idle ? undefined : regexpStage(stage.expression, wanted);
     case "pattern":

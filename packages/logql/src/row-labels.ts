@@ -24,6 +24,7 @@ export class RowLabels {
   readonly #extracted: string[] = [];
   #error = "";
   #errorDetails = "";
+  #parseFailed = false;
 
   /** Starts the next row. */
   begin(stream: Labels, metadata: Labels): void {
@@ -35,6 +36,7 @@ export class RowLabels {
     if (this.#extracted.length > 0) this.#extracted.length = 0;
     this.#error = "";
     this.#errorDetails = "";
+    this.#parseFailed = false;
     if (metadata.size === 0) return;
     const { pairs } = metadata;
     for (let i = 0; i < pairs.length; i += 2) {
@@ -49,11 +51,22 @@ export class RowLabels {
     return this.#error;
   }
 
-  /** The first failure of a row is the one that counts. */
+  /** Flags the row. The last failure counts, but label filters leave a flag alone that is there. */
   fail(error: string, details: string): void {
-    if (this.#error !== "") return;
     this.#error = error;
     this.#errorDetails = details;
+  }
+
+  /** Flags the row because a parser could not read its line. Without details those of an earlier failure stay. */
+  failParse(error: string, details?: string): void {
+    this.#error = error;
+    if (details !== undefined) this.#errorDetails = details;
+    this.#parseFailed = true;
+  }
+
+  /** Whether a parser could not read the line. */
+  get parseFailed(): boolean {
+    return this.#parseFailed;
   }
 
   /** The value of a label, errors excluded; undefined when it is missing (an empty one is there). */
@@ -79,26 +92,33 @@ export class RowLabels {
       : name;
   }
 
-  /** Whether a parser found this label on this row before; its first value stays. */
+  /** Whether a stage made this label on this row before; parsers leave it as it is, even when it was dropped since. */
   isExtracted(name: string): boolean {
     return this.#extracted.includes(name);
   }
 
-  /** Sets a label that a parser found, and remembers that it was found. */
-  extract(name: string, value: string): void {
-    this.#extracted.push(name);
-    this.set(name, value);
+  /** Whether all of these labels were made. */
+  hasExtracted(names: ReadonlySet<string>): boolean {
+    if (this.#extracted.length < names.size) return false;
+    for (const name of names) if (!this.#extracted.includes(name)) return false;
+    return true;
   }
 
   get extractedCount(): number {
     return this.#extracted.length;
   }
 
+  /** Takes back the labels that a parser found since there were `count`. */
+  takeBack(count: number): void {
+    for (const name of this.#extracted.splice(count)) remove(this.#parsed, name);
+  }
+
   /** Sets a label; it hides one of the same name that the entry came with. */
   set(name: string, value: string): void {
     remove(this.#metadata, name);
     if (this.#stream.has(name) && !this.#hidden.includes(name)) this.#hidden.push(name);
-    assign(this.#parsed, name, value);
+    if (assign(this.#parsed, name, value) && !this.#extracted.includes(name))
+      this.#extracted.push(name);
   }
 
   /** Removes a label wherever it comes from. The error labels are cleared. */
@@ -188,14 +208,16 @@ function lookUp(list: readonly string[], name: string): string | undefined {
   return undefined;
 }
 
-function assign(list: string[], name: string, value: string): void {
+/** Answers whether the name is one that the list did not have. */
+function assign(list: string[], name: string, value: string): boolean {
   for (let i = 0; i < list.length; i += 2) {
     if (list[i] === name) {
       list[i + 1] = value;
-      return;
+      return false;
     }
   }
   list.push(name, value);
+  return true;
 }
 
 function remove(list: string[], name: string): void {
@@ -222,7 +244,13 @@ export function sanitizeName(key: string): string {
   return name !== "" && name.charCodeAt(0) >= 48 && name.charCodeAt(0) <= 57 ? `_${name}` : name;
 }
 
-/** The same for a key that does not stand at the front of the name. */
-export function sanitizePart(key: string): string {
+function sanitizePart(key: string): string {
   return key.trim().replaceAll(NOT_IN_NAME, "_");
+}
+
+/** The name of a label for a key within an object called `prefix` ("" at the top). A blank key adds nothing. */
+export function joinName(prefix: string, key: string): string {
+  if (prefix === "") return sanitizeName(key);
+  const part = sanitizePart(key);
+  return part === "" ? prefix : `${prefix}_${part}`;
 }

@@ -9,7 +9,7 @@ export interface SeriesIndexOptions {
   readonly grouping: Grouping | undefined;
   /** The label that `unwrap` took the value from; it leaves the series unless the grouping names it. */
   readonly unwrapped: string | undefined;
-  /** Whether rows with an error count as others do, instead of failing the query. */
+  /** Whether rows whose lines a parser could not read count as others do, instead of failing the query. */
   readonly keepErrors: boolean;
   /** How many series there may be. */
   readonly max: number;
@@ -48,7 +48,7 @@ export class SeriesIndex {
 
   /** The number of the series a row belongs to. Throws when the row failed and nobody filtered the failure. */
   of(row: RowLabels): number {
-    if (row.error !== "" && !this.#options.keepErrors) {
+    if (row.error !== "" && !(this.#options.keepErrors && row.parseFailed)) {
       throw pipelineFault(row.error, row.allLabels().toString());
     }
     return this.#groupNames === undefined ? this.#ofRow(row) : this.#ofGroup(row, this.#groupNames);
@@ -56,11 +56,14 @@ export class SeriesIndex {
 
   #ofGroup(row: RowLabels, names: readonly string[]): number {
     let key = "";
-    for (let i = 0; i < names.length; i++) key += `${row.get(names[i]!)}\u0001`;
+    for (let i = 0; i < names.length; i++) key += `${valueOf(row, names[i]!) ?? "\u0002"}\u0001`;
     const known = this.#byGroup.get(key);
     if (known !== undefined) return known;
-    const pairs = [...new Set(names)].flatMap((name) => [name, row.get(name)]);
-    const series = this.#add(Labels.fromPairs(pairs));
+    const pairs = [...new Set(names)].flatMap((name) => {
+      const value = valueOf(row, name);
+      return value === undefined ? [] : [name, value];
+    });
+    const series = this.#add(Labels.raw(pairs));
     this.#byGroup.set(key, series);
     return series;
   }
@@ -106,4 +109,9 @@ export class SeriesIndex {
     this.#byLabels.set(labels.key, series);
     return series;
   }
+}
+
+/** An empty label that a stage made is one; an error that did not happen is none. */
+function valueOf(row: RowLabels, name: string): string | undefined {
+  return row.find(name) ?? (row.get(name) || undefined);
 }

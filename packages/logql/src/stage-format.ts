@@ -49,7 +49,7 @@ export function labelFormatStage(formats: readonly LabelFormat[]): Stage {
         const current = labels.find(value);
         if (current === undefined) continue;
         labels.set(label, current);
-        if (label !== value) labels.drop(value);
+        labels.drop(value);
         continue;
       }
       if (snapshot === undefined) snapshot = templates > 1 ? snapshotOf(labels) : labels;

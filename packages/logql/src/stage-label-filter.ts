@@ -2,6 +2,7 @@
 import type { ComparisonOperator, LabelFilterExpr } from "./ast.ts";
 import { ConversionFault, parseByteSize, parseGoDuration, parseGoFloat } from "@finch/go-text";
 import { containsIp, parseIpPattern } from "./ip-match.ts";
+import { ERROR_DETAILS_LABEL } from "./row-labels.ts";
 import type { RowLabels } from "./row-labels.ts";
 import type { Stage } from "./row.ts";
 
@@ -18,6 +19,8 @@ function compileFilter(filter: LabelFilterExpr): Test {
   switch (filter.kind) {
     case "string": {
       const { name, matches } = filter.matcher;
+      // Filters see the kind of an error, never its details.
+      if (name === ERROR_DETAILS_LABEL) return () => matches("");
       return (labels) => matches(labels.get(name));
     }
     case "and": {
@@ -67,7 +70,8 @@ function compileTyped(filter: TypedFilter, convert: (text: string) => number): T
       value = convert(text);
     } catch (error) {
       if (!(error instanceof ConversionFault)) throw error;
-      labels.fail(LABEL_FILTER_ERROR, error.message);
+      // What failed before says more.
+      if (labels.error === "") labels.fail(LABEL_FILTER_ERROR, error.message);
       return true;
     }
     return compare(value, limit);

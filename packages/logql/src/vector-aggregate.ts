@@ -33,10 +33,10 @@ interface Group {
   readonly members: StepSeries[];
 }
 
-/** The labels of a series that a grouping leaves; empty ones go. */
-export function groupLabels(labels: Labels, grouping: Grouping): Labels {
+/** The labels of a series that a grouping leaves; `without` drops empty ones too. */
+function groupLabels(labels: Labels, grouping: Grouping): Labels {
   const names = new Set(grouping.labels);
-  return Labels.fromPairs((grouping.without ? labels.drop(names) : labels.keep(names)).pairs);
+  return grouping.without ? Labels.fromPairs(labels.drop(names).pairs) : labels.keep(names);
 }
 
 function groupSeries(series: readonly StepSeries[], grouping: Grouping): Map<string, Group> {

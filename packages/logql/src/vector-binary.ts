@@ -1,5 +1,5 @@
 /** Binary operations between scalars and vectors, with Prometheus' matching rules and LogQL's arithmetic (division by zero is NaN). */
-import type { Labels } from "@finch/model";
+import { Labels } from "@finch/model";
 import { unreachable } from "@finch/runtime";
 import type {
   ArithmeticOperator,
@@ -12,7 +12,6 @@ import type {
 import { executionFault } from "./errors.ts";
 import { isPresent, newSeries, vectorOf } from "./step-series.ts";
 import type { StepSeries, StepValue } from "./step-series.ts";
-import { groupLabels } from "./vector-aggregate.ts";
 
 export function applyBinary(
   expr: BinaryExpr,
@@ -105,8 +104,14 @@ function applyScalar(
 
 /** What two series must share to meet. */
 function signature(labels: Labels, matching: VectorMatching | undefined): string {
-  const { on, labels: names } = matching ?? { on: false, labels: [] };
-  return groupLabels(labels, { without: !on, labels: names }).key;
+  return matchingLabels(labels, matching).key;
+}
+
+/** The labels of a series that take part in the matching, without empty ones. */
+function matchingLabels(labels: Labels, matching: VectorMatching | undefined): Labels {
+  const names = new Set(matching?.labels);
+  const left = matching?.on === true ? labels.keep(names) : labels.drop(names);
+  return Labels.fromPairs(left.pairs);
 }
 
 function presenceBySignature(
@@ -255,10 +260,8 @@ class Matching {
 
   #resultFor(many: Labels, one: Labels): StepSeries {
     const { matching } = this.#expr;
-    let labels = many;
-    if (matching !== undefined && matching.group === "none") {
-      labels = groupLabels(many, { without: !matching.on, labels: matching.labels });
-    }
+    const grouped = matching !== undefined && matching.group !== "none";
+    let labels = grouped ? Labels.fromPairs(many.pairs) : matchingLabels(many, matching);
     for (const name of matching?.include ?? []) labels = labels.with(name, one.get(name));
     const known = this.#results.get(labels.key);
     if (known !== undefined) return known;
