@@ -368,14 +368,14 @@ describe("range aggregations", () => {
     const source = createMemorySource();
     source.append(
       Labels.fromObject({ app: "a" }),
-      [-1n, 0n, 1n].map((d) => ({ timestampNs: now + d, line: `${d}` })),
+      [-999_999n, 0n, 1_000_000n].map((d) => ({ timestampNs: now + d, line: `${d}` })),
     );
     const engine = createEngine({ clock: systemClock });
     const ask = async (timeNs: bigint) => {
       const result = await engine.instantQuery({
         source,
         timeNs,
-        query: 'count_over_time({app="a"}[1ns])',
+        query: 'count_over_time({app="a"}[1ms])',
         limit: 1,
         direction: "forward",
         signal: new AbortController().signal,
@@ -383,10 +383,20 @@ describe("range aggregations", () => {
       assert.equal(result.type, "vector");
       return result.samples.map(({ value }) => value);
     };
-    assert.deepEqual(await ask(now), [1]);
+    assert.deepEqual(await ask(now), [2]);
     assert.deepEqual(await ask(now + 1n), [1]);
-    assert.deepEqual(await ask(now + 2n), []);
+    assert.deepEqual(await ask(now + 999_999n), [1]);
+    assert.deepEqual(await ask(now + 2_000_000n), []);
   });
+});
+
+test("decolorize takes out whole escape sequences", async () => {
+  const line =
+    "\u001b(B\u001b[31;1mred\u001b[0m \u009b32mgreen \u001b]8;;http://x\u0007link\u001b]8;;\u001b\\\u001b=.";
+  const { streams } = await logs(sourceOf({ a: [entry(1, line)] }), {
+    query: '{app="a"} | decolorize',
+  });
+  assert.equal(streams[0]!.entries[0]!.line, "red green link.");
 });
 
 test("an instant query answers at its time", async () => {

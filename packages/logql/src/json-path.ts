@@ -6,7 +6,8 @@ export class PathFault extends Error {
   override readonly name = "PathFault";
 }
 
-const STEP = /\.?([A-Za-z_][\w-]*)|\[\s*(\d+)\s*\]|\[\s*"((?:[^"\\]|\\.)*)"\s*\]/y;
+const STEP =
+  /[ \t\n]*(?:(\.?)[ \t\n]*([A-Za-z_]\w*)|\[\s*(\d+)\s*\]|\[\s*"((?:[^"\\]|\\.)*)"\s*\])[ \t\n]*/y;
 
 /** Parses a path; a text that is none throws a {@link PathFault}. */
 export function parseJsonPath(text: string): JsonPath {
@@ -15,10 +16,9 @@ export function parseJsonPath(text: string): JsonPath {
   while (offset < text.length) {
     STEP.lastIndex = offset;
     const match = STEP.exec(text);
-    const [whole, field, index, key] = match ?? [];
-    const dotted = whole?.startsWith(".") ?? false;
+    const [whole, dot, field, index, key] = match ?? [];
     // A field needs a dot before it exactly when something stands before it.
-    if (whole === undefined || (field !== undefined && dotted !== offset > 0)) {
+    if (whole === undefined || (field !== undefined && (dot === ".") !== offset > 0)) {
       throw new PathFault(`cannot parse expression [${text}]: syntax error at ${offset + 1}`);
     }
     if (field !== undefined) path.push(field);

@@ -1,6 +1,6 @@
 /**
- * LogQL's words. Keywords are not told apart from names here: the parser knows where a keyword may stand, so that labels may be called
- * `json` or `rate`. Durations, sizes and numbers are told apart by their longest reading, as Loki does.
+ * LogQL's words. Keywords, which may be written in any case, are not told apart from names here: the parser knows where one may stand, so that labels may
+ * be called `json` or `rate`. Durations, sizes and numbers are told apart by their longest reading, as Loki does.
  */
 import { parseFault } from "./errors.ts";
 import type { Position } from "./errors.ts";
@@ -21,6 +21,8 @@ export interface Token {
   readonly kind: TokenKind;
   /** The name, symbol or literal as written; for strings and ranges what they mean. */
   readonly text: string;
+  /** The text of a name in lower case, as keywords are compared; of a symbol as it is. Empty for literals, which are neither. */
+  readonly word: string;
   /** Numbers, bytes; durations and ranges in nanoseconds. */
   readonly value: number;
   readonly offset: number;
@@ -77,13 +79,18 @@ export function scanTokens(text: string): readonly Token[] {
       offset += blank.length;
     const at = places(offset);
     if (offset >= text.length) {
-      tokens.push({ kind: "end", text: "$end", value: NaN, offset, at });
+      tokens.push({ kind: "end", text: "$end", word: "", value: NaN, offset, at });
       return tokens;
     }
     const scanned = scanOne(text, offset, at, match);
-    tokens.push({ ...scanned.token, offset, at });
+    tokens.push({ ...scanned.token, word: wordOf(scanned.token), offset, at });
     offset += scanned.length;
   }
+}
+
+function wordOf({ kind, text }: Scanned["token"]): string {
+  if (kind === "identifier") return text.toLowerCase();
+  return kind === "symbol" ? text : "";
 }
 
 interface Scanned {
@@ -161,12 +168,47 @@ function scanString(text: string, offset: number, at: Position): Scanned {
 function scanRange(text: string, offset: number, at: Position): Scanned {
   const end = text.indexOf("]", offset);
   if (end < 0) throw parseFault("missing closing ']' in duration", at);
-  const body = text.slice(offset + 1, end).trim();
-  const value = parseQueryDuration(body);
-  if (value === undefined) {
+  const body = text.slice(offset + 1, end);
+  const value = parseRange(body, at);
+  return { token: { kind: "range", text: body, value }, length: end + 1 - offset };
+}
+
+/** Milliseconds of the units of ranges, which stand in this order, each once and whole. */
+const RANGE_UNITS: readonly (readonly [string, number])[] = [
+  ["y", 365 * 86_400_000],
+  ["w", 7 * 86_400_000],
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1000],
+  ["ms", 1],
+];
+const NANOSECONDS_MAX = 2 ** 63;
+
+/** Prometheus' durations, in nanoseconds. */
+function parseRange(body: string, at: Position): number {
+  if (body === "") throw parseFault("empty duration string", at);
+  if (body === "0") return 0;
+  const parts = [...body.matchAll(/(\d+)(\D+)/gy)];
+  let total = 0;
+  let last = -1;
+  for (const [, number, name] of parts) {
+    const unit = RANGE_UNITS.findIndex(([other]) => other === name);
+    if (unit < 0) {
+      throw parseFault(
+        `unknown unit ${JSON.stringify(name)} in duration ${JSON.stringify(body)}`,
+        at,
+      );
+    }
+    if (unit <= last) total = NaN;
+    last = unit;
+    total += Number(number) * RANGE_UNITS[unit]![1];
+  }
+  if (parts.map(([whole]) => whole).join("") !== body || Number.isNaN(total)) {
     throw parseFault(`not a valid duration string: ${JSON.stringify(body)}`, at);
   }
-  return { token: { kind: "range", text: body, value }, length: end + 1 - offset };
+  if (total * 1e6 >= NANOSECONDS_MAX) throw parseFault("duration out of range", at);
+  return total * 1e6;
 }
 
 /** Maps ascending offsets to lines and columns. */

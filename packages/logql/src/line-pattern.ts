@@ -16,9 +16,6 @@ function splitPattern(text: string): readonly PatternPart[] {
   let end = 0;
   for (const match of text.matchAll(CAPTURE)) {
     if (match.index > end) parts.push({ kind: "literal", text: text.slice(end, match.index) });
-    if (parts.at(-1)?.kind === "capture") {
-      throw new PatternFault(`found consecutive capture '${match[0]}': invalid expression`);
-    }
     parts.push({ kind: "capture", name: match[1] === "_" ? undefined : match[1] });
     end = match.index + match[0].length;
   }
@@ -26,11 +23,21 @@ function splitPattern(text: string): readonly PatternPart[] {
   return parts;
 }
 
+function checkConsecutive(parts: readonly PatternPart[]): void {
+  for (const [index, part] of parts.entries()) {
+    const next = parts[index + 1];
+    if (part.kind !== "capture" || next?.kind !== "capture") continue;
+    const pair = `<${part.name ?? "_"}><${next.name ?? "_"}>`;
+    throw new PatternFault(`found consecutive capture '${pair}': invalid expression`);
+  }
+}
+
 /** A pattern of the `pattern` stage: it must capture something, and no name twice. */
 export function parseCapturePattern(text: string): readonly PatternPart[] {
   const parts = splitPattern(text);
   const names = parts.flatMap((part) => (part.kind === "capture" && part.name ? [part.name] : []));
   if (names.length === 0) throw new PatternFault("at least one capture is required");
+  checkConsecutive(parts);
   for (const [index, name] of names.entries()) {
     if (names.indexOf(name) !== index) {
       throw new PatternFault(`duplicate capture name (${name}): invalid expression`);
@@ -42,8 +49,10 @@ export function parseCapturePattern(text: string): readonly PatternPart[] {
 /** A pattern of a line filter: only `<_>`. */
 export function parseFilterPattern(text: string): readonly PatternPart[] {
   const parts = splitPattern(text);
-  if (parts.some((part) => part.kind === "capture" && part.name !== undefined)) {
-    throw new PatternFault("named captures are not allowed");
+  checkConsecutive(parts);
+  for (const part of parts) {
+    if (part.kind !== "capture" || part.name === undefined) continue;
+    throw new PatternFault(`named captures are not allowed: found '<${part.name}>'`);
   }
   return parts;
 }

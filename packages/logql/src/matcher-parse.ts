@@ -15,16 +15,16 @@ export function makeMatcher(
 }
 
 /** An RE2 pattern that may match anywhere in the text. */
-export function makeSearch(pattern: string, at: Position): CompiledRegexp {
-  return withRegexpFault(at, () => compileRegexp(pattern, { anchored: false }));
+export function makeSearch(pattern: string, at: Position, prefix = ""): CompiledRegexp {
+  return withRegexpFault(at, () => compileRegexp(pattern, { anchored: false }), prefix);
 }
 
-function withRegexpFault<T>(at: Position, make: () => T): T {
+function withRegexpFault<T>(at: Position, make: () => T, prefix = ""): T {
   try {
     return make();
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;
-    throw parseFault(describeBadRegexp(error), at);
+    throw parseFault(prefix + describeBadRegexp(error), at);
   }
 }
 

@@ -33,13 +33,12 @@ export function parseMetric(tokens: TokenStream, parseLog: LogParser): Expr {
 function parseBinary(tokens: TokenStream, parseLog: LogParser, minimum: number): Expr {
   let left = parsePrimary(tokens, parseLog);
   for (;;) {
-    const { text, kind, at } = tokens.current;
-    const precedence =
-      kind === "symbol" || kind === "identifier" ? PRECEDENCE[text as BinaryOperator] : undefined;
+    const { word, at } = tokens.current;
+    const operator = word as BinaryOperator;
+    const precedence = Object.hasOwn(PRECEDENCE, word) ? PRECEDENCE[operator] : undefined;
     if (precedence === undefined || precedence < minimum) return left;
     tokens.next();
     tokens.countOperator();
-    const operator = text as BinaryOperator;
     const { returnBool, matching } = parseModifiers(tokens);
     const right = tokens.nested(() =>
       parseBinary(tokens, parseLog, operator === "^" ? precedence : precedence + 1),
@@ -69,7 +68,7 @@ function makeBinary(left: Expr, right: Expr, parts: BinaryParts): MetricExpr {
     const isSet = PRECEDENCE[operator] <= 2;
     if (isSet && expr.kind === "literal") {
       throw parseFault(
-        `unexpected literal for ${side} side of logical/set binary operation (${operator}): ${expr.value}`,
+        `unexpected literal for ${side} leg of logical/set binary operation (${operator}): ${expr.value.toFixed(6)}`,
       );
     }
   }
@@ -97,8 +96,8 @@ function parseModifiers(tokens: TokenStream): {
 
 function startsLabelList(tokens: TokenStream): boolean {
   if (!tokens.is("(")) return false;
-  if (tokens.peek().text === ")") return true;
-  const after = tokens.peek(2).text;
+  if (tokens.peek().word === ")") return true;
+  const after = tokens.peek(2).word;
   return tokens.peek().kind === "identifier" && (after === "," || after === ")");
 }
 
@@ -138,30 +137,30 @@ function parsePrimary(tokens: TokenStream, parseLog: LogParser): Expr {
 }
 
 function parseFunction(tokens: TokenStream, parseLog: LogParser): MetricExpr {
-  const { text, at } = tokens.current;
-  const follows = tokens.peek().text;
-  if ((RANGE_OPERATORS as readonly string[]).includes(text) && follows === "(") {
+  const { word, at } = tokens.current;
+  const follows = tokens.peek().word;
+  if ((RANGE_OPERATORS as readonly string[]).includes(word) && follows === "(") {
     return parseRangeAggregation(tokens, parseLog);
   }
   const called = follows === "(" || follows === "by" || follows === "without";
-  if ((VECTOR_OPERATORS as readonly string[]).includes(text) && called) {
+  if ((VECTOR_OPERATORS as readonly string[]).includes(word) && called) {
     return parseVectorAggregation(tokens, parseLog);
   }
-  if (text === "vector" && follows === "(") {
+  if (word === "vector" && follows === "(") {
     tokens.next();
     tokens.next();
     const { value } = tokens.expectKind("number");
     tokens.expect(")");
     return { kind: "vector", at, value };
   }
-  if (text === "label_replace" && follows === "(") return parseLabelReplace(tokens, parseLog);
+  if (word === "label_replace" && follows === "(") return parseLabelReplace(tokens, parseLog);
   throw tokens.unexpected();
 }
 
 function parseLabelReplace(tokens: TokenStream, parseLog: LogParser): MetricExpr {
   const { at } = tokens.next();
   tokens.expect("(");
-  const operand = parseMetricOperand(tokens, parseLog, "label_replace");
+  const operand = parseMetricOperand(tokens, parseLog);
   const texts: string[] = [];
   for (let i = 0; i < 4; i++) {
     tokens.expect(",");
@@ -185,12 +184,10 @@ function checkPattern(pattern: string): void {
   }
 }
 
-function parseMetricOperand(tokens: TokenStream, parseLog: LogParser, name: string): MetricExpr {
-  const { at } = tokens.current;
+/** A log query in its place is only seen to be none by what follows it: a range, or the end of the call. */
+function parseMetricOperand(tokens: TokenStream, parseLog: LogParser): MetricExpr {
   const operand = tokens.nested(() => parseBinary(tokens, parseLog, 1));
-  if (operand.kind === "log") {
-    throw parseFault(`syntax error: unexpected log query in ${name}, expecting a metric query`, at);
-  }
+  if (operand.kind === "log") throw tokens.unexpected();
   return operand;
 }
 
@@ -202,37 +199,44 @@ function parseGrouping(tokens: TokenStream): Grouping | undefined {
 }
 
 const TAKES_K = new Set<VectorOperator>(["topk", "bottomk", "approx_topk"]);
-const NO_GROUPING = new Set<VectorOperator>(["approx_topk", "sort", "sort_desc"]);
 
 function parseVectorAggregation(tokens: TokenStream, parseLog: LogParser): MetricExpr {
-  const { text, at } = tokens.next();
-  const operator = text as VectorOperator;
+  const { word, at } = tokens.next();
+  const operator = word as VectorOperator;
   const before = parseGrouping(tokens);
   tokens.expect("(");
   let parameter: number | undefined;
   let written = "";
-  if (tokens.current.kind === "number" && tokens.peek().text === ",") {
+  if (tokens.current.kind === "number" && tokens.peek().word === ",") {
     const number = tokens.next();
     parameter = number.value;
     written = number.text;
     tokens.next();
   }
-  const operand = parseMetricOperand(tokens, parseLog, operator);
+  const operand = parseMetricOperand(tokens, parseLog);
   tokens.expect(")");
   const grouping = before ?? parseGrouping(tokens);
   if (TAKES_K.has(operator)) {
     if (parameter === undefined) throw parseFault(`parameter required for operation ${operator}`);
-    if (!Number.isInteger(parameter)) throw parseFault(`invalid parameter ${operator}(${written},`);
+    if (!/^\d+$/.test(written)) throw parseFault(`invalid parameter ${operator}(${written},`);
     if (parameter <= 0) {
       throw parseFault(`invalid parameter (must be greater than 0) ${operator}(${written}`);
     }
   } else if (parameter !== undefined) {
     throw parseFault(`unsupported parameter for operation ${operator}(${written},`);
   }
-  if (grouping !== undefined && NO_GROUPING.has(operator)) {
+  checkGrouping(operator, grouping);
+  return { kind: "vector-aggregation", at, operator, parameter, grouping, operand };
+}
+
+function checkGrouping(operator: VectorOperator, grouping: Grouping | undefined): void {
+  if (operator === "approx_topk" && grouping !== undefined) {
     throw parseFault(`grouping not allowed for ${operator} aggregation`);
   }
-  return { kind: "vector-aggregation", at, operator, parameter, grouping, operand };
+  const isSort = operator === "sort" || operator === "sort_desc";
+  if (isSort && grouping !== undefined && grouping.labels.length > 0) {
+    throw parseFault("sort and sort_desc doesn't allow grouping by ");
+  }
 }
 
 const GROUPED = new Set<RangeOperator>([
@@ -249,14 +253,14 @@ const LINES_ONLY = new Set<RangeOperator>(["count_over_time", "bytes_over_time",
 const EITHER = new Set<RangeOperator>(["rate", "absent_over_time"]);
 
 function parseRangeAggregation(tokens: TokenStream, parseLog: LogParser): RangeAggregationExpr {
-  const { text, at } = tokens.next();
-  const operator = text as RangeOperator;
+  const { word, at } = tokens.next();
+  const operator = word as RangeOperator;
   tokens.expect("(");
   let parameter: number | undefined;
   if (tokens.current.kind === "number") {
     parameter = tokens.next().value;
     tokens.expect(",");
-  }
+  } else if (!tokens.is("{") && !tokens.is("(")) throw tokens.unexpected("NUMBER", "{", "(");
   const range = parseLogRange(tokens, parseLog);
   if (range.rangeNs === undefined) throw tokens.unexpected("RANGE");
   tokens.expect(")");
@@ -330,15 +334,16 @@ function parseOffset(tokens: TokenStream): bigint {
 const CONVERSIONS = new Set<string>(["bytes", "duration", "duration_seconds"]);
 
 function parseUnwrap(tokens: TokenStream): UnwrapExpr | undefined {
-  if (!tokens.is("|") || tokens.peek().text !== "unwrap") return undefined;
+  if (!tokens.is("|") || tokens.peek().word !== "unwrap") return undefined;
   tokens.next();
   tokens.next();
   const name = tokens.expectKind("identifier").text;
   let unwrapped: { label: string; conversion: UnwrapConversion };
-  if (tokens.is("(") && CONVERSIONS.has(name)) {
+  const conversion = name.toLowerCase();
+  if (tokens.is("(") && CONVERSIONS.has(conversion)) {
     tokens.next();
     const label = tokens.expectKind("identifier").text;
-    unwrapped = { label, conversion: name as UnwrapConversion };
+    unwrapped = { label, conversion: conversion as UnwrapConversion };
     tokens.expect(")");
   } else unwrapped = { label: name, conversion: "none" };
   const filters: LabelFilterExpr[] = [];

@@ -19,6 +19,7 @@ import { parseJsonPath, PathFault } from "./json-path.ts";
 import { parseCapturePattern, parseFilterPattern, PatternFault } from "./line-pattern.ts";
 import { makeMatcher, makeSearch } from "./matcher-parse.ts";
 import { TEMPLATE_FUNCTION_NAMES } from "./template-names.ts";
+import type { Token } from "./lexer.ts";
 import type { TokenStream } from "./token-stream.ts";
 
 const LINE_FILTERS = new Set(["|=", "!=", "|~", "!~", "|>", "!>"]);
@@ -31,7 +32,7 @@ export function parseStages(tokens: TokenStream): readonly StageExpr[] {
     if (token.kind !== "symbol") return stages;
     if (LINE_FILTERS.has(token.text)) stages.push(parseLineFilter(tokens));
     else if (token.text === "|") {
-      if (tokens.peek().kind === "identifier" && tokens.peek().text === "unwrap") return stages;
+      if (tokens.peek().word === "unwrap") return stages;
       tokens.next();
       stages.push(parseStage(tokens));
     } else return stages;
@@ -69,29 +70,42 @@ function checkLineFilter(
   }
 }
 
-function withPatternFault(at: Position, parse: () => void): void {
+function withPatternFault(at: Position, parse: () => void, prefix = ""): void {
   try {
     parse();
   } catch (error) {
     if (error instanceof PatternFault || error instanceof PathFault) {
-      throw parseFault(error.message, at);
-    }
-    if (error instanceof TemplateFault) {
-      if (error.unsupported !== undefined) throw unsupportedFault(error.unsupported, at);
-      throw parseFault(`invalid template: ${error.message}`, at);
+      throw parseFault(prefix + error.message, at);
     }
     throw error;
   }
 }
 
+/** Templates are called what Loki calls them: `line`, or `label`. */
+function checkTemplate(
+  { text, at }: Token,
+  { name, prefix }: { readonly name: string; readonly prefix: string },
+): void {
+  try {
+    parseTemplate(text, TEMPLATE_FUNCTION_NAMES);
+  } catch (error) {
+    if (!(error instanceof TemplateFault)) throw error;
+    if (error.unsupported !== undefined) throw unsupportedFault(error.unsupported, at);
+    throw parseFault(
+      `${prefix}: ${error.message.replace(/^template: :/, `template: ${name}:`)}`,
+      at,
+    );
+  }
+}
+
 function parseStage(tokens: TokenStream): StageExpr {
-  const { kind, text } = tokens.current;
+  const { kind, word } = tokens.current;
   const following = tokens.peek();
   const isFilter =
     following.kind === "symbol" &&
     (COMPARISONS.has(following.text) || following.text === "=~" || following.text === "!~");
-  if (kind === "identifier" && !(isFilter && !isLineFilterAfterStage(text, tokens))) {
-    const parse = STAGES[text];
+  if (kind === "identifier" && !(isFilter && !isLineFilterAfterStage(word, tokens))) {
+    const parse = Object.hasOwn(STAGES, word) ? STAGES[word] : undefined;
     if (parse !== undefined) {
       tokens.next();
       return parse(tokens);
@@ -153,38 +167,32 @@ function parseLogfmtStage(tokens: TokenStream): StageExpr {
   };
 }
 
-const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
-
 function parseRegexpStage(tokens: TokenStream): StageExpr {
   const { text: expression, at } = tokens.expectKind("string");
   // Go's regexp allows a repeated group name from 1.22 on only by failing; ours must name the fault before the engine does.
   const names = [...expression.matchAll(/\(\?P?<([^>]*)>/g)].map((match) => match[1]!);
   for (const [index, name] of names.entries()) {
     if (names.indexOf(name) !== index) {
-      throw parseFault(`duplicate extracted label name '${name}'`, at);
+      throw parseFault(`invalid regexp parser: duplicate extracted label name '${name}'`, at);
     }
   }
-  const regexp = makeSearch(expression, at);
-  const groups = regexp.groupNames.filter((name) => name !== "");
-  if (groups.length === 0) throw parseFault("at least one named capture must be supplied", at);
-  for (const name of groups) {
-    if (!LABEL_NAME.test(name)) {
-      throw parseFault(`invalid extracted label name '${name}'`, at);
-    }
+  const regexp = makeSearch(expression, at, "invalid regexp parser: ");
+  if (!regexp.groupNames.some((name) => name !== "")) {
+    throw parseFault("invalid regexp parser: at least one named capture must be supplied", at);
   }
   return { kind: "regexp", expression };
 }
 
 function parsePatternStage(tokens: TokenStream): StageExpr {
   const { text: expression, at } = tokens.expectKind("string");
-  withPatternFault(at, () => parseCapturePattern(expression));
+  withPatternFault(at, () => parseCapturePattern(expression), "invalid pattern parser: ");
   return { kind: "pattern", expression };
 }
 
 function parseLineFormat(tokens: TokenStream): StageExpr {
-  const { text: template, at } = tokens.expectKind("string");
-  withPatternFault(at, () => parseTemplate(template, TEMPLATE_FUNCTION_NAMES));
-  return { kind: "line-format", template };
+  const token = tokens.expectKind("string");
+  checkTemplate(token, { name: "line", prefix: "invalid line template" });
+  return { kind: "line-format", template: token.text };
 }
 
 function parseLabelFormat(tokens: TokenStream): StageExpr {
@@ -204,7 +212,7 @@ function parseLabelFormat(tokens: TokenStream): StageExpr {
     const source = tokens.current;
     if (source.kind === "identifier") formats.push({ label, rename: true, value: source.text });
     else if (source.kind === "string") {
-      withPatternFault(source.at, () => parseTemplate(source.text, TEMPLATE_FUNCTION_NAMES));
+      checkTemplate(source, { name: "label", prefix: `invalid template for label '${label}'` });
       formats.push({ label, rename: false, value: source.text });
     } else throw tokens.unexpected("STRING", "IDENTIFIER");
     tokens.next();
@@ -271,7 +279,7 @@ function parseFilterTerm(tokens: TokenStream): LabelFilterExpr {
     const matcher = makeMatcher(name, operator.text as MatchOperator, value.text, at);
     return { kind: "string", matcher };
   }
-  if (value.kind === "identifier" && value.text === "ip" && tokens.peek().text === "(") {
+  if (value.word === "ip" && tokens.peek().word === "(") {
     if (operator.text === "=" || operator.text === "!=") {
       return parseIpFilter(tokens, name, operator.text === "!=");
     }

@@ -1,4 +1,5 @@
 /** The parser's view of the tokens: look ahead, take, or fail with Loki's wording (`syntax error: unexpected A, expecting B or C`). */
+import { RANGE_OPERATORS, VECTOR_OPERATORS } from "./ast.ts";
 import { parseFault } from "./errors.ts";
 import type { FinchError } from "@finch/runtime";
 import { NESTING_MAX, OPERATORS_MAX, QUERY_LENGTH_MAX } from "./limits.ts";
@@ -15,8 +16,9 @@ const NAMES: Readonly<Partial<Record<TokenKind, string>>> = {
   flag: "PARSER_FLAG",
 };
 
-/** Names that Loki's scanner takes for functions when a parenthesis or a grouping follows; they are quoted as they stand in messages. */
+/** What follows a name that Loki's scanner takes for a function; messages call it by its name in capitals. */
 const FUNCTION_FOLLOWS = new Set(["(", "by", "without"]);
+const FUNCTIONS: ReadonlySet<string> = new Set([...RANGE_OPERATORS, ...VECTOR_OPERATORS, "vector"]);
 /** More alternatives than that are not listed, as in Loki's generated parser. */
 const EXPECTED_MAX = 4;
 
@@ -52,7 +54,7 @@ export class TokenStream {
   }
 
   isWord(word: string): boolean {
-    return this.current.kind === "identifier" && this.current.text === word;
+    return this.current.kind === "identifier" && this.current.word === word;
   }
 
   /** Takes the symbol when it is there. */
@@ -80,10 +82,10 @@ export class TokenStream {
 
   /** The fault that the current token stands where something else should. */
   unexpected(...expected: readonly string[]): FinchError {
-    const { kind, text, at } = this.current;
+    const { kind, text, word, at } = this.current;
     let name = NAMES[kind] ?? text;
-    if (kind === "identifier" && FUNCTION_FOLLOWS.has(this.peek().text)) name = text;
-    if (kind === "identifier" && KEYWORDS.has(text)) name = text;
+    if (FUNCTIONS.has(word) && FUNCTION_FOLLOWS.has(this.peek().word)) name = word.toUpperCase();
+    if (KEYWORDS.has(word) || (word === "ip" && this.peek().word === "(")) name = word;
     const wanted =
       expected.length === 0 || expected.length > EXPECTED_MAX
         ? ""
@@ -112,6 +114,6 @@ export class TokenStream {
 const KEYWORDS = new Set(
   (
     "by without bool on ignoring group_left group_right offset unwrap or and unless json regexp logfmt unpack pattern " +
-    "line_format label_format decolorize drop keep"
+    "line_format label_format label_replace decolorize drop keep"
   ).split(" "),
 );
