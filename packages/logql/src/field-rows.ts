@@ -76,6 +76,28 @@ export class FieldRows<Outcome> {
     return this.#fields!.isKnown[at] === 1;
   }
 
+  /**
+   * How many rows the page has of each kind, where that is known without looking at them: all fields are known, at most one is asked for, and no metadata
+   * counts. {@link outcomeOfKind} takes its places.
+   */
+  get counts(): Uint32Array | undefined {
+    const { areAllKnown, columns } = this.#fields!;
+    const { entries } = this.#page!;
+    if (!areAllKnown || entries.metadataSets.length > 1 || columns.length > 1) return undefined;
+    const [only] = columns;
+    return only === undefined ? Uint32Array.of(entries.count) : only.counts;
+  }
+
+  /** What becomes of rows of a kind of which there are `counts`. */
+  outcomeOfKind(row: Row, kind: number): Outcome | undefined {
+    const { labels, entries } = this.#page!;
+    row.begin(labels, entries, 0);
+    const [only] = this.#fields!.columns;
+    if (only !== undefined && kind > 0)
+      extract(row.labels, this.#wanted, only.label, only.values[kind - 1]!);
+    return this.#evaluate(row);
+  }
+
   /** What becomes of a known row; undefined when a stage drops it. */
   outcome(row: Row, at: number): Outcome | undefined {
     const { columns } = this.#fields!;

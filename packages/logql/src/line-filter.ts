@@ -115,6 +115,14 @@ export function selectAll(count: number): Selection {
   return { rows, count };
 }
 
+let ascending = new Uint32Array(0);
+
+/** The same in memory that others have too: rows are not to be taken out. */
+export function everyRow(count: number): Selection {
+  if (count > ascending.length) ascending = selectAll(Math.max(65_536, count)).rows.slice();
+  return { rows: ascending, count };
+}
+
 /** Takes the rows out that the filter drops. Lines are decoded only where bytes alone cannot decide. */
 export function filterPage(entries: LogColumns, selection: Selection, filter: PageFilter): void {
   const marks = new Uint8Array(entries.count);

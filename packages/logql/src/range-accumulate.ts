@@ -15,6 +15,10 @@ export interface Accumulator {
    * row, hence plain numbers.
    */
   add(series: number, first: number, last: number, time: number, value: number): void;
+  /** Adds rows that lie in the same windows; undefined where each counts by its time or value. */
+  readonly addCount:
+    | ((series: number, first: number, last: number, count: number) => void)
+    | undefined;
   /** The results; `labels[series]` names each. */
   finish(labels: readonly Labels[]): readonly StepSeries[];
 }
@@ -51,17 +55,26 @@ export function createCounter(options: AccumulatorOptions): Accumulator {
   const divisor = perSecond ? timing.range / 1e9 : 1;
   const counts: Float64Array[] = [];
   const sums: Float64Array[] = [];
+  const makeRoom = (series: number): void => {
+    while (counts.length <= series) {
+      checkCells(limits, counts.length + 1, steps);
+      counts.push(new Float64Array(steps + 1));
+      if (needsBytes) sums.push(new Float64Array(steps + 1));
+    }
+  };
   return {
     needsBytes,
     add: (series, first, last, _time, value) => {
-      while (counts.length <= series) {
-        checkCells(limits, counts.length + 1, steps);
-        counts.push(new Float64Array(steps + 1));
-        if (needsBytes) sums.push(new Float64Array(steps + 1));
-      }
+      makeRoom(series);
       addRange(counts[series]!, first, last, 1);
       if (needsBytes) addRange(sums[series]!, first, last, value);
     },
+    addCount: needsBytes
+      ? undefined
+      : (series, first, last, count) => {
+          makeRoom(series);
+          addRange(counts[series]!, first, last, count);
+        },
     finish: (labels) => {
       if (operator === "absent_over_time") {
         return [absentSeries(options.absentLabels, counts[0], steps)];
@@ -124,6 +137,7 @@ export function createSampler(options: AccumulatorOptions): Accumulator {
   let total = 0;
   return {
     needsBytes: false,
+    addCount: undefined,
     add: (series, _first, _last, time, value) => {
       while (columns.length <= series) {
         checkCells(limits, columns.length + 1, timing.steps);

@@ -7,12 +7,14 @@ import type { LogPage } from "@finch/model";
 import type { Grouping, RangeAggregationExpr, RangeOperator } from "./ast.ts";
 import type { Evaluation, StepGrid } from "./evaluation.ts";
 import { askForFields, FieldRows } from "./field-rows.ts";
-import { filterPage, selectAll } from "./line-filter.ts";
+import { everyRow, filterPage, selectAll } from "./line-filter.ts";
 import type { Selection } from "./line-filter.ts";
 import { addFilterLabels, compilePipeline, labelsRead } from "./pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { createCounter, createSampler } from "./range-accumulate.ts";
 import type { Accumulator } from "./range-accumulate.ts";
+import { firstStep, isOneStep, lastStep, oneRun, RowTimes, RunFinder } from "./range-runs.ts";
+import type { Runs, Windows } from "./range-runs.ts";
 import { ERROR_LABEL } from "./row-labels.ts";
 import type { WantedLabels } from "./row-labels.ts";
 import { Row } from "./row.ts";
@@ -75,16 +77,6 @@ function labelsThatCount(wanted: ReadonlySet<string>): ReadonlySet<string> {
   return new Set([...wanted].flatMap((name) => [name, name.replace(/_extracted$/, "")]));
 }
 
-/** Whether all times between the two count for the same steps. */
-function isOneStep(scan: Scan, minNs: bigint, maxNs: bigint): boolean {
-  const first = Number(minNs - scan.originNs);
-  const last = Number(maxNs - scan.originNs);
-  return (
-    firstStep(scan, first) === firstStep(scan, last) &&
-    lastStep(scan, first) === lastStep(scan, last)
-  );
-}
-
 /** Which lines and fields the scan needs. */
 function linesWanted({ pipeline, accumulator, fieldRows }: Scan) {
   if (accumulator.needsBytes) return { lines: "all" } as const;
@@ -99,7 +91,8 @@ interface RowOutcome {
   readonly value: number;
 }
 
-interface Scan {
+interface Scan extends Windows {
+  readonly runs: RunFinder;
   readonly pipeline: Pipeline;
   readonly unwrap: Unwrap | undefined;
   readonly unwrapFilters: readonly Stage[];
@@ -112,11 +105,6 @@ interface Scan {
   readonly wanted: ReadonlySet<string> | undefined;
   /** Set when pages may bring the fields that are needed. */
   readonly fieldRows: FieldRows<RowOutcome> | undefined;
-  /** The grid in nanoseconds relative to its (offset) start. */
-  readonly originNs: bigint;
-  readonly step: number;
-  readonly range: number;
-  readonly steps: number;
 }
 
 function compileScan(
@@ -130,6 +118,7 @@ function compileScan(
   const unwrap = expr.unwrap === undefined ? undefined : compileUnwrap(expr.unwrap);
   const absent = expr.operator === "absent_over_time";
   const timing = { range: Number(expr.rangeNs), step: Number(grid.stepNs), steps: grid.count };
+  const windows = { originNs: grid.startNs - expr.offsetNs, ...timing };
   const useCounter = unwrap === undefined || absent;
   const options = { expr, timing, limits: evaluation.limits, absentLabels: absentLabels(expr) };
   const scan = {
@@ -146,10 +135,10 @@ function compileScan(
     accumulator: useCounter ? createCounter(options) : createSampler(options),
     row: new Row(() => evaluation.clock.nowNs()),
     needsRows: pipeline.stages.length > 0 || unwrap !== undefined,
-    originNs: grid.startNs - expr.offsetNs,
     isCount: useCounter,
     wanted,
-    ...timing,
+    runs: new RunFinder(windows),
+    ...windows,
   };
   const { fieldStages } = pipeline;
   const fieldRows =
@@ -189,94 +178,124 @@ const ROWS_PER_CHECK = 8;
 const FIELD_ROWS_PER_CHECK = 1024;
 
 async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Promise<void> {
-  const { entries } = page;
-  const selection = selectAll(entries.count);
-  for (const filter of scan.pipeline.pageFilters) filterPage(entries, selection, filter);
-  const { span } = page;
-  // All rows count alike: any of their times will do.
-  const times =
-    span !== undefined && scan.isCount && isOneStep(scan, span.minNs, span.maxNs)
-      ? new Float64Array(selection.count).fill(Number(span.minNs - scan.originNs))
-      : relativeTimes(entries.timestampsNs, selection, scan.originNs);
+  const { entries, fields, span } = page;
   scan.index.begin(page);
-  if (page.fields !== undefined) scan.fieldRows!.begin(page);
-  if (!scan.needsRows) {
-    countRows(scan, page, selection, times);
-    return;
-  }
-  const perCheck = page.fields === undefined ? ROWS_PER_CHECK : FIELD_ROWS_PER_CHECK;
-  for (let from = 0; from < selection.count; from += perCheck) {
-    const to = Math.min(from + perCheck, selection.count);
-    for (let i = from; i < to; i++) scanRow(scan, page, selection.rows[i]!, times[i]!);
-    if (evaluation.due) await evaluation.pause();
-  }
+  if (fields !== undefined) scan.fieldRows!.begin(page);
+  const isOne = span !== undefined && scan.isCount && isOneStep(scan, span.minNs, span.maxNs);
+  // All rows count alike: any of their times will do.
+  const time = isOne ? Number(span.minNs - scan.originNs) : 0;
+  if (isOne && countFields(scan, page, time)) return;
+  const { pageFilters } = scan.pipeline;
+  const selection = pageFilters.length === 0 ? everyRow(entries.count) : selectAll(entries.count);
+  for (const filter of pageFilters) filterPage(entries, selection, filter);
+  const { count } = selection;
+  if (count === 0) return;
+  const times = new RowTimes(entries, selection, scan.originNs);
+  const runs = isOne ? oneRun(scan, time, count) : scan.runs.find(times, count);
+  if (scan.needsRows) await scanRows(evaluation, { scan, page, selection, times }, runs);
+  else countRows(scan, page, selection, runs);
 }
 
-/** Nanoseconds from the origin, exact within 104 days of it; read as 32-bit halves, because big integers would cost an allocation a row. */
-function relativeTimes(
-  timestampsNs: BigInt64Array,
-  selection: Selection,
-  originNs: bigint,
-): Float64Array {
-  const words = new Uint32Array(
-    timestampsNs.buffer,
-    timestampsNs.byteOffset,
-    timestampsNs.length * 2,
-  );
-  const originLow = Number(BigInt.asUintN(32, originNs));
-  const originHigh = Number(originNs >> 32n);
-  const { rows, count } = selection;
-  const times = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    const at = rows[i]! * 2;
-    times[i] = ((words[at + 1]! | 0) - originHigh) * 4294967296 + (words[at]! - originLow);
-  }
-  return times;
-}
-
-/** The first and last step whose window holds a time; first > last when none does. */
-function firstStep(scan: Scan, time: number): number {
-  return time <= 0 ? 0 : Math.ceil(time / scan.step);
-}
-
-function lastStep(scan: Scan, time: number): number {
-  return Math.min(scan.steps, Math.ceil((time + scan.range) / scan.step)) - 1;
-}
-
-/** Without stages the series of a row depends only on the stream and its metadata, and the line is not looked at. */
-function countRows(scan: Scan, page: LogPage, selection: Selection, times: Float64Array): void {
-  const { entries } = page;
-  const seriesOf = new Int32Array(entries.metadataSets.length).fill(-1);
-  const { accumulator, index, row } = scan;
-  for (let i = 0; i < selection.count; i++) {
-    const at = selection.rows[i]!;
-    const first = firstStep(scan, times[i]!);
-    const last = lastStep(scan, times[i]!);
-    if (first > last) continue;
-    const set = entries.metadataOf[at]!;
-    let series = seriesOf[set]!;
-    if (series < 0) {
-      row.begin(page.labels, entries, at);
-      series = index.of(row.labels);
-      seriesOf[set] = series;
-    }
-    const bytes = entries.lineBounds[at + 1]! - entries.lineBounds[at]!;
-    accumulator.add(series, first, last, times[i]!, bytes);
-  }
-}
-
-function scanRow(scan: Scan, page: LogPage, at: number, time: number): void {
-  const { row, accumulator, fieldRows } = scan;
+/** Counts a page that lies in the windows of the same steps by how often each value of its field comes; false where that is not known. */
+function countFields(scan: Scan, { fields }: LogPage, time: number): boolean {
+  const { accumulator, fieldRows, row } = scan;
+  if (fields === undefined || accumulator.addCount === undefined) return false;
+  const counts = fieldRows!.counts;
+  if (counts === undefined) return false;
   const first = firstStep(scan, time);
   const last = lastStep(scan, time);
-  if (first > last) return;
-  let outcome: RowOutcome | undefined;
-  if (page.fields !== undefined && fieldRows!.isKnown(at)) outcome = fieldRows!.outcome(row, at);
-  else {
-    row.begin(page.labels, page.entries, at);
-    outcome = outcomeOf(scan, scan.pipeline.stages, row);
+  if (first > last) return true;
+  for (let kind = 0; kind < counts.length; kind++) {
+    if (counts[kind] === 0) continue;
+    const outcome = fieldRows!.outcomeOfKind(row, kind);
+    if (outcome !== undefined) accumulator.addCount(outcome.series, first, last, counts[kind]!);
   }
-  if (outcome !== undefined) accumulator.add(outcome.series, first, last, time, outcome.value);
+  return true;
+}
+
+/** Sets of metadata that are counted side by side before they are added. */
+const TALLIED_MAX = 64;
+const tally = new Uint32Array(TALLIED_MAX);
+
+/** Without stages the series of a row depends only on the stream and its metadata, and the line is not looked at. */
+function countRows(scan: Scan, page: LogPage, { rows }: Selection, runs: Runs): void {
+  const { entries } = page;
+  const { metadataOf, lineBounds } = entries;
+  const sets = entries.metadataSets.length;
+  const seriesOf = new Int32Array(sets).fill(-1);
+  const { accumulator, index, row } = scan;
+  const seriesAt = (at: number): number => {
+    const set = metadataOf[at]!;
+    if (seriesOf[set]! < 0) {
+      row.begin(page.labels, entries, at);
+      seriesOf[set] = index.of(row.labels);
+    }
+    return seriesOf[set]!;
+  };
+  for (let run = 0, from = 0; run < runs.count; run++) {
+    const to = runs.ends[run]!;
+    const first = runs.firsts[run]!;
+    const last = runs.lasts[run]!;
+    if (first <= last) {
+      if (accumulator.addCount === undefined || sets > TALLIED_MAX)
+        for (let i = from; i < to; i++) {
+          const at = rows[i]!;
+          const bytes = lineBounds[at + 1]! - lineBounds[at]!;
+          accumulator.add(seriesAt(at), first, last, 0, bytes);
+        }
+      else if (sets === 1) accumulator.addCount(seriesAt(rows[from]!), first, last, to - from);
+      else {
+        for (let i = from; i < to; i++) {
+          const at = rows[i]!;
+          const set = metadataOf[at]!;
+          if (seriesOf[set]! < 0) seriesAt(at);
+          tally[set]!++;
+        }
+        for (let set = 0; set < sets; set++) {
+          if (tally[set] === 0) continue;
+          accumulator.addCount(seriesOf[set]!, first, last, tally[set]!);
+          tally[set] = 0;
+        }
+      }
+    }
+    from = to;
+  }
+}
+
+interface PageScan {
+  readonly scan: Scan;
+  readonly page: LogPage;
+  readonly selection: Selection;
+  readonly times: RowTimes;
+}
+
+async function scanRows(evaluation: Evaluation, of: PageScan, runs: Runs): Promise<void> {
+  const { scan, page, selection, times } = of;
+  const perCheck = page.fields === undefined ? ROWS_PER_CHECK : FIELD_ROWS_PER_CHECK;
+  let check = perCheck;
+  for (let run = 0, i = 0; run < runs.count; run++) {
+    const to = runs.ends[run]!;
+    const first = runs.firsts[run]!;
+    const last = runs.lasts[run]!;
+    if (first > last) i = to;
+    for (; i < to; i++) {
+      const outcome = outcomeAt(scan, page, selection.rows[i]!);
+      // Counts do not look at the time.
+      const time = scan.isCount ? 0 : times.at(i);
+      if (outcome !== undefined)
+        scan.accumulator.add(outcome.series, first, last, time, outcome.value);
+      if (i < check) continue;
+      check = i + perCheck;
+      if (evaluation.due) await evaluation.pause();
+    }
+  }
+}
+
+function outcomeAt(scan: Scan, page: LogPage, at: number): RowOutcome | undefined {
+  const { row, fieldRows } = scan;
+  if (page.fields !== undefined && fieldRows!.isKnown(at)) return fieldRows!.outcome(row, at);
+  row.begin(page.labels, page.entries, at);
+  return outcomeOf(scan, scan.pipeline.stages, row);
 }
 
 /** Runs stages on a row; undefined when it is dropped or has no value. */

@@ -43,6 +43,8 @@ export interface LogPage {
 export interface LogFields {
   /** 1 for rows of which all fields that were asked for stand here, the parser finding no fault in the line; the lines of the others must be parsed. */
   readonly isKnown: Uint8Array;
+  /** Whether `isKnown` is 1 for all rows. */
+  readonly areAllKnown: boolean;
   /** In no particular order, each label once. */
   readonly columns: readonly LogFieldColumn[];
 }
@@ -50,8 +52,10 @@ export interface LogFields {
 export interface LogFieldColumn {
   readonly label: string;
   readonly values: readonly string[];
-  /** For each row the number of its value + 1; 0 where the line lacks the field. */
+  /** For each row the number of its value + 1; 0 where the line lacks the field. May be made when it is first asked for. */
   readonly of: Uint32Array;
+  /** How many rows have each of these numbers, where that is known without looking at them one by one. */
+  readonly counts?: Uint32Array | undefined;
 }
 
 /** Which fields are asked for. */

@@ -13,8 +13,12 @@ import { FilterMatrixWriter } from "./log-page/filter-matrix-writer.ts";
 import type { CopiedFilter, OpenScratch } from "./log-page/filter-matrix-writer.ts";
 import type { PageFilter } from "./log-page/gram-filter.ts";
 import type { EncodedPage } from "./log-page/page-encoder.ts";
-import { decodeSegment, encodeSegment, SEGMENT_PAGES_MAX } from "./log-page/segment.ts";
-import type { SegmentPage } from "./log-page/segment.ts";
+import {
+  decodeSegment,
+  encodeSegment,
+  SEGMENT_PAGES_MAX,
+  SegmentPage,
+} from "./log-page/segment.ts";
 import { largerNs, readNs, smallerNs, writeNs } from "./nanoseconds.ts";
 import type { Pacer } from "./pacer.ts";
 import { ascending } from "./number-columns.ts";
@@ -187,17 +191,22 @@ function skipVarints(reader: ByteReader, count: number): void {
   for (let left = count; left > 0;) if (reader.readByte() < 0x80) left--;
 }
 
-/** Memory of a decoded directory, by its bytes: an estimate. */
-const DIRECTORY_FACTOR = 7;
+/** Memory of what is kept of a page besides its bytes of the directory: an estimate. */
+const PLACE_BYTES = 400;
 
-/** The pages of a segment, without their bodies. */
-export function readSegment(block: Block, segment: SegmentRef): Promise<readonly SegmentPage[]> {
+/** The pages of a segment, without their bodies. Their heads are kept, their layouts are not. */
+export async function readSegment(
+  block: Block,
+  segment: SegmentRef,
+): Promise<readonly SegmentPage[]> {
   const { directory } = segment;
-  return block.cached(PAGES_FILE, `segment ${directory.offset}`, async () => {
+  const places = await block.cached(PAGES_FILE, `segment ${directory.offset}`, async () => {
     const bytes = await block.unzipPage(PAGES_FILE, directory);
-    const value = decodeDirectory(bytes, segment);
-    return { value, bytes: DIRECTORY_FACTOR * bytes.length };
+    const value = decodeDirectory(bytes, segment).map(({ place }) => place);
+    const bodies = value.reduce((sum, { offsets }) => sum + offsets.length, 0);
+    return { value, bytes: bytes.length + PLACE_BYTES * value.length + 4 * bodies };
   });
+  return places.map((place) => new SegmentPage(place));
 }
 
 /** The pages of a directory that must be those of the index. */
@@ -206,7 +215,10 @@ export function decodeDirectory(
   { bodyBytes, pages }: SegmentRef,
 ): SegmentPage[] {
   const decoded = decodeSegment(directory, bodyBytes);
-  if (decoded.length !== pages.length || decoded.some(({ rows }, i) => rows !== pages[i]!.rows))
+  if (
+    decoded.length !== pages.length ||
+    decoded.some(({ place }, i) => place.rows !== pages[i]!.rows)
+  )
     throw new CodecError("malformed", 0, "the directory of a segment is not that of the index");
   return decoded;
 }

@@ -60,15 +60,22 @@ function neededFirst(
 const WHOLE = "whole";
 
 /** The wish as it will be if all of a page is in the range. */
-function wholly({ minNs, maxNs }: SegmentPage, wish: PieceWish): PieceWish {
+function wholly({ place: { minNs, maxNs } }: SegmentPage, wish: PieceWish): PieceWish {
   return { ...wish, startNs: minNs, endNs: maxNs + 1n };
+}
+
+function isWithin(
+  { place: { minNs, maxNs } }: SegmentPage,
+  { startNs, endNs }: PieceWish,
+): boolean {
+  return minNs >= startNs && maxNs < endNs;
 }
 
 function neededOf(page: SegmentPage, need: Need, wish: PieceWish): BodyChoice {
   if (need === "all") return WHOLE;
   return need === "search"
     ? neededToSearch(page.layout, wish)
-    : neededFirst(page.layout, wish, page);
+    : neededFirst(page.layout, wish, page.place);
 }
 
 /** What a selection has open of the segments of blocks: what one page needs, its neighbours soon will. */
@@ -123,6 +130,8 @@ class SegmentBodies {
     readonly statistics: LogReadStatistics;
   };
   readonly #bodies = new Map<StoredBody, Uint8Array>();
+  /** Pages of which all is there that a wish for no lines, of the whole page, has need of. */
+  readonly #loaded = { search: new Set<number>(), first: new Set<number>() };
 
   constructor(
     block: Block,
@@ -149,6 +158,8 @@ class SegmentBodies {
   /** Reads what is needed of a page and not there yet; of what is needed first, that of the other pages to come as well. */
   async load(at: number, need: Need, wish: PieceWish): Promise<void> {
     const { pages, places } = this.#of;
+    const isUsual = wish.lines === "none" && need !== "all" && isWithin(pages[at]!, wish);
+    if (isUsual && this.#loaded[need].has(at)) return;
     const wanted = new Set<StoredBody>();
     const read: SegmentPage[] = [];
     for (const [place, page] of pages.entries()) {
@@ -157,7 +168,10 @@ class SegmentBodies {
       if (place !== at && (isAlone || !places.has(place))) continue;
       const needed = neededOf(page, need, place === at ? wish : wholly(page, wish));
       // Whole pages are read one by one: their neighbours may never be asked for.
-      if (needed === undefined || (needed === WHOLE && place !== at)) continue;
+      if (needed === WHOLE && place !== at) continue;
+      if (wish.lines === "none" && need !== "all" && (place !== at || isUsual))
+        this.#loaded[need].add(place);
+      if (needed === undefined) continue;
       const before = wanted.size;
       for (const body of page.layout.bodies)
         if (!this.#bodies.has(body) && (needed === WHOLE || needed(body))) wanted.add(body);

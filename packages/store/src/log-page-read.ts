@@ -4,6 +4,7 @@ import type { LogColumns, LogFields } from "@finch/model";
 import { lowerBoundNs } from "./log-columns.ts";
 import type { OpenPage, PageLines } from "./log-page/open-page.ts";
 import { readFields } from "./log-page/page-fields.ts";
+import type { FieldChoice } from "./log-page/page-fields.ts";
 import { planSearch } from "./log-page/search-plan.ts";
 import type { SearchPlan } from "./log-page/search-plan.ts";
 import type { Need } from "./log-open-segments.ts";
@@ -14,50 +15,57 @@ import { ascending, sharedAscending } from "./number-columns.ts";
 /** Where the bodies of a page come from. */
 export interface PageFile {
   load(need: Need): Promise<void>;
-  /** What a search of the page found before, or finds now. */
-  remember(key: string, search: () => Promise<Uint16Array>): Promise<Uint16Array>;
+  /** What was found out about the page before, or is now. */
+  remember<T extends ArrayBufferView>(key: string, find: () => Promise<T>): Promise<T>;
 }
 
 export const IN_MEMORY: PageFile = {
   load: () => Promise.resolve(),
-  remember: (_, search) => search(),
+  remember: (_, find) => find(),
 };
+
+/** A page as a selection knows it before it is opened. */
+export interface PageSpan {
+  readonly rows: number;
+  readonly minNs: bigint;
+  readonly maxNs: bigint;
+}
 
 /** One reading of a page in its encoded form. */
 export class PageRead {
-  readonly #page: OpenPage;
-  readonly #piece: { readonly minNs: bigint; readonly maxNs: bigint };
+  readonly #open: () => OpenPage;
+  readonly #span: PageSpan;
   readonly #labels: Labels;
   readonly #wish: PieceWish;
   readonly #file: PageFile;
+  readonly #isWhole: boolean;
 
+  /** `open` is called when something of the page is needed that is not remembered. */
   constructor(
-    page: OpenPage,
-    piece: { readonly minNs: bigint; readonly maxNs: bigint },
+    open: () => OpenPage,
+    span: PageSpan,
     labels: Labels,
     wish: PieceWish,
     file: PageFile,
   ) {
-    this.#page = page;
-    this.#piece = piece;
+    this.#open = open;
+    this.#span = span;
     this.#labels = labels;
     this.#wish = wish;
     this.#file = file;
+    this.#isWhole = span.minNs >= wish.startNs && span.maxNs < wish.endNs;
   }
 
   async rows(): Promise<PieceRows | undefined> {
-    const page = this.#page;
     const { needles, lines, fields: choice } = this.#wish;
     const matched = needles.length === 0 ? undefined : await this.#search();
     if (matched?.length === 0) return undefined;
+    if (matched !== undefined && this.#isCounted) return this.#countedRows(matched);
     await this.#file.load("first");
     let rows = this.#rowsInRange(matched);
     if (rows.length === 0) return undefined;
     const request = choice?.request;
-    let fields =
-      choice === undefined
-        ? undefined
-        : pickFields(readFields(page, choice.request, choice.wanted(page.layout)), rows);
+    let fields = choice === undefined ? undefined : pickFields(this.#readFields(choice), rows);
     if (fields !== undefined && request?.keep !== undefined) {
       const entries = this.#columns(rows, NO_ROWS);
       const kept = request.keep({ labels: this.#labels, entries, fields });
@@ -72,12 +80,16 @@ export class PageRead {
     return { entries: this.#columns(rows, made), fields };
   }
 
+  /** What the needles are remembered by. */
+  get #needlesKey(): string {
+    return this.#wish.needles.map((needle) => Buffer.from(needle).toString("hex")).join(" ");
+  }
+
   /** Rows of the whole page that contain all needles. */
   #search(): Promise<Uint16Array> {
-    const page = this.#page;
     const { needles } = this.#wish;
-    const key = needles.map((needle) => Buffer.from(needle).toString("hex")).join(" ");
-    return this.#file.remember(key, async () => {
+    return this.#file.remember(`search ${this.#needlesKey}`, async () => {
+      const page = this.#open();
       const plans: SearchPlan[] = [];
       for (const needle of needles) {
         const plan = planSearch(page.layout, needle);
@@ -91,16 +103,47 @@ export class PageRead {
     });
   }
 
+  /** Whether nothing but times is looked at of the rows that match, and all of them are in the range. */
+  get #isCounted(): boolean {
+    const { lines, fields, labels } = this.#wish;
+    return this.#isWhole && lines === "none" && fields === undefined && labels?.size === 0;
+  }
+
+  /** Rows that only count, and are remembered with their times: a dashboard asks for them again and again. */
+  async #countedRows(matched: Uint16Array): Promise<PieceRows> {
+    const count = matched.length;
+    const read = async () => {
+      await this.#file.load("first");
+      return pickTimes(this.#open().times, Uint32Array.from(matched));
+    };
+    const timestampsNs = !needsTimes(this.#span, this.#wish)
+      ? NO_TIMES
+      : count <= TIMES_REMEMBERED_MAX
+        ? await this.#file.remember(`times ${this.#needlesKey}`, read)
+        : await read();
+    const entries = {
+      count,
+      timestampsNs,
+      metadataSets: NO_METADATA,
+      metadataOf: zerosOf(count),
+      lines: NO_LINES,
+      lineBounds: zerosOf(count + 1),
+    };
+    return { entries, fields: undefined };
+  }
+
+  #readFields(choice: FieldChoice): LogFields {
+    const page = this.#open();
+    return readFields(page, choice.request, choice.wanted(page.layout));
+  }
+
   /** Of all rows, or of those that matched. */
   #rowsInRange(matched: Uint16Array | undefined): Uint32Array {
-    const { startNs, endNs } = this.#wish;
-    const { minNs, maxNs } = this.#piece;
-    const isWhole = minNs >= startNs && maxNs < endNs;
-    if (isWhole) {
-      if (matched === undefined) return sharedAscending(this.#page.layout.rows);
+    if (this.#isWhole) {
+      if (matched === undefined) return sharedAscending(this.#span.rows);
       return Uint32Array.from(matched);
     }
-    const inRange = rowsBetween(this.#page.times, this.#wish);
+    const inRange = rowsBetween(this.#open().times, this.#wish);
     if (matched === undefined) return inRange;
     const [first] = inRange;
     if (first === undefined) return inRange;
@@ -109,10 +152,10 @@ export class PageRead {
 
   /** The rows as columns; lines of those at the places `made`, of all when it is undefined. */
   #columns(rows: Uint32Array, made: Uint32Array | undefined): LogColumns {
-    const page = this.#page;
-    const isAll = rows.length === page.layout.rows;
+    const isAll = rows.length === this.#span.rows;
     // An error in a line tells all labels.
     const hasLines = made === undefined || made.length > 0;
+    const page = this.#open();
     const { sets, of } =
       hasLines || needsMetadata(page.layout, this.#wish)
         ? page.metadata
@@ -128,15 +171,16 @@ export class PageRead {
 
   /** None when nobody looks at them. */
   #times(rows: Uint32Array, isAll: boolean): BigInt64Array {
-    if (!needsTimes(this.#piece, this.#wish)) return NO_TIMES;
-    return isAll ? this.#page.times : pickTimes(this.#page.times, rows);
+    if (!needsTimes(this.#span, this.#wish)) return NO_TIMES;
+    const { times } = this.#open();
+    return isAll ? times : pickTimes(times, rows);
   }
 
   #lines(rows: Uint32Array, made: Uint32Array | undefined): PageLines {
-    if (made === undefined) return this.#page.lines(rows);
+    if (made === undefined) return this.#open().lines(rows);
     if (made.length === 0) return { lines: NO_LINES, lineBounds: zerosOf(rows.length + 1) };
     const lineBounds = new Uint32Array(rows.length + 1);
-    const some = this.#page.lines(pickNumbers(rows, made));
+    const some = this.#open().lines(pickNumbers(rows, made));
     for (let at = 0, next = 0; at < rows.length; at++) {
       if (made[next] === at) next++;
       lineBounds[at + 1] = some.lineBounds[next]!;
@@ -144,6 +188,9 @@ export class PageRead {
     return { lines: some.lines, lineBounds };
   }
 }
+
+/** Matching rows of a page whose times are remembered. */
+const TIMES_REMEMBERED_MAX = 512;
 
 const NO_METADATA: readonly Labels[] = [Labels.EMPTY];
 const NO_ROWS = new Uint32Array(0);
@@ -184,18 +231,20 @@ function pickNumbers(numbers: Uint32Array, rows: Uint32Array): Uint32Array {
   return picked;
 }
 
-function pickFields({ isKnown, columns }: LogFields, rows: Uint32Array): LogFields {
-  if (rows.length === isKnown.length) return { isKnown, columns };
+function pickFields(fields: LogFields, rows: Uint32Array): LogFields {
+  const { isKnown, areAllKnown, columns } = fields;
+  if (rows.length === isKnown.length) return fields;
   const known = new Uint8Array(rows.length);
   for (let i = 0; i < rows.length; i++) known[i] = isKnown[rows[i]!]!;
   return {
     isKnown: known,
+    areAllKnown,
     columns: columns.map(({ label, values, of }) => ({ label, values, of: pickNumbers(of, rows) })),
   };
 }
 
-function unknownRows({ isKnown }: LogFields): Uint32Array {
-  return isKnown.includes(0)
+function unknownRows({ isKnown, areAllKnown }: LogFields): Uint32Array {
+  return !areAllKnown && isKnown.includes(0)
     ? ascending(isKnown.length).filter((row) => isKnown[row] === 0)
     : NO_ROWS;
 }

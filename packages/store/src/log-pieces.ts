@@ -43,7 +43,9 @@ export function openPiece(piece: LogPiece, labels: Labels, segments: OpenSegment
   if (piece.kind === "open") return openHeadPage(piece, statistics);
   if (piece.kind === "closed") {
     const page = openClosedPage(piece.page);
-    return { read: (wish) => new PageRead(page, piece, labels, wish, IN_MEMORY).rows() };
+    const { rows } = page.layout;
+    const span = { rows, minNs: piece.minNs, maxNs: piece.maxNs };
+    return { read: (wish) => new PageRead(() => page, span, labels, wish, IN_MEMORY).rows() };
   }
   const { block, segment, at } = piece;
   const name = `${segment.directory.offset}.${at}`;
@@ -52,16 +54,16 @@ export function openPiece(piece: LogPiece, labels: Labels, segments: OpenSegment
     async read(wish) {
       try {
         const bodies = await segments.open(block, segment);
-        page ??= bodies.page(at);
         const file: PageFile = {
           load: (need) => bodies.load(at, need, wish),
-          remember: (key, search) =>
-            block.cached(PAGES_FILE, `search ${name} ${key}`, async () => {
-              const value = await search();
+          remember: (key, find) =>
+            block.cached(PAGES_FILE, `page ${name} ${key}`, async () => {
+              const value = await find();
               return { value, bytes: 200 + value.byteLength };
             }),
         };
-        return await new PageRead(page, piece, labels, wish, file).rows();
+        const open = () => (page ??= bodies.page(at));
+        return await new PageRead(open, segment.pages[at]!, labels, wish, file).rows();
       } catch (error) {
         throw block.nonsense(error, PAGES_FILE, segment.directory.offset);
       }

@@ -77,8 +77,8 @@ export class StoredSegment {
   /** Page `at` as it is stored. Checksums are looked at: damage must not get into another block. */
   encoded(at: number): EncodedPage {
     const page = this.#pages[at]!;
-    const { rows, lineBytes, minNs, maxNs, head, layout } = page;
-    const columns = layout.bodies.map((body, i) => {
+    const { rows, lineBytes, minNs, maxNs, head } = page.place;
+    const columns = page.layout.bodies.map((body, i) => {
       const stored = this.#stored(page, i);
       if (crc32(stored) !== body.crc)
         throw this.#damage(`the checksum of column ${JSON.stringify(body.name)} is wrong`);

@@ -119,8 +119,16 @@ export function readColumnHead(reader: ByteReader): ColumnHead {
   const distinct = encoding === DICTIONARY ? reader.readVarint() : 0;
   const planes = encoding === TIME || encoding === NUMBER ? readPlanes(reader) : undefined;
   const text = encoding === NUMBER ? readNumberText(reader) : undefined;
-  const head = { encoding: encoding as ColumnEncoding, rows, classes, lengthMin, lengthMax };
-  return { ...head, distinct, planes, text };
+  return {
+    encoding: encoding as ColumnEncoding,
+    rows,
+    classes,
+    lengthMin,
+    lengthMax,
+    distinct,
+    planes,
+    text,
+  };
 }
 
 function readPlanes(reader: ByteReader): Planes {
@@ -135,7 +143,14 @@ function readPlanes(reader: ByteReader): Planes {
 function readNumberText(reader: ByteReader): NumberText {
   const decimals = reader.readByte();
   const digits = reader.readByte();
-  const prefix = readBytes(reader, reader.readByte());
-  const suffix = readBytes(reader, reader.readByte());
+  const prefix = readAffix(reader);
+  const suffix = readAffix(reader);
   return { decimals, digits, prefix, suffix };
+}
+
+const NO_AFFIX = new Uint8Array(0);
+
+function readAffix(reader: ByteReader): Uint8Array {
+  const length = reader.readByte();
+  return length === 0 ? NO_AFFIX : readBytes(reader, length);
 }

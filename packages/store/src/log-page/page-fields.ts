@@ -50,21 +50,125 @@ export function readFields(
   { parser }: LogFieldRequest,
   wanted: WantedFields,
 ): LogFields {
-  const { layout, rows } = page;
+  const { templates } = page.layout;
   const kind = parser === "json" ? LINE_JSON : LINE_LOGFMT;
-  const isKnownTemplate = layout.templates.map((template) =>
-    template.kind === kind && hasEachOnce(template, wanted) ? 1 : 0,
+  const isKnownTemplate = templates.map(
+    (template) => template.kind === kind && hasEachOnce(template, wanted),
   );
-  const isKnown = new Uint8Array(layout.rows);
-  for (let row = 0; row < layout.rows; row++) isKnown[row] = isKnownTemplate[rows.templateOf(row)]!;
-  const columns = new Map<string, FieldBuilder>();
+  const areAllKnown = isKnownTemplate.every(Boolean);
+  const isKnown = areAllKnown ? onesOf(page.layout.rows) : knownRows(page, isKnownTemplate);
+  const byLabel = new Map<string, number[]>();
   for (const [number, label] of wanted) {
-    let builder = columns.get(label);
-    if (builder === undefined)
-      columns.set(label, (builder = new FieldBuilder(label, layout.rows, parser)));
-    builder.add(page, number, isKnown);
+    const numbers = byLabel.get(label);
+    if (numbers === undefined) byLabel.set(label, [number]);
+    else numbers.push(number);
   }
-  return { isKnown, columns: [...columns.values()] };
+  const columns = [...byLabel].map(([label, numbers]): LogFieldColumn => {
+    const [only, ...others] = numbers;
+    const whole =
+      areAllKnown && others.length === 0
+        ? readWholeField(page, label, { only: only!, parser })
+        : undefined;
+    if (whole !== undefined) return whole;
+    const builder = new FieldBuilder(label, page.layout.rows, parser);
+    for (const number of numbers) builder.add(page, number, isKnown);
+    return builder;
+  });
+  return { isKnown, areAllKnown, columns };
+}
+
+function knownRows({ layout, rows }: OpenPage, isKnownTemplate: readonly boolean[]): Uint8Array {
+  const isKnown = new Uint8Array(layout.rows);
+  for (let row = 0; row < layout.rows; row++)
+    if (isKnownTemplate[rows.templateOf(row)]!) isKnown[row] = 1;
+  return isKnown;
+}
+
+let ones = new Uint8Array(0);
+
+/** Ones that nobody writes. */
+function onesOf(count: number): Uint8Array {
+  if (count > ones.length) ones = new Uint8Array(Math.max(65_536, count)).fill(1);
+  return ones.subarray(0, count);
+}
+
+/** A field of few values that all lines have, and in the same way: row and place in its column are the same. */
+function readWholeField(
+  page: OpenPage,
+  label: string,
+  { only, parser }: { readonly only: number; readonly parser: LogFieldRequest["parser"] },
+): WholeField | undefined {
+  const standings = new Set(page.layout.templates.map((template) => howItStands(template, only)));
+  const [standing] = standings;
+  if (standings.size !== 1 || standing === 0) return undefined;
+  const column = page.column(only);
+  if (column.dictionary === undefined || column.head.rows !== page.layout.rows) return undefined;
+  return new WholeField(label, column, { standing: standing!, parser });
+}
+
+class WholeField implements LogFieldColumn {
+  readonly label: string;
+  readonly values: readonly string[];
+  readonly #column: ValueColumn;
+  /** Of each value of the dictionary. */
+  readonly #numbers: Uint32Array;
+  #of: Uint32Array | undefined;
+
+  constructor(
+    label: string,
+    column: ValueColumn,
+    how: { readonly standing: number; readonly parser: LogFieldRequest["parser"] },
+  ) {
+    this.label = label;
+    this.#column = column;
+    const names = new FieldValues(how.parser);
+    const { bytes, bounds } = column.dictionary!;
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#numbers = new Uint32Array(bounds.length - 1);
+    for (let id = 0; id < this.#numbers.length; id++) {
+      const raw = text.toString("utf8", bounds[id], bounds[id + 1]);
+      this.#numbers[id] = names.numberOf(raw, how.standing);
+    }
+    this.values = names.values;
+  }
+
+  get of(): Uint32Array {
+    return (this.#of ??= this.#makeOf());
+  }
+
+  get counts(): Uint32Array {
+    const counts = new Uint32Array(this.values.length + 1);
+    const { ids } = this.#column.dictionary!;
+    if (ids === undefined) counts[this.#numbers[0]!] = this.#column.head.rows;
+    else {
+      const ofIds = countIds(ids);
+      for (let id = 0; id < this.#numbers.length; id++) counts[this.#numbers[id]!]! += ofIds[id]!;
+    }
+    return counts;
+  }
+
+  #makeOf(): Uint32Array {
+    const { ids } = this.#column.dictionary!;
+    const of = new Uint32Array(this.#column.head.rows);
+    const numbers = this.#numbers;
+    if (ids === undefined) of.fill(numbers[0]!);
+    else for (let row = 0; row < of.length; row++) of[row] = numbers[ids[row]!]!;
+    return of;
+  }
+}
+
+/** How often each byte comes. Neighbours are often the same, and would wait for each other: they are counted apart. */
+function countIds(ids: Uint8Array): Uint32Array {
+  const counts = new Uint32Array(256);
+  const others = new Uint32Array(256);
+  let row = 0;
+  for (; row + 1 < ids.length; row += 2) {
+    counts[ids[row]!]!++;
+    others[ids[row + 1]!]!++;
+  }
+  if (row < ids.length) counts[ids[row]!]!++;
+  for (let id = 0; id < 256; id++) counts[id]! += others[id]!;
+  return counts;
 }
 
 /** Whether no two slots of the template make the same label: which of them counts depends on their order. */
@@ -81,15 +185,17 @@ function hasEachOnce({ columns }: LineTemplate, wanted: WantedFields): boolean {
 
 class FieldBuilder implements LogFieldColumn {
   readonly label: string;
-  readonly values: string[] = [];
   readonly of: Uint32Array;
-  readonly #numbers = new Map<string, number>();
-  readonly #parser: LogFieldRequest["parser"];
+  readonly #names: FieldValues;
 
   constructor(label: string, rows: number, parser: LogFieldRequest["parser"]) {
     this.label = label;
     this.of = new Uint32Array(rows);
-    this.#parser = parser;
+    this.#names = new FieldValues(parser);
+  }
+
+  get values(): readonly string[] {
+    return this.#names.values;
   }
 
   /** Adds the values that known rows have in a column. */
@@ -109,18 +215,29 @@ class FieldBuilder implements LogFieldColumn {
       if (standing === 0 || isKnown[row] === 0) continue;
       const rank = ranks[row]!;
       if (dictionary === undefined) {
-        this.of[row] = this.#numberOf(text.at(rank), standing);
+        this.of[row] = this.#names.numberOf(text.at(rank), standing);
         continue;
       }
       const id = dictionary.ids === undefined ? 0 : dictionary.ids[rank]!;
       const known = numbers[standing - 1]!;
-      if (known[id]! < 0) known[id] = this.#numberOf(text.at(rank), standing);
+      if (known[id]! < 0) known[id] = this.#names.numberOf(text.at(rank), standing);
       this.of[row] = known[id]!;
     }
   }
+}
+
+/** The distinct values of a field, as the parser would find them, and their numbers. */
+class FieldValues {
+  readonly values: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #parser: LogFieldRequest["parser"];
+
+  constructor(parser: LogFieldRequest["parser"]) {
+    this.#parser = parser;
+  }
 
   /** The number of a value + 1; 0 for one that the parser leaves out. */
-  #numberOf(raw: string, standing: number): number {
+  numberOf(raw: string, standing: number): number {
     const value = standing === 2 && raw.includes("\\") ? this.#unescape(raw) : raw;
     if (value === "" && this.#parser === "logfmt") return 0;
     let number = this.#numbers.get(value);

@@ -17,9 +17,12 @@ export const SEGMENT_PAGES_MAX = 8;
 const SHARED_BYTES_MAX = 4096;
 
 function isShared(name: string, storedBytes: number): boolean {
-  const isOfAll =
-    name === TIMES || name === TEMPLATE_OF || name === SHAPE_OF || name.startsWith("m");
-  return isOfAll || storedBytes <= SHARED_BYTES_MAX;
+  return isCounted(name) || name === TEMPLATE_OF || storedBytes <= SHARED_BYTES_MAX;
+}
+
+/** Whether rows are counted by it when no line is looked at. */
+function isCounted(name: string): boolean {
+  return name === TIMES || name === SHAPE_OF || name.startsWith("m");
 }
 
 /** The directory of a segment, not compressed, and its bodies in their order. */
@@ -56,36 +59,61 @@ interface BodyPlace {
   readonly body: number;
 }
 
-/** How bodies follow each other: shared ones by name in the order of their first appearance, then the others page by page. */
+/**
+ * How bodies follow each other: shared ones by name, those that counts of rows need first, the others in the order of their first appearance; then the others page
+ * by page.
+ */
 function orderBodies(
   pages: readonly (readonly { readonly name: string; readonly storedBytes: number }[])[],
 ): BodyPlace[] {
+  const counted = new Map<string, BodyPlace[]>();
   const byName = new Map<string, BodyPlace[]>();
   const own: BodyPlace[] = [];
   for (const [page, bodies] of pages.entries()) {
     for (const [body, { name, storedBytes }] of bodies.entries()) {
-      if (!isShared(name, storedBytes)) own.push({ page, body });
-      else {
-        const places = byName.get(name);
-        if (places === undefined) byName.set(name, [{ page, body }]);
-        else places.push({ page, body });
-      }
+      const place = { page, body };
+      if (!isShared(name, storedBytes)) own.push(place);
+      else addPlace(isCounted(name) ? counted : byName, name, place);
     }
   }
-  return [...[...byName.values()].flat(), ...own];
+  return [...[...counted.values(), ...byName.values()].flat(), ...own];
 }
 
-/** A page of a segment on disk. */
-export interface SegmentPage {
+function addPlace(places: Map<string, BodyPlace[]>, name: string, place: BodyPlace): void {
+  const known = places.get(name);
+  if (known === undefined) places.set(name, [place]);
+  else known.push(place);
+}
+
+/** Where a page of a segment stands, and what its head is. */
+export interface PagePlace {
   readonly rows: number;
   readonly lineBytes: number;
   readonly minNs: bigint;
   readonly maxNs: bigint;
-  readonly layout: PageLayout;
-  /** What `layout` was read from. */
+  /** What the layout is read from. */
   readonly head: Uint8Array;
-  /** Where each of `layout.bodies` begins, from the end of the directory. */
-  readonly offsets: Float64Array;
+  /** Where each of the bodies of its layout begins, from the end of the directory. */
+  readonly offsets: Uint32Array;
+}
+
+/** A page of a segment on disk. Its layout is read when it is first asked for: it takes some ten times the memory of its head. */
+export class SegmentPage {
+  readonly place: PagePlace;
+  #layout: PageLayout | undefined;
+
+  constructor(place: PagePlace) {
+    this.place = place;
+  }
+
+  get layout(): PageLayout {
+    this.#layout ??= readPageLayout(this.place.head, this.place.rows);
+    return this.#layout;
+  }
+
+  get offsets(): Uint32Array {
+    return this.place.offsets;
+  }
 }
 
 /** Reads a directory; bodies of `bodyBytes` must follow it. */
@@ -94,7 +122,8 @@ export function decodeSegment(directory: Uint8Array, bodyBytes: number): Segment
   const count = reader.readVarint();
   if (count > SEGMENT_PAGES_MAX)
     throw new CodecError("malformed", 0, `a segment of ${count} pages`);
-  const pages: (Omit<SegmentPage, "offsets"> & { readonly offsets: Float64Array })[] = [];
+  const layouts: PageLayout[] = [];
+  const places: PagePlace[] = [];
   for (let left = count; left > 0; left--) {
     const rows = reader.readVarint();
     const lineBytes = reader.readVarint();
@@ -102,20 +131,24 @@ export function decodeSegment(directory: Uint8Array, bodyBytes: number): Segment
     const maxNs = minNs + readNs(reader);
     const head = readBytes(reader, reader.readVarint());
     const layout = readPageLayout(head, rows);
-    const offsets = new Float64Array(layout.bodies.length);
-    pages.push({ rows, lineBytes, minNs, maxNs, layout, head, offsets });
+    layouts.push(layout);
+    const offsets = new Uint32Array(layout.bodies.length);
+    places.push({ rows, lineBytes, minNs, maxNs, head, offsets });
   }
   if (reader.position !== reader.end)
     throw new CodecError("malformed", reader.position, "bytes behind the directory of a segment");
   let offset = 0;
-  for (const { page, body } of orderBodies(pages.map(({ layout }) => layout.bodies))) {
-    pages[page]!.offsets[body] = offset;
-    offset += pages[page]!.layout.bodies[body]!.storedBytes;
+  for (const { page, body } of orderBodies(layouts.map(({ bodies }) => bodies))) {
+    places[page]!.offsets[body] = offset;
+    offset += layouts[page]!.bodies[body]!.storedBytes;
   }
-  if (offset !== bodyBytes)
+  if (offset !== bodyBytes || offset > OFFSET_MAX)
     throw new CodecError("malformed", 0, `bodies of ${offset} bytes, not ${bodyBytes}`);
-  return pages;
+  return places.map((place) => new SegmentPage(place));
 }
+
+/** A segment is held in memory when it is written. */
+const OFFSET_MAX = 2 ** 32 - 1;
 
 /** Stretches of a file that hold bodies. */
 export interface Stretch {

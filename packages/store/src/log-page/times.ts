@@ -69,23 +69,66 @@ export function decodeTimes(body: Uint8Array, count: number): BigInt64Array {
     for (let i = 0; i < words.length; i++) words[i] = reader.readUint32();
     return times;
   }
-  const low = reader.readUint32();
-  const high = reader.readUint32() | 0;
-  const offsets = new Float64Array(count);
-  for (let plane = 0, factor = 1; plane < width; plane++, factor *= 256)
-    for (let row = 0, at = HEAD_BYTES + plane * count; row < count; row++, at++)
-      offsets[row] = offsets[row]! + body[at]! * factor;
-  let offset = low;
-  let carried = high;
-  for (let row = 0; row < count; row++) {
-    offset += offsets[row]!;
-    if (offset >= 2 ** 32) {
-      const overflow = Math.floor(offset / 2 ** 32);
-      carried += overflow;
-      offset -= overflow * 2 ** 32;
+  const first = { low: reader.readUint32(), high: reader.readUint32() | 0 };
+  if (width <= 4) addShortDifferences(body, width, first, words);
+  else addLongDifferences(body, width, first, words);
+  return times;
+}
+
+interface FirstTime {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Differences of at most 32 bits. One pass: planes that are not there count as zeros. */
+function addShortDifferences(
+  body: Uint8Array,
+  width: number,
+  { low, high }: FirstTime,
+  words: Uint32Array,
+): void {
+  const count = words.length >> 1;
+  let [sum, carried] = [low, high];
+  for (let row = 0, at = HEAD_BYTES; row < count; row++, at++) {
+    let difference = 0;
+    if (width > 0) difference = body[at]!;
+    if (width > 1) difference |= body[at + count]! << 8;
+    if (width > 2) difference |= body[at + 2 * count]! << 16;
+    if (width > 3) difference |= body[at + 3 * count]! << 24;
+    sum += difference >>> 0;
+    if (sum >= 4294967296) {
+      sum -= 4294967296;
+      carried++;
     }
-    words[2 * row] = offset;
+    words[2 * row] = sum;
     words[2 * row + 1] = carried;
   }
-  return times;
+}
+
+/** Those of 40 or 48 bits. */
+function addLongDifferences(
+  body: Uint8Array,
+  width: number,
+  { low, high }: FirstTime,
+  words: Uint32Array,
+): void {
+  const count = words.length >> 1;
+  let [sum, carried] = [low, high];
+  for (let row = 0, at = HEAD_BYTES; row < count; row++, at++) {
+    const short =
+      body[at]! |
+      (body[at + count]! << 8) |
+      (body[at + 2 * count]! << 16) |
+      (body[at + 3 * count]! << 24);
+    let long = body[at + 4 * count]!;
+    if (width > 5) long |= body[at + 5 * count]! << 8;
+    sum += short >>> 0;
+    carried += long;
+    if (sum >= 4294967296) {
+      sum -= 4294967296;
+      carried++;
+    }
+    words[2 * row] = sum;
+    words[2 * row + 1] = carried;
+  }
 }
