@@ -25,7 +25,7 @@ export type { TemplateInput, TemplateRoot } from "./template-run.ts";
 export { TemplateRunFault } from "./template-value.ts";
 export type { TemplateValue } from "./template-value.ts";
 export { TEXT_FUNCTIONS } from "./text-functions.ts";
-export { mustParseTime, TIME_FUNCTIONS } from "./time-functions.ts";
+export { parseTimeLoosely, TIME_FUNCTIONS } from "./time-functions.ts";
 export { formatTime, NAMED_LAYOUTS, parseTime } from "./time-layout.ts";
 export type { GoTime, ParseTimeOptions } from "./time-layout.ts";
 export { VALUE_FUNCTIONS } from "./value-functions.ts";

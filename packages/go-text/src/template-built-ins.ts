@@ -60,6 +60,20 @@ function printAll(args: readonly TemplateValue[]): string {
   return text;
 }
 
+const HTML_ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&#34;",
+  "'": "&#39;",
+  "\u0000": "\ufffd",
+};
+
+function escapeScript(character: string): string {
+  if (character === "\\" || character === "'" || character === '"') return `\\${character}`;
+  return `\\u${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
 export const BUILT_IN_FUNCTIONS: Readonly<Record<string, BuiltIn>> = {
   and: (args) => args.find((value) => !isTrue(value)) ?? args.at(-1)!,
   or: (args) => args.find((value) => isTrue(value)) ?? args.at(-1)!,
@@ -75,7 +89,12 @@ export const BUILT_IN_FUNCTIONS: Readonly<Record<string, BuiltIn>> = {
     if (value === undefined || (typeof value !== "string" && !isList(value))) {
       throw new TemplateRunFault("cannot slice a value of this type");
     }
-    return value.slice(Number(from ?? 0n), to === undefined ? undefined : Number(to));
+    const start = Number(from ?? 0n);
+    const end = Number(to ?? value.length);
+    if (start < 0 || start > end || end > value.length) {
+      throw new TemplateRunFault(`index out of range: ${start > end ? start : end}`);
+    }
+    return value.slice(start, end);
   },
   print: printAll,
   println: (args) => `${args.map((value) => printValue(value, printTime)).join(" ")}\n`,
@@ -83,6 +102,8 @@ export const BUILT_IN_FUNCTIONS: Readonly<Record<string, BuiltIn>> = {
     if (typeof format !== "string") throw new TemplateRunFault("printf needs a format");
     return formatPrintf(format, values, printTime);
   },
+  html: (args) => printAll(args).replaceAll(/[&<>"']|\p{Cc}/gu, (c) => HTML_ESCAPES[c] ?? c),
+  js: (args) => printAll(args).replaceAll(/[\\'"<>&=]|(?!\u007f)\p{Cc}/gu, escapeScript),
   urlquery: (args) => encodeURIComponent(printAll(args).toWellFormed()).replaceAll("%20", "+"),
   eq: ([first, ...others]) => {
     if (first === undefined || others.length === 0) {

@@ -22,7 +22,7 @@ export class TemplateFault extends Error {
 }
 
 /** Built-ins of text/template that escape for other media than log lines, or call what the values here cannot hold. */
-const REFUSED_NAMES: ReadonlySet<string> = new Set(["html", "js", "call"]);
+const REFUSED_NAMES: ReadonlySet<string> = new Set(["call"]);
 
 /** The functions a template may name beside the built-in ones. */
 export interface FunctionNames {
@@ -117,7 +117,7 @@ function splitActions(text: string): readonly Piece[] {
 }
 
 const WORD =
-  /[ \t\r\n]+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|:=|[-+]?(?:0[xX][\da-fA-F]+|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|[|(),=]|\$[\w\p{L}]*(?:\.[\w\p{L}]+)*|(?:\.[\w\p{L}]+)+|\.|[\w\p{L}]+/uy;
+  /[ \t\r\n]+|"(?:[^"\\\n]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|:=|[-+]?(?:0[xX][\da-fA-F_]+|\d[\d_]*\.?[\d_]*(?:[eE][+-]?\d+)?|\.\d+)|[|(),=]|\$[\w\p{L}]*(?:\.[\w\p{L}]+)*|(?:\.[\w\p{L}]+)+|\.|[\w\p{L}]+/uy;
 
 function scanAction(
   text: string,
@@ -201,6 +201,7 @@ function parseBlock(
 ): TemplateNode {
   const kind = words[0] as "if" | "with" | "range";
   const scope = parser.variables.length;
+  if (words.length === 1) fail(parser, `missing value for ${kind}`);
   const pipeline = parsePipeline(parser, words, 1, words.length);
   const loops = inRange || kind === "range";
   const { nodes: body, closer } = parseList(parser, depth + 1, loops);
@@ -362,7 +363,8 @@ function parseOperand(parser: Parser, word: string): TemplateOperand {
   return { kind: "function", name: word };
 }
 
-function parseNumber(word: string): number | bigint {
+function parseNumber(written: string): number | bigint {
+  const word = written.replaceAll("_", "");
   if (/^[-+]?(?:\d+|0[xX][\da-fA-F]+)$/.test(word)) {
     const magnitude = BigInt(word.replace(/^[-+]/, ""));
     return word.startsWith("-") ? -magnitude : magnitude;

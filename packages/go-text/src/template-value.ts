@@ -1,5 +1,5 @@
 /** Values of templates. Integers are `bigint`, floats `number`, so that they print as Go prints them; times know their zone. */
-import { formatGoFloat } from "@finch/model";
+import { formatGoFloat, parseFloatText } from "@finch/model";
 import type { GoTime } from "./time-layout.ts";
 
 export type TemplateValue =
@@ -55,22 +55,31 @@ function printNested(value: TemplateValue, formatTime: (time: GoTime) => string)
   return value === null ? "<nil>" : printValue(value, formatTime);
 }
 
-/** The loose integer conversion of the template functions: text that is no number is 0, floats lose their fraction. */
+/** The loose integer conversion of the template functions: decimals lose their fraction, other text counts as a Go literal, and what is none as 0. */
 export function toInteger(value: TemplateValue | undefined): bigint {
   if (typeof value === "bigint") return BigInt.asIntN(64, value);
   if (typeof value === "boolean") return value ? 1n : 0n;
   if (typeof value === "number") return Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n;
   if (typeof value !== "string") return 0n;
-  const text = value.trim();
-  if (/^[-+]?\d+$/.test(text)) return BigInt.asIntN(64, BigInt(text.replace(/^\+/, "")));
-  return 0n;
+  const decimal = /^([-+]?)(\d*)\.\d*$/.exec(value);
+  return parseInteger(decimal === null ? value : `${decimal[1]}${decimal[2] || "0"}`);
+}
+
+/** Go's `strconv.ParseInt(text, 0, 64)`, and 0 for what it refuses. */
+function parseInteger(text: string): bigint {
+  const match = /^([-+]?)(0[xX]_?[\da-fA-F_]+|0[bB]_?[01_]+|0[oO]?_?[0-7_]+|0|[1-9][\d_]*)$/.exec(
+    text,
+  );
+  if (match === null || /__|_$/.test(text)) return 0n;
+  const digits = match[2]!.replaceAll("_", "").replace(/^0(?=[0-7])/, "0o");
+  const magnitude = BigInt(digits);
+  const value = match[1] === "-" ? -magnitude : magnitude;
+  return value === BigInt.asIntN(64, value) ? value : 0n;
 }
 
 export function toFloat(value: TemplateValue | undefined): number {
   if (typeof value === "number") return value;
   if (typeof value === "bigint") return Number(value);
   if (typeof value === "boolean") return value ? 1 : 0;
-  if (typeof value !== "string" || value.trim() === "") return 0;
-  const number = Number(value);
-  return Number.isNaN(number) ? 0 : number;
+  return typeof value === "string" ? (parseFloatText(value) ?? 0) : 0;
 }

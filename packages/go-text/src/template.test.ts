@@ -69,7 +69,7 @@ const CASES: readonly (readonly [string, string])[] = [
 /** Templates that do not parse, the offset of the fault, and its message. */
 const FAULTS: readonly (readonly [string, number, RegExp])[] = [
   ["abc {{ nope }}", 4, /:1: function "nope" not defined/],
-  ["a\nb {{ if }}", 4, /:2: missing value/],
+  ["a\nb {{ if }}", 4, /:2: missing value for if/],
   ["{{ if .a }}", 0, /unexpected EOF/],
   ["{{ .a", 5, /unclosed action/],
   ['{{ "a', 3, /unterminated quoted string/],
@@ -82,7 +82,7 @@ const FAULTS: readonly (readonly [string, number, RegExp])[] = [
 /** Templates that fail on their data, whatever is wrong with it. */
 const RUN_FAULTS: readonly (readonly [string, RegExp])[] = [
   ["{{ lower .none }}", /expected string; got nil/],
-  ["{{ add }}", /wrong number of args/],
+  ["{{ sub 1 }}", /wrong number of args/],
   ["{{ join }}", /wrong number of args/],
   ["{{ first .text }}", /expected list/],
   ["{{ .text.x }}", /can't evaluate field x/],

@@ -11,7 +11,8 @@ export const TEXT_FUNCTIONS: FunctionTable = {
   upper: texts(1, (text) => text!.toUpperCase()),
   title: texts(1, (text) =>
     text!.replaceAll(
-      /(^|[^\p{L}\p{N}_'])(\p{L})/gu,
+      // Between ASCII characters all but letters, digits and underscores part words; of others only blanks do.
+      /(^|(?!\w)\p{ASCII}|\s)(\p{L})/gu,
       (_, before: string, letter: string) => before + letter.toUpperCase(),
     ),
   ),
@@ -100,9 +101,13 @@ function decode(bytes: Uint8Array): string {
 
 function substr(from: number, to: number, text: string): string {
   const bytes = new TextEncoder().encode(text);
-  if (from < 0) return decode(bytes.subarray(0, Math.max(to, 0)));
-  if (to < 0 || to > bytes.length) return decode(bytes.subarray(from));
-  return decode(bytes.subarray(from, to));
+  const { length } = bytes;
+  const start = Math.max(from, 0);
+  const end = from >= 0 && (to < 0 || to > length) ? length : to;
+  if (end < start || end > length) {
+    throw new TemplateRunFault(`runtime error: slice bounds out of range [${start}:${end}]`);
+  }
+  return decode(bytes.subarray(start, end));
 }
 
 function indent(count: number, text: string): string {
@@ -132,11 +137,11 @@ function encodeBase64(text: string): string {
 
 /** Bad input answers the fault's text, as sprig's function does. */
 function decodeBase64(text: string): string {
-  try {
-    return decode(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
-  } catch {
-    return "illegal base64 data at input byte 0";
-  }
+  const bad = text.replace(/={1,2}$/, "").search(/[^A-Za-z0-9+/\r\n]/);
+  const lone = text.length % 4 === 1 ? text.length - 1 : -1;
+  const at = bad < 0 ? lone : bad;
+  if (at >= 0) return `illegal base64 data at input byte ${at}`;
+  return decode(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)));
 }
 
 function withoutPrefix(prefix: string, text: string): string {

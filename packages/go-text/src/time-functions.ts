@@ -1,20 +1,18 @@
 /** Sprig's functions of times. */
 import { asText, goType, texts } from "./template-arguments.ts";
 import type { FunctionTable } from "./template-arguments.ts";
-import { isTime, TemplateRunFault, toInteger } from "./template-value.ts";
+import { isTime, TemplateRunFault } from "./template-value.ts";
 import type { TemplateValue } from "./template-value.ts";
 import { formatTime, parseTime } from "./time-layout.ts";
 import type { GoTime } from "./time-layout.ts";
 import { isTimeZone } from "./zone.ts";
 
-/** Parses as Go's `time.ParseInLocation`, and fails as it fails. */
-export function mustParseTime(layout: string, text: string, zone: string): GoTime {
-  if (!isTimeZone(zone)) throw new TemplateRunFault(`unknown time zone ${zone}`);
-  const time = parseTime(layout, text, { zone });
-  if (time !== undefined) return time;
-  throw new TemplateRunFault(
-    `parsing time ${JSON.stringify(text)} as ${JSON.stringify(layout)}: cannot parse`,
-  );
+/** Go's zero time. */
+const ZERO: GoTime = { ns: -62_135_596_800_000_000_000n, zone: "UTC" };
+
+/** Parses as Go's `time.ParseInLocation`; a zone that is none is UTC, a text that does not parse the zero time. */
+export function parseTimeLoosely(layout: string, text: string, zone: string): GoTime {
+  return parseTime(layout, text, { zone: isTimeZone(zone) ? zone : "UTC" }) ?? ZERO;
 }
 
 function asTime(value: TemplateValue | undefined): GoTime {
@@ -30,13 +28,14 @@ function floorDivide(value: bigint, size: bigint): bigint {
 
 export const TIME_FUNCTIONS: FunctionTable = {
   now: (_, scope) => ({ ns: scope.nowNs(), zone: "UTC" }),
-  date: ([layout, time]) => {
+  // What is neither a time nor an epoch counts as now.
+  date: ([layout, time], scope) => {
     const value = time ?? null;
     if (isTime(value)) return formatTime(asText(layout), value);
-    const seconds = typeof value === "bigint" ? value : toInteger(value);
-    return formatTime(asText(layout), { ns: seconds * 1_000_000_000n, zone: "UTC" });
+    const ns = typeof value === "bigint" ? value * 1_000_000_000n : scope.nowNs();
+    return formatTime(asText(layout), { ns, zone: "UTC" });
   },
-  toDate: texts(2, (layout, text) => mustParseTime(layout!, text!, "UTC")),
+  toDate: texts(2, (layout, text) => parseTimeLoosely(layout!, text!, "UTC")),
   unixEpoch: ([time]) => String(floorDivide(asTime(time).ns, 1_000_000_000n)),
   unixEpochMillis: ([time]) => String(floorDivide(asTime(time).ns, 1_000_000n)),
   unixEpochNanos: ([time]) => String(asTime(time).ns),

@@ -158,10 +158,10 @@ describe("parseQuery", () => {
 });
 
 test("what is not built yet is told apart from what is wrong", () => {
-  for (const template of ['{{ define "x" }}{{ end }}', "{{ html .a }}"]) {
+  for (const template of ['{{ define "x" }}{{ end }}', "{{ call .a }}"]) {
     assert.throws(() => parseQuery(`{a="b"} | line_format \`${template}\``), {
       code: "logql/unsupported",
-      message: /^not supported yet: template (action define|function html) at 1:23$/,
+      message: /^not supported yet: template (action define|function call) at 1:23$/,
     });
   }
 });

@@ -65,6 +65,37 @@ const CASES: readonly (readonly [string, string])[] = [
     "10 3 14 3 3",
   ],
   ["{{ addf 1.5 2 }} {{ divf 1 4 }} {{ max 1 .n 3 }} {{ minf 2.5 1 }}", "3.5 0.25 7 1"],
+  [
+    "{{ addf 0.1 0.2 }} {{ mulf 1.1 1.1 }} {{ subf 0.3 0.1 }} {{ divf 1 3 }} {{ addf }}",
+    "0.3 1.21 0.2 0.3333333333333333 0",
+  ],
+  [
+    '{{ divf 2 3 }} {{ divf -2 3 }} {{ mulf 1e200 1e-200 }} {{ addf 1e21 "1" }}',
+    "0.6666666666666667 -0.6666666666666667 1 1e+21",
+  ],
+  [
+    '{{ int "3.9" }} {{ int "-3.9" }} {{ int ".5" }} {{ int "0x1f" }} {{ int "010" }} {{ int "1_0" }} {{ int "08" }} {{ int " 5" }} {{ int "1e3" }}',
+    "3 -3 0 31 8 10 0 0 0",
+  ],
+  [
+    '{{ float64 "0x10" }} {{ float64 "inf" }} {{ float64 "1e3" }} {{ add }} {{ add "1.9" 1 }}',
+    "0 +Inf 1000 0 2",
+  ],
+  [`{{ title "don't stop-now a_b" }}`, "Don'T Stop-Now A_b"],
+  [
+    '{{ toDate "2006" "x" }} {{ toDateInZone "2006-01-02" "No/Where" "2021-11-02" }}',
+    "0001-01-01 00:00:00 +0000 UTC 2021-11-02 00:00:00 +0000 UTC",
+  ],
+  ['{{ date "15:04:05" "x" }} {{ date "15:04:05" 7 }}', "00:00:05 00:00:07"],
+  [
+    '{{ b64dec "aGk" }} {{ b64dec "aG!k" }} {{ b64dec "aGkaG" }}',
+    "hi illegal base64 data at input byte 2 illegal base64 data at input byte 4",
+  ],
+  ['{{ urldecode "%C3%A9%20+" }}|', "é  |"],
+  [
+    `{{ html "<a & 'b'>" }} {{ js "a'<\\n" }} {{ 1_000 }}`,
+    "&lt;a &amp; &#39;b&#39;&gt; a\\'\\u003C\\u000A 1000",
+  ],
   ['{{ ceil 1.2 }} {{ floor -1.2 }} {{ round 3.14159 2 }} {{ int "x" }}', "2 -2 3.14 0"],
   [
     '{{ printf "%-6s|%4s|%05.1f|%d|%q|%v|%x" .lvl .n (float64 .n) (int .n) .n true 255 }}',
@@ -109,7 +140,14 @@ const RUN_FAULTS: readonly (readonly [string, RegExp])[] = [
   ["{{ div 1 0 }}", /divide by zero/],
   ["{{ if lt .n 8 }}{{ end }}", /incompatible types/],
   ["{{ .n.x }}", /can't evaluate field x/],
-  ['{{ toDate "2006" "x" }}', /parsing time/],
+  ['{{ urldecode "a%zA" }}', /invalid URL escape "%zA"/],
+  ['{{ unixToTime "x" }}', /unable to parse time 'x': strconv.ParseInt: parsing "x": invalid/],
+  ["{{ divf 1 0 }}", /decimal division by 0/],
+  ['{{ addf "inf" 1 }}', /Cannot create a Decimal from \+Inf/],
+  ["{{ sub 3 2 1 }}", /wrong number of args/],
+  ["{{ substr 9 10 .n }}", /slice bounds out of range/],
+  ["{{ substr 1 0 .n }}", /slice bounds out of range/],
+  ["{{ slice .lvl 2 9 }}", /index out of range/],
   ["{{ upper 5 }}", /expected string/],
   ['{{ repeat 100000000 "x" }}', /repeat makes more than/],
   ['{{ duration "5" }}', /missing unit/],

@@ -1,9 +1,10 @@
 /** LogQL's functions of `line_format` and `label_format`: the shared ones, and those that Loki adds. Names stand in `template-names.ts`. */
 import {
-  mustParseTime,
+  parseTimeLoosely,
   NUMBER_FUNCTIONS,
   parseByteSize,
   parseGoDuration,
+  quote,
   regexpOf,
   TemplateRunFault,
   TEXT_FUNCTIONS,
@@ -38,11 +39,13 @@ export const TEMPLATE_FUNCTIONS: FunctionTable<LineScope> = {
   bytes: converted(parseByteSize),
   duration: converted((text) => parseGoDuration(text) / 1e9),
   duration_seconds: converted((text) => parseGoDuration(text) / 1e9),
-  toDateInZone: texts(3, (layout, zone, text) => mustParseTime(layout!, text!, zone!)),
+  toDateInZone: texts(3, (layout, zone, text) => parseTimeLoosely(layout!, text!, zone!)),
   unixToTime: texts(1, (epoch) => {
     const scale = EPOCH_SCALE.get(epoch!.length);
-    if (scale === undefined || !/^\d+$/.test(epoch!)) {
-      throw new TemplateRunFault(`unable to parse time '${epoch!}'`);
+    const isNumber = /^[-+]?\d+$/.test(epoch!);
+    if (scale === undefined || !isNumber) {
+      const reason = isNumber ? "" : `: strconv.ParseInt: parsing ${quote(epoch!)}: invalid syntax`;
+      throw new TemplateRunFault(`unable to parse time '${epoch!}'${reason}`);
     }
     return { ns: BigInt(epoch!) * scale, zone: "UTC" };
   }),
@@ -66,11 +69,14 @@ function escapeQuery(text: string): string {
 }
 
 function unescapeQuery(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll("+", " "));
-  } catch (error) {
-    throw new TemplateRunFault(`invalid URL escape ${JSON.stringify(text)}`, { cause: error });
-  }
+  const bad = /%(?![\da-fA-F]{2}).{0,2}/su.exec(text);
+  if (bad !== null) throw new TemplateRunFault(`invalid URL escape ${quote(bad[0])}`);
+  // Escapes are bytes, of a character or not.
+  return text
+    .replaceAll("+", " ")
+    .replaceAll(/(?:%[\da-fA-F]{2})+/g, (run) =>
+      Buffer.from(run.replaceAll("%", ""), "hex").toString("utf8"),
+    );
 }
 
 function converted(convert: (text: string) => number): TemplateFunction {
