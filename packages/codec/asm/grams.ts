@@ -1,6 +1,6 @@
 /**
  * The grams that a page of log lines puts into its filter, four a step. What a gram is and which are chosen: `docs/format/log-pages.md`. Twin:
- * `packages/store/src/log-page/gram-filter.ts`. Reads up to 64 bytes behind the lines.
+ * `packages/store/src/log-page/gram-filter.ts`. Reads up to 64 bytes behind what it is given.
  */
 
 const GRAM_BYTES: usize = 6;
@@ -10,56 +10,112 @@ const WINDOW_BYTES: usize = GRAM_BYTES + WINDOW_GRAMS - 1;
 /** Bytes whose windows are looked for at once. */
 const STEP: usize = 16;
 
-/** Open addressing over the hashes met; 0 is a free slot. */
-let tableAt: usize = 0;
-let tableBytes: usize = 0;
-let hasZero = false;
-/** Where the next hash goes, and where there is no more room. */
-let hashesTo: usize = 0;
-let hashesEnd: usize = 0;
+/** A gram is known by a number of so many bits. */
+const GRAM_BITS: u32 = 21;
+const PLACES_BYTES: usize = 1 << (GRAM_BITS - 3);
 
-/**
- * Writes the distinct hashes of the grams of `count` lines to `hashes`; returns how many there are, or -1 when they are more than `max`. `bounds`:
- * where each line begins, from `lines`, and where the last ends. `table`: `tableSlots` words for its own use, a power of two, more than `max`. 16 bytes behind
- * the hashes are written to.
- */
-export function collectGrams(
-  lines: usize,
-  bounds: usize,
-  count: i32,
-  table: usize,
-  tableSlots: usize,
-  hashes: usize,
-  max: usize,
-): i32 {
-  tableAt = table;
-  tableBytes = tableSlots << 2;
-  memory.fill(table, 0, tableBytes);
-  hasZero = false;
-  hashesTo = hashes;
-  hashesEnd = hashes + (max << 2);
-  const boundsEnd = bounds + ((<usize>count) << 2);
-  for (let bound = bounds; bound < boundsEnd; bound += 4)
-    if (!collectFrom(lines + load<u32>(bound), lines + load<u32>(bound, 4))) return -1;
-  return <i32>((hashesTo - hashes) >> 2);
+/** A bit for each gram there can be. */
+let placesAt: usize = 0;
+/** Grams that were met, and that may be at most. */
+let count: u32 = 0;
+let countMax: u32 = 0;
+
+/** Of the 16 bytes that {@link classifyBytes} looked at, a bit each: those of words, digits, and those behind which no lead begins. */
+let wordBits: u32 = 0;
+let digitBits: u32 = 0;
+let solidBits: u32 = 0;
+
+/** Begins a page; `places`: 2^18 bytes for its own use, `max`: grams at most. */
+export function beginGrams(places: usize, max: u32): void {
+  placesAt = places;
+  memory.fill(places, 0, PLACES_BYTES);
+  count = 0;
+  countMax = max;
 }
 
-/** Collects the grams of one line; false when there is no more room. */
-function collectFrom(start: usize, end: usize): bool {
+/** How many grams were met. */
+export function countGrams(): u32 {
+  return count;
+}
+
+/**
+ * Adds the grams of those of `lineCount` lines whose template is wanted; false when there are too many. `bounds`: where each line begins, from `lines`, and where the last
+ * ends; `wanted`: a byte for each template; `templateOf`: two for each line.
+ */
+export function addLines(
+  lines: usize,
+  bounds: usize,
+  lineCount: usize,
+  templateOf: usize,
+  wanted: usize,
+): bool {
+  for (let line: usize = 0; line < lineCount; line++) {
+    if (load<u8>(wanted + load<u16>(templateOf + (line << 1))) == 0) continue;
+    const bound = bounds + (line << 2);
+    if (!addGrams(lines + load<u32>(bound), lines + load<u32>(bound, 4), false)) return false;
+  }
+  return true;
+}
+
+/** Adds the grams of `pieces` pieces of lines, between `lines + starts[i]` and `lines + ends[i]`; false when there are too many. A lead may begin a piece if `isLead`. */
+export function addPieces(
+  lines: usize,
+  starts: usize,
+  ends: usize,
+  pieces: usize,
+  isLead: bool,
+): bool {
+  for (let at: usize = 0; at < pieces << 2; at += 4)
+    if (!addGrams(lines + load<u32>(starts + at), lines + load<u32>(ends + at), isLead))
+      return false;
+  return true;
+}
+
+/**
+ * The same of times as `2026-11-27T18:46:48.123Z`, at least one. Only their first 13 bytes have grams, and mostly those of the time before.
+ */
+export function addTimes(lines: usize, starts: usize, ends: usize, times: usize): bool {
+  let before = lines + load<u32>(starts);
+  if (!addGrams(before, lines + load<u32>(ends), true)) return false;
+  for (let at: usize = 4; at < times << 2; at += 4) {
+    const start = lines + load<u32>(starts + at);
+    if (i8x16.all_true(i8x16.eq(v128.load(start), v128.load(before)))) continue;
+    if (!addGrams(start, lines + load<u32>(ends + at), true)) return false;
+    before = start;
+  }
+  return true;
+}
+
+/** Adds the grams of the bytes between; false when there is no more room. */
+function addGrams(start: usize, end: usize, isLead: bool): bool {
+  // Nothing shorter has a gram.
+  if (start + GRAM_BYTES > end) return true;
   // Grams at `hashedAt … hashedAt + 3`, which are often wanted twice.
   let hashed = i32x4.splat(0);
   let hashedAt: usize = 0;
-  // The smallest of the four windows at `smallestAt`, and which of these were wanted.
-  let smallest = i32x4.splat(0);
-  let smallestAt: usize = 0;
-  let taken: u32 = 0;
-  let words = wordBytes(start);
-  for (let at = start; at + WINDOW_BYTES <= end; at += STEP) {
-    const behind = wordBytes(at + STEP);
-    let run = words | (behind << 16);
-    words = behind;
+  let solidBefore = u32(!isLead);
+  classifyBytes(start);
+  for (let at = start; at + GRAM_BYTES <= end; at += STEP) {
+    let run = wordBits;
+    let digits = digitBits;
+    const solid = solidBits;
+    classifyBytes(at + STEP);
+    run |= wordBits << 16;
+    digits |= digitBits << 16;
     const rest = end - at;
-    if (rest < 2 * STEP) run &= (1 << (<u32>rest)) - 1;
+    if (rest < 2 * STEP) {
+      const inside: u32 = (1 << (<u32>rest)) - 1;
+      run &= inside;
+      digits &= inside;
+    }
+    // Where six digits begin.
+    let leads = digits & (digits >> 1);
+    leads &= leads >> 2;
+    leads &= digits >> 4;
+    leads &= digits >> 5;
+    leads &= 0xffff & ~((solid << 1) | solidBefore);
+    solidBefore = (solid >> 15) & 1;
+    for (; leads != 0; leads &= leads - 1) addLead(at + ctz(leads));
     // Where nine bytes of a word begin.
     let windows = run & (run >> 1);
     windows &= windows >> 2;
@@ -72,71 +128,81 @@ function collectFrom(start: usize, end: usize): bool {
       const first = hashedAt == place ? hashed : hashGrams(place);
       hashed = hashGrams(place + 4);
       hashedAt = place + 4;
-      const before = smallest;
-      smallest = i32x4.min_u(
-        i32x4.min_u(first, i32x4.shuffle(first, hashed, 1, 2, 3, 4)),
+      // What neighbours choose alike is added several times, which is cheaper than to find out.
+      const chosen = placesOf(
         i32x4.min_u(
-          i32x4.shuffle(first, hashed, 2, 3, 4, 5),
-          i32x4.shuffle(first, hashed, 3, 4, 5, 6),
+          i32x4.min_u(first, i32x4.shuffle(first, hashed, 1, 2, 3, 4)),
+          i32x4.min_u(
+            i32x4.shuffle(first, hashed, 2, 3, 4, 5),
+            i32x4.shuffle(first, hashed, 3, 4, 5, 6),
+          ),
         ),
       );
-      // Windows that choose what the one before has chosen.
-      const carried = smallestAt + 4 == place ? taken >> 3 : 0;
-      const again = i32x4.eq(smallest, i32x4.shuffle(before, smallest, 3, 4, 5, 6));
-      let fresh = wanted & ~(<u32>i32x4.bitmask(again) & ((wanted << 1) | carried));
-      smallestAt = place;
-      taken = wanted;
-      v128.store(hashesEnd, smallest);
-      for (; fresh != 0; fresh &= fresh - 1)
-        if (!addGram(load<u32>(hashesEnd + ((<usize>ctz(fresh)) << 2)))) return false;
+      if ((wanted & 1) != 0) addPlace(i32x4.extract_lane(chosen, 0));
+      if ((wanted & 2) != 0) addPlace(i32x4.extract_lane(chosen, 1));
+      if ((wanted & 4) != 0) addPlace(i32x4.extract_lane(chosen, 2));
+      if ((wanted & 8) != 0) addPlace(i32x4.extract_lane(chosen, 3));
     }
   }
-  return true;
+  return count <= countMax;
 }
 
-function addGram(hash: u32): bool {
-  if (hash == 0) {
-    if (hasZero) return true;
-    hasZero = true;
-  } else {
-    const mask = tableBytes - 4;
-    let slot = ((<usize>hash) << 2) & mask;
-    for (let found = load<u32>(tableAt + slot); found != 0; found = load<u32>(tableAt + slot)) {
-      if (found == hash) return true;
-      slot = (slot + 4) & mask;
+/** Adds the six digits at `at`. */
+function addLead(at: usize): void {
+  const low = i32x4.splat(load<u32>(at));
+  const high = i32x4.splat(<u32>load<u16>(at, 4));
+  const chosen = placesOf(hash(low, v128.or(high, i32x4(1 << 16, 2 << 16, 3 << 16, 4 << 16))));
+  addPlace(i32x4.extract_lane(chosen, 0));
+  addPlace(i32x4.extract_lane(chosen, 1));
+  addPlace(i32x4.extract_lane(chosen, 2));
+  addPlace(i32x4.extract_lane(chosen, 3));
+}
+
+/** The numbers of grams: what is chosen for being small is spread over all of them. */
+function placesOf(hashes: v128): v128 {
+  return i32x4.shr_u(i32x4.mul(hashes, i32x4.splat(<i32>0x9e3779b1)), 32 - GRAM_BITS);
+}
+
+function addPlace(place: u32): void {
+  const byte = placesAt + (place >> 3);
+  const before = <u32>load<u8>(byte);
+  const bit = place & 7;
+  count += ((before >> bit) & 1) ^ 1;
+  store<u8>(byte, <u8>(before | (1 << bit)));
+}
+
+/** Makes a filter of `bitCount` bits, which are zero before, of the grams. */
+export function foldGrams(bits: usize, bitCount: u32): void {
+  for (let at: usize = 0; at < PLACES_BYTES; at += 8) {
+    for (let word = load<u64>(placesAt + at); word != 0; word &= word - 1) {
+      const place = ((<u64>at) << 3) + ctz(word);
+      const bit = <u32>((place * <u64>bitCount) >> GRAM_BITS);
+      const byte = bits + (bit >> 3);
+      store<u8>(byte, load<u8>(byte) | ((<u8>1) << (<u8>(bit & 7))));
     }
-    store<u32>(tableAt + slot, hash);
-  }
-  if (hashesTo == hashesEnd) return false;
-  store<u32>(hashesTo, hash);
-  hashesTo += 4;
-  return true;
-}
-
-/** Sets the bit of each hash in a filter of `bitCount` bits at `bits`, which is zero before. */
-export function setGrams(hashes: usize, count: i32, bits: usize, bitCount: u32): void {
-  const end = hashes + ((<usize>count) << 2);
-  for (let at = hashes; at < end; at += 4) {
-    const place = <u32>((<u64>load<u32>(at) * <u64>bitCount) >> 32);
-    const byte = bits + (place >> 3);
-    store<u8>(byte, load<u8>(byte) | ((<u8>1) << (<u8>(place & 7))));
   }
 }
 
-/** A bit for each of the 16 bytes at `at` that is a letter, a digit, `_`, `.`, `-` or beyond ASCII. */
-function wordBytes(at: usize): u32 {
+/**
+ * Tells what the 16 bytes at `at` are. Words: letters, digits, `_`, `.`, `-` and what is beyond ASCII. A lead begins behind neither letters, digits, `.` nor
+ * what is beyond ASCII.
+ */
+function classifyBytes(at: usize): void {
   const bytes = v128.load(at);
   const letters = i8x16.lt_u(
     i8x16.sub(v128.or(bytes, i8x16.splat(0x20)), i8x16.splat(0x61)),
     i8x16.splat(26),
   );
   const digits = i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(0x30)), i8x16.splat(10));
-  const marks = v128.or(
-    i8x16.eq(bytes, i8x16.splat(0x5f)),
-    v128.or(i8x16.eq(bytes, i8x16.splat(0x2e)), i8x16.eq(bytes, i8x16.splat(0x2d))),
-  );
   // Only the highest bit counts.
-  return <u32>i8x16.bitmask(v128.or(v128.or(letters, digits), v128.or(marks, bytes)));
+  const solid = v128.or(
+    v128.or(letters, digits),
+    v128.or(i8x16.eq(bytes, i8x16.splat(0x2e)), bytes),
+  );
+  const marks = v128.or(i8x16.eq(bytes, i8x16.splat(0x5f)), i8x16.eq(bytes, i8x16.splat(0x2d)));
+  digitBits = <u32>i8x16.bitmask(digits);
+  solidBits = <u32>i8x16.bitmask(solid);
+  wordBits = solidBits | <u32>i8x16.bitmask(marks);
 }
 
 /** Hashes of the grams that begin at the four bytes from `at` on. */
@@ -163,10 +229,14 @@ function hashGrams(at: usize): v128 {
     16,
     16,
   );
-  let hash = v128.xor(
+  return hash(low, high);
+}
+
+function hash(low: v128, high: v128): v128 {
+  let mixed = v128.xor(
     i32x4.mul(low, i32x4.splat(<i32>0xcc9e2d51)),
     i32x4.mul(high, i32x4.splat(0x1b873593)),
   );
-  hash = i32x4.mul(v128.xor(hash, i32x4.shr_u(hash, 15)), i32x4.splat(<i32>0x85ebca6b));
-  return v128.xor(hash, i32x4.shr_u(hash, 13));
+  mixed = i32x4.mul(v128.xor(mixed, i32x4.shr_u(mixed, 15)), i32x4.splat(<i32>0x85ebca6b));
+  return v128.xor(mixed, i32x4.shr_u(mixed, 13));
 }

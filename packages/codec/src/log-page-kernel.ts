@@ -3,24 +3,29 @@ import { KernelMemory, loadKernel } from "./kernels.ts";
 
 /** Bytes that kernels may read behind the lines. */
 const SLACK = 64;
-/** More than the grams there may be, so that some are always free. */
-const GRAM_SLOTS = 1 << 18;
-/** Grams of a page; so many fill the slots to two thirds. */
+/** Grams of a page. */
 export const PAGE_GRAMS_MAX = 180_000;
+/** As `asm/grams.ts` says. */
+const GRAM_PLACES_BYTES = 1 << 18;
 /** Of the largest filter. */
 const FILTER_BYTES_MAX = 1 << 16;
+const GRAM_BYTES = 6;
+/** As `asm/value-column.ts` numbers encodings. */
+const TIME = 4;
 
 interface GramExports {
-  collectGrams(
+  beginGrams(places: number, max: number): void;
+  countGrams(): number;
+  addLines(
     lines: number,
     bounds: number,
     count: number,
-    table: number,
-    tableSlots: number,
-    hashes: number,
-    max: number,
+    templateOf: number,
+    wanted: number,
   ): number;
-  setGrams(hashes: number, count: number, bits: number, bitCount: number): void;
+  addPieces(lines: number, starts: number, ends: number, count: number, isLead: number): number;
+  addTimes(lines: number, starts: number, ends: number, count: number): number;
+  foldGrams(bits: number, bitCount: number): void;
 }
 
 /** As `asm/line-split.ts` says. */
@@ -114,9 +119,8 @@ export interface EncodedValues {
   readonly body: Uint8Array;
 }
 
-const GRAM_TABLE_AT = 0;
-const GRAM_HASHES_AT = GRAM_TABLE_AT + 4 * GRAM_SLOTS;
-const FILTER_AT = GRAM_HASHES_AT + 4 * PAGE_GRAMS_MAX;
+const GRAM_PLACES_AT = 0;
+const FILTER_AT = GRAM_PLACES_AT + GRAM_PLACES_BYTES;
 const TEMPLATES_AT = FILTER_AT + FILTER_BYTES_MAX;
 const WORK_AT = TEMPLATES_AT + 4 * (TEMPLATES_MAX * TEMPLATE_WORDS + LISTS);
 const RESULT_AT = WORK_AT + WORK_BYTES;
@@ -140,46 +144,17 @@ export class LogPageKernel {
   #valuesAt = 0;
   #freeAt = 0;
   #found: readonly FoundTemplate[] = [];
-  #gramCount = 0;
+  #areTooMany = false;
 
   /** Takes the lines of a page in. `bounds`: where each of the `count` lines begins, and where the last ends. */
   load(lines: Uint8Array, bounds: Uint32Array, count: number): void {
     const length = bounds[count]!;
     this.#count = count;
-    this.#gramCount = 0;
     this.#boundsAt = align(LINES_AT + length + SLACK);
     this.#memory.reserve(this.#boundsAt + 4 * (count + 1));
     const { bytes } = this.#memory;
     bytes.set(lines.subarray(0, length), LINES_AT);
     new Uint32Array(bytes.buffer, this.#boundsAt, count + 1).set(bounds.subarray(0, count + 1));
-  }
-
-  /** How many distinct grams the lines have; more than {@link PAGE_GRAMS_MAX} are undefined. */
-  collectGrams(): number | undefined {
-    const found = this.#grams.collectGrams(
-      LINES_AT,
-      this.#boundsAt,
-      this.#count,
-      GRAM_TABLE_AT,
-      GRAM_SLOTS,
-      GRAM_HASHES_AT,
-      PAGE_GRAMS_MAX,
-    );
-    this.#gramCount = Math.max(0, found);
-    return found < 0 ? undefined : found;
-  }
-
-  /** Hashes of the grams that were collected; valid until the next page. */
-  gramHashes(): Uint32Array {
-    return new Uint32Array(this.#memory.bytes.buffer, GRAM_HASHES_AT, this.#gramCount);
-  }
-
-  /** A filter of so many bits, at most half a million, of the grams that were collected. */
-  gramFilter(bits: number): Uint8Array {
-    const { bytes } = this.#memory;
-    bytes.fill(0, FILTER_AT, FILTER_AT + bits / 8);
-    this.#grams.setGrams(GRAM_HASHES_AT, this.#gramCount, FILTER_AT, bits);
-    return bytes.slice(FILTER_AT, FILTER_AT + bits / 8);
   }
 
   /** The templates of the lines, in the order of their first lines; valid until {@link fillColumns}. */
@@ -280,6 +255,79 @@ export class LogPageKernel {
     }));
     this.#freeAt = align(valuesAt + 2 * endsAfter);
     return { templateOf: new Uint16Array(buffer, this.#templateOfAt, this.#count), columns };
+  }
+
+  /** Begins the grams of a page; they are added when the columns are filled, each of these right after it was encoded. */
+  beginGrams(): void {
+    this.#grams.beginGrams(GRAM_PLACES_AT, PAGE_GRAMS_MAX);
+    this.#areTooMany = false;
+  }
+
+  /** Adds the grams of whole lines: of those whose template is marked in `wanted`. */
+  addLineGrams(wanted: Uint8Array): void {
+    this.#memory.reserve(this.#freeAt + wanted.length);
+    this.#memory.bytes.set(wanted, this.#freeAt);
+    const [count, of] = [this.#count, this.#templateOfAt];
+    this.#note(this.#grams.addLines(LINES_AT, this.#boundsAt, count, of, this.#freeAt));
+  }
+
+  /** Adds the grams of pieces of text, piece `i` of which ends before byte `ends[i]`, the next begins there; no word goes on beyond one. */
+  addTextGrams(text: Uint8Array, ends: Uint32Array): void {
+    const at = this.#freeAt;
+    const startsAt = align(at + text.length + SLACK);
+    const endsAt = startsAt + 4 * ends.length;
+    this.#memory.reserve(endsAt + 4 * ends.length);
+    const { bytes } = this.#memory;
+    bytes.set(text, at);
+    const starts = new Uint32Array(bytes.buffer, startsAt, ends.length);
+    starts[0] = 0;
+    starts.set(ends.subarray(0, -1), 1);
+    new Uint32Array(bytes.buffer, endsAt, ends.length).set(ends);
+    this.#note(this.#grams.addPieces(at, startsAt, endsAt, ends.length, 0));
+  }
+
+  /** Adds the grams of the values of the column that was encoded last: no word goes on beyond one, and what stands before it is neither a letter nor a digit. */
+  addColumnGrams(column: number, { encoding, distinct, lengthMax }: EncodedValues): void {
+    if (lengthMax < GRAM_BYTES) return;
+    const { at, count, endsAfter } = this.#columns[column]!;
+    if (encoding === TIME) {
+      this.#note(this.#grams.addTimes(LINES_AT, at, at + endsAfter, count));
+      return;
+    }
+    if (distinct === 0) {
+      this.#note(this.#grams.addPieces(LINES_AT, at, at + endsAfter, count, 1));
+      return;
+    }
+    const startsAt = this.#freeAt;
+    const endsAt = startsAt + 4 * distinct;
+    this.#memory.reserve(endsAt + 4 * distinct);
+    const { buffer } = this.#memory.bytes;
+    const rows = new Uint32Array(buffer, WORK_AT, distinct);
+    const words = new Uint32Array(buffer, startsAt, 2 * distinct);
+    const values = new Uint32Array(buffer, at, count);
+    const valueEnds = new Uint32Array(buffer, at + endsAfter, count);
+    for (let id = 0; id < distinct; id++) {
+      words[id] = values[rows[id]!]!;
+      words[distinct + id] = valueEnds[rows[id]!]!;
+    }
+    this.#note(this.#grams.addPieces(LINES_AT, startsAt, endsAt, distinct, 1));
+  }
+
+  #note(hadRoom: number): void {
+    if (hadRoom === 0) this.#areTooMany = true;
+  }
+
+  /** How many distinct grams were added; more than {@link PAGE_GRAMS_MAX} are undefined. */
+  get gramCount(): number | undefined {
+    return this.#areTooMany ? undefined : this.#grams.countGrams();
+  }
+
+  /** A filter of so many bits, at most half a million, of the grams. */
+  gramFilter(bits: number): Uint8Array {
+    const { bytes } = this.#memory;
+    bytes.fill(0, FILTER_AT, FILTER_AT + bits / 8);
+    this.#grams.foldGrams(FILTER_AT, bits);
+    return bytes.slice(FILTER_AT, FILTER_AT + bits / 8);
   }
 
   /** Encodes one of the columns that were filled. */

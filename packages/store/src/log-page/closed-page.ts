@@ -24,27 +24,24 @@ export class ClosedPages {
   /** Closes sorted entries: one page, or more when one filter cannot hold all their words: it would let most needles pass. */
   close(entries: LogColumns): ClosedPage[] {
     if (entries.count === 0) return [];
-    const filter = this.#filter(entries);
-    if (filter === undefined) {
-      const middle = entries.count >> 1;
+    const { lines, lineBounds, count } = entries;
+    this.#kernel.load(lines, lineBounds, count);
+    const page = this.#encoder.encode(entries);
+    if (page === undefined) {
+      const middle = count >> 1;
       return [
         ...this.close(sliceColumns(entries, 0, middle)),
-        ...this.close(sliceColumns(entries, middle, entries.count)),
+        ...this.close(sliceColumns(entries, middle, count)),
       ];
     }
-    const page = this.#encoder.encode(entries);
+    const grams = this.#kernel.gramCount;
+    const filter =
+      grams === undefined
+        ? makeFilter(new GramCollector().collect(lines, lineBounds, count))
+        : filterOfKernel(this.#kernel, grams);
     let bytes = 512 + page.head.length + filter.bits.length;
     for (const { stored } of page.columns) bytes += 160 + stored.length;
     return [{ page, filter, bytes }];
-  }
-
-  /** Undefined when the entries have more grams than a page may have, unless they are one. */
-  #filter({ lines, lineBounds, count }: LogColumns): PageFilter | undefined {
-    this.#kernel.load(lines, lineBounds, count);
-    const grams = this.#kernel.collectGrams();
-    if (grams !== undefined) return filterOfKernel(this.#kernel, grams);
-    if (count > 1) return undefined;
-    return makeFilter(new GramCollector().collect(lines, lineBounds, count));
   }
 }
 

@@ -1,6 +1,7 @@
 /** Which values of a column equal, begin with, end with or contain a text. Most columns are ruled out by what their heads say of them. */
-import { BYTE_CLASSES, classesOf, DIGITS, HEX, NUMBER, TIME } from "./column-format.ts";
+import { classesOf, HEX, NUMBER, TIME } from "./column-format.ts";
 import type { ColumnHead } from "./column-format.ts";
+import { canBeTime, hasDigits, isBeyond, seekNumbers } from "./number-search.ts";
 import { BytesColumn, HexColumn, NumberColumn } from "./value-column.ts";
 import type { ValueColumn } from "./value-column.ts";
 
@@ -13,25 +14,28 @@ export interface ValueMatch {
 }
 
 /** Whether a column with this head can have a value that matches. */
-export function canMatch(head: ColumnHead, { kind, text }: ValueMatch): boolean {
+export function canMatch(head: ColumnHead, match: ValueMatch): boolean {
+  const { kind, text } = match;
   if (text.length > head.lengthMax) return false;
   if (kind === "equals" && text.length < head.lengthMin) return false;
   if ((classesOf(text) & ~head.classes) !== 0) return false;
-  return true;
+  if (head.encoding === TIME) return canBeTime(match);
+  if (head.encoding !== NUMBER) return true;
+  const sought = seekNumbers(head.text!, match);
+  return typeof sought !== "object" ? sought !== "none" : !isBeyond(head, sought);
 }
 
 /** One byte a value: 1 where it matches; undefined when none does. */
 export function matchValues(column: ValueColumn, match: ValueMatch): Uint8Array | undefined {
   const { head, dictionary } = column;
   if (dictionary !== undefined) return matchDictionary(column, match);
-  if (column instanceof BytesColumn && match.kind === "contains")
-    return findInBytes(column, match.text);
+  if (column instanceof BytesColumn)
+    return match.kind === "contains"
+      ? findInBytes(column, match.text)
+      : matchInBytes(column, match);
   if (column instanceof HexColumn && head.encoding === HEX && match.text.length >= HEX_SEARCH_MIN)
     return findInHex(column, match);
-  if (column instanceof NumberColumn) {
-    const digits = digitsSought(head, match);
-    if (digits !== undefined) return findDigits(column, digits);
-  }
+  if (column instanceof NumberColumn) return matchNumbers(column, match);
   return matchEach(column, match);
 }
 
@@ -115,51 +119,25 @@ function digitOf(c: number): number {
   return c < 58 ? c - 48 : c - 87;
 }
 
-/** Digits that whole numbers must have: at the front, or anywhere. */
-interface DigitsSought {
-  readonly value: number;
-  readonly count: number;
-  readonly isAtFront: boolean;
-}
-
-const DIGITS_SOUGHT_MAX = 15;
-
-/** What the match means for numbers as such; undefined when they have to be written out. */
-function digitsSought(head: ColumnHead, { kind, text }: ValueMatch): DigitsSought | undefined {
-  const { prefix, decimals, digits } = head.text!;
-  if (kind === "ends" || kind === "equals" || decimals > 0 || digits > 0) return undefined;
-  let from = 0;
-  while (from < text.length && BYTE_CLASSES[text[from]!] !== DIGITS) from++;
-  for (let i = from; i < text.length; i++) if (BYTE_CLASSES[text[i]!] !== DIGITS) return undefined;
-  const count = text.length - from;
-  if (count === 0 || count > DIGITS_SOUGHT_MAX) return undefined;
-  // What stands before the digits must be the end of the prefix, or all of it.
-  if (from > prefix.length || (kind === "begins" && from !== prefix.length)) return undefined;
-  if (!isAt(prefix, prefix.length - from, text.subarray(0, from))) return undefined;
-  // Neither prefix nor suffix has a digit.
-  let value = 0;
-  for (let i = from; i < text.length; i++) value = value * 10 + text[i]! - 48;
-  // A single zero is part of other numbers, or one by itself.
-  if (count === 1 && value === 0) return undefined;
-  return { value, count, isAtFront: from > 0 || kind === "begins" };
-}
-
-function findDigits(column: NumberColumn, sought: DigitsSought): Uint8Array | undefined {
-  const { value, count, isAtFront } = sought;
-  const { numbers } = column;
-  const power = 10 ** count;
-  // Below this a number has too few digits; one that is sought with a zero in front is part of a longer one.
-  const hasZero = count > 1 && value < power / 10;
-  if (isAtFront && hasZero) return undefined;
-  const least = hasZero ? power : count === 1 ? value : power / 10;
+function matchNumbers(column: NumberColumn, match: ValueMatch): Uint8Array | undefined {
+  const { head, numbers } = column;
+  const sought = seekNumbers(head.text!, match);
+  if (sought === "none") return undefined;
+  if (sought === "all") return new Uint8Array(head.rows).fill(1);
+  if (sought === undefined) return matchEach(column, match);
   let found: Uint8Array | undefined;
-  for (let row = 0; row < numbers.length; row++) {
-    let rest = numbers[row]!;
-    if (isAtFront) while (rest >= power) rest = Math.floor(rest / 10);
-    else while (rest >= least && rest % power !== value) rest = Math.floor(rest / 10);
-    const isHit = isAtFront ? rest === value : rest >= least && rest % power === value;
-    if (isHit) (found ??= new Uint8Array(column.head.rows))[row] = 1;
-  }
+  for (const digits of sought)
+    for (let row = 0; row < numbers.length; row++)
+      if (hasDigits(numbers[row]!, digits)) (found ??= new Uint8Array(head.rows))[row] = 1;
+  return found;
+}
+
+function matchInBytes(column: BytesColumn, match: ValueMatch): Uint8Array | undefined {
+  const { head, bytes, bounds } = column;
+  let found: Uint8Array | undefined;
+  for (let row = 0; row < head.rows; row++)
+    if (isMatch(bytes, bounds[row]!, bounds[row + 1]!, match))
+      (found ??= new Uint8Array(head.rows))[row] = 1;
   return found;
 }
 
@@ -192,13 +170,4 @@ function isMatch(
 function isAt(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
   for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false;
   return true;
-}
-
-/** Whether a column of numbers or times can be told from its head to have no such value: the text has what no number has. */
-export function isForeign(head: ColumnHead, text: Uint8Array): boolean {
-  if (head.encoding !== NUMBER && head.encoding !== TIME) return false;
-  let letters = 0;
-  for (const c of text) if ((BYTE_CLASSES[c]! & 0x0e) !== 0) letters++;
-  const affixes = head.text === undefined ? 0 : head.text.prefix.length + head.text.suffix.length;
-  return letters > affixes + 2;
 }

@@ -1,11 +1,11 @@
 /**
- * How the filters of a block lie in `filters.bin`: in **buckets**, each of which has, for a range of hashes, the rows of the filters of every size. A gram is asked
+ * How the filters of a block lie in `filters.bin`: in **buckets**, each of which has, for a range of grams, the rows of the filters of every size. A gram is asked
  * of all pages by reading one bucket. Drawn in `docs/format/log-pages.md`.
  */
 import { crc32 } from "node:zlib";
 import { ByteWriter, CodecError } from "@finch/codec";
 import type { ByteReader } from "@finch/codec";
-import { FILTER_SIZE_MAX, FILTER_SIZE_MIN, filterBits } from "./gram-filter.ts";
+import { FILTER_SIZE_MAX, FILTER_SIZE_MIN, filterBits, GRAM_BITS, placeOf } from "./gram-filter.ts";
 
 /** The filters of one size: a row for each of their bits, a column for each page. */
 export interface Matrix {
@@ -95,15 +95,15 @@ export function decodeLayout(reader: ByteReader): {
   return { layout: layBuckets(bucketBits, columns), offset };
 }
 
-/** The bucket that has a hash. */
-export function bucketOf({ bucketBits }: FilterLayout, hash: number): number {
-  return Math.floor(hash / 2 ** (32 - bucketBits));
+/** The bucket that has a gram. */
+export function bucketOf({ bucketBits }: FilterLayout, gram: number): number {
+  return gram >>> (GRAM_BITS - bucketBits);
 }
 
-/** Where in a bucket the row of a hash begins, which is one of the bucket's. */
-export function rowOffset(matrix: Matrix, bucket: number, hash: number): number {
+/** Where in a bucket the row of a gram begins, which is one of the bucket's. */
+export function rowOffset(matrix: Matrix, bucket: number, gram: number): number {
   const { size, spread, rows, width, offset } = matrix;
-  const row = Math.floor((hash * filterBits(size) * spread) / 2 ** 32) - bucket * rows;
+  const row = placeOf(gram, filterBits(size) * spread) - bucket * rows;
   return offset + row * width;
 }
 

@@ -185,68 +185,107 @@ function newBand(layout: FilterLayout, first: number, count: number): Band {
   return { layout, first, count, bytes: new Uint8Array(count * layout.bucketBytes) };
 }
 
+/** Held filters of one size whose columns share a byte, by the lowest bits of these. */
+type Octet = (Uint8Array | undefined)[];
+
 function fillHeld(band: Band, held: readonly HeldFilter[]): void {
-  const { layout, first, count } = band;
+  const octets = new Map<number, Map<number, Octet>>();
   for (const { filter, to } of held) {
-    const matrix = layout.matrices.get(filter.size)!;
-    for (let bucket = 0; bucket < count; bucket++)
-      setColumn(
-        band.bytes,
-        { matrix, at: bucket * layout.bucketBytes, to },
-        filter.bits,
-        (first + bucket) * matrix.rows,
-      );
+    let ofSize = octets.get(filter.size);
+    if (ofSize === undefined) octets.set(filter.size, (ofSize = new Map()));
+    let octet = ofSize.get(to >> 3);
+    if (octet === undefined) ofSize.set(to >> 3, (octet = Array.from({ length: 8 })));
+    octet[to & 7] = filter.bits;
+  }
+  for (const [size, ofSize] of octets) {
+    const matrix = band.layout.matrices.get(size)!;
+    for (const [byte, octet] of ofSize) setOctet(band, matrix, byte, octet);
   }
 }
 
-/** Sets bit `to` of the rows of a bucket, which begins at `at`, as the bits say; `first` is the number of its first row. */
-function setColumn(
-  bytes: Uint8Array,
-  { matrix, at, to }: { readonly matrix: Matrix; readonly at: number; readonly to: number },
-  bits: Uint8Array,
-  first: number,
-): void {
-  const { rows, spread, width, offset } = matrix;
+/** Sets byte `byte` of the rows of the band to the bits of eight filters. */
+function setOctet(band: Band, matrix: Matrix, byte: number, octet: Octet): void {
+  const { rows, spread } = matrix;
+  const first = band.first * rows;
+  const end = first + band.count * rows;
+  if (spread > 1 || first % 8 !== 0 || end % 8 !== 0) {
+    for (const [bit, bits] of octet.entries())
+      if (bits !== undefined) setColumn(band, matrix, 8 * byte + bit, bits);
+    return;
+  }
+  const { layout, bytes } = band;
+  const [b0, b1, b2, b3, b4, b5, b6, b7] = octet.map(
+    (bits) => bits ?? zerosFor(end),
+  ) as Uint8Array[];
+  const stride = layout.bucketBytes - rows * matrix.width;
+  let place = matrix.offset + byte;
+  let left = rows;
+  for (let at = first >> 3; at < end >> 3; at++) {
+    // Turns 8 bytes of bits, one of each filter, into 8 rows.
+    let high = (b7![at]! << 24) | (b6![at]! << 16) | (b5![at]! << 8) | b4![at]!;
+    let low = (b3![at]! << 24) | (b2![at]! << 16) | (b1![at]! << 8) | b0![at]!;
+    let swapped = (high ^ (high >>> 7)) & 0x00aa00aa;
+    high ^= swapped ^ (swapped << 7);
+    swapped = (low ^ (low >>> 7)) & 0x00aa00aa;
+    low ^= swapped ^ (swapped << 7);
+    swapped = (high ^ (high >>> 14)) & 0x0000cccc;
+    high ^= swapped ^ (swapped << 14);
+    swapped = (low ^ (low >>> 14)) & 0x0000cccc;
+    low ^= swapped ^ (swapped << 14);
+    const upper = (high & 0xf0f0f0f0) | ((low >>> 4) & 0x0f0f0f0f);
+    const lower = ((high << 4) & 0xf0f0f0f0) | (low & 0x0f0f0f0f);
+    for (let row = 0; row < 8; row++) {
+      bytes[place]! |= (row < 4 ? lower : upper) >>> (8 * (row & 3));
+      place += matrix.width;
+      if (--left === 0) {
+        left = rows;
+        place += stride;
+      }
+    }
+  }
+}
+
+let noBits = new Uint8Array(1024);
+
+/** Zeros in place of a filter. */
+function zerosFor(bits: number): Uint8Array {
+  if (8 * noBits.length < bits) noBits = new Uint8Array(bits / 8);
+  return noBits;
+}
+
+/** Sets bit `to` of the rows of the band as the bits say. */
+function setColumn(band: Band, matrix: Matrix, to: number, bits: Uint8Array): void {
   const mask = 1 << (to & 7);
-  let place = at + offset + (to >> 3);
-  for (let row = first; row < first + rows; row++, place += width) {
-    const bit = spread === 1 ? row : Math.floor(row / spread);
-    if ((bits[bit >> 3]! & (1 << (bit & 7))) !== 0) bytes[place]! |= mask;
+  const end = (band.first + band.count) * matrix.rows;
+  for (let row = band.first * matrix.rows; row < end; row++) {
+    const bit = Math.floor(row / matrix.spread);
+    if ((bits[bit >> 3]! & (1 << (bit & 7))) !== 0)
+      band.bytes[placeOfRow(band, matrix, row) + (to >> 3)]! |= mask;
   }
 }
 
 async function fillPart(band: Band, { source, columns }: Part): Promise<void> {
   const there = await source.layout();
   const { bucketBits } = band.layout;
-  // The range of hashes of the band, in buckets of the other layout.
+  // The range of grams of the band, in buckets of the other layout.
   const scale = 2 ** (there.bucketBits - bucketBits);
   const first = Math.floor(band.first * scale);
   const end = Math.ceil((band.first + band.count) * scale);
   const buckets = await source.readBuckets(first, end - first);
-  for (const [size, { from, to }] of columns)
-    copyColumns(band, buckets, size, { from: Uint32Array.from(from), to: Uint32Array.from(to) });
+  for (const [size, map] of columns) copyColumns(band, buckets, size, map);
 }
 
 /** Copies columns `from[i]` of the filters of a size to `to[i]` of the band. */
-function copyColumns(
-  band: Band,
-  source: FilterBuckets,
-  size: number,
-  { from, to }: { readonly from: Uint32Array; readonly to: Uint32Array },
-): void {
+function copyColumns(band: Band, source: FilterBuckets, size: number, map: ColumnMap): void {
   const here = band.layout.matrices.get(size)!;
   const there = source.layout.matrices.get(size)!;
+  const from = Uint32Array.from(map.from);
+  const to = Uint32Array.from(map.to);
   const end = (band.first + band.count) * here.rows;
   for (let row = band.first * here.rows; row < end; row++) {
     const bit = Math.floor(row / here.spread);
-    copyRow(
-      band.bytes,
-      placeOfRow(band, here, row),
-      source.bytes,
-      placeOfRow(source, there, bit * there.spread),
-      from,
-      to,
-    );
+    const sourceAt = placeOfRow(source, there, bit * there.spread);
+    copyRow(band.bytes, placeOfRow(band, here, row), source.bytes, sourceAt, from, to);
   }
 }
 
@@ -268,8 +307,9 @@ function copyRow(
 ): void {
   for (let i = 0; i < from.length; i++) {
     const column = from[i]!;
-    if ((source[sourceAt + (column >> 3)]! & (1 << (column & 7))) === 0) continue;
     const place = to[i]!;
-    bytes[at + (place >> 3)]! |= 1 << (place & 7);
+    // A branch would be taken as if by chance.
+    const bit = (source[sourceAt + (column >> 3)]! >> (column & 7)) & 1;
+    bytes[at + (place >> 3)]! |= bit << (place & 7);
   }
 }

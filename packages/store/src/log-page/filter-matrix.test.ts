@@ -13,7 +13,7 @@ import { FilterMatrixReader } from "./filter-matrix.ts";
 import type { FilterPlace } from "./filter-matrix.ts";
 import { FilterMatrixWriter } from "./filter-matrix-writer.ts";
 import type { CopiedFilter } from "./filter-matrix-writer.ts";
-import { makeFilter, mayHave } from "./gram-filter.ts";
+import { GRAM_BITS, makeFilter, mayHave } from "./gram-filter.ts";
 import type { PageFilter } from "./gram-filter.ts";
 
 const pacer = createPacer(createTestClock());
@@ -56,7 +56,7 @@ test("filters answer the same held, spilled and copied", async () => {
   const random = createRandom(3);
   const fileSystem = new FaultyFileSystem();
   const blockSet = await BlockSet.open(fileSystem, silentLogger, "/data/blocks");
-  const hash = () => Math.floor(random() * 2 ** 32);
+  const hash = () => Math.floor(random() * 2 ** GRAM_BITS);
   const filters = Array.from({ length: 90 }, (_, i) =>
     makeFilter(Uint32Array.from({ length: [0, 5, 60, 700, 30_000][i % 5]! }, hash)),
   );

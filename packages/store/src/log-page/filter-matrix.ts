@@ -47,12 +47,12 @@ export class FilterAnswer {
     return left !== undefined && (left[column >> 3]! & (1 << (column & 7))) !== 0;
   }
 
-  /** Rules out the pages whose bit is not set in the rows of a hash. */
-  narrow({ layout, first, bytes }: FilterBuckets, hash: number): void {
+  /** Rules out the pages whose bit is not set in the rows of a gram. */
+  narrow({ layout, first, bytes }: FilterBuckets, gram: number): void {
     let count = 0;
     for (const matrix of layout.matrices.values()) {
       const left = this.#left.get(matrix.size)!;
-      const from = rowOffset(matrix, first, hash);
+      const from = rowOffset(matrix, first, gram);
       for (let i = 0; i < left.length; i++) {
         const byte = left[i]! & bytes[from + i]!;
         left[i] = byte;
@@ -75,15 +75,15 @@ export class FilterMatrixReader {
   }
 
   /** Which pages may have all grams. `note` is told the bytes read. */
-  async ask(hashes: Uint32Array, note: (bytes: number) => void): Promise<FilterAnswer> {
+  async ask(grams: Uint32Array, note: (bytes: number) => void): Promise<FilterAnswer> {
     const { layout } = await this.#root();
     const answer = new FilterAnswer(layout);
-    for (const [asked, hash] of spread(hashes, GRAMS_ASKED_MAX).entries()) {
+    for (const [asked, gram] of spread(grams, GRAMS_ASKED_MAX).entries()) {
       const before = answer.count;
       if (before === 0) break;
-      const buckets = await this.readBuckets(bucketOf(layout, hash), 1);
+      const buckets = await this.readBuckets(bucketOf(layout, gram), 1);
       note(buckets.bytes.length);
-      answer.narrow(buckets, hash);
+      answer.narrow(buckets, gram);
       if (asked + 1 >= GRAMS_ASKED_MIN && answer.count === before) break;
     }
     return answer;
@@ -115,11 +115,8 @@ export class FilterMatrixReader {
   }
 }
 
-/** At most `max` of the hashes, from all parts of the needle. */
-function spread(hashes: Uint32Array, max: number): Uint32Array {
-  if (hashes.length <= max) return hashes;
-  return Uint32Array.from(
-    { length: max },
-    (_, i) => hashes[Math.floor((i * hashes.length) / max)]!,
-  );
+/** At most `max` of the grams, from all parts of the needle. */
+function spread(grams: Uint32Array, max: number): Uint32Array {
+  if (grams.length <= max) return grams;
+  return Uint32Array.from({ length: max }, (_, i) => grams[Math.floor((i * grams.length) / max)]!);
 }

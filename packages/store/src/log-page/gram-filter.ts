@@ -1,15 +1,17 @@
 /**
  * What lets a search for a text skip a page: a filter over **grams**, 6 neighbouring bytes of a word. Not every gram is in it, but of each 4 neighbouring ones
  * that with the smallest hash. Both sides choose by content alone: whatever a needle with 9 bytes of one word chooses, every page that
- * contains it has chosen too, wherever in its word the needle begins and ends. A pasted trace id needs no blank on either side. Pages are gone through by
- * codec's kernel `grams`, whose twin {@link GramCollector} is.
+ * contains it has chosen too, wherever in its word the needle begins and ends. A pasted trace id needs no blank on either side. Numbers are often shorter: of 6 digits
+ * behind a mark, a **lead**, all pages know, with several hashes. Pages are gone through by codec's kernel `grams`, whose twin {@link GramCollector} is.
  */
 import type { LogPageKernel } from "@finch/codec/kernels";
 import { growUint32 } from "../number-columns.ts";
 
 const GRAM_BYTES = 6;
 const WINDOW_GRAMS = 4;
-/** A needle without a word of so many bytes cannot skip anything. */
+/** Hashes of a lead: often it is all there is of a needle. */
+const LEAD_HASHES = 4;
+/** A needle without a word of so many bytes, or a lead, cannot skip anything. */
 export const NEEDLE_BYTES_MIN = GRAM_BYTES + WINDOW_GRAMS - 1;
 
 /** The size of a filter is a number: see {@link filterBits}. Size 0 is that of a page without grams, which contains no needle that chooses any. */
@@ -21,9 +23,12 @@ export function filterBits(size: number): number {
   return (4 + (size & 3)) * 2 ** (size >> 2);
 }
 
+/** A gram is known by a number of so many bits. */
+export const GRAM_BITS = 21;
+
 /** The bit of a gram in a filter of so many bits. */
-export function placeOf(hash: number, bits: number): number {
-  return Math.floor((hash * bits) / 2 ** 32);
+export function placeOf(gram: number, bits: number): number {
+  return Math.floor((gram * bits) / 2 ** GRAM_BITS);
 }
 
 /** Share of the grams to the bits up to which a filter is filled: 37 of 100 bits are set then, and each gram of a needle passes by chance as often. */
@@ -37,21 +42,30 @@ for (let c = 0; c < 256; c++) {
   if (isLetter || isMark || (c >= 48 && c <= 57) || c > 127) IN_WORD[c] = 1;
 }
 
+const DIGIT = 1;
+/** A lead does not begin behind it: fractions of numbers and of seconds are nothing that is looked for. */
+const SOLID = 2;
+const CLASSES = new Uint8Array(256);
+for (let c = 0; c < 256; c++) {
+  const isDigit = c >= 48 && c <= 57;
+  if (IN_WORD[c] === 1 && c !== 95 && c !== 45) CLASSES[c] = isDigit ? DIGIT | SOLID : SOLID;
+}
+
 /** Chooses the grams of lines; one object serves one page after the other. */
 export class GramCollector {
-  #hashes = new Uint32Array(1024) as Uint32Array;
+  #grams = new Uint32Array(1024) as Uint32Array;
   #count = 0;
-  /** Open addressing; a place is taken when its generation is the current one. */
+  /** Open addressing over the grams; a slot is taken when its generation is the current one. */
   #table = new Uint32Array(1 << 16);
   #generations = new Uint8Array(1 << 16);
   #generation = 0;
 
-  /** The distinct hashes of the grams of lines, valid until the next call. */
+  /** The distinct grams of lines, valid until the next call. */
   collect(lines: Uint8Array, lineBounds: Uint32Array, count: number): Uint32Array {
     this.#begin();
     for (let row = 0; row < count; row++)
       this.#addWords(lines, lineBounds[row]!, lineBounds[row + 1]!);
-    return this.#hashes.subarray(0, this.#count);
+    return this.#grams.subarray(0, this.#count);
   }
 
   #begin(): void {
@@ -71,8 +85,12 @@ export class GramCollector {
     let pair = 0xffffffff;
     let earlierPair = 0xffffffff;
     let last = -1;
+    // Digits of a number that began behind a mark; -1 behind anything else.
+    let digits = -1;
     for (let i = start; i < end; i++) {
       const c = bytes[i]!;
+      const classes = CLASSES[c]!;
+      digits = (classes & DIGIT) !== 0 && digits >= 0 ? digits + 1 : classes === 0 ? 0 : -1;
       if (IN_WORD[c] === 0) {
         length = 0;
         last = -1;
@@ -81,6 +99,9 @@ export class GramCollector {
       low = (low >>> 8) | (high << 24);
       high = ((high >>> 8) | (c << 8)) & 0xffff;
       if (++length < GRAM_BYTES) continue;
+      if (digits === GRAM_BYTES)
+        for (let number = 1; number <= LEAD_HASHES; number++)
+          this.#add(hashGram(low, high | (number << 16)));
       const hash = hashGram(low, high);
       const newPair = hash < before ? hash : before;
       if (length >= NEEDLE_BYTES_MIN) {
@@ -96,17 +117,19 @@ export class GramCollector {
     }
   }
 
+  /** What is chosen for its hash being small is spread over all numbers. */
   #add(hash: number): void {
+    const gram = Math.imul(hash, 0x9e3779b1) >>> (32 - GRAM_BITS);
     const mask = this.#table.length - 1;
-    let slot = hash & mask;
+    let slot = gram & mask;
     while (this.#generations[slot] === this.#generation) {
-      if (this.#table[slot] === hash) return;
+      if (this.#table[slot] === gram) return;
       slot = (slot + 1) & mask;
     }
-    this.#table[slot] = hash;
+    this.#table[slot] = gram;
     this.#generations[slot] = this.#generation;
-    this.#hashes = growUint32(this.#hashes, this.#count + 1);
-    this.#hashes[this.#count++] = hash;
+    this.#grams = growUint32(this.#grams, this.#count + 1);
+    this.#grams[this.#count++] = gram;
     if (2 * this.#count > this.#table.length) this.#grow();
   }
 
@@ -116,10 +139,10 @@ export class GramCollector {
     this.#generation = 1;
     const mask = this.#table.length - 1;
     for (let i = 0; i < this.#count; i++) {
-      const hash = this.#hashes[i]!;
-      let slot = hash & mask;
+      const gram = this.#grams[i]!;
+      let slot = gram & mask;
       while (this.#generations[slot] === 1) slot = (slot + 1) & mask;
-      this.#table[slot] = hash;
+      this.#table[slot] = gram;
       this.#generations[slot] = 1;
     }
   }
@@ -133,7 +156,7 @@ function hashGram(low: number, high: number): number {
 
 const needleGrams = new GramCollector();
 
-/** The hashes that a page must have to contain the needle; empty when nothing can be told. */
+/** The grams that a page must have to contain the needle; empty when nothing can be told. */
 export function gramsOfNeedle(needle: Uint8Array): Uint32Array {
   return needleGrams.collect(needle, Uint32Array.of(0, needle.length), 1).slice();
 }
@@ -144,13 +167,13 @@ export interface PageFilter {
   readonly bits: Uint8Array;
 }
 
-export function makeFilter(hashes: Uint32Array): PageFilter {
-  if (hashes.length === 0) return { size: 0, bits: new Uint8Array(0) };
-  const size = filterSize(hashes.length);
+export function makeFilter(grams: Uint32Array): PageFilter {
+  if (grams.length === 0) return { size: 0, bits: new Uint8Array(0) };
+  const size = filterSize(grams.length);
   const count = filterBits(size);
   const bits = new Uint8Array(count / 8);
-  for (const hash of hashes) {
-    const place = placeOf(hash, count);
+  for (const gram of grams) {
+    const place = placeOf(gram, count);
     bits[place >> 3]! |= 1 << (place & 7);
   }
   return { size, bits };
@@ -170,11 +193,11 @@ function filterSize(grams: number): number {
 }
 
 /** Whether a page with this filter may have all grams. */
-export function mayHave({ size, bits }: PageFilter, hashes: Uint32Array): boolean {
-  if (size === 0) return hashes.length === 0;
+export function mayHave({ size, bits }: PageFilter, grams: Uint32Array): boolean {
+  if (size === 0) return grams.length === 0;
   const count = filterBits(size);
-  for (const hash of hashes) {
-    const place = placeOf(hash, count);
+  for (const gram of grams) {
+    const place = placeOf(gram, count);
     if ((bits[place >> 3]! & (1 << (place & 7))) === 0) return false;
   }
   return true;

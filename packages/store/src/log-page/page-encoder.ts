@@ -10,6 +10,7 @@ import { writeString } from "../byte-strings.ts";
 import { writeColumnHead } from "./column-format.ts";
 import { columnFromKernel } from "./column-from-kernel.ts";
 import { splitLines } from "./line-split.ts";
+import { addPageGrams, beginPageGrams } from "./page-grams.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
 import { encodeTimes } from "./times.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
@@ -52,15 +53,20 @@ export class PageEncoder {
     this.#kernel = kernel;
   }
 
-  /** `entries`, whose lines the kernel has been given, ascend by time; at least one and at most 65,536. */
-  encode(entries: LogColumns): EncodedPage {
+  /**
+   * `entries`, whose lines the kernel has been given, ascend by time; at least one and at most 65,536. Leaves the grams in the kernel; undefined when they are
+   * too many for a page of more than one entry.
+   */
+  encode(entries: LogColumns): EncodedPage | undefined {
     const { count, timestampsNs, lineBounds } = entries;
     const columns: StoredColumn[] = [];
     const heads = new ByteWriter(1024);
     const put = (name: string, body: Uint8Array, isDense: boolean) => {
       columns.push({ name, stored: this.#storeBody(heads, body, isDense) });
     };
-    const { templates, templateOf, columnNames } = splitLines(this.#kernel, entries);
+    const kernel = this.#kernel;
+    const { templates, templateOf, columnNames } = splitLines(kernel, entries);
+    beginPageGrams(kernel, templates);
     put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
     heads.writeVarint(templates.length);
     for (const template of templates) {
@@ -78,11 +84,15 @@ export class PageEncoder {
       put(TEMPLATE_OF, numbersOf(templateOf, count, templates.length), false);
     heads.writeVarint(columnNames.length);
     for (const [number, name] of columnNames.entries()) {
-      const { head, body, isDense } = columnFromKernel(this.#kernel.encodeColumn(number));
+      if (kernel.gramCount === undefined && count > 1) return undefined;
+      const values = kernel.encodeColumn(number);
+      const { head, body, isDense } = columnFromKernel(values);
       writeString(heads, name);
       writeColumnHead(heads, head);
       put(name, body, isDense);
+      addPageGrams(kernel, { number, name }, values);
     }
+    if (kernel.gramCount === undefined && count > 1) return undefined;
     this.#putMetadata(entries, heads, put);
     return {
       rows: count,

@@ -168,6 +168,26 @@ describe("gram filters", () => {
     assert.ok(passed.length < 50, `${passed.length} of 500 pass by chance`);
   });
 
+  test("know numbers of six digits and more by what they begin with, behind a mark", () => {
+    const ids = Array.from({ length: 500 }, (_, i) => 100_000 + ((i * 7919) % 900_000));
+    const lines = ids.flatMap((id) => [`k=u_${id} f=0.${id}1`, `{"id":"${id}77","n":-${id}}`]);
+    const columns = columnsOf(lines);
+    const { filter } = encode(columns);
+    const asks = (needle: string) => gramsOfNeedle(encoder.encode(needle));
+    for (const id of ids)
+      for (const needle of [`u_${id}`, `_${id}`, `"${id}`, `"${id}77"`, `-${id}}`]) {
+        assert.ok(asks(needle).length >= 4);
+        assert.ok(mayHave(filter, asks(needle)), needle);
+      }
+    const strangers = ids
+      .map((id) => `u_${id + 1}`)
+      .filter((needle) => !lines.join().includes(needle));
+    const passed = strangers.filter((needle) => mayHave(filter, asks(needle)));
+    assert.ok(passed.length < 40, `${passed.length} of ${strangers.length} pass by chance`);
+    for (const needle of ["117949", "u117949", "0.117949", "u_11794"])
+      assert.equal(asks(needle).length, 0, needle);
+  });
+
   test("needles without a long word ask nothing", () => {
     assert.equal(gramsOfNeedle(encoder.encode("12345678 abcdefgh")).length, 0);
     assert.ok(gramsOfNeedle(encoder.encode("123456789")).length > 0);

@@ -1,7 +1,11 @@
-/** How a page is searched for a text: which conditions on which columns tell the lines that contain it, from the head of the page alone. */
-import { canMatch, isForeign } from "./column-search.ts";
+/**
+ * How a page is searched for a text: which conditions on which columns tell the lines that contain it, from the head of the page alone. What was found out of a
+ * template or a page is remembered as long as the text is searched for: pages of a stream have the same templates.
+ */
+import { canMatch } from "./column-search.ts";
 import { placeNeedle } from "./line-search.ts";
 import type { Placement } from "./line-search.ts";
+import type { LineTemplate } from "./line-templates.ts";
 import type { PageLayout } from "./page-layout.ts";
 
 export interface SearchPlan {
@@ -12,22 +16,50 @@ export interface SearchPlan {
   readonly columns: ReadonlySet<number> | undefined;
 }
 
-/** Undefined when no line of the page can contain the needle, which is not empty. */
+/** What is known of one needle. */
+interface Known {
+  readonly placements: Map<string, readonly Placement[] | undefined>;
+  readonly plans: WeakMap<PageLayout, SearchPlan | undefined>;
+}
+
+const knownOf = new WeakMap<Uint8Array, Known>();
+/** Templates of a needle that are remembered. */
+const TEMPLATES_REMEMBERED_MAX = 10_000;
+
+/** Undefined when no line of the page can contain the needle, which is not empty and whose bytes do not change. */
 export function planSearch(layout: PageLayout, needle: Uint8Array): SearchPlan | undefined {
+  let known = knownOf.get(needle);
+  if (known === undefined) {
+    known = { placements: new Map(), plans: new WeakMap() };
+    knownOf.set(needle, known);
+  }
+  const { plans, placements } = known;
+  let plan = plans.get(layout);
+  if (plan === undefined && !plans.has(layout)) {
+    plan = makePlan(layout, needle, placements);
+    plans.set(layout, plan);
+  }
+  return plan;
+}
+
+function makePlan(
+  layout: PageLayout,
+  needle: Uint8Array,
+  known: Known["placements"],
+): SearchPlan | undefined {
   const columns = new Set<number>();
   let isMade = false;
   let isPossible = false;
   const templates = layout.templates.map((template) => {
-    const placements = placeNeedle(template, needle);
+    const placements = placementsOf(template, needle, known);
     if (placements === undefined) {
       isMade = isPossible = true;
       return undefined;
     }
     const possible = placements.filter((placement) =>
-      placement.every(({ slot, kind, text }) => {
-        const { head } = layout.columns[template.columns[slot]!]!;
-        return canMatch(head, { kind, text }) && !isForeign(head, text);
-      }),
+      placement.every((match) =>
+        canMatch(layout.columns[template.columns[match.slot]!]!.head, match),
+      ),
     );
     if (possible.length > 0) isPossible = true;
     for (const placement of possible)
@@ -36,4 +68,20 @@ export function planSearch(layout: PageLayout, needle: Uint8Array): SearchPlan |
   });
   if (!isPossible) return undefined;
   return { needle, templates, columns: isMade ? undefined : columns };
+}
+
+function placementsOf(
+  template: LineTemplate,
+  needle: Uint8Array,
+  known: Known["placements"],
+): readonly Placement[] | undefined {
+  const { text, textEnds } = template;
+  const bytes = Buffer.from(text.buffer, text.byteOffset, text.length);
+  const key = `${textEnds.join(" ")}:${bytes.toString("latin1")}`;
+  let placements = known.get(key);
+  if (placements === undefined && !known.has(key)) {
+    placements = placeNeedle(template, needle);
+    if (known.size < TEMPLATES_REMEMBERED_MAX) known.set(key, placements);
+  }
+  return placements;
 }

@@ -37,6 +37,11 @@ export function nameSlots(
   });
 }
 
+/** Whether a column has values of JSON or logfmt. */
+export function isFieldColumn(column: string): boolean {
+  return column[0] === PREFIXES[LINE_JSON] || column[0] === PREFIXES[LINE_LOGFMT];
+}
+
 /** The path of the field whose values a column has; undefined when it has none of a field. */
 export function fieldPath(column: string, parser: "json" | "logfmt"): string[] | undefined {
   if (column[0] !== PREFIXES[parser === "json" ? LINE_JSON : LINE_LOGFMT]) return undefined;
