@@ -1,7 +1,7 @@
 /** The engine: range queries, instant queries, and the filter behind live tailing. */
 import { compareLabels, Labels } from "@finch/model";
 import type { Clock } from "@finch/runtime";
-import type { Expr, MetricExpr } from "./ast.ts";
+import type { Expr, MetricExpr, VectorOperator } from "./ast.ts";
 import { executionFault, limitFault } from "./errors.ts";
 import { Evaluation } from "./evaluation.ts";
 import type { QueryStatistics, StepGrid } from "./evaluation.ts";
@@ -178,7 +178,7 @@ function makeGrid({ startNs, endNs, stepNs }: RangeQueryOptions, limits: QueryLi
   return { startNs, stepNs, count };
 }
 
-function contains(expr: MetricExpr, operator: string): boolean {
+function contains(expr: MetricExpr, operator: VectorOperator): boolean {
   switch (expr.kind) {
     case "vector-aggregation":
       return expr.operator === operator || contains(expr.operand, operator);
@@ -198,7 +198,7 @@ function checkSeries(count: number, { seriesMax }: QueryLimits): void {
     throw limitFault(
       `maximum number of series (${seriesMax}) reached for a single query; ` +
         "consider reducing query cardinality by adding more specific stream selectors, reducing the time range, " +
-        "or aggregating results with functions like sum, count or topk",
+        "or aggregating results with functions like sum(), count() or topk()",
     );
   }
 }
@@ -245,11 +245,10 @@ async function instant(
     .filter(({ present }) => present[0] === 1)
     .map(({ labels, values }) => ({ labels, value: values[0]! }));
   checkSeries(samples.length, evaluation.limits);
+  const isSorted = contains(expr, "sort") || contains(expr, "sort_desc");
   return {
     type: "vector",
-    samples: value.ordered
-      ? samples
-      : samples.toSorted((a, b) => compareLabels(a.labels, b.labels)),
+    samples: isSorted ? samples : samples.toSorted((a, b) => compareLabels(a.labels, b.labels)),
     timestampMs,
     statistics: evaluation.statistics(samples.length),
   };

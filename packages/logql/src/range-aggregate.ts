@@ -107,16 +107,19 @@ interface Scan extends Windows {
   readonly fieldRows: FieldRows<RowOutcome> | undefined;
 }
 
+const NO_LABELS: Grouping = { without: false, labels: [] };
+
 function compileScan(
   evaluation: Evaluation,
   grid: StepGrid,
   expr: RangeAggregationExpr,
   grouping: Grouping | undefined,
 ): Scan {
-  const wanted = wantedLabels(expr, grouping);
+  const absent = expr.operator === "absent_over_time";
+  // Whether there is a line depends on no label that it has.
+  const wanted = wantedLabels(expr, absent ? NO_LABELS : grouping);
   const pipeline = compilePipeline(expr.log, wanted);
   const unwrap = expr.unwrap === undefined ? undefined : compileUnwrap(expr.unwrap);
-  const absent = expr.operator === "absent_over_time";
   const timing = { range: Number(expr.rangeNs), step: Number(grid.stepNs), steps: grid.count };
   const windows = { originNs: grid.startNs - expr.offsetNs, ...timing };
   const useCounter = unwrap === undefined || absent;
@@ -126,7 +129,7 @@ function compileScan(
     unwrap,
     unwrapFilters: (expr.unwrap?.filters ?? []).map(labelFilterStage),
     index: new SeriesIndex({
-      grouping: absent ? { without: false, labels: [] } : grouping,
+      grouping: absent ? NO_LABELS : grouping,
       unwrapped: expr.unwrap?.label,
       keepErrors: wanted?.has(ERROR_LABEL) ?? false,
       max: evaluation.limits.intermediateSeriesMax,

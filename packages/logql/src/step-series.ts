@@ -10,15 +10,11 @@ export interface StepSeries {
 
 export type StepValue =
   | { readonly kind: "scalar"; readonly value: number }
-  | {
-      readonly kind: "vector";
-      readonly series: readonly StepSeries[];
-      /** Whether the order of the series is part of the result (`sort`, `topk`). */
-      readonly ordered: boolean;
-    };
+  /** The order of the series is part of the result where a `sort` made it. */
+  | { readonly kind: "vector"; readonly series: readonly StepSeries[] };
 
 export function vectorOf(series: readonly StepSeries[]): StepValue {
-  return { kind: "vector", series, ordered: false };
+  return { kind: "vector", series };
 }
 
 export function newSeries(labels: Labels, steps: number): StepSeries {

@@ -1,7 +1,7 @@
 /** Aggregations over vectors: sum and its kin reduce groups of series, topk and its kin select within them. All steps at once. */
 import { Labels } from "@finch/model";
 import type { Grouping, VectorAggregationExpr, VectorOperator } from "./ast.ts";
-import { isPresent, newSeries } from "./step-series.ts";
+import { isPresent, newSeries, vectorOf } from "./step-series.ts";
 import type { StepSeries, StepValue } from "./step-series.ts";
 
 const EVERYTHING: Grouping = { without: false, labels: [] };
@@ -13,7 +13,7 @@ export function aggregateVector(
 ): StepValue {
   const { operator } = expr;
   if (operator === "sort" || operator === "sort_desc") {
-    return { kind: "vector", series: sortSeries(series, operator === "sort_desc"), ordered: true };
+    return vectorOf(sortSeries(series, operator === "sort_desc"));
   }
   const groups = groupSeries(series, expr.grouping ?? EVERYTHING);
   if (operator === "topk" || operator === "bottomk" || operator === "approx_topk") {
@@ -22,10 +22,10 @@ export function aggregateVector(
     const chosen = [...groups.values()].flatMap((group) =>
       select(group.members, k, descending, steps),
     );
-    return { kind: "vector", series: sortSeries(chosen, descending), ordered: true };
+    return vectorOf(sortSeries(chosen, descending));
   }
   const reduced = [...groups.values()].map((group) => reduce(operator, group, steps));
-  return { kind: "vector", series: reduced, ordered: false };
+  return vectorOf(reduced);
 }
 
 interface Group {

@@ -106,7 +106,7 @@ export function quantile(q: number, values: Float64Array): number {
   return at(lower) * (1 - weight) + at(upper) * weight;
 }
 
-/** Prometheus' rate of a counter: resets added back, extrapolated to the window's edges where the samples come near them. */
+/** Prometheus' rate of a counter: resets added back, extrapolated to the window's edges where the samples come near them. One sample has the rate 0. */
 function counterRate(
   times: Float64Array,
   values: Float64Array,
@@ -116,13 +116,12 @@ function counterRate(
     readonly end: number;
     readonly rangeNs: number;
   },
-): number | undefined {
+): number {
   const { from, to, end, rangeNs } = window;
-  if (to - from < 2) return undefined;
+  if (to - from < 2) return 0;
   let increase = values[to - 1]! - values[from]!;
   for (let i = from + 1; i < to; i++) if (values[i]! < values[i - 1]!) increase += values[i - 1]!;
   const sampled = times[to - 1]! - times[from]!;
-  if (sampled === 0) return undefined;
   const spacing = sampled / (to - from - 1);
   const threshold = spacing * 1.1;
   let toStart = times[from]! - (end - rangeNs);

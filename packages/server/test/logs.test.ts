@@ -106,6 +106,17 @@ for (const kind of ["memory", "disk"] as const) {
     );
   });
 
+  test(`${kind}: a range of no length has one step and no line`, async () => {
+    await using api = await openApi(kind);
+    await push(api, [{ job: "a" }, [[ns(10), "x"]]]);
+    const range = { start: ns(10), end: ns(10) };
+    assert.deepEqual((await rangeData(api, { ...range, query: '{job="a"}' })).result, []);
+    const metric = await rangeData(api, { ...range, query: 'sum(count_over_time({job="a"}[1m]))' });
+    assert.deepEqual(metric.result, [{ metric: {}, values: [[NOW_MS / 1000 - 10, "1"]] }]);
+    const volume = await api.get("/loki/api/v1/index/volume", { ...range, query: '{job="a"}' });
+    assert.equal(volume.status, 200, volume.text);
+  });
+
   test(`${kind}: bad requests are plain text with Loki's statuses`, async () => {
     await using api = await openApi(kind);
     const selector = { query: '{a="b"}' };
@@ -147,7 +158,18 @@ for (const kind of ["memory", "disk"] as const) {
         400,
         /^end timestamp must not be before or equal to start time/,
       ],
-      ["/loki/api/v1/query_range", { ...selector, start: "x" }, 400, /^start: cannot parse "x"/],
+      [
+        "/loki/api/v1/query_range",
+        { ...selector, start: "x" },
+        400,
+        /^could not parse 'start' parameter: cannot parse "x"/,
+      ],
+      [
+        "/loki/api/v1/query_range",
+        { ...selector, since: "x" },
+        400,
+        /^could not parse 'since' parameter: cannot parse "x" to a valid duration/,
+      ],
       [
         "/loki/api/v1/query_range",
         { ...selector, step: "0" },

@@ -20,24 +20,26 @@ export function badRequest(message: string): FinchError {
 
 /** `start` and `end`; without them the hour (or `since`) up to now. */
 export function readRange(parameters: URLSearchParams, nowMs: number): TimeRangeNs {
-  const endNs = readTimeNs(parameters, "end") ?? BigInt(Math.floor(nowMs)) * NS_PER_MS;
-  const sinceMs = readDurationMs(parameters, "since") ?? SINCE_MS;
+  const sinceMs = naming("since", () => readDurationMs(parameters, "since")) ?? SINCE_MS;
+  const endNs =
+    naming("end", () => readTimeNs(parameters, "end")) ?? BigInt(Math.floor(nowMs)) * NS_PER_MS;
   const nowNs = BigInt(Math.floor(nowMs)) * NS_PER_MS;
   // An end in the future still means "the last hour": it is counted back from now.
   const latest = endNs < nowNs ? endNs : nowNs;
   const startNs =
-    readTimeNs(parameters, "start") ?? latest - BigInt(Math.floor(sinceMs)) * NS_PER_MS;
+    naming("start", () => readTimeNs(parameters, "start")) ??
+    latest - BigInt(Math.floor(sinceMs)) * NS_PER_MS;
   return { startNs, endNs };
 }
 
-/** As {@link readRange}, and refuses an empty or overlong range. */
+/** As {@link readRange}, and refuses a range that ends before it starts, or is overlong. One of no length holds no line, and one step of a metric. */
 export function readQueryRange(
   parameters: URLSearchParams,
   nowMs: number,
   limits: LogsLimits,
 ): TimeRangeNs {
   const range = readRange(parameters, nowMs);
-  if (range.endNs <= range.startNs) {
+  if (range.endNs < range.startNs) {
     throw badRequest("end timestamp must not be before or equal to start time");
   }
   const lengthMs = Number((range.endNs - range.startNs) / NS_PER_MS);
@@ -52,13 +54,13 @@ export function readQueryRange(
 export function readTimeNs(parameters: URLSearchParams, name: string): bigint | undefined {
   const text = parameters.get(name);
   if (text === null || text === "") return undefined;
-  return naming(name, () => parseLokiTime(text));
+  return parseLokiTime(text);
 }
 
 function readDurationMs(parameters: URLSearchParams, name: string): number | undefined {
   const text = parameters.get(name);
   if (text === null || text === "") return undefined;
-  return naming(name, () => parseDurationParameter(text));
+  return parseDurationParameter(text);
 }
 
 /** The step asked for, else one that gives about 250 points, of whole seconds. */
@@ -75,7 +77,7 @@ export function readStepMs(
       "zero or negative query resolution step widths are not accepted. Try a positive integer",
     );
   }
-  if (lengthMs / stepMs > limits.pointsPerSeriesMax) {
+  if (Math.floor(lengthMs / stepMs) > limits.pointsPerSeriesMax) {
     throw badRequest(
       `exceeded maximum resolution of ${limits.pointsPerSeriesMax.toLocaleString("en")} points per time series. Try increasing the value of the step parameter`,
     );
@@ -139,7 +141,9 @@ function naming<Value>(name: string, read: () => Value): Value {
   try {
     return read();
   } catch (error) {
-    if (error instanceof FinchError) throw badRequest(`${name}: ${error.message}`);
+    if (error instanceof FinchError) {
+      throw badRequest(`could not parse '${name}' parameter: ${error.message}`);
+    }
     throw error;
   }
 }

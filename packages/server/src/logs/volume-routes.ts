@@ -82,7 +82,7 @@ async function readStats(
 async function answerVolume(context: VolumeContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
   const range = readQueryRange(parameters, context.clock.nowMs(), context.limits);
-  const grid = { startNs: range.startNs, stepNs: range.endNs - range.startNs, count: 1 };
+  const grid = { startNs: range.startNs, stepNs: range.endNs - range.startNs || 1n, count: 1 };
   const { volumes, statistics } = await readVolumes(context, request, { range, grid });
   const endSeconds = Number(range.endNs / 1_000_000n) / 1000;
   const result = volumes.map(({ labels, total }) => ({
