@@ -219,6 +219,32 @@ function countFields(scan: Scan, { fields }: LogPage, time: number): boolean {
 /** Sets of metadata that are counted side by side before they are added. */
 const TALLIED_MAX = 64;
 const tally = new Uint32Array(TALLIED_MAX);
+/** Of every other row: neighbours are often the same, and one would wait for the other. */
+const otherTally = new Uint32Array(TALLIED_MAX);
+
+function tallySets(
+  metadataOf: Uint32Array,
+  rows: Uint32Array,
+  { from, to }: { readonly from: number; readonly to: number },
+): void {
+  let i = from;
+  for (; i + 1 < to; i += 2) {
+    tally[metadataOf[rows[i]!]!]!++;
+    otherTally[metadataOf[rows[i + 1]!]!]!++;
+  }
+  if (i < to) tally[metadataOf[rows[i]!]!]!++;
+}
+
+/** The first row from `from` on that has the set. */
+function findSet(
+  metadataOf: Uint32Array,
+  rows: Uint32Array,
+  { set, from }: { readonly set: number; readonly from: number },
+): number {
+  let i = from;
+  while (metadataOf[rows[i]!] !== set) i++;
+  return i;
+}
 
 /** Without stages the series of a row depends only on the stream and its metadata, and the line is not looked at. */
 function countRows(scan: Scan, page: LogPage, { rows }: Selection, runs: Runs): void {
@@ -248,16 +274,13 @@ function countRows(scan: Scan, page: LogPage, { rows }: Selection, runs: Runs): 
         }
       else if (sets === 1) accumulator.addCount(seriesAt(rows[from]!), first, last, to - from);
       else {
-        for (let i = from; i < to; i++) {
-          const at = rows[i]!;
-          const set = metadataOf[at]!;
-          if (seriesOf[set]! < 0) seriesAt(at);
-          tally[set]!++;
-        }
+        tallySets(metadataOf, rows, { from, to });
         for (let set = 0; set < sets; set++) {
-          if (tally[set] === 0) continue;
-          accumulator.addCount(seriesOf[set]!, first, last, tally[set]!);
-          tally[set] = 0;
+          const count = tally[set]! + otherTally[set]!;
+          if (count === 0) continue;
+          tally[set] = otherTally[set] = 0;
+          if (seriesOf[set]! < 0) seriesAt(rows[findSet(metadataOf, rows, { set, from })]!);
+          accumulator.addCount(seriesOf[set]!, first, last, count);
         }
       }
     }

@@ -8,7 +8,7 @@ import { OpenPage } from "./log-page/open-page.ts";
 import type { PageLayout, StoredBody } from "./log-page/page-layout.ts";
 import { planSearch } from "./log-page/search-plan.ts";
 import { planReads } from "./log-page/segment.ts";
-import type { SegmentPage } from "./log-page/segment.ts";
+import type { SegmentPage, Stretch, WantedBodies } from "./log-page/segment.ts";
 import { needsMetadata, needsTimes } from "./log-wish.ts";
 import type { LogReadStatistics, PieceWish } from "./log-wish.ts";
 
@@ -21,7 +21,7 @@ export interface SegmentPlace {
   readonly at: number;
 }
 
-type BodyChoice = ((body: StoredBody) => boolean) | typeof WHOLE | undefined;
+type BodyChoice = ReadonlySet<StoredBody> | typeof WHOLE | undefined;
 
 /** What tells which lines of a page have the needles; undefined when none can. */
 function neededToSearch(layout: PageLayout, { needles }: PieceWish): BodyChoice {
@@ -33,7 +33,7 @@ function neededToSearch(layout: PageLayout, { needles }: PieceWish): BodyChoice 
     for (const number of plan.columns) bodies.add(layout.columns[number]!.body);
   }
   if (layout.templateOf !== undefined) bodies.add(layout.templateOf);
-  return (body) => bodies.has(body);
+  return bodies;
 }
 
 /** What else decides which rows are wanted, and counts them. */
@@ -54,7 +54,7 @@ function neededFirst(
     if (layout.shapeOf !== undefined) bodies.add(layout.shapeOf);
     for (const { body } of layout.metadata) bodies.add(body);
   }
-  return (body) => bodies.has(body);
+  return bodies;
 }
 
 const WHOLE = "whole";
@@ -160,8 +160,7 @@ class SegmentBodies {
     const { pages, places } = this.#of;
     const isUsual = wish.lines === "none" && need !== "all" && isWithin(pages[at]!, wish);
     if (isUsual && this.#loaded[need].has(at)) return;
-    const wanted = new Set<StoredBody>();
-    const read: SegmentPage[] = [];
+    const wanted: WantedBodies[] = [];
     for (const [place, page] of pages.entries()) {
       // Of neighbours that are searched, what they need besides is known only then.
       const isAlone = need === "all" || (need === "first" && wish.needles.length > 0);
@@ -172,26 +171,28 @@ class SegmentBodies {
       if (wish.lines === "none" && need !== "all" && (place !== at || isUsual))
         this.#loaded[need].add(place);
       if (needed === undefined) continue;
-      const before = wanted.size;
-      for (const body of page.layout.bodies)
-        if (!this.#bodies.has(body) && (needed === WHOLE || needed(body))) wanted.add(body);
-      if (wanted.size > before) read.push(page);
+      const all = needed === WHOLE ? page.layout.bodies : [...needed];
+      const bodies = all.filter((body) => !this.#bodies.has(body));
+      if (bodies.length > 0) wanted.push({ page, bodies });
     }
-    if (read.length > 0) await this.#read(read, wanted);
+    if (wanted.length > 0) await this.#read(wanted, { isKept: need === "first" });
   }
 
-  async #read(pages: readonly SegmentPage[], wanted: ReadonlySet<StoredBody>): Promise<void> {
-    const stretches = planReads(pages, (body) => wanted.has(body));
+  /** What is to be kept is remembered if it is little: columns that are counted by, which are asked for again. */
+  async #read(
+    wanted: readonly WantedBodies[],
+    { isKept }: { readonly isKept: boolean },
+  ): Promise<void> {
+    const stretches = planReads(wanted);
     const chunks = await Promise.all(
-      stretches.map(({ start, end }) =>
-        this.#block.read(PAGES_FILE, { offset: this.#start + start, length: end - start }),
-      ),
+      stretches.map((stretch) => {
+        const isSmall = stretch.end - stretch.start <= KEPT_BYTES_MAX;
+        return isKept && isSmall ? this.#recall(stretch) : this.#readStretch(stretch);
+      }),
     );
-    for (const { start, end } of stretches) this.#of.statistics.bytesRead += end - start;
-    for (const { layout, offsets } of pages) {
-      for (const [i, body] of layout.bodies.entries()) {
-        if (!wanted.has(body)) continue;
-        const offset = offsets[i]!;
+    for (const { page, bodies } of wanted) {
+      for (const body of bodies) {
+        const offset = page.offsets[body.at]!;
         const chunk = stretches.findIndex(
           ({ start, end }) => start <= offset && end >= offset + body.storedBytes,
         );
@@ -200,4 +201,20 @@ class SegmentBodies {
       }
     }
   }
+
+  #recall(stretch: Stretch): Promise<Uint8Array> {
+    const key = `bodies ${this.#start + stretch.start} ${stretch.end - stretch.start}`;
+    return this.#block.cached(PAGES_FILE, key, async () => {
+      const value = await this.#readStretch(stretch);
+      return { value, bytes: 200 + value.length };
+    });
+  }
+
+  #readStretch({ start, end }: Stretch): Promise<Uint8Array> {
+    this.#of.statistics.bytesRead += end - start;
+    return this.#block.read(PAGES_FILE, { offset: this.#start + start, length: end - start });
+  }
 }
+
+/** A longer stretch is read each time: times of a few pages would else put all else out of the cache. */
+const KEPT_BYTES_MAX = 16 * 1024;

@@ -12,16 +12,22 @@ import { needsMetadata, needsTimes } from "./log-wish.ts";
 import type { PieceRows, PieceWish } from "./log-wish.ts";
 import { ascending, sharedAscending } from "./number-columns.ts";
 
+/** What is to be remembered, and the memory it takes. */
+export interface Remembered<T> {
+  readonly value: T;
+  readonly bytes: number;
+}
+
 /** Where the bodies of a page come from. */
 export interface PageFile {
   load(need: Need): Promise<void>;
   /** What was found out about the page before, or is now. */
-  remember<T extends ArrayBufferView>(key: string, find: () => Promise<T>): Promise<T>;
+  remember<T>(key: string, find: () => Promise<Remembered<T>>): Promise<T>;
 }
 
 export const IN_MEMORY: PageFile = {
   load: () => Promise.resolve(),
-  remember: (_, find) => find(),
+  remember: async (_, find) => (await find()).value,
 };
 
 /** A page as a selection knows it before it is opened. */
@@ -65,7 +71,8 @@ export class PageRead {
     let rows = this.#rowsInRange(matched);
     if (rows.length === 0) return undefined;
     const request = choice?.request;
-    let fields = choice === undefined ? undefined : pickFields(this.#readFields(choice), rows);
+    let fields =
+      choice === undefined ? undefined : pickFields(await this.#readFields(choice), rows);
     if (fields !== undefined && request?.keep !== undefined) {
       const entries = this.#columns(rows, NO_ROWS);
       const kept = request.keep({ labels: this.#labels, entries, fields });
@@ -93,13 +100,13 @@ export class PageRead {
       const plans: SearchPlan[] = [];
       for (const needle of needles) {
         const plan = planSearch(page.layout, needle);
-        if (plan === undefined) return new Uint16Array(0);
+        if (plan === undefined) return sized(new Uint16Array(0));
         plans.push(plan);
       }
       await this.#file.load("search");
       let rows = sharedAscending(page.layout.rows);
       for (const plan of plans) rows = page.find(plan, rows);
-      return Uint16Array.from(rows);
+      return sized(Uint16Array.from(rows));
     });
   }
 
@@ -119,7 +126,7 @@ export class PageRead {
     const timestampsNs = !needsTimes(this.#span, this.#wish)
       ? NO_TIMES
       : count <= TIMES_REMEMBERED_MAX
-        ? await this.#file.remember(`times ${this.#needlesKey}`, read)
+        ? await this.#file.remember(`times ${this.#needlesKey}`, async () => sized(await read()))
         : await read();
     const entries = {
       count,
@@ -132,9 +139,11 @@ export class PageRead {
     return { entries, fields: undefined };
   }
 
-  #readFields(choice: FieldChoice): LogFields {
+  #readFields(choice: FieldChoice): Promise<LogFields> {
     const page = this.#open();
-    return readFields(page, choice.request, choice.wanted(page.layout));
+    return readFields(page, choice.request, choice.wanted(page.layout), (key, find) =>
+      this.#file.remember(key, () => Promise.resolve(find())),
+    );
   }
 
   /** Of all rows, or of those that matched. */
@@ -187,6 +196,10 @@ export class PageRead {
     }
     return { lines: some.lines, lineBounds };
   }
+}
+
+function sized<T extends ArrayBufferView>(value: T): Remembered<T> {
+  return { value, bytes: value.byteLength };
 }
 
 /** Matching rows of a page whose times are remembered. */

@@ -58,8 +58,8 @@ export function openPiece(piece: LogPiece, labels: Labels, segments: OpenSegment
           load: (need) => bodies.load(at, need, wish),
           remember: (key, find) =>
             block.cached(PAGES_FILE, `page ${name} ${key}`, async () => {
-              const value = await find();
-              return { value, bytes: 200 + value.byteLength };
+              const { value, bytes } = await find();
+              return { value, bytes: 200 + bytes };
             }),
         };
         const open = () => (page ??= bodies.page(at));

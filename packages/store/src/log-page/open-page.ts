@@ -11,7 +11,7 @@ import { decodeMetadata } from "./page-metadata.ts";
 import type { PageMetadata } from "./page-metadata.ts";
 import type { PageLayout, StoredBody } from "./page-layout.ts";
 import { PageRows } from "./page-rows.ts";
-import { readNumbers, unpackBody } from "./stored-body.ts";
+import { readNumbers, unpackBody, unpackBriefly } from "./stored-body.ts";
 import { openColumn } from "./value-column.ts";
 import type { ValueColumn } from "./value-column.ts";
 
@@ -40,7 +40,8 @@ export class OpenPage {
   }
 
   get times(): BigInt64Array {
-    this.#times ??= decodeTimes(this.body(this.layout.times), this.layout.rows);
+    const { times, rows } = this.layout;
+    this.#times ??= decodeTimes(unpackBriefly(times, this.#stored(times)), rows);
     return this.#times;
   }
 
@@ -55,7 +56,7 @@ export class OpenPage {
     const of =
       templateOf === undefined
         ? undefined
-        : readNumbers(this.body(templateOf), rows, templates.length);
+        : readNumbers(unpackBriefly(templateOf, this.#stored(templateOf)), rows, templates.length);
     this.#rows = new PageRows(rows, templates, { templates: of, columnCount: columns.length });
     return this.#rows;
   }

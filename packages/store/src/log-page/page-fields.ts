@@ -1,5 +1,6 @@
 /** Fields of JSON and logfmt lines out of the columns of a page, without the lines. */
 import type { LogFieldColumn, LogFieldRequest, LogFields } from "@finch/model";
+import { CONSTANT, DICTIONARY } from "./column-format.ts";
 import { LINE_JSON, LINE_LOGFMT } from "./line-slots.ts";
 import type { LineTemplate } from "./line-templates.ts";
 import type { OpenPage } from "./open-page.ts";
@@ -44,12 +45,19 @@ export class FieldChoice {
 /** Names of columns that a selection remembers; keys that are ids would else fill its memory. */
 const LABELS_REMEMBERED_MAX = 10_000;
 
+/** What was found out about the page under a key before, or is now. */
+export type Remember = <T>(
+  key: string,
+  find: () => { readonly value: T; readonly bytes: number },
+) => Promise<T>;
+
 /** The columns must be at hand, and the templates of the rows. */
-export function readFields(
+export async function readFields(
   page: OpenPage,
   { parser }: LogFieldRequest,
   wanted: WantedFields,
-): LogFields {
+  remember: Remember,
+): Promise<LogFields> {
   const { templates } = page.layout;
   const kind = parser === "json" ? LINE_JSON : LINE_LOGFMT;
   const isKnownTemplate = templates.map(
@@ -57,24 +65,29 @@ export function readFields(
   );
   const areAllKnown = isKnownTemplate.every(Boolean);
   const isKnown = areAllKnown ? onesOf(page.layout.rows) : knownRows(page, isKnownTemplate);
+  const columns: LogFieldColumn[] = [];
+  for (const [label, numbers] of numbersByLabel(wanted)) {
+    const [only, ...others] = numbers;
+    const isAlone = areAllKnown && others.length === 0;
+    const whole = isAlone ? wholeField(page, only!, parser) : undefined;
+    if (whole !== undefined) columns.push(await readWholeField(label, whole, remember));
+    else {
+      const builder = new FieldBuilder(label, page.layout.rows, parser);
+      for (const number of numbers) builder.add(page, number, isKnown);
+      columns.push(builder);
+    }
+  }
+  return { isKnown, areAllKnown, columns };
+}
+
+function numbersByLabel(wanted: WantedFields): ReadonlyMap<string, readonly number[]> {
   const byLabel = new Map<string, number[]>();
   for (const [number, label] of wanted) {
     const numbers = byLabel.get(label);
     if (numbers === undefined) byLabel.set(label, [number]);
     else numbers.push(number);
   }
-  const columns = [...byLabel].map(([label, numbers]): LogFieldColumn => {
-    const [only, ...others] = numbers;
-    const whole =
-      areAllKnown && others.length === 0
-        ? readWholeField(page, label, { only: only!, parser })
-        : undefined;
-    if (whole !== undefined) return whole;
-    const builder = new FieldBuilder(label, page.layout.rows, parser);
-    for (const number of numbers) builder.add(page, number, isKnown);
-    return builder;
-  });
-  return { isKnown, areAllKnown, columns };
+  return byLabel;
 }
 
 function knownRows({ layout, rows }: OpenPage, isKnownTemplate: readonly boolean[]): Uint8Array {
@@ -93,68 +106,89 @@ function onesOf(count: number): Uint8Array {
 }
 
 /** A field of few values that all lines have, and in the same way: row and place in its column are the same. */
-function readWholeField(
-  page: OpenPage,
-  label: string,
-  { only, parser }: { readonly only: number; readonly parser: LogFieldRequest["parser"] },
-): WholeField | undefined {
-  const standings = new Set(page.layout.templates.map((template) => howItStands(template, only)));
-  const [standing] = standings;
-  if (standings.size !== 1 || standing === 0) return undefined;
-  const column = page.column(only);
-  if (column.dictionary === undefined || column.head.rows !== page.layout.rows) return undefined;
-  return new WholeField(label, column, { standing: standing!, parser });
+interface WholeField {
+  readonly page: OpenPage;
+  readonly column: number;
+  readonly standing: number;
+  readonly parser: LogFieldRequest["parser"];
 }
 
-class WholeField implements LogFieldColumn {
-  readonly label: string;
+function wholeField(
+  page: OpenPage,
+  column: number,
+  parser: LogFieldRequest["parser"],
+): WholeField | undefined {
+  const { layout } = page;
+  const { encoding, rows } = layout.columns[column]!.head;
+  if ((encoding !== DICTIONARY && encoding !== CONSTANT) || rows !== layout.rows) return undefined;
+  const [first, ...others] = layout.templates;
+  const standing = howItStands(first!, column);
+  if (others.some((template) => howItStands(template, column) !== standing)) return undefined;
+  return { page, column, standing, parser };
+}
+
+/** Its values, and how many rows have each: all that is asked for when the page is counted as a whole. */
+interface FieldSummary {
   readonly values: readonly string[];
-  readonly #column: ValueColumn;
   /** Of each value of the dictionary. */
-  readonly #numbers: Uint32Array;
-  #of: Uint32Array | undefined;
+  readonly numbers: Uint32Array;
+  readonly counts: Uint32Array;
+}
 
-  constructor(
-    label: string,
-    column: ValueColumn,
-    how: { readonly standing: number; readonly parser: LogFieldRequest["parser"] },
-  ) {
-    this.label = label;
-    this.#column = column;
-    const names = new FieldValues(how.parser);
-    const { bytes, bounds } = column.dictionary!;
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#numbers = new Uint32Array(bounds.length - 1);
-    for (let id = 0; id < this.#numbers.length; id++) {
-      const raw = text.toString("utf8", bounds[id], bounds[id + 1]);
-      this.#numbers[id] = names.numberOf(raw, how.standing);
-    }
-    this.values = names.values;
-  }
+async function readWholeField(
+  label: string,
+  field: WholeField,
+  remember: Remember,
+): Promise<LogFieldColumn> {
+  const { page, column, standing, parser } = field;
+  const { distinct } = page.layout.columns[column]!.head;
+  const key = `field ${column} ${standing} ${parser}`;
+  const summary =
+    distinct <= SUMMARY_VALUES_MAX
+      ? await remember(key, () => {
+          const value = summarize(field);
+          const characters = value.values.reduce((sum, { length }) => sum + length, 0);
+          return { value, bytes: 200 + 40 * value.values.length + 2 * characters };
+        })
+      : summarize(field);
+  let of: Uint32Array | undefined;
+  return {
+    label,
+    values: summary.values,
+    counts: summary.counts,
+    get of() {
+      return (of ??= numberRows(field, summary.numbers));
+    },
+  };
+}
 
-  get of(): Uint32Array {
-    return (this.#of ??= this.#makeOf());
-  }
+/** Of more values no summary is remembered. */
+const SUMMARY_VALUES_MAX = 64;
 
-  get counts(): Uint32Array {
-    const counts = new Uint32Array(this.values.length + 1);
-    const { ids } = this.#column.dictionary!;
-    if (ids === undefined) counts[this.#numbers[0]!] = this.#column.head.rows;
-    else {
-      const ofIds = countIds(ids);
-      for (let id = 0; id < this.#numbers.length; id++) counts[this.#numbers[id]!]! += ofIds[id]!;
-    }
-    return counts;
+function summarize({ page, column, standing, parser }: WholeField): FieldSummary {
+  const names = new FieldValues(parser);
+  const { bytes, bounds, ids } = page.column(column).dictionary!;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const numbers = new Uint32Array(bounds.length - 1);
+  for (let id = 0; id < numbers.length; id++) {
+    const raw = text.toString("utf8", bounds[id], bounds[id + 1]);
+    numbers[id] = names.numberOf(raw, standing);
   }
+  const counts = new Uint32Array(names.values.length + 1);
+  if (ids === undefined) counts[numbers[0]!] = page.layout.rows;
+  else {
+    const ofIds = countIds(ids);
+    for (let id = 0; id < numbers.length; id++) counts[numbers[id]!]! += ofIds[id]!;
+  }
+  return { values: names.values, numbers, counts };
+}
 
-  #makeOf(): Uint32Array {
-    const { ids } = this.#column.dictionary!;
-    const of = new Uint32Array(this.#column.head.rows);
-    const numbers = this.#numbers;
-    if (ids === undefined) of.fill(numbers[0]!);
-    else for (let row = 0; row < of.length; row++) of[row] = numbers[ids[row]!]!;
-    return of;
-  }
+function numberRows({ page, column }: WholeField, numbers: Uint32Array): Uint32Array {
+  const { ids } = page.column(column).dictionary!;
+  const of = new Uint32Array(page.layout.rows);
+  if (ids === undefined) of.fill(numbers[0]!);
+  else for (let row = 0; row < of.length; row++) of[row] = numbers[ids[row]!]!;
+  return of;
 }
 
 /** How often each byte comes. Neighbours are often the same, and would wait for each other: they are counted apart. */

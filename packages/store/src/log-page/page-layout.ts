@@ -11,6 +11,8 @@ import { SHAPE_OF, TEMPLATE_OF, TIMES } from "./page-encoder.ts";
 /** How the body of a column is stored. */
 export interface StoredBody {
   readonly name: string;
+  /** Its place among the bodies of the page. */
+  readonly at: number;
   readonly storedBytes: number;
   /** When decompressed; 0 for one that is stored as it is. */
   readonly zippedBytes: number;
@@ -40,35 +42,143 @@ export interface PageLayout {
   readonly bodies: readonly StoredBody[];
 }
 
-/** Reads what `PageEncoder` wrote as the head of a page of `rows` rows. Pages with the same templates share them, and the names of their columns. */
-export function readPageLayout(head: Uint8Array, rows: number): PageLayout {
-  const reader = new ByteReader(head);
+/** Where in a head the metadata begins, by which rows are counted without their lines. */
+export interface MetadataPlace {
+  readonly position: number;
+  /** Bodies before it. */
+  readonly bodies: number;
+}
+
+/**
+ * Reads what `PageEncoder` wrote as the head of a page of `rows` rows: what concerns lines and what concerns metadata at the first need, each without the other
+ * where `metadata` says where it stands. Pages with the same templates share them, and the names of their columns.
+ */
+export function readPageLayout(
+  head: Uint8Array,
+  rows: number,
+  metadata?: MetadataPlace,
+): PageLayout & { readonly metadataPlace: MetadataPlace } {
+  return new HeadLayout(head, rows, metadata);
+}
+
+interface LinesPart extends Pick<PageLayout, "templates" | "templateOf" | "columns" | "bodies"> {
+  readonly end: MetadataPlace;
+}
+
+type MetadataPart = Pick<
+  PageLayout,
+  "shapes" | "shapeOf" | "metadataNames" | "metadata" | "bodies"
+>;
+
+class HeadLayout implements PageLayout {
+  readonly rows: number;
+  readonly times: StoredBody;
+  readonly #head: Uint8Array;
+  readonly #linesAt: number;
+  readonly #metadataPlace: MetadataPlace | undefined;
+  #lines: LinesPart | undefined;
+  #metadata: MetadataPart | undefined;
+  #bodies: readonly StoredBody[] | undefined;
+
+  constructor(head: Uint8Array, rows: number, metadata: MetadataPlace | undefined) {
+    const reader = new ByteReader(head);
+    this.rows = rows;
+    this.#head = head;
+    this.times = readStoredBody(reader, TIMES, 0);
+    this.#linesAt = reader.position;
+    this.#metadataPlace = metadata;
+  }
+
+  get templates() {
+    return this.#linesPart.templates;
+  }
+
+  get templateOf() {
+    return this.#linesPart.templateOf;
+  }
+
+  get columns() {
+    return this.#linesPart.columns;
+  }
+
+  get shapes() {
+    return this.#metadataPart.shapes;
+  }
+
+  get shapeOf() {
+    return this.#metadataPart.shapeOf;
+  }
+
+  get metadataNames() {
+    return this.#metadataPart.metadataNames;
+  }
+
+  get metadata() {
+    return this.#metadataPart.metadata;
+  }
+
+  get bodies() {
+    this.#bodies ??= [this.times, ...this.#linesPart.bodies, ...this.#metadataPart.bodies];
+    return this.#bodies;
+  }
+
+  get metadataPlace(): MetadataPlace {
+    return this.#metadataPlace ?? this.#linesPart.end;
+  }
+
+  get #linesPart(): LinesPart {
+    return (this.#lines ??= readLinesPart(new ByteReader(this.#head, this.#linesAt)));
+  }
+
+  get #metadataPart(): MetadataPart {
+    return (this.#metadata ??= readMetadataPart(this.#head, this.metadataPlace));
+  }
+}
+
+function readLinesPart(reader: ByteReader): LinesPart {
   const bodies: StoredBody[] = [];
-  const times = readStoredBody(reader, TIMES, bodies);
-  const known = readTemplates(reader);
-  const { templates } = known;
-  const templateOf = templates.length > 1 ? readStoredBody(reader, TEMPLATE_OF, bodies) : undefined;
+  const readBody = (name: string): StoredBody => {
+    const body = readStoredBody(reader, name, bodies.length + 1);
+    bodies.push(body);
+    return body;
+  };
+  const { templates, columnMax, names } = readTemplates(reader);
+  const templateOf = templates.length > 1 ? readBody(TEMPLATE_OF) : undefined;
   const columns: PageColumn[] = [];
   for (let left = readCount(reader); left > 0; left--) {
-    const name = known.columns.read(reader, columns.length);
-    columns.push({ head: readColumnHead(reader), body: readStoredBody(reader, name, bodies) });
+    const name = names.read(reader, columns.length);
+    columns.push({ head: readColumnHead(reader), body: readBody(name) });
   }
-  if (known.columnMax >= columns.length)
-    throw new CodecError("malformed", 0, `column ${known.columnMax} of ${columns.length}`);
+  if (columnMax >= columns.length)
+    throw new CodecError("malformed", 0, `column ${columnMax} of ${columns.length}`);
+  const end = { position: reader.position, bodies: bodies.length + 1 };
+  return { templates, templateOf, columns, bodies, end };
+}
+
+/** Names that pages have as a rule: the level alone. */
+const namesOfMetadata = createNames("m");
+
+function readMetadataPart(head: Uint8Array, place: MetadataPlace): MetadataPart {
+  const reader = new ByteReader(head, place.position);
+  const bodies: StoredBody[] = [];
+  const readBody = (name: string): StoredBody => {
+    const body = readStoredBody(reader, name, place.bodies + bodies.length);
+    bodies.push(body);
+    return body;
+  };
   const shapes: Uint32Array[] = [];
   for (let left = readCount(reader); left > 0; left--) shapes.push(readNumberList(reader));
-  const shapeOf = shapes.length > 1 ? readStoredBody(reader, SHAPE_OF, bodies) : undefined;
+  const shapeOf = shapes.length > 1 ? readBody(SHAPE_OF) : undefined;
   const metadataNames: string[] = [];
   const metadata: PageColumn[] = [];
   for (let left = readCount(reader); left > 0; left--) {
-    const name = known.metadata.read(reader, metadata.length);
+    const name = namesOfMetadata.read(reader, metadata.length);
     metadataNames.push(name.slice(1));
-    metadata.push({ head: readColumnHead(reader), body: readStoredBody(reader, name, bodies) });
+    metadata.push({ head: readColumnHead(reader), body: readBody(name) });
   }
   if (reader.position !== reader.end)
     throw new CodecError("malformed", reader.position, "bytes behind the head of a page");
-  const parts = { times, templates, templateOf, columns, shapes, shapeOf, metadataNames, metadata };
-  return { rows, ...parts, bodies };
+  return { shapes, shapeOf, metadataNames, metadata, bodies };
 }
 
 function readCount(reader: ByteReader): number {
@@ -84,13 +194,11 @@ function readNumberList(reader: ByteReader): Uint32Array {
   return numbers;
 }
 
-function readStoredBody(reader: ByteReader, name: string, bodies: StoredBody[]): StoredBody {
+function readStoredBody(reader: ByteReader, name: string, at: number): StoredBody {
   const flagged = reader.readVarint();
   const zippedBytes = flagged % 2 === 1 ? reader.readVarint() : 0;
   const crc = reader.readUint32();
-  const body = { name, storedBytes: Math.floor(flagged / 2), zippedBytes, crc };
-  bodies.push(body);
-  return body;
+  return { name, at, storedBytes: Math.floor(flagged / 2), zippedBytes, crc };
 }
 
 /** Templates that many pages have, and what their columns are called. */
@@ -100,13 +208,12 @@ interface KnownTemplates {
   readonly templates: readonly LineTemplate[];
   /** The largest number of a column; -1 when there is none. */
   readonly columnMax: number;
-  readonly columns: ColumnNames;
-  readonly metadata: ColumnNames;
+  readonly names: ColumnNames;
 }
 
 /** Most pages have templates of others; to remember them costs less than to read them again. */
 const knownTemplates = new Map<number, KnownTemplates>();
-const KNOWN_BYTES_MAX = 1024 * 1024;
+const KNOWN_BYTES_MAX = 2 * 1024 * 1024;
 let knownBytes = 0;
 
 function readTemplates(reader: ByteReader): KnownTemplates {
@@ -123,8 +230,7 @@ function readTemplates(reader: ByteReader): KnownTemplates {
   let columnMax = -1;
   for (const { columns } of templates)
     for (const column of columns) columnMax = Math.max(columnMax, column);
-  const columns = new ColumnNames("");
-  const read = { bytes, templates, columnMax, columns, metadata: new ColumnNames("m") };
+  const read = { bytes, templates, columnMax, names: createNames("") };
   // Objects and names take some times the bytes; the bound is for pages of which each has templates of its own.
   knownBytes += 512 + bytes.length;
   if (knownBytes > KNOWN_BYTES_MAX) {
@@ -160,32 +266,28 @@ function readTemplate(reader: ByteReader): LineTemplate {
   return { kind: kind as LineKind, text, textEnds, columns };
 }
 
-/** Names by the place of a column, as the last page with these templates had them. */
-class ColumnNames {
-  readonly #prefix: string;
-  readonly #bytes: Uint8Array[] = [];
-  readonly #texts: string[] = [];
-
-  constructor(prefix: string) {
-    this.#prefix = prefix;
-  }
-
+/** Names by the place of a column, as the last page that had them there had. */
+interface ColumnNames {
   /** The name that stands there next, behind the prefix. */
-  read(reader: ByteReader, place: number): string {
-    const length = reader.readVarint();
-    const start = reader.take(length);
-    const end = start + length;
-    const known = this.#bytes[place];
-    if (known !== undefined && isAt(reader.bytes, start, end, known)) return this.#texts[place]!;
-    const bytes = reader.bytes.slice(start, end);
-    const text = this.#prefix + decoder.decode(bytes);
-    // Names beyond these are of one page alone, and may be long.
-    if (place < NAMES_KNOWN_MAX) {
-      this.#bytes[place] = bytes;
-      this.#texts[place] = text;
-    }
-    return text;
-  }
+  read(reader: ByteReader, place: number): string;
+}
+
+function createNames(prefix: string): ColumnNames {
+  const known: { readonly bytes: Uint8Array; readonly text: string }[] = [];
+  return {
+    read(reader, place) {
+      const length = reader.readVarint();
+      const start = reader.take(length);
+      const end = start + length;
+      const before = known[place];
+      if (before !== undefined && isAt(reader.bytes, start, end, before.bytes)) return before.text;
+      const bytes = reader.bytes.slice(start, end);
+      const text = prefix + decoder.decode(bytes);
+      // Names beyond these are of one page alone, and may be long.
+      if (place < NAMES_KNOWN_MAX) known[place] = { bytes, text };
+      return text;
+    },
+  };
 }
 
 const NAMES_KNOWN_MAX = 256;

@@ -19,9 +19,8 @@ export function decodeMetadata(
   bodyOf: (body: StoredBody) => Uint8Array,
 ): PageMetadata {
   const { rows, shapes, shapeOf, metadata, metadataNames } = layout;
-  const of = new Uint32Array(rows);
   const sets: Labels[] = [Labels.EMPTY];
-  if (metadata.length === 0) return { sets, of };
+  if (metadata.length === 0) return { sets, of: new Uint32Array(rows) };
   const columns = metadata.map(
     ({ head, body }) => new MetadataColumn(openColumn(head, bodyOf(body))),
   );
@@ -30,6 +29,7 @@ export function decodeMetadata(
   const [only, ...others] = columns;
   if (others.length === 0 && shapes.length === 1 && only!.dictionary !== undefined)
     return metadataOfOne(only!, metadataNames[0]!, rows);
+  const of = new Uint32Array(rows);
   const cursors = new Uint32Array(columns.length);
   /** Sets by their shape and the numbers of their values, one level of maps a column. */
   const known = new Map<number, SetTree>();
@@ -63,10 +63,18 @@ function metadataOfOne(column: MetadataColumn, name: string, rows: number): Page
     throw new CodecError("malformed", 0, `metadata of ${column.rows} rows, not ${rows}`);
   const sets: Labels[] = [Labels.EMPTY];
   for (let id = 0; id + 1 < bounds.length; id++) sets.push(Labels.raw([name, column.valueOf(id)]));
+  if (ids === undefined) return { sets, of: onesOf(rows) };
   const of = new Uint32Array(rows);
-  if (ids === undefined) of.fill(1);
-  else for (let row = 0; row < rows; row++) of[row] = ids[row]! + 1;
+  for (let row = 0; row < rows; row++) of[row] = ids[row]! + 1;
   return { sets, of };
+}
+
+let ones = new Uint32Array(0);
+
+/** Ones that nobody writes. */
+function onesOf(count: number): Uint32Array {
+  if (count > ones.length) ones = new Uint32Array(Math.max(65_536, count)).fill(1);
+  return ones.subarray(0, count);
 }
 
 interface SetTree {

@@ -8,7 +8,7 @@ import { readNs, writeNs } from "../nanoseconds.ts";
 import { SHAPE_OF, TEMPLATE_OF, TIMES } from "./page-encoder.ts";
 import type { EncodedPage } from "./page-encoder.ts";
 import { readPageLayout } from "./page-layout.ts";
-import type { PageLayout, StoredBody } from "./page-layout.ts";
+import type { MetadataPlace, PageLayout, StoredBody } from "./page-layout.ts";
 
 /** Pages of one segment: it is held in memory while it is written. */
 export const SEGMENT_PAGES_MAX = 8;
@@ -93,6 +93,7 @@ export interface PagePlace {
   readonly maxNs: bigint;
   /** What the layout is read from. */
   readonly head: Uint8Array;
+  readonly metadata: MetadataPlace;
   /** Where each of the bodies of its layout begins, from the end of the directory. */
   readonly offsets: Uint32Array;
 }
@@ -107,7 +108,8 @@ export class SegmentPage {
   }
 
   get layout(): PageLayout {
-    this.#layout ??= readPageLayout(this.place.head, this.place.rows);
+    const { head, rows, metadata } = this.place;
+    this.#layout ??= readPageLayout(head, rows, metadata);
     return this.#layout;
   }
 
@@ -133,7 +135,8 @@ export function decodeSegment(directory: Uint8Array, bodyBytes: number): Segment
     const layout = readPageLayout(head, rows);
     layouts.push(layout);
     const offsets = new Uint32Array(layout.bodies.length);
-    places.push({ rows, lineBytes, minNs, maxNs, head, offsets });
+    const metadata = layout.metadataPlace;
+    places.push({ rows, lineBytes, minNs, maxNs, head, metadata, offsets });
   }
   if (reader.position !== reader.end)
     throw new CodecError("malformed", reader.position, "bytes behind the directory of a segment");
@@ -159,15 +162,20 @@ export interface Stretch {
 /** Smaller gaps between bodies are read along. */
 const GAP_BYTES_MAX = 16 * 1024;
 
-/** The reads that bring the wanted bodies of a page (or of several): as few as make sense. */
-export function planReads(
-  pages: readonly SegmentPage[],
-  isWanted: (body: StoredBody) => boolean,
-): Stretch[] {
+/** Bodies that are wanted of a page. */
+export interface WantedBodies {
+  readonly page: SegmentPage;
+  readonly bodies: readonly StoredBody[];
+}
+
+/** The reads that bring them: as few as make sense. */
+export function planReads(pages: readonly WantedBodies[]): Stretch[] {
   const wanted: Stretch[] = [];
-  for (const { layout, offsets } of pages)
-    for (const [i, body] of layout.bodies.entries())
-      if (isWanted(body)) wanted.push({ start: offsets[i]!, end: offsets[i]! + body.storedBytes });
+  for (const { page, bodies } of pages)
+    for (const { at, storedBytes } of bodies) {
+      const start = page.offsets[at]!;
+      wanted.push({ start, end: start + storedBytes });
+    }
   wanted.sort((a, b) => a.start - b.start);
   const stretches: { start: number; end: number }[] = [];
   for (const { start, end } of wanted) {

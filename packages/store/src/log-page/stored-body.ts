@@ -4,12 +4,31 @@ import { CodecError } from "@finch/codec";
 import { UNPACK_SURPLUS, zstdUnpacker } from "../zstd-unpack.ts";
 import type { StoredBody } from "./page-layout.ts";
 
-/** Checks and decompresses what is stored of a column. What it returns may share memory with other bodies: it is not to be kept for long. */
-export function unpackBody({ zippedBytes, crc, name }: StoredBody, stored: Uint8Array): Uint8Array {
+let scratch: Uint8Array = new Uint8Array(64 * 1024);
+
+/** As {@link unpackBody}, valid until the next call: for what is made into something else at once. */
+export function unpackBriefly(body: StoredBody, stored: Uint8Array): Uint8Array {
+  const room = body.zippedBytes + UNPACK_SURPLUS;
+  if (scratch.length < room) scratch = new Uint8Array(2 * room);
+  return unpackBody(body, stored, scratch);
+}
+
+/**
+ * Checks and decompresses what is stored of a column, into `memory` or some of its own. The latter may be shared with other bodies: it is not to be kept for long.
+ */
+export function unpackBody(
+  { zippedBytes, crc, name }: StoredBody,
+  stored: Uint8Array,
+  memory?: Uint8Array,
+): Uint8Array {
   if (crc32(stored) !== crc)
     throw new CodecError("malformed", 0, `the checksum of column ${JSON.stringify(name)} is wrong`);
   if (zippedBytes === 0) return stored;
-  return zstdUnpacker.unpack(stored, zippedBytes, takeMemory(zippedBytes + UNPACK_SURPLUS));
+  return zstdUnpacker.unpack(
+    stored,
+    zippedBytes,
+    memory ?? takeMemory(zippedBytes + UNPACK_SURPLUS),
+  );
 }
 
 /** Small bodies stand behind each other in memory: to make one for each costs more than to fill it, and is garbage. */

@@ -57,7 +57,7 @@ export function decodeTimes(body: Uint8Array, count: number): BigInt64Array {
   const reader = new ByteReader(body);
   const width = reader.readByte();
   const times = new BigInt64Array(count);
-  const words = new Uint32Array(times.buffer);
+  const words = new Int32Array(times.buffer);
   const expected = width === RAW ? 1 + 8 * count : HEAD_BYTES + width * count;
   if ((width > WIDTH_MAX && width !== RAW) || body.length !== expected)
     throw new CodecError(
@@ -80,28 +80,26 @@ interface FirstTime {
   readonly high: number;
 }
 
-/** Differences of at most 32 bits. One pass: planes that are not there count as zeros. */
+/** Differences of at most 32 bits. One pass, in whole numbers of 32 bits: doubles would take three times as long. */
 function addShortDifferences(
   body: Uint8Array,
   width: number,
-  { low, high }: FirstTime,
-  words: Uint32Array,
+  first: FirstTime,
+  words: Int32Array,
 ): void {
   const count = words.length >> 1;
-  let [sum, carried] = [low, high];
+  let low = first.low | 0;
+  let high = first.high | 0;
   for (let row = 0, at = HEAD_BYTES; row < count; row++, at++) {
     let difference = 0;
     if (width > 0) difference = body[at]!;
     if (width > 1) difference |= body[at + count]! << 8;
     if (width > 2) difference |= body[at + 2 * count]! << 16;
     if (width > 3) difference |= body[at + 3 * count]! << 24;
-    sum += difference >>> 0;
-    if (sum >= 4294967296) {
-      sum -= 4294967296;
-      carried++;
-    }
-    words[2 * row] = sum;
-    words[2 * row + 1] = carried;
+    low = (low + difference) | 0;
+    if (low >>> 0 < difference >>> 0) high = (high + 1) | 0;
+    words[2 * row] = low;
+    words[2 * row + 1] = high;
   }
 }
 
@@ -109,26 +107,23 @@ function addShortDifferences(
 function addLongDifferences(
   body: Uint8Array,
   width: number,
-  { low, high }: FirstTime,
-  words: Uint32Array,
+  first: FirstTime,
+  words: Int32Array,
 ): void {
   const count = words.length >> 1;
-  let [sum, carried] = [low, high];
+  let low = first.low | 0;
+  let high = first.high | 0;
   for (let row = 0, at = HEAD_BYTES; row < count; row++, at++) {
     const short =
       body[at]! |
       (body[at + count]! << 8) |
       (body[at + 2 * count]! << 16) |
       (body[at + 3 * count]! << 24);
-    let long = body[at + 4 * count]!;
-    if (width > 5) long |= body[at + 5 * count]! << 8;
-    sum += short >>> 0;
-    carried += long;
-    if (sum >= 4294967296) {
-      sum -= 4294967296;
-      carried++;
-    }
-    words[2 * row] = sum;
-    words[2 * row + 1] = carried;
+    low = (low + short) | 0;
+    high = (high + body[at + 4 * count]!) | 0;
+    if (width > 5) high = (high + (body[at + 5 * count]! << 8)) | 0;
+    if (low >>> 0 < short >>> 0) high = (high + 1) | 0;
+    words[2 * row] = low;
+    words[2 * row + 1] = high;
   }
 }
