@@ -13,7 +13,7 @@ export function labelsOf(corpus: Corpus): readonly Labels[] {
   return corpus.streams.map(({ labels }) => withServiceName(Labels.fromObject(labels)));
 }
 
-/** The entries of a part by stream, in memory of their own, at the times that `retime` makes of theirs; levels are not yet detected. */
+/** The entries of a part by stream, in memory of the batch, at the times that `retime` makes of theirs; levels are not yet detected. */
 export function toBatch(
   part: CorpusPart,
   labels: readonly Labels[],
@@ -27,9 +27,7 @@ export function toBatch(
     rowsOf[stream]!++;
     bytesOf[stream]! += lengths[row]!;
   }
-  const columns = labels.map((_, stream): LogColumns | undefined =>
-    rowsOf[stream] === 0 ? undefined : emptyColumns(rowsOf[stream]!, bytesOf[stream]!),
-  );
+  const columns = allocateColumns(rowsOf, bytesOf);
   fillColumns(part, columns, retime);
   const batch: LogBatchStream[] = [];
   for (const [stream, entries] of columns.entries())
@@ -44,15 +42,34 @@ export function detectLevels(batch: LogBatch): LogBatch {
   };
 }
 
-function emptyColumns(count: number, bytes: number): LogColumns {
-  return {
-    count,
-    timestampsNs: new BigInt64Array(count),
-    lines: new Uint8Array(bytes),
-    lineBounds: new Uint32Array(count + 1),
-    metadataSets: [Labels.EMPTY],
-    metadataOf: new Uint32Array(count),
-  };
+/** Columns of the streams that have rows, in one piece of memory: what the collector does with it counts as the engine's. */
+function allocateColumns(
+  rowsOf: Uint32Array,
+  bytesOf: Uint32Array,
+): readonly (LogColumns | undefined)[] {
+  const rows = rowsOf.reduce((sum, count) => sum + count, 0);
+  const bytes = bytesOf.reduce((sum, count) => sum + count, 0);
+  const timesNs = new BigInt64Array(rows);
+  const bounds = new Uint32Array(rows + rowsOf.length);
+  const lines = new Uint8Array(bytes);
+  const metadataOf = new Uint32Array(rows);
+  const metadataSets = [Labels.EMPTY];
+  let row = 0;
+  let byte = 0;
+  return Array.from(rowsOf, (count, stream) => {
+    if (count === 0) return undefined;
+    const columns = {
+      count,
+      timestampsNs: timesNs.subarray(row, row + count),
+      lines: lines.subarray(byte, byte + bytesOf[stream]!),
+      lineBounds: bounds.subarray(row + stream, row + stream + count + 1),
+      metadataSets,
+      metadataOf: metadataOf.subarray(row, row + count),
+    };
+    row += count;
+    byte += bytesOf[stream]!;
+    return columns;
+  });
 }
 
 function fillColumns(

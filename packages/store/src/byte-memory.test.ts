@@ -34,3 +34,33 @@ test("no more is kept than was said", () => {
   const known = taken.filter(({ buffer }) => pieces.some((piece) => piece.buffer === buffer));
   assert.equal(known.length, 2);
 });
+
+test("sizes that nobody asks for make room for others", () => {
+  const memory = new ByteMemory(2 * MIB);
+  const [small, large] = [memory.take(MIB / 2), memory.take(MIB)];
+  const others = [memory.take(MIB), memory.take(MIB / 2)];
+  memory.give(large);
+  memory.give(small);
+  memory.give(memory.take(MIB / 2));
+  for (const piece of others) memory.give(piece);
+  const taken = [memory.take(MIB / 2), memory.take(MIB / 2), memory.take(MIB)];
+  assert.ok(
+    taken.slice(0, 2).every((piece) => [small, others[1]].some((o) => o!.buffer === piece.buffer)),
+  );
+  assert.ok(taken[2]!.buffer === others[0]!.buffer, "the piece that came last stayed");
+});
+
+test("what nobody needed for a while is dropped", () => {
+  const memory = new ByteMemory(8 * MIB);
+  const pieces = [memory.take(MIB), memory.take(MIB)];
+  for (const piece of pieces) memory.give(piece);
+  memory.trim();
+  const again = memory.take(MIB);
+  assert.ok(pieces.some(({ buffer }) => buffer === again.buffer));
+  memory.give(again);
+  memory.trim();
+  const known = [memory.take(MIB), memory.take(MIB)].filter(({ buffer }) =>
+    pieces.some((piece) => piece.buffer === buffer),
+  );
+  assert.equal(known.length, 1, "the one that was taken in between");
+});

@@ -6,8 +6,11 @@ const PIECE_MIN = 4096;
 /** Pieces of the sizes `2ⁿ` and `1.5·2ⁿ`. */
 export class ByteMemory {
   readonly #keptMax: number;
+  /** Pieces nobody uses, by size; sizes in the order in which they were last asked for. */
   readonly #free = new Map<number, Uint8Array[]>();
   #kept = 0;
+  /** The least that was kept since the last {@link trim}. */
+  #unused = 0;
 
   /** Keeps up to `keptMax` bytes that nobody uses. */
   constructor(keptMax: number) {
@@ -17,21 +20,45 @@ export class ByteMemory {
   /** A whole buffer of at least `bytes`, of any content. */
   take(bytes: number): Uint8Array {
     const size = sizeFor(bytes);
-    const piece = this.#free.get(size)?.pop();
+    if (size < PIECE_MIN) return new Uint8Array(size);
+    const free = this.#free.get(size) ?? [];
+    this.#free.delete(size);
+    this.#free.set(size, free);
+    const piece = free.pop();
     if (piece === undefined) return new Uint8Array(size);
     this.#kept -= size;
+    this.#unused = Math.min(this.#unused, this.#kept);
     return piece;
   }
 
   /** Takes back what was taken, or a view of it: nobody may look at it any more. */
   give({ buffer }: Uint8Array): void {
     const size = buffer.byteLength;
-    if (size < PIECE_MIN || this.#kept + size > this.#keptMax) return;
-    const piece = new Uint8Array(buffer as ArrayBuffer);
+    if (size < PIECE_MIN || size > this.#keptMax) return;
+    this.#dropTo(this.#keptMax - size);
     const free = this.#free.get(size);
+    const piece = new Uint8Array(buffer as ArrayBuffer);
     if (free === undefined) this.#free.set(size, [piece]);
     else free.push(piece);
     this.#kept += size;
+  }
+
+  /** Drops what was not needed since it was last called. */
+  trim(): void {
+    this.#dropTo(this.#kept - this.#unused);
+    this.#unused = this.#kept;
+  }
+
+  /** Keeps `bytes` at most; pieces of sizes that were not asked for in the longest time go first. */
+  #dropTo(bytes: number): void {
+    for (const [size, free] of this.#free) {
+      if (this.#kept <= bytes) break;
+      const count = Math.min(free.length, Math.ceil((this.#kept - bytes) / size));
+      free.length -= count;
+      this.#kept -= count * size;
+      if (free.length === 0) this.#free.delete(size);
+    }
+    this.#unused = Math.min(this.#unused, this.#kept);
   }
 }
 

@@ -97,9 +97,6 @@ export const LATE_SAMPLES_MAX = 16_384;
 /** Raw line bytes of a log page in the head and in blocks. */
 export const LOG_PAGE_BYTES = 1 * MIB;
 
-/** Memory of pages and records of logs that is kept for the next ones while nobody uses it; without it each push would pay for fresh memory. */
-export const LOG_MEMORY_KEPT_MAX = 32 * MIB;
-
 /** Rows of a log page; many tiny lines would else make the columns larger than the lines. */
 export const LOG_PAGE_ROWS = 32_768;
 

@@ -18,7 +18,7 @@ import { LineDeletes } from "./line-deletes.ts";
 import { pickRows } from "./log-columns.ts";
 import { readSegmentRefs, sealLogs } from "./log-block.ts";
 import { compactLogs, hasHiddenLines } from "./log-compaction.ts";
-import { LOG_COMPACTION_BLOCKS_MAX, LOG_MEMORY_KEPT_MAX } from "./limits.ts";
+import { LOG_COMPACTION_BLOCKS_MAX } from "./limits.ts";
 import { LogHead } from "./log-head.ts";
 import type { LogRunOutcome } from "./log-head.ts";
 import { ClosedPages } from "./log-page/closed-page.ts";
@@ -48,12 +48,14 @@ function logsSignal(memory: ByteMemory): Signal<LogHead> {
     compact: (sources, output, pacer) => compactLogs(sources, { ...output, closer }, pacer),
     mergedMax: LOG_COMPACTION_BLOCKS_MAX,
     hasHidden: hasHiddenLines,
+    trimMemory: () => memory.trim(),
   };
 }
 
 /** Opens the store of `options.directory`, recovering what the log holds. Lock the data directory first (`lockDirectory`). */
 export const openLogStore: OpenLogStore = async (options) => {
-  const memory = new ByteMemory(LOG_MEMORY_KEPT_MAX);
+  // A head that is sealed gives back as much while the next one grows.
+  const memory = new ByteMemory(options.limits.headBytesMax);
   const core = await StoreCore.open(logsSignal(memory), options);
   return new DurableLogStore(core, memory, options);
 };

@@ -74,6 +74,8 @@ export interface Signal<H extends Head> {
   readonly compact?: CompactBlocks;
   /** Blocks that are merged at once, at most. */
   readonly mergedMax?: number;
+  /** Called every {@link MAINTENANCE_INTERVAL_MS}, for memory that is not left to the collector. */
+  trimMemory?(): void;
   /** Whether a block has hidden rows, where the matchers of what hides them do not say. */
   readonly hasHidden?: FindHidden;
 }
@@ -447,6 +449,7 @@ export class StoreCore<H extends Head> {
       // Each by itself: on a full disk no head can be sealed, and what expires makes the room for it.
       await this.#attempt("expire blocks", () => this.expire());
       await this.#attempt("seal the head", () => this.#sealIfDue());
+      this.#signal.trimMemory?.();
       this.compactor?.start();
     }
   }

@@ -5,6 +5,9 @@ import { ValueRefs } from "./value-refs.ts";
 
 const encoder = new TextEncoder();
 
+/** Names whose memory is used again by the next page. */
+const REFS_KEPT_MAX = 32;
+
 /** Column, start and end of each value of a set. */
 interface KnownSet {
   readonly shape: number;
@@ -15,7 +18,8 @@ export class MetadataShapes {
   /** Names of each shape. */
   shapes: (readonly string[])[] = [];
   names: string[] = [];
-  refs: ValueRefs[] = [];
+  /** Values of each name; those behind the last name are of earlier pages, to be used again. */
+  readonly refs: ValueRefs[] = [];
   #bytes = new Uint8Array(1024) as Uint8Array;
   shapeOf = new Uint16Array(1024);
   #columns = new Map<string, number>();
@@ -33,7 +37,8 @@ export class MetadataShapes {
   collect({ count, metadataSets, metadataOf }: LogColumns): void {
     this.shapes = [];
     this.names = [];
-    this.refs = [];
+    this.refs.length = Math.min(this.refs.length, REFS_KEPT_MAX);
+    for (const refs of this.refs) refs.clear();
     this.#columns = new Map();
     this.#length = 0;
     if (this.shapeOf.length < count) this.shapeOf = new Uint16Array(2 * count);
@@ -76,7 +81,7 @@ export class MetadataShapes {
       if (column === undefined) {
         column = this.names.length;
         this.names.push(name);
-        this.refs.push(new ValueRefs());
+        this.refs[column] ??= new ValueRefs();
         this.#columns.set(name, column);
       }
       const start = this.#length;

@@ -48,6 +48,9 @@ export class PageEncoder {
   readonly #kernel: LogPageKernel;
   readonly #shapes = new MetadataShapes();
   readonly #frames = new ZstdFrames(ZSTD_LEVEL);
+  /** Of the page at hand: its head, and its bodies as they are stored. */
+  readonly #heads = new ByteWriter(4096);
+  readonly #bodies = new ByteWriter(256 * 1024);
 
   constructor(kernel: LogPageKernel) {
     this.#kernel = kernel;
@@ -59,10 +62,14 @@ export class PageEncoder {
    */
   encode(entries: LogColumns): EncodedPage | undefined {
     const { count, timestampsNs, lineBounds } = entries;
-    const columns: StoredColumn[] = [];
-    const heads = new ByteWriter(1024);
+    const places: { readonly name: string; readonly start: number; readonly end: number }[] = [];
+    const [heads, bodies] = [this.#heads, this.#bodies];
+    heads.clear();
+    bodies.clear();
     const put = (name: string, body: Uint8Array, isDense: boolean) => {
-      columns.push({ name, stored: this.#storeBody(heads, body, isDense) });
+      const start = bodies.length;
+      this.#storeBody(body, isDense);
+      places.push({ name, start, end: bodies.length });
     };
     const kernel = this.#kernel;
     const { templates, templateOf, columnNames } = splitLines(kernel, entries);
@@ -93,22 +100,26 @@ export class PageEncoder {
       addPageGrams(kernel, { number, name }, values);
     }
     if (kernel.gramCount === undefined && count > 1) return undefined;
-    this.#putMetadata(entries, heads, put);
+    this.#putMetadata(entries, put);
+    const stored = bodies.finish();
     return {
       rows: count,
       lineBytes: lineBounds[count]! - lineBounds[0]!,
       minNs: timestampsNs[0]!,
       maxNs: timestampsNs[count - 1]!,
       head: heads.finish(),
-      columns,
+      columns: places.map(({ name, start, end }) => ({
+        name,
+        stored: stored.subarray(start, end),
+      })),
     };
   }
 
   #putMetadata(
     entries: LogColumns,
-    heads: ByteWriter,
     put: (name: string, body: Uint8Array, isDense: boolean) => void,
   ): void {
+    const heads = this.#heads;
     const shapes = this.#shapes;
     shapes.collect(entries);
     heads.writeVarint(shapes.shapes.length);
@@ -130,18 +141,18 @@ export class PageEncoder {
   }
 
   /**
-   * Compresses a body where that pays and says in `heads` how it is stored: `varint 2·bytes stored + 1 if compressed · varint bytes when decompressed, if it is ·
+   * Compresses a body where that pays and says in the head how it is stored: `varint 2·bytes stored + 1 if compressed · varint bytes when decompressed, if it is ·
    * CRC-32 of what is stored`.
    */
-  #storeBody(heads: ByteWriter, body: Uint8Array, isDense: boolean): Uint8Array {
+  #storeBody(body: Uint8Array, isDense: boolean): void {
+    const heads = this.#heads;
     const frame = isDense || body.length < ZIP_BYTES_MIN ? body : this.#frames.compress(body);
     const isPacked = frame.length < body.length;
-    // What is given, and the frame, are in memory that is used again.
-    const stored = (isPacked ? frame : body).slice();
+    const stored = isPacked ? frame : body;
     heads.writeVarint(2 * stored.length + (isPacked ? 1 : 0));
     if (isPacked) heads.writeVarint(body.length);
     heads.writeUint32(crc32(stored));
-    return stored;
+    this.#bodies.writeBytes(stored);
   }
 }
 
