@@ -34,6 +34,7 @@ export type { MemoryEntry, MemoryLogSource } from "./memory-source.ts";
 export { parseQuery, parseSelector } from "./parser.ts";
 export { createPatternMiner } from "./pattern-miner.ts";
 export type { MinedPattern, PatternMiner } from "./pattern-miner.ts";
+export { formatQueryLines } from "./print-lines.ts";
 export { formatQuery } from "./print.ts";
 export type { LogSelectRequest, LogSelectStatistics, LogSource } from "./source.ts";
 export { compileLineSelection } from "./line-selection.ts";
