@@ -257,6 +257,18 @@ export class LogPageKernel {
     return { templateOf: new Uint16Array(buffer, this.#templateOfAt, this.#count), columns };
   }
 
+  /** What {@link fillColumns} returned: views of the memory as it is after columns were encoded. */
+  filledTemplates(): Uint16Array {
+    return new Uint16Array(this.#memory.bytes.buffer, this.#templateOfAt, this.#count);
+  }
+
+  filledColumn(column: number): ColumnValues {
+    const { buffer } = this.#memory.bytes;
+    const { at, count, endsAfter } = this.#columns[column]!;
+    const starts = new Uint32Array(buffer, at, count);
+    return { count, starts, ends: new Uint32Array(buffer, at + endsAfter, count) };
+  }
+
   /** Begins the grams of a page; they are added when the columns are filled, each of these right after it was encoded. */
   beginGrams(): void {
     this.#grams.beginGrams(GRAM_PLACES_AT, PAGE_GRAMS_MAX);

@@ -17,11 +17,6 @@ export function parseFault(message: string, at: Position = NOWHERE): FinchError 
   });
 }
 
-/** `logql/parse`: a query where a selector alone may stand. */
-export function selectorFault(): FinchError {
-  return new FinchError("invalid", "logql/parse", "only label matchers are supported");
-}
-
 /** `logql/unsupported`: valid LogQL that cannot be evaluated yet. */
 export function unsupportedFault(name: string, at: Position): FinchError {
   return new FinchError(

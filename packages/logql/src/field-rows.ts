@@ -4,7 +4,7 @@
  */
 import type { LogFieldRequest, LogFields, LogPage } from "@finch/model";
 import type { LogExpr, StageExpr } from "./ast.ts";
-import { cleanValue, joinName } from "./row-labels.ts";
+import { joinName } from "./row-labels.ts";
 import type { RowLabels } from "./row-labels.ts";
 import type { Row, Stage } from "./row.ts";
 
@@ -142,7 +142,7 @@ function extract(
   value: string,
 ): void {
   const name = labels.nameOf(plain);
-  if (wanted.has(name) && !labels.isExtracted(name)) labels.set(name, cleanValue(value));
+  if (wanted.has(name) && !labels.isExtracted(name)) labels.set(name, value);
 }
 
 /**

@@ -4,7 +4,6 @@
  */
 import { JSON_DEPTH_MAX } from "./limits.ts";
 import type { JsonPath } from "./json-path.ts";
-import { cleanValue } from "./row-labels.ts";
 
 /** A text that breaks; the message says it in the words that Loki has for it. */
 export class JsonFault extends Error {
@@ -150,7 +149,8 @@ function unitAt(raw: string, at: number): number | undefined {
 /** What a label makes of a string: wrong escapes leave nothing of it, and characters that are none become blanks. */
 function stringAt(text: string, from: number, end: number): string {
   const raw = text.slice(from + 1, end - 1);
-  return cleanValue(raw.includes("\\") ? (unescapeJson(raw) ?? "") : raw);
+  const value = raw.includes("\\") ? (unescapeJson(raw) ?? "") : raw;
+  return value.includes("\ufffd") ? value.replaceAll("\ufffd", " ") : value;
 }
 
 /** The position behind a number, true, false or null. */

@@ -1,7 +1,7 @@
 /** LogQL's grammar, top level: log queries, selectors, and the door to the metric grammar. Recursive descent, linear in the text. */
 import type { Matcher, MatchOperator } from "@finch/model";
 import type { Expr, LogExpr } from "./ast.ts";
-import { NOWHERE, parseFault, selectorFault } from "./errors.ts";
+import { NOWHERE, parseFault } from "./errors.ts";
 import { makeMatcher } from "./matcher-parse.ts";
 import { parseMetric } from "./parser-metric.ts";
 import { parseStages } from "./parser-pipeline.ts";
@@ -18,12 +18,9 @@ export function parseQuery(text: string): Expr {
 /** Parses `{…}` alone, as `match[]` and `query` parameters of the label APIs carry it. The rule on empty-compatible matchers does not apply. */
 export function parseSelector(text: string): readonly Matcher[] {
   const tokens = new TokenStream(text);
-  if (tokens.is("{")) {
-    const matchers = parseMatchers(tokens);
-    if (tokens.current.kind === "end") return matchers;
-  }
-  parseQuery(text);
-  throw selectorFault();
+  const matchers = parseMatchers(tokens);
+  if (tokens.current.kind !== "end") throw tokens.unexpected();
+  return matchers;
 }
 
 /** A selector and its pipeline, without parentheses around. */

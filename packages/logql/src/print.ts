@@ -12,7 +12,6 @@ import type {
   MetricExpr,
   RangeAggregationExpr,
   StageExpr,
-  UnwrapExpr,
 } from "./ast.ts";
 import { quote } from "@finch/go-text";
 
@@ -45,8 +44,7 @@ function formatNumber(value: number): string {
   return String(value);
 }
 
-/** ` by (a, b) `, ready to stand before a parenthesis. */
-export function formatGrouping(grouping: Grouping | undefined): string {
+function formatGrouping(grouping: Grouping | undefined): string {
   if (grouping === undefined) return "";
   return ` ${grouping.without ? "without" : "by"} (${grouping.labels.join(", ")}) `;
 }
@@ -59,21 +57,14 @@ function formatLog(expr: LogExpr): string {
 function formatRangeAggregation(expr: RangeAggregationExpr): string {
   const parameter = expr.parameter === undefined ? "" : `${formatNumber(expr.parameter)}, `;
   let body = formatLog(expr.log);
-  if (expr.unwrap !== undefined) body += ` ${formatUnwrap(expr.unwrap)}`;
-  body += ` ${formatRange(expr)}`;
+  if (expr.unwrap !== undefined) {
+    const { label, conversion, filters } = expr.unwrap;
+    body += ` | unwrap ${conversion === "none" ? label : `${conversion}(${label})`}`;
+    for (const filter of filters) body += ` | ${formatLabelFilter(filter)}`;
+  }
+  body += ` [${formatDuration(expr.rangeNs)}]`;
+  if (expr.offsetNs !== 0n) body += ` offset ${formatDuration(expr.offsetNs)}`;
   return `${expr.operator}(${parameter}${body})${formatGrouping(expr.grouping).trimEnd()}`;
-}
-
-/** The range, and the offset behind it. */
-export function formatRange({ rangeNs, offsetNs }: RangeAggregationExpr): string {
-  const range = `[${formatDuration(rangeNs)}]`;
-  return offsetNs === 0n ? range : `${range} offset ${formatDuration(offsetNs)}`;
-}
-
-/** The stage and the filters behind it. */
-export function formatUnwrap({ label, conversion, filters }: UnwrapExpr): string {
-  const unwrap = `| unwrap ${conversion === "none" ? label : `${conversion}(${label})`}`;
-  return [unwrap, ...filters.map((filter) => `| ${formatLabelFilter(filter)}`)].join(" ");
 }
 
 const DURATION_UNITS: readonly (readonly [string, bigint])[] = [
@@ -100,27 +91,14 @@ export function formatDuration(ns: bigint): string {
 }
 
 function formatBinary(expr: BinaryExpr): string {
+  const strength = PRECEDENCE[expr.operator];
+  const rightFirst = expr.operator === "^";
   const wrap = (side: MetricExpr, isLeft: boolean): string => {
     const text = formatQuery(side);
-    return needsParentheses(expr, side, isLeft) ? `(${text})` : text;
+    if (side.kind !== "binary") return text;
+    const own = PRECEDENCE[side.operator];
+    return own > strength || (own === strength && isLeft !== rightFirst) ? text : `(${text})`;
   };
-  return `${wrap(expr.left, true)} ${formatOperator(expr)} ${wrap(expr.right, false)}`;
-}
-
-/** Whether an operand would be read otherwise without parentheses. */
-export function needsParentheses(
-  { operator }: BinaryExpr,
-  side: MetricExpr,
-  isLeft: boolean,
-): boolean {
-  if (side.kind !== "binary") return false;
-  const strength = PRECEDENCE[operator];
-  const own = PRECEDENCE[side.operator];
-  return own < strength || (own === strength && isLeft === (operator === "^"));
-}
-
-/** The operator with its modifiers. */
-export function formatOperator(expr: BinaryExpr): string {
   let operator: string = expr.operator;
   if (expr.returnBool) operator += " bool";
   if (expr.matching !== undefined) {
@@ -128,10 +106,10 @@ export function formatOperator(expr: BinaryExpr): string {
     operator += ` ${on ? "on" : "ignoring"} (${labels.join(", ")})`;
     if (group !== "none") operator += ` group_${group} (${include.join(", ")})`;
   }
-  return operator;
+  return `${wrap(expr.left, true)} ${operator} ${wrap(expr.right, false)}`;
 }
 
-export function formatStage(stage: StageExpr): string {
+function formatStage(stage: StageExpr): string {
   switch (stage.kind) {
     case "line-filter": {
       const operands = stage.operands.map(({ text, ip }) =>

@@ -248,12 +248,6 @@ function sanitizePart(key: string): string {
   return key.trim().replaceAll(NOT_IN_NAME, "_");
 }
 
-/** What a label makes of a value: characters that are none become blanks, and half a surrogate pair leaves nothing of it. */
-export function cleanValue(text: string): string {
-  if (!text.isWellFormed()) return "";
-  return text.includes("\ufffd") ? text.replaceAll("\ufffd", " ") : text;
-}
-
 /** The name of a label for a key within an object called `prefix` ("" at the top). A blank key adds nothing. */
 export function joinName(prefix: string, key: string): string {
   if (prefix === "") return sanitizeName(key);

@@ -6,7 +6,7 @@ import type { JsonScanner } from "./json-scan.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { extractPattern, parseCapturePattern } from "./line-pattern.ts";
 import { scanLogfmt } from "./logfmt-scan.ts";
-import { cleanValue, EXTRACTED_SUFFIX, joinName, sanitizeName } from "./row-labels.ts";
+import { EXTRACTED_SUFFIX, joinName, sanitizeName } from "./row-labels.ts";
 import type { RowLabels, WantedLabels } from "./row-labels.ts";
 import type { Row, Stage } from "./row.ts";
 
@@ -137,7 +137,8 @@ export function logfmtStage(options: LogfmtOptions, wanted: WantedLabels): Stage
   let labels: RowLabels;
   const pair = (key: string, value: string): boolean => {
     if (value === "" && !keepEmpty) return true;
-    return found(labels, wanted, nameOf(key), cleanValue(value));
+    const clean = value.includes("\ufffd") ? value.replaceAll("\ufffd", " ") : value;
+    return found(labels, wanted, nameOf(key), clean);
   };
   return (row) => {
     labels = row.labels;

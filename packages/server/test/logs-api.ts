@@ -56,6 +56,7 @@ export async function openApi(
       if (failing.readFault !== undefined) throw failing.readFault;
       return store.select(request, statistics);
     },
+    patterns: (request) => store.patterns(request),
     deleteLines: (request) => store.deleteLines(request),
     lineDeletes: () => store.lineDeletes(),
     carryOutDeletes: () => store.carryOutDeletes(),

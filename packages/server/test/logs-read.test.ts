@@ -188,51 +188,6 @@ for (const kind of ["memory", "disk"] as const) {
     );
   });
 
-  test(`${kind}: patterns by level and step`, async () => {
-    await using api = await openApi(kind);
-    const line = (agoSeconds: number, text: string, level: string) =>
-      [ns(agoSeconds), text, { detected_level: level }] as [string, string, Record<string, string>];
-    await push(
-      api,
-      [
-        { job: "a" },
-        [
-          line(120, "served /a in 5ms", "info"),
-          line(119, "served /b in 17ms", "info"),
-          line(59, "served /b in 20ms", "info"),
-          line(58, "cannot reach 10.0.0.1", "error"),
-          line(57, "cannot reach 10.0.0.2", "error"),
-        ],
-      ],
-      [{ job: "b" }, [line(50, "other", "info")]],
-    );
-    const at = NOW_MS / 1000;
-    const ask = { query: '{job="a"}', step: "60", start: ns(120), end: ns(0) };
-    assert.deepEqual(await data(api, "/loki/api/v1/patterns", ask), {
-      status: "success",
-      data: [
-        {
-          pattern: "served <_> in <_>",
-          level: "info",
-          samples: [
-            [at - 120, 2],
-            [at - 60, 1],
-          ],
-        },
-        { pattern: "cannot reach <_>", level: "error", samples: [[at - 60, 2]] },
-      ],
-    });
-    const filtered = { ...ask, query: '{job="a"} |= "17ms"' };
-    assert.deepEqual(await data(api, "/loki/api/v1/patterns", filtered), {
-      status: "success",
-      data: [{ pattern: "served /b in 17ms", level: "info", samples: [[at - 120, 1]] }],
-    });
-    assert.deepEqual(await data(api, "/loki/api/v1/patterns", { ...ask, query: '{job="none"}' }), {
-      status: "success",
-      data: [],
-    });
-  });
-
   test(`${kind}: what the paths of before 2019 answer`, async () => {
     await using api = await openApi(kind);
     await push(api, [
@@ -261,18 +216,6 @@ for (const kind of ["memory", "disk"] as const) {
     );
   });
 }
-
-test("mining that takes too long ends with the patterns so far, and says so", async () => {
-  await using api = await openApi("memory", { patternsTimeMs: -1 });
-  await push(api, [{ job: "new" }, [[ns(10), "new"]]], [{ job: "old" }, [[ns(3000), "old"]]]);
-  assert.deepEqual(await data(api, "/loki/api/v1/patterns", { query: '{job=~".+"}', step: "60" }), {
-    status: "success",
-    data: [{ pattern: "new", level: "unknown", samples: [[NOW_MS / 1000 - 60, 1]] }],
-    warnings: [
-      "only lines since 2026-11-19T23:59:50Z were looked at: ask for less time or fewer streams",
-    ],
-  });
-});
 
 test("limits are told under Loki's names, rules and alerts as Prometheus tells that there are none", async () => {
   await using api = await openApi("memory");

@@ -43,7 +43,8 @@ export function openMemoryLogStore(): LogStore {
       return Promise.resolve({ accepted: appended, duplicates: 0, rejections: [] });
     },
     select: (request, statistics) => source.select(request, statistics),
-    // Deletes are tested against the real store.
+    // Patterns and deletes are tested against the real store.
+    patterns: () => Promise.reject(new Error("the store in memory has no patterns")),
     deleteLines: () => Promise.reject(new Error("the store in memory deletes nothing")),
     lineDeletes: () => [],
     carryOutDeletes: () => Promise.resolve(),

@@ -16,6 +16,7 @@ import type {
 } from "@finch/model";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { LentBlocks } from "./block-loan.ts";
+import type { MinedPattern } from "./log-patterns/pattern-clusters.ts";
 import type { SampleMemory } from "./sample-memory.ts";
 
 export interface StoreOptions {
@@ -300,6 +301,8 @@ export interface LogStore extends Store {
     request: LogSelect,
     statistics: { pagesRead: number; pagesSkipped: number; bytesRead: number },
   ): AsyncIterable<LogPage>;
+  /** Patterns of lines, counted by time, over all that is kept. */
+  patterns(request: PatternRequest): Promise<PatternAnswer>;
   /**
    * Deletes the lines with `startNs <= time <= endNs` that are in the store now and that the query finds; durable when this resolves. They are left
    * out of answers at once and off the disk when their block is merged, at the latest a day later. Lines that come later are not deleted, whatever their time.
@@ -319,6 +322,28 @@ export interface LogStore extends Store {
   cancelDelete(id: number, options: { readonly force: boolean }): Promise<void>;
   /** Calls `listener` for every acknowledged entry from now on; stop with the returned function. Must not throw or block. */
   tail(listener: TailListener): () => void;
+}
+
+export interface PatternRequest {
+  readonly matchers: readonly Matcher[];
+  /** Which rows of pages are meant; without it all, and then no lines are read but the newest. */
+  readonly rows?: (page: LogPage) => Uint32Array;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  /** Whole seconds. */
+  readonly stepSeconds: number;
+  /** Whether to end with what was found so far. */
+  readonly isLate: () => boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface PatternAnswer {
+  /** The most frequent first; samples are by the second at which a step begins. */
+  readonly patterns: readonly MinedPattern[];
+  /** Lines of patterns that are too rare to be among them. */
+  readonly others: number;
+  /** Set when it became too late: only lines from then on were all looked at. */
+  readonly sinceNs: bigint | undefined;
 }
 
 export interface LogSelect {

@@ -23,6 +23,7 @@ export const PAGES_FILE = "pages.bin";
 export const TIMES_FILE = "times.bin";
 export const INDEX_FILE = "index.bin";
 export const FILTERS_FILE = "filters.bin";
+export const PATTERNS_FILE = "patterns.bin";
 export const METADATA_FILE = "metadata.bin";
 /** Only while a block is written. */
 export const SCRATCH_FILE = "scratch.bin";

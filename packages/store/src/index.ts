@@ -18,6 +18,8 @@ export type {
   OpenLogStore,
   OpenMetricStore,
   OpenWal,
+  PatternAnswer,
+  PatternRequest,
   RecoveryReport,
   Rejection,
   Retention,

@@ -1,4 +1,4 @@
-/** Log columns of a block: segments of pages by stream, and the filters of all pages. Drawn in `docs/format/log-pages.md`. */
+/** Log columns of a block: segments of pages by stream, the filters of all pages, and their patterns. Drawn in `docs/format/log-pages.md`. */
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { ByteRuns } from "./byte-strings.ts";
 import type { Block } from "./block.ts";
@@ -6,19 +6,20 @@ import { compressBytes, framePage } from "./block-format.ts";
 import type { PageRef } from "./block-format.ts";
 import { orderSeries, writeIndex } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
-import { FILTERS_FILE, INDEX_FILE, PAGES_FILE } from "./file-names.ts";
+import { FILTERS_FILE, INDEX_FILE, PAGES_FILE, PATTERNS_FILE } from "./file-names.ts";
 import type { LogHead } from "./log-head.ts";
 import type { FilterAnswer, FilterPlace } from "./log-page/filter-matrix.ts";
 import { FilterMatrixWriter } from "./log-page/filter-matrix-writer.ts";
 import type { CopiedFilter, OpenScratch } from "./log-page/filter-matrix-writer.ts";
 import type { PageFilter } from "./log-page/gram-filter.ts";
-import type { EncodedPage } from "./log-page/page-encoder.ts";
+import type { MinedPage } from "./log-page/page-encoder.ts";
 import {
   decodeSegment,
   encodeSegment,
   SEGMENT_PAGES_MAX,
   SegmentPage,
 } from "./log-page/segment.ts";
+import { PatternsWriter } from "./log-patterns/patterns-file.ts";
 import { largerNs, readNs, smallerNs, writeNs } from "./nanoseconds.ts";
 import type { Pacer } from "./pacer.ts";
 import { ascending } from "./number-columns.ts";
@@ -47,18 +48,19 @@ export async function sealLogs(
   const { index } = head;
   const wanted = ascending(index.seriesCount).filter((stream) => head.hasRows(stream));
   const order = await orderSeries(index, wanted, pacer);
-  const writer = new LogBlockWriter(await createFile(PAGES_FILE), pacer);
+  const pages = await createFile(PAGES_FILE);
+  const patterns = await createFile(PATTERNS_FILE);
+  const writer = new LogBlockWriter({ pages, patterns }, pacer);
   const payloads = new ByteRuns();
   for (const stream of order.series)
     payloads.add(await writer.writeStream(await head.closeAll(stream, pacer)));
-  await writer.writeFilters(await createFile(FILTERS_FILE));
+  await writer.finish(await createFile(FILTERS_FILE));
   await writeIndex(await createFile(INDEX_FILE), index, order, payloads, pacer);
   return { series: order.series.length, rows: writer.rows };
 }
 
 /** A page to be written: a new one, or one that is copied. */
-export interface WrittenPage {
-  readonly page: EncodedPage;
+export interface WrittenPage extends MinedPage {
   readonly filter: PageFilter | CopiedFilter;
 }
 
@@ -69,17 +71,25 @@ export interface LogStreamWriter {
   finish(): Promise<Uint8Array | undefined>;
 }
 
-/** Writes pages, stream by stream, and then their filters. */
+/** Writes pages and their patterns, stream by stream in the order of the index, and then their filters. */
 export class LogBlockWriter {
   rows = 0;
   /** Of all pages; undefined when there is none. */
   times: { readonly minNs: bigint; readonly maxNs: bigint } | undefined;
   readonly #pages: BlockFile;
+  readonly #patterns: PatternsWriter;
+  /** Streams that have been written. */
+  #streams = 0;
   readonly #filters: FilterMatrixWriter;
   readonly #pacer: Pacer;
 
-  constructor(pages: BlockFile, pacer: Pacer, openScratch?: OpenScratch) {
-    this.#pages = pages;
+  constructor(
+    files: { readonly pages: BlockFile; readonly patterns: BlockFile },
+    pacer: Pacer,
+    openScratch?: OpenScratch,
+  ) {
+    this.#pages = files.pages;
+    this.#patterns = new PatternsWriter(files.patterns);
     this.#pacer = pacer;
     this.#filters = new FilterMatrixWriter(openScratch);
   }
@@ -95,6 +105,7 @@ export class LogBlockWriter {
   openStream(): LogStreamWriter {
     const segments = new ByteWriter(64);
     let segmentCount = 0;
+    let pageCount = 0;
     let held: WrittenPage[] = [];
     const writeHeld = async () => {
       await this.#writeSegment(held, segments);
@@ -104,11 +115,13 @@ export class LogBlockWriter {
     return {
       add: async (page) => {
         held.push(page);
+        await this.#patterns.add(this.#streams, pageCount++, page.patterns);
         if (held.length === SEGMENT_PAGES_MAX) await writeHeld();
       },
       finish: async () => {
         if (held.length > 0) await writeHeld();
         if (segmentCount === 0) return undefined;
+        this.#streams++;
         const payload = new ByteWriter(8 + segments.length);
         payload.writeVarint(segmentCount);
         payload.writeBytes(segments.bytes.subarray(0, segments.length));
@@ -117,8 +130,10 @@ export class LogBlockWriter {
     };
   }
 
-  async writeFilters(file: BlockFile): Promise<void> {
-    await this.#filters.write(file, this.#pacer);
+  /** Writes what stands behind all pages. */
+  async finish(filters: BlockFile): Promise<void> {
+    await this.#patterns.finish();
+    await this.#filters.write(filters, this.#pacer);
   }
 
   async #writeSegment(pages: readonly WrittenPage[], payload: ByteWriter): Promise<void> {

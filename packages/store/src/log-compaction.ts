@@ -5,7 +5,7 @@
 import type { Block } from "./block.ts";
 import { BlockIndexWriter } from "./block-index-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
-import { FILTERS_FILE, INDEX_FILE, PAGES_FILE } from "./file-names.ts";
+import { FILTERS_FILE, INDEX_FILE, PAGES_FILE, PATTERNS_FILE } from "./file-names.ts";
 import { hidingInBlock } from "./hidden-lines.ts";
 import type { HideLines } from "./hidden-lines.ts";
 import type { HiddenRows } from "./hidden-rows.ts";
@@ -17,6 +17,7 @@ import { StreamJoiner } from "./log-join.ts";
 import type { ClosedPages } from "./log-page/closed-page.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import type { OpenScratch } from "./log-page/filter-matrix-writer.ts";
+import { PatternsReader } from "./log-patterns/patterns-file.ts";
 import { SegmentReader } from "./log-segment.ts";
 import type { CompactionResult, CompactionSources } from "./metric-compaction.ts";
 import { ascending } from "./number-columns.ts";
@@ -29,6 +30,7 @@ interface Source {
   readonly block: Block;
   readonly reader: SegmentReader;
   readonly filters: FilterMatrixReader;
+  readonly patterns: PatternsReader;
   readonly hides: Hides;
 }
 
@@ -48,21 +50,26 @@ export async function compactLogs(
   { createFile, openScratch, closer }: LogOutput,
   pacer: Pacer,
 ): Promise<CompactionResult> {
-  const writer = new LogBlockWriter(await createFile(PAGES_FILE), pacer, openScratch);
+  const pages = await createFile(PAGES_FILE);
+  const patterns = await createFile(PATTERNS_FILE);
+  const writer = new LogBlockWriter({ pages, patterns }, pacer, openScratch);
   const index = new BlockIndexWriter(await createFile(INDEX_FILE), pacer);
   const sources: Source[] = [];
   for (const block of blocks) {
     const hides = await findHides(block, hidden, pacer);
     const reader = new SegmentReader(block);
-    sources.push({ block, reader, filters: new FilterMatrixReader(block), hides });
+    const filters = new FilterMatrixReader(block);
+    sources.push({ block, reader, filters, patterns: new PatternsReader(block), hides });
   }
   const joiner = new StreamJoiner(closer, pacer);
   const indexes = sources.map((source) => indexSource(source, pacer));
   for await (const { ranks, parts } of mergeIndexes(indexes, index, pacer)) {
     const stream = writer.openStream();
     const streamParts = parts.map(({ source, series, payload }) => {
-      const { block, reader, filters, hides } = sources[source]!;
-      return { reader, filters, segments: readRefs(block, payload), hide: hides.get(series) };
+      const { block, reader, filters, patterns: mined, hides } = sources[source]!;
+      const segments = readRefs(block, payload);
+      const patternsOf = (page: number) => mined.page(series, page);
+      return { reader, filters, patternsOf, segments, hide: hides.get(series) };
     });
     for await (const page of joiner.join(streamParts)) {
       await stream.add(page);
@@ -71,7 +78,7 @@ export async function compactLogs(
     const payload = await stream.finish();
     if (payload !== undefined) await index.addSeries(ranks, payload);
   }
-  await writer.writeFilters(await createFile(FILTERS_FILE));
+  await writer.finish(await createFile(FILTERS_FILE));
   await index.finish();
   const { rows, times } = writer;
   const series = index.seriesCount;

@@ -11,6 +11,7 @@ import { concatColumns, mergeRuns, sliceColumns } from "./log-columns.ts";
 import type { LogRun } from "./log-columns.ts";
 import type { ClosedPages } from "./log-page/closed-page.ts";
 import type { FilterMatrixReader } from "./log-page/filter-matrix.ts";
+import type { PagePatterns } from "./log-patterns/page-patterns.ts";
 import { SEGMENT_PAGES_MAX } from "./log-page/segment.ts";
 import type { PageParts, SegmentReader, StoredSegment } from "./log-segment.ts";
 import { slicePieces } from "./log-slices.ts";
@@ -21,6 +22,8 @@ import type { Pacer } from "./pacer.ts";
 export interface StreamPart {
   readonly reader: SegmentReader;
   readonly filters: FilterMatrixReader;
+  /** Patterns of a page, by its number in the stream. */
+  readonly patternsOf: (page: number) => Promise<PagePatterns>;
   readonly segments: readonly SegmentRef[];
   readonly hide: HideLines | undefined;
 }
@@ -39,6 +42,8 @@ interface Piece {
   readonly part: StreamPart;
   readonly segment: SegmentRef;
   readonly at: number;
+  /** Its number in the stream. */
+  readonly number: number;
   readonly minNs: bigint;
   readonly maxNs: bigint;
 }
@@ -110,7 +115,7 @@ export class StreamJoiner {
     }
     if (isFull(refOf(piece))) {
       yield* this.#flush();
-      yield copyOf(stored, piece);
+      yield await copyOf(stored, piece);
       return;
     }
     this.#waiting.push({ kind: "page", stored, piece });
@@ -145,14 +150,15 @@ export class StreamJoiner {
   }
 
   /** Ends what waits. Few small pages stay as they are: to be joined when there are more of them, so that a line is seldom encoded again. */
-  *#flush(): Generator<WrittenPage> {
+  async *#flush(): AsyncGenerator<WrittenPage> {
     const waiting = this.#waiting;
     const isFew =
       waiting.length === 1 ||
       (waiting.length < SEGMENT_PAGES_MAX && this.#bytes < FULL_BYTES && this.#rows < FULL_ROWS);
     if (waiting.length === 0) return;
     if (isFew && waiting.every(({ kind }) => kind === "page")) {
-      for (const item of waiting) if (item.kind === "page") yield copyOf(item.stored, item.piece);
+      for (const item of waiting)
+        if (item.kind === "page") yield await copyOf(item.stored, item.piece);
       this.#clear();
     } else yield* this.#closer.close(this.#takeWaiting());
   }
@@ -224,8 +230,16 @@ function count<T>(counts: Map<T, number>, key: T, change: number): number {
 }
 
 function piecesOf(part: StreamPart): readonly Piece[] {
+  let number = 0;
   return part.segments.flatMap((segment) =>
-    segment.pages.map(({ minNs, maxNs }, at) => ({ part, segment, at, minNs, maxNs })),
+    segment.pages.map(({ minNs, maxNs }, at) => ({
+      part,
+      segment,
+      at,
+      number: number++,
+      minNs,
+      maxNs,
+    })),
   );
 }
 
@@ -269,9 +283,10 @@ function isFull({ rows, lineBytes, filter }: LogPageRef): boolean {
   return rows >= FULL_ROWS || lineBytes >= FULL_BYTES || filter.size >= FULL_FILTER_SIZE;
 }
 
-function copyOf(stored: StoredSegment, piece: Piece): WrittenPage {
-  const { at, part } = piece;
-  return { page: stored.encoded(at), filter: { from: part.filters, place: refOf(piece).filter } };
+async function copyOf(stored: StoredSegment, piece: Piece): Promise<WrittenPage> {
+  const { at, number, part } = piece;
+  const filter = { from: part.filters, place: refOf(piece).filter };
+  return { page: stored.encoded(at), filter, patterns: await part.patternsOf(number) };
 }
 
 function bytesOf({ lineBounds, count: rows }: LogColumns): number {

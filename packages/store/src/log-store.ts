@@ -7,6 +7,8 @@ import type {
   LogSelect,
   LogStore,
   OpenLogStore,
+  PatternAnswer,
+  PatternRequest,
   Rejection,
   StoreOptions,
   StoreStatistics,
@@ -22,6 +24,7 @@ import { LOG_COMPACTION_BLOCKS_MAX } from "./limits.ts";
 import { LogHead } from "./log-head.ts";
 import type { LogRunOutcome } from "./log-head.ts";
 import { ClosedPages } from "./log-page/closed-page.ts";
+import { selectPatterns } from "./log-patterns/pattern-select.ts";
 import { LogRecordWriter } from "./log-record.ts";
 import type { LogRecordRun } from "./log-record.ts";
 import { selectLogs } from "./log-select.ts";
@@ -34,9 +37,14 @@ import { StoreCounters } from "./store-counters.ts";
 
 const NS_PER_MS = 1_000_000n;
 
+/** What works on pages, and memory that is used again. */
+interface LogMemory {
+  readonly closer: ClosedPages;
+  readonly memory: ByteMemory;
+}
+
 /** All heads of a store close their pages with one encoder, and use each other's memory again. */
-function logsSignal(memory: ByteMemory): Signal<LogHead> {
-  const closer = new ClosedPages();
+function logsSignal({ closer, memory }: LogMemory): Signal<LogHead> {
   return {
     name: "logs",
     createHead: () => new LogHead(closer, memory),
@@ -56,12 +64,13 @@ function logsSignal(memory: ByteMemory): Signal<LogHead> {
 export const openLogStore: OpenLogStore = async (options) => {
   // A head that is sealed gives back as much while the next one grows.
   const memory = new ByteMemory(options.limits.headBytesMax);
-  const core = await StoreCore.open(logsSignal(memory), options);
-  return new DurableLogStore(core, memory, options);
+  const shared = { closer: new ClosedPages(), memory };
+  return new DurableLogStore(await StoreCore.open(logsSignal(shared), options), shared, options);
 };
 
 class DurableLogStore implements LogStore {
   readonly #core: StoreCore<LogHead>;
+  readonly #closer: ClosedPages;
   /** Of records that are not yet durable, and of heads. */
   readonly #memory: ByteMemory;
   readonly #options: StoreOptions;
@@ -72,8 +81,9 @@ class DurableLogStore implements LogStore {
   readonly #listeners = new Set<TailListener>();
   #isClosing = false;
 
-  constructor(core: StoreCore<LogHead>, memory: ByteMemory, options: StoreOptions) {
+  constructor(core: StoreCore<LogHead>, { closer, memory }: LogMemory, options: StoreOptions) {
     this.#core = core;
+    this.#closer = closer;
     this.#memory = memory;
     this.#options = options;
     this.#deletes = new LineDeletes(core, options);
@@ -125,6 +135,21 @@ class DurableLogStore implements LogStore {
         signal.throwIfAborted();
         yield page;
       }
+    } catch (error) {
+      await this.#core.blockSet.setAside(error);
+      throw error;
+    } finally {
+      await view.release();
+    }
+  }
+
+  async patterns(request: PatternRequest): Promise<PatternAnswer> {
+    const { signal, startNs, endNs } = request;
+    signal.throwIfAborted();
+    const view = this.#core.view(toMs(startNs), toMs(endNs) + 1);
+    try {
+      const pacer = createPacer(this.#core.clock, signal);
+      return await selectPatterns(view, request, this.#closer, pacer);
     } catch (error) {
       await this.#core.blockSet.setAside(error);
       throw error;

@@ -17,6 +17,7 @@ import { readSegmentRefs } from "../src/log-block.ts";
 import { blockPiece, openPiece } from "../src/log-pieces.ts";
 import { OpenSegments } from "../src/log-open-segments.ts";
 import { ALL_LINES } from "../src/log-wish.ts";
+import { PatternsReader } from "../src/log-patterns/patterns-file.ts";
 import { LogRecordWriter, readLogRecord } from "../src/log-record.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { readChunks, readPlace } from "../src/metric-block.ts";
@@ -200,19 +201,23 @@ test("logs-block", async () => {
   const block = await compareBlock("logs-block", fileSystem);
   const found: unknown[] = [];
   for await (const page of block.index.seriesOf(Uint32Array.of(0, 1))) {
-    for (const { labels, payload } of page) {
+    for (const { number, labels, payload } of page) {
       for (const segment of readSegmentRefs(payload)) {
         const statistics = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
         const piece = blockPiece(block, segment, 0);
         const reader = openPiece(piece, labels, new OpenSegments(statistics));
         const rows = await reader.read({ ...ALL_LINES, startNs: 0n, endNs: 2n ** 62n });
-        found.push([labels.get("app"), Buffer.from(rows!.entries.lines).toString()]);
+        const { patterns } = await new PatternsReader(block).page(number, 0);
+        const mined = patterns.map(
+          ({ pattern, level, counts }) => `${pattern} ${level} ${counts.join()}`,
+        );
+        found.push([labels.get("app"), Buffer.from(rows!.entries.lines).toString(), ...mined]);
       }
     }
   }
   await block.close();
   assert.deepEqual(found, [
-    ["a", "the first line"],
-    ["b", "ü"],
+    ["a", "the first line", " unknown 1", "the first line unknown 1"],
+    ["b", "ü", "ü unknown 1"],
   ]);
 });

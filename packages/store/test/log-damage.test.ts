@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { LogSelect } from "../src/api.ts";
+import { createMatcher } from "@finch/model";
+import type { LogSelect, LogStore } from "../src/api.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
 import { createRandom, logBatch, NOW_MS, readEntries, storeOptions } from "./store-fixtures.ts";
@@ -42,10 +43,31 @@ const QUESTIONS: readonly { readonly request: Partial<LogSelect>; readonly holds
   { request: { needles: [new TextEncoder().encode(TRACE)] }, holds: new RegExp(TRACE) },
 ];
 
+/** Which patterns lines have, and how many. */
+async function readPatterns(store: LogStore): Promise<string[]> {
+  const { patterns, others } = await store.patterns({
+    matchers: [createMatcher("kind", "=", "test")],
+    startNs: -(2n ** 62n),
+    endNs: 2n ** 62n,
+    stepSeconds: 86_400,
+    isLate: () => false,
+    signal: new AbortController().signal,
+  });
+  return [...patterns.map(({ pattern, total }) => `${total} ${pattern}`), `${others} others`];
+}
+
+/** What a store has to say. */
+interface Answers {
+  readonly entries: readonly string[];
+  readonly patterns: readonly string[];
+  /** When its block is set aside. */
+  readonly patternsOfRest: readonly string[];
+}
+
 /** A store with one block, and what it answers. */
 async function createWhole(): Promise<{
   readonly files: ReadonlyMap<string, Uint8Array>;
-  readonly right: readonly string[];
+  readonly right: Answers;
 }> {
   const fileSystem = new FaultyFileSystem();
   await using store = await openLogStore(storeOptions(fileSystem));
@@ -55,7 +77,16 @@ async function createWhole(): Promise<{
   const files = new Map<string, Uint8Array>();
   for (const name of await fileSystem.list(BLOCK))
     files.set(name, await fileSystem.readFile(`${BLOCK}/${name}`));
-  return { files, right: await readEntries(store) };
+  await using other = await openLogStore(storeOptions(new FaultyFileSystem()));
+  await other.append(logBatch([LATER]));
+  return {
+    files,
+    right: {
+      entries: await readEntries(store),
+      patterns: await readPatterns(store),
+      patternsOfRest: await readPatterns(other),
+    },
+  };
 }
 
 /** A file of the block with other bytes, or none. */
@@ -80,7 +111,7 @@ async function openDamaged(
 /** Asks everything; says whether the damage was noticed. Whatever is answered before is right. */
 async function checkDamaged(
   fileSystem: FaultyFileSystem,
-  right: readonly string[],
+  { entries: right, patterns, patternsOfRest }: Answers,
   where: string,
 ): Promise<boolean> {
   await using store = await openLogStore(storeOptions(fileSystem));
@@ -104,6 +135,16 @@ async function checkDamaged(
     for (const row of rest)
       if (told.has(row)) assert.ok(found.includes(row), `${where}: lost ${row} in silence`);
     assert.equal(new Set(found).size, found.length, `${where}: twice`);
+  }
+  try {
+    const wasAside = isAside();
+    assert.deepEqual(await readPatterns(store), wasAside ? patternsOfRest : patterns, where);
+  } catch (error) {
+    assert.equal(
+      (error as { code?: string }).code,
+      "store/corrupt-file",
+      `${where}: ${String(error)}`,
+    );
   }
   if (isAside())
     assert.deepEqual(store.statistics().quarantined[0]!.directory, `${BLOCK}.damaged`, where);

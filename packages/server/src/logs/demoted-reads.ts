@@ -6,7 +6,7 @@
 import { formatQuery, parseQuery } from "@finch/logql";
 import { createMatcher, Labels } from "@finch/model";
 import type { LogColumns, LogPage, Matcher } from "@finch/model";
-import type { LabelScope, LogSelect, LogStore, TailListener } from "@finch/store";
+import type { LabelScope, LogSelect, LogStore, PatternRequest, TailListener } from "@finch/store";
 import { keepRows } from "./entry-columns.ts";
 
 /** `names` are those that may be in metadata, at the time of the call. */
@@ -38,6 +38,15 @@ export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<stri
         const kept = filterPage(page, moved);
         if (kept !== undefined) yield kept;
       }
+    },
+    patterns: (request) => {
+      const moved = request.matchers.filter(isDemoted);
+      if (moved.length === 0) return store.patterns(request);
+      return store.patterns({
+        ...request,
+        matchers: relax(request.matchers, isDemoted),
+        rows: (page) => chooseRows(page, moved, request.rows),
+      });
     },
     tail: (listener) =>
       store.tail((labels, entries) => {
@@ -101,22 +110,48 @@ function escapeRegexp(text: string): string {
   return text.replaceAll(/[\\.+*?()|[\]{}^$]/g, String.raw`\$&`);
 }
 
+/** The rows of a page that match and that are among `rows` of it. */
+function chooseRows(
+  page: LogPage,
+  moved: readonly Matcher[],
+  rows: PatternRequest["rows"],
+): Uint32Array {
+  const matching = matchingRows(page, moved);
+  if (matching === undefined) return rows === undefined ? everyRow(page) : rows(page);
+  if (rows === undefined) return Uint32Array.from(matching);
+  const wanted = new Set(matching);
+  return rows(page).filter((row) => wanted.has(row));
+}
+
+function everyRow({ entries }: LogPage): Uint32Array {
+  return Uint32Array.from({ length: entries.count }, (_, row) => row);
+}
+
 /** The rows whose label, or metadata where the stream lacks it, match; undefined when there are none. */
 function filterPage(page: LogPage, moved: readonly Matcher[]): LogPage | undefined {
   const { labels, entries } = page;
+  const rows = matchingRows(page, moved);
+  if (rows === undefined || rows.length === entries.count) return page;
+  return rows.length === 0 ? undefined : { labels, entries: keepRows(entries, rows) };
+}
+
+/** Undefined when all rows match. */
+function matchingRows(
+  { labels, entries }: LogPage,
+  moved: readonly Matcher[],
+): readonly number[] | undefined {
   const ofLines: Matcher[] = [];
   for (const matcher of moved) {
     if (!labels.has(matcher.name)) ofLines.push(matcher);
-    else if (!matcher.matches(labels.get(matcher.name))) return undefined;
+    else if (!matcher.matches(labels.get(matcher.name))) return [];
   }
-  if (ofLines.length === 0) return page;
+  if (ofLines.length === 0) return undefined;
   const rows: number[] = [];
   for (let row = 0; row < entries.count; row++) {
     const metadata = entries.metadataSets[entries.metadataOf[row]!]!;
     if (ofLines.every(({ name, matches }) => matches(metadata.get(name)))) rows.push(row);
   }
-  if (rows.length === 0) return undefined;
-  return rows.length === entries.count ? page : { labels, entries: keepRows(entries, rows) };
+  return rows;
 }
 
 /** Tells lines with their demoted labels in their places, as a tail's selector looks at streams alone. */

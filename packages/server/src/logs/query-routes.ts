@@ -1,5 +1,5 @@
 /** `query`, `query_range` and `format_query` of Loki's HTTP API. */
-import { formatQueryLines, parseQuery } from "@finch/logql";
+import { formatQuery, parseQuery } from "@finch/logql";
 import type { Engine, InstantResult, LogSource, RangeResult } from "@finch/logql";
 import { describeError, FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
@@ -40,7 +40,7 @@ export function queryRoutes(context: LogsQueryContext): readonly HttpRoute[] {
     textRoute("/loki/api/v1/format_query", async (request) => {
       const query = (await request.readParameters()).get("query") ?? "";
       try {
-        return jsonReply(200, { status: "success", data: formatQueryLines(parseQuery(query)) });
+        return jsonReply(200, { status: "success", data: formatQuery(parseQuery(query)) });
       } catch (error) {
         if (!(error instanceof FinchError)) throw error;
         return jsonReply(400, { status: "invalid-query", error: describeError(error) });

@@ -7,9 +7,14 @@ import { ByteWriter } from "@finch/codec";
 import type { LogPageKernel } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
 import { writeString } from "../byte-strings.ts";
+import { KernelLines, wordsOfColumn } from "../log-patterns/column-words.ts";
+import type { ColumnWords } from "../log-patterns/column-words.ts";
+import { minePage } from "../log-patterns/line-miner.ts";
+import type { PagePatterns } from "../log-patterns/page-patterns.ts";
 import { writeColumnHead } from "./column-format.ts";
 import { columnFromKernel } from "./column-from-kernel.ts";
 import { splitLines } from "./line-split.ts";
+import type { LineTemplate } from "./line-templates.ts";
 import { addPageGrams, beginPageGrams } from "./page-grams.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
 import { encodeTimes } from "./times.ts";
@@ -32,6 +37,12 @@ export interface EncodedPage {
   /** All that `readPageLayout` reads. */
   readonly head: Uint8Array;
   readonly columns: readonly StoredColumn[];
+}
+
+/** With what its lines say in short. */
+export interface MinedPage {
+  readonly page: EncodedPage;
+  readonly patterns: PagePatterns;
 }
 
 /** Columns that are not of values. */
@@ -60,7 +71,7 @@ export class PageEncoder {
    * `entries`, whose lines the kernel has been given, ascend by time; at least one and at most 65,536. Leaves the grams in the kernel; undefined when they are
    * too many for a page of more than one entry.
    */
-  encode(entries: LogColumns): EncodedPage | undefined {
+  encode(entries: LogColumns): MinedPage | undefined {
     const { count, timestampsNs, lineBounds } = entries;
     const places: { readonly name: string; readonly start: number; readonly end: number }[] = [];
     const [heads, bodies] = [this.#heads, this.#bodies];
@@ -72,9 +83,45 @@ export class PageEncoder {
       places.push({ name, start, end: bodies.length });
     };
     const kernel = this.#kernel;
-    const { templates, templateOf, columnNames } = splitLines(kernel, entries);
+    const split = splitLines(kernel, entries);
+    const { templates, templateOf, columnNames } = split;
     beginPageGrams(kernel, templates);
+    const words: ColumnWords[] = [];
     put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
+    this.#writeTemplates(templates);
+    if (templates.length > 1)
+      put(TEMPLATE_OF, numbersOf(templateOf, count, templates.length), false);
+    heads.writeVarint(columnNames.length);
+    for (const [number, name] of columnNames.entries()) {
+      if (kernel.gramCount === undefined && count > 1) return undefined;
+      const values = kernel.encodeColumn(number);
+      const column = columnFromKernel(values);
+      words.push(wordsOfColumn(column));
+      writeString(heads, name);
+      writeColumnHead(heads, column.head);
+      put(name, column.body, column.isDense);
+      addPageGrams(kernel, { number, name }, values);
+    }
+    if (kernel.gramCount === undefined && count > 1) return undefined;
+    const patterns = minePage(entries, new KernelLines(kernel, split, words));
+    this.#putMetadata(entries, put);
+    const stored = bodies.finish();
+    const page: EncodedPage = {
+      rows: count,
+      lineBytes: lineBounds[count]! - lineBounds[0]!,
+      minNs: timestampsNs[0]!,
+      maxNs: timestampsNs[count - 1]!,
+      head: heads.finish(),
+      columns: places.map(({ name, start, end }) => ({
+        name,
+        stored: stored.subarray(start, end),
+      })),
+    };
+    return { page, patterns };
+  }
+
+  #writeTemplates(templates: readonly LineTemplate[]): void {
+    const heads = this.#heads;
     heads.writeVarint(templates.length);
     for (const template of templates) {
       heads.writeByte(template.kind);
@@ -87,32 +134,6 @@ export class PageEncoder {
       }
       heads.writeBytes(template.text);
     }
-    if (templates.length > 1)
-      put(TEMPLATE_OF, numbersOf(templateOf, count, templates.length), false);
-    heads.writeVarint(columnNames.length);
-    for (const [number, name] of columnNames.entries()) {
-      if (kernel.gramCount === undefined && count > 1) return undefined;
-      const values = kernel.encodeColumn(number);
-      const { head, body, isDense } = columnFromKernel(values);
-      writeString(heads, name);
-      writeColumnHead(heads, head);
-      put(name, body, isDense);
-      addPageGrams(kernel, { number, name }, values);
-    }
-    if (kernel.gramCount === undefined && count > 1) return undefined;
-    this.#putMetadata(entries, put);
-    const stored = bodies.finish();
-    return {
-      rows: count,
-      lineBytes: lineBounds[count]! - lineBounds[0]!,
-      minNs: timestampsNs[0]!,
-      maxNs: timestampsNs[count - 1]!,
-      head: heads.finish(),
-      columns: places.map(({ name, start, end }) => ({
-        name,
-        stored: stored.subarray(start, end),
-      })),
-    };
   }
 
   #putMetadata(

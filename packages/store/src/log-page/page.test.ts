@@ -101,9 +101,10 @@ describe("log pages", () => {
   });
 
   test("cut or flipped, they are refused or give other bytes, and never hang", () => {
-    const { page: encoded } = encode(
+    const closed = encode(
       columnsOf(['{"a":1,"b":"x"}', "n=1 t=2026-11-27T18:46:48.123Z", "x 10.1"]),
     );
+    const { page: encoded } = closed;
     const { directory, bodies, bodyBytes } = encodeSegment([encoded]);
     assert.equal(decodeSegment(directory, bodyBytes).length, 1);
     for (let at = 0; at < directory.length; at++) {
@@ -119,11 +120,7 @@ describe("log pages", () => {
     const flipped = first!.stored.with(0, first!.stored[0]! ^ 1);
     const broken = { ...encoded, columns: encoded.columns.with(0, { ...first!, stored: flipped }) };
     assert.equal(bodies.length, encoded.columns.length);
-    assert.throws(
-      () =>
-        openClosedPage({ page: broken, filter: makeFilter(new Uint32Array(0)), bytes: 0 }).times,
-      CodecError,
-    );
+    assert.throws(() => openClosedPage({ ...closed, page: broken }).times, CodecError);
   });
 
   test("a segment's shared bodies stand together, and one field takes one read", () => {
