@@ -96,21 +96,37 @@ function endOfString(start: usize, end: usize): usize {
   return min(at, end);
 }
 
-/** The value of the first `key=value` pair whose key names a level in any case. */
+/** The value of the `key=value` pair whose key, in any case, is the best of those that name a level; of the first of them. */
 function levelOfLogfmt(start: usize, end: usize): u32 {
+  let best = NO_NAME;
+  let level = UNKNOWN;
   let at = start;
   while (at < end) {
     const equals = endOfName(at, end);
-    if (equals == end) return UNKNOWN;
+    if (equals == end) return level;
     let value = equals + 1;
     const isQuoted = value < end && load<u8>(value) == QUOTE;
     if (isQuoted) value++;
     const valueEnd = isQuoted ? endOfString(value, end) : endOfPlain(value, end);
-    if (isLogfmtName(at, equals)) return knownLevel(value, valueEnd - value);
+    const rank = rankOfName(at, equals);
+    if (rank < best) {
+      best = rank;
+      level = knownLevel(value, valueEnd - value);
+      if (rank == BEST_NAME) return level;
+    }
     at = valueEnd;
   }
-  return UNKNOWN;
+  return level;
 }
+
+/** Names that carry a level in logfmt lines, the best first. */
+const BEST_NAME: u32 = 0;
+const LOG_LEVEL_NAME: u32 = 1;
+const SEVERITY_NAME: u32 = 2;
+const SEVERITY_TEXT_NAME: u32 = 3;
+const LVL_NAME: u32 = 4;
+const SEVERITY_UNDERSCORE_TEXT_NAME: u32 = 5;
+const NO_NAME: u32 = 6;
 
 /** The place of the next equals sign, or `end`. */
 function endOfName(start: usize, end: usize): usize {
@@ -130,26 +146,27 @@ function endOfPlain(start: usize, end: usize): usize {
   return end;
 }
 
-/** Whether the name that ends at `end`, and begins at `from` or behind a blank or a quote, names a level in any case. */
-function isLogfmtName(from: usize, end: usize): bool {
-  if (end - from < 3) return false;
+/** Which of the names it is, in any case, that ends at `end`, and begins at `from` or behind a blank or a quote. */
+function rankOfName(from: usize, end: usize): u32 {
+  if (end - from < 3) return NO_NAME;
   const last = load<u8>(end - 1) | 0x20;
-  if (last != 0x6c && last != 0x79 && last != 0x74) return false;
+  if (last != 0x6c && last != 0x79 && last != 0x74) return NO_NAME;
   let start = end;
   while (start > from) {
     const byte = <u32>load<u8>(start - 1);
     if (byte <= 0x20 || byte == QUOTE) break;
-    if (end - --start > NAME_LENGTH_MAX) return false;
+    if (end - --start > NAME_LENGTH_MAX) return NO_NAME;
   }
   const length = end - start;
   const word = smallWord(start, min(length, 8));
-  if (length == 3) return word == LVL;
-  if (length == 5) return word == LEVEL;
-  if (length == 9) return word == LOG_LEVE && last == 0x6c;
-  if (length < 8 || word != SEVERITY) return false;
-  if (length == 8) return true;
-  if (length == 12) return smallWord(start + 8, 4) == TEXT;
-  return length == 13 && load<u8>(start, 8) == UNDERSCORE && smallWord(start + 9, 4) == TEXT;
+  if (length == 3) return word == LVL ? LVL_NAME : NO_NAME;
+  if (length == 5) return word == LEVEL ? BEST_NAME : NO_NAME;
+  if (length == 9) return word == LOG_LEVE && last == 0x6c ? LOG_LEVEL_NAME : NO_NAME;
+  if (length < 8 || word != SEVERITY) return NO_NAME;
+  if (length == 8) return SEVERITY_NAME;
+  if (length == 12) return smallWord(start + 8, 4) == TEXT ? SEVERITY_TEXT_NAME : NO_NAME;
+  const isText = load<u8>(start, 8) == UNDERSCORE && smallWord(start + 9, 4) == TEXT;
+  return length == 13 && isText ? SEVERITY_UNDERSCORE_TEXT_NAME : NO_NAME;
 }
 
 /** Whether a JSON key of this length, 13 at most, names a level: all small, all capitals, or the words with a capital. */
@@ -161,12 +178,11 @@ function isJsonName(start: usize, length: usize): bool {
   if (length == 8) return word == SEVERITY || word == SEVERITY_CAPITALS || word == SEVERITY_TITLE;
   if (length == 9) return word == LOG_LEVE && load<u8>(start, 8) == 0x6c;
   if (length == 12) return word == SEVERITY_TITLE && load<u32>(start, 8) == <u32>TEXT_TITLE;
-  return (
-    length == 13 &&
-    word == SEVERITY &&
-    load<u8>(start, 8) == UNDERSCORE &&
-    load<u32>(start, 9) == <u32>TEXT
-  );
+  if (length != 13 || load<u8>(start, 8) != UNDERSCORE) return false;
+  const text = <u64>load<u32>(start, 9);
+  if (word == SEVERITY) return text == TEXT;
+  if (word == SEVERITY_TITLE) return text == TEXT_TITLE;
+  return word == SEVERITY_CAPITALS && text == TEXT_CAPITALS;
 }
 
 const UNDERSCORE: u32 = 0x5f;
@@ -182,8 +198,9 @@ const SEVERITY_TITLE: u64 = 0x7974697265766553;
 const LOG_LEVE: u64 = 0x6576656c2e676f6c;
 const TEXT: u64 = 0x74786574;
 const TEXT_TITLE: u64 = 0x74786554;
+const TEXT_CAPITALS: u64 = 0x54584554;
 
-/** The first whole word that names a level, in any case. What follows a colon at once is no word of its own. */
+/** The first word that names a level, in any case, and stands between blanks, brackets and the like. */
 function levelOfWords(start: usize, end: usize): u32 {
   let carry: u32 = 0;
   for (let at = start; at < end; at += 16) {
@@ -194,13 +211,27 @@ function levelOfWords(start: usize, end: usize): u32 {
     for (; starts != 0; starts &= starts - 1) {
       const word = at + <usize>ctz(starts);
       if (word + 3 > end) return UNKNOWN;
-      if (word > start && load<u8>(word - 1) == COLON) continue;
       const length = min(<usize>ctz(~wordBytes(v128.load(word))), end - word);
       const level = levelOfWord(word, length);
-      if (level != UNKNOWN) return level;
+      if (level == UNKNOWN) continue;
+      const opens = word == start || mayStandBefore(load<u8>(word - 1));
+      if (opens && (word + length == end || mayStandBehind(load<u8>(word + length)))) return level;
     }
   }
   return UNKNOWN;
+}
+
+/** Blank, tab, line feed, brackets that open, quotes, `=` and `|`. */
+function mayStandBefore(byte: u32): bool {
+  if (byte <= 0x20) return byte == 0x20 || byte == 0x09 || byte == 0x0a;
+  if (byte == QUOTE || byte == 0x27 || byte == 0x3d || byte == 0x7c) return true;
+  return byte == 0x5b || byte == 0x28 || byte == 0x7b;
+}
+
+/** The same, brackets that close, and `:` `,` `!`. */
+function mayStandBehind(byte: u32): bool {
+  if (byte == 0x5d || byte == 0x29 || byte == 0x7d) return true;
+  return byte == COLON || byte == 0x2c || byte == 0x21 || mayStandBefore(byte);
 }
 
 /** A bit for each byte that is a letter, a digit or `_`. */

@@ -106,6 +106,31 @@ for (const kind of ["memory", "disk"] as const) {
     );
   });
 
+  test(`${kind}: a level that came along has its usual name, an unknown one its own`, async () => {
+    await using api = await openApi(kind);
+    const told = (level: string) => ({ detected_level: level });
+    await push(api, [
+      { job: "a", level: "err" },
+      [
+        [ns(3), "one", told("WARNING")],
+        [ns(2), "two", told("notice")],
+        [ns(1), "three", { k: "v" }],
+      ],
+    ]);
+    const { result } = await rangeData(api, { query: '{job="a"} | keep detected_level' });
+    assert.deepEqual(
+      (result as { stream: object; values: string[][] }[]).map(({ stream, values }) => [
+        stream,
+        values[0]![1],
+      ]),
+      [
+        [told("error"), "three"],
+        [told("notice"), "two"],
+        [told("warn"), "one"],
+      ],
+    );
+  });
+
   test(`${kind}: a range of no length has one step and no line`, async () => {
     await using api = await openApi(kind);
     await push(api, [{ job: "a" }, [[ns(10), "x"]]]);

@@ -2,7 +2,7 @@
 import { LOG_LEVELS, LogLevelDetector } from "@finch/codec/kernels";
 import { Labels } from "@finch/model";
 import type { LogBatchStream, LogColumns } from "@finch/model";
-import { levelOfLabels, levelOfMetadata } from "./level.ts";
+import { levelOfLabels, levelOfMetadata, normalLevel } from "./level.ts";
 
 /** Labels that name the service, in order of preference. */
 const SERVICE_LABELS = [
@@ -85,8 +85,9 @@ export function withDetectedLevels(stream: LogBatchStream): LogColumns {
 function levelledSets({ labels, entries }: LogBatchStream, sets: Labels[]): Int32Array {
   const ofStream = levelOfLabels(labels);
   return Int32Array.from(entries.metadataSets, (set, number) => {
-    if (set.has(DETECTED_LEVEL)) return number;
-    const level = ofStream ?? levelOfMetadata(set);
+    const told = set.get(DETECTED_LEVEL);
+    if (told !== "" && normalLevel(told) === told) return number;
+    const level = told === "" ? (ofStream ?? levelOfMetadata(set)) : normalLevel(told);
     if (level === undefined) return BY_LINE;
     sets.push(set.with(DETECTED_LEVEL, level));
     return sets.length - 1;

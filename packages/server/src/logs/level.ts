@@ -19,6 +19,8 @@ export const LEVEL_NAMES = [
   "LVL",
   "Lvl",
   "severity_text",
+  "Severity_Text",
+  "SEVERITY_TEXT",
 ] as const;
 
 /** Places in the order of preference. */
@@ -54,10 +56,15 @@ const LEVEL_WORDS = new Set([
   "info",
 ]);
 const LEVEL_WORD_LENGTH_MAX = 8;
-const COLON = 0x3a;
+/** What may stand right before and right behind such a word, as in Loki: `misc:error`, `/error/` and `error.` tell nothing. */
+const BEFORE_WORD = new Set(Buffer.from(" \t\n[({\"'=|"));
+const BEHIND_WORD = new Set([...BEFORE_WORD, ...Buffer.from("])}:,!")]);
 
 const JSON_NAMES: ReadonlySet<string> = new Set(LEVEL_NAMES);
-const LOGFMT_NAMES: ReadonlySet<string> = new Set(LEVEL_NAMES.map((name) => name.toLowerCase()));
+/** Names in small letters with the place of the first of them. */
+const LOGFMT_RANKS: ReadonlyMap<string, number> = new Map(
+  LEVEL_NAMES.map((name, rank) => [name.toLowerCase(), rank] as const).toReversed(),
+);
 const NAME_LENGTH_MAX = Math.max(...LEVEL_NAMES.map((name) => name.length));
 const JSON_DEPTH_MAX = 2;
 
@@ -72,7 +79,12 @@ export function levelOfLabels(labels: Labels): string | undefined {
     rank = found;
     value = pairs[i + 1];
   }
-  return value === undefined ? undefined : (KNOWN_LEVELS.get(value.toLowerCase()) ?? value);
+  return value === undefined ? undefined : normalLevel(value);
+}
+
+/** The level under its usual name; what is none stays as it is. */
+export function normalLevel(value: string): string {
+  return KNOWN_LEVELS.get(value.toLowerCase()) ?? value;
 }
 
 /** The level of structured metadata: a level name, else OpenTelemetry's severity number. */
@@ -146,14 +158,16 @@ function endOfString(bytes: Uint8Array, start: number, end: number): number {
   return Math.min(at, end);
 }
 
-/** The value of the first `key=value` pair whose key names a level in any case. */
+/** The value of the `key=value` pair whose key, in any case, is the best of those that name a level; of the first of them. */
 function findLogfmtLevel(bytes: Uint8Array, start: number, end: number): string | undefined {
+  let best: number = LEVEL_NAMES.length;
+  let level: string | undefined;
   let at = start;
   while (at < end) {
     // Not indexOf: it would look through all lines that follow, for each line without a pair.
     let equals = at;
     while (equals < end && bytes[equals] !== 0x3d) equals++;
-    if (equals === end) return undefined;
+    if (equals === end) return level;
     let nameStart = equals;
     while (nameStart > at && bytes[nameStart - 1]! > 0x20 && bytes[nameStart - 1] !== 0x22)
       nameStart--;
@@ -164,15 +178,19 @@ function findLogfmtLevel(bytes: Uint8Array, start: number, end: number): string 
     const length = equals - nameStart;
     if (length > 0 && length <= NAME_LENGTH_MAX) {
       const name = latin1(bytes, nameStart, equals).toLowerCase();
-      if (LOGFMT_NAMES.has(name))
-        return latin1(bytes, quoted ? valueStart + 1 : valueStart, valueEnd);
+      const rank = LOGFMT_RANKS.get(name) ?? best;
+      if (rank < best) {
+        best = rank;
+        level = latin1(bytes, quoted ? valueStart + 1 : valueStart, valueEnd);
+        if (rank === 0) return level;
+      }
     }
     at = Math.max(valueEnd, valueStart);
   }
-  return undefined;
+  return level;
 }
 
-/** The first whole word that names a level, in any case. What follows a colon at once is no word of its own, as in Loki: `misc:error`. */
+/** The first word that names a level, in any case, and stands between blanks, brackets and the like. */
 function findLevelWord(bytes: Uint8Array, start: number, end: number): string {
   let at = start;
   while (at < end) {
@@ -183,11 +201,12 @@ function findLevelWord(bytes: Uint8Array, start: number, end: number): string {
     const wordStart = at;
     while (at < end && isWordByte(bytes[at]!)) at++;
     const length = at - wordStart;
-    if (wordStart > start && bytes[wordStart - 1] === COLON) continue;
     if (length < 3 || length > LEVEL_WORD_LENGTH_MAX || !startsLevelWord(bytes[wordStart]!))
       continue;
     const word = latin1(bytes, wordStart, at).toLowerCase();
-    if (LEVEL_WORDS.has(word)) return KNOWN_LEVELS.get(word)!;
+    if (!LEVEL_WORDS.has(word)) continue;
+    const opens = wordStart === start || BEFORE_WORD.has(bytes[wordStart - 1]!);
+    if (opens && (at === end || BEHIND_WORD.has(bytes[at]!))) return KNOWN_LEVELS.get(word)!;
   }
   return "unknown";
 }
