@@ -20,11 +20,6 @@ let placesAt: usize = 0;
 let count: u32 = 0;
 let countMax: u32 = 0;
 
-/** Of the 16 bytes that {@link classifyBytes} looked at, a bit each: those of words, digits, and those behind which no lead begins. */
-let wordBits: u32 = 0;
-let digitBits: u32 = 0;
-let solidBits: u32 = 0;
-
 /** Begins a page; `places`: 2^18 bytes for its own use, `max`: grams at most. */
 export function beginGrams(places: usize, max: u32): void {
   placesAt = places;
@@ -86,36 +81,46 @@ export function addTimes(lines: usize, starts: usize, ends: usize, times: usize)
   return true;
 }
 
-/** Adds the grams of the bytes between; false when there is no more room. */
+/** Adds the grams of the bytes between; false when there are too many. */
 function addGrams(start: usize, end: usize, isLead: bool): bool {
   // Nothing shorter has a gram.
   if (start + GRAM_BYTES > end) return true;
   // Grams at `hashedAt … hashedAt + 3`, which are often wanted twice.
   let hashed = i32x4.splat(0);
   let hashedAt: usize = 0;
+  let added: u32 = 0;
   let solidBefore = u32(!isLead);
-  classifyBytes(start);
+  let bytes = v128.load(start);
+  let solid = solidBits(bytes);
+  let digits = digitBits(bytes);
+  let words = solid | markBits(bytes);
   for (let at = start; at + GRAM_BYTES <= end; at += STEP) {
-    let run = wordBits;
-    let digits = digitBits;
-    const solid = solidBits;
-    classifyBytes(at + STEP);
-    run |= wordBits << 16;
-    digits |= digitBits << 16;
+    let run = words;
+    let figures = digits;
+    // Behind what no lead begins.
+    const closed = (solid << 1) | solidBefore;
+    solidBefore = solid >> 15;
     const rest = end - at;
+    if (rest > STEP) {
+      bytes = v128.load(at, 16);
+      solid = solidBits(bytes);
+      digits = digitBits(bytes);
+      words = solid | markBits(bytes);
+      run |= words << 16;
+      figures |= digits << 16;
+    }
     if (rest < 2 * STEP) {
       const inside: u32 = (1 << (<u32>rest)) - 1;
       run &= inside;
-      digits &= inside;
+      figures &= inside;
     }
     // Where six digits begin.
-    let leads = digits & (digits >> 1);
+    let leads = figures & (figures >> 1);
     leads &= leads >> 2;
-    leads &= digits >> 4;
-    leads &= digits >> 5;
-    leads &= 0xffff & ~((solid << 1) | solidBefore);
-    solidBefore = (solid >> 15) & 1;
-    for (; leads != 0; leads &= leads - 1) addLead(at + ctz(leads));
+    leads &= figures >> 4;
+    leads &= figures >> 5;
+    leads &= 0xffff & ~closed;
+    for (; leads != 0; leads &= leads - 1) added += addLead(at + ctz(leads));
     // Where nine bytes of a word begin.
     let windows = run & (run >> 1);
     windows &= windows >> 2;
@@ -138,24 +143,27 @@ function addGrams(start: usize, end: usize, isLead: bool): bool {
           ),
         ),
       );
-      if ((wanted & 1) != 0) addPlace(i32x4.extract_lane(chosen, 0));
-      if ((wanted & 2) != 0) addPlace(i32x4.extract_lane(chosen, 1));
-      if ((wanted & 4) != 0) addPlace(i32x4.extract_lane(chosen, 2));
-      if ((wanted & 8) != 0) addPlace(i32x4.extract_lane(chosen, 3));
+      if ((wanted & 1) != 0) added += addPlace(i32x4.extract_lane(chosen, 0));
+      if ((wanted & 2) != 0) added += addPlace(i32x4.extract_lane(chosen, 1));
+      if ((wanted & 4) != 0) added += addPlace(i32x4.extract_lane(chosen, 2));
+      if ((wanted & 8) != 0) added += addPlace(i32x4.extract_lane(chosen, 3));
     }
   }
+  count += added;
   return count <= countMax;
 }
 
-/** Adds the six digits at `at`. */
-function addLead(at: usize): void {
+/** Adds the six digits at `at`; returns how many of its grams are new. */
+function addLead(at: usize): u32 {
   const low = i32x4.splat(load<u32>(at));
   const high = i32x4.splat(<u32>load<u16>(at, 4));
   const chosen = placesOf(hash(low, v128.or(high, i32x4(1 << 16, 2 << 16, 3 << 16, 4 << 16))));
-  addPlace(i32x4.extract_lane(chosen, 0));
-  addPlace(i32x4.extract_lane(chosen, 1));
-  addPlace(i32x4.extract_lane(chosen, 2));
-  addPlace(i32x4.extract_lane(chosen, 3));
+  return (
+    addPlace(i32x4.extract_lane(chosen, 0)) +
+    addPlace(i32x4.extract_lane(chosen, 1)) +
+    addPlace(i32x4.extract_lane(chosen, 2)) +
+    addPlace(i32x4.extract_lane(chosen, 3))
+  );
 }
 
 /** The numbers of grams: what is chosen for being small is spread over all of them. */
@@ -163,12 +171,13 @@ function placesOf(hashes: v128): v128 {
   return i32x4.shr_u(i32x4.mul(hashes, i32x4.splat(<i32>0x9e3779b1)), 32 - GRAM_BITS);
 }
 
-function addPlace(place: u32): void {
+/** 1 if it is new. */
+function addPlace(place: u32): u32 {
   const byte = placesAt + (place >> 3);
   const before = <u32>load<u8>(byte);
   const bit = place & 7;
-  count += ((before >> bit) & 1) ^ 1;
   store<u8>(byte, <u8>(before | (1 << bit)));
+  return ((before >> bit) & 1) ^ 1;
 }
 
 /** Makes a filter of `bitCount` bits, which are zero before, of the grams. */
@@ -183,26 +192,28 @@ export function foldGrams(bits: usize, bitCount: u32): void {
   }
 }
 
-/**
- * Tells what the 16 bytes at `at` are. Words: letters, digits, `_`, `.`, `-` and what is beyond ASCII. A lead begins behind neither letters, digits, `.` nor
- * what is beyond ASCII.
- */
-function classifyBytes(at: usize): void {
-  const bytes = v128.load(at);
+/** A bit for each byte behind which no lead begins: letters, digits, `.` and what is beyond ASCII. */
+function solidBits(bytes: v128): u32 {
   const letters = i8x16.lt_u(
     i8x16.sub(v128.or(bytes, i8x16.splat(0x20)), i8x16.splat(0x61)),
     i8x16.splat(26),
   );
   const digits = i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(0x30)), i8x16.splat(10));
+  const points = i8x16.eq(bytes, i8x16.splat(0x2e));
   // Only the highest bit counts.
-  const solid = v128.or(
-    v128.or(letters, digits),
-    v128.or(i8x16.eq(bytes, i8x16.splat(0x2e)), bytes),
+  return <u32>i8x16.bitmask(v128.or(v128.or(letters, digits), v128.or(points, bytes)));
+}
+
+/** Of each digit. */
+function digitBits(bytes: v128): u32 {
+  return <u32>i8x16.bitmask(i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(0x30)), i8x16.splat(10)));
+}
+
+/** Of what else a word has: `_` and `-`. */
+function markBits(bytes: v128): u32 {
+  return <u32>(
+    i8x16.bitmask(v128.or(i8x16.eq(bytes, i8x16.splat(0x5f)), i8x16.eq(bytes, i8x16.splat(0x2d))))
   );
-  const marks = v128.or(i8x16.eq(bytes, i8x16.splat(0x5f)), i8x16.eq(bytes, i8x16.splat(0x2d)));
-  digitBits = <u32>i8x16.bitmask(digits);
-  solidBits = <u32>i8x16.bitmask(solid);
-  wordBits = solidBits | <u32>i8x16.bitmask(marks);
 }
 
 /** Hashes of the grams that begin at the four bytes from `at` on. */
