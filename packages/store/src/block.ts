@@ -17,7 +17,7 @@ import {
 import type { BlockMeta, PageRef } from "./block-format.ts";
 import { BlockIndex } from "./block-index.ts";
 import { corruptFile } from "./errors.ts";
-import { META_FILE } from "./file-names.ts";
+import { INDEX_FILE, META_FILE } from "./file-names.ts";
 import type { PageCache } from "./page-cache.ts";
 
 /** What readers of a block's parts need of it. */
@@ -69,6 +69,8 @@ export async function openBlock(context: BlockContext, directory: string): Promi
   return new Block(context, directory, meta);
 }
 
+/** An index of so many bytes is read in one go. */
+const INDEX_BYTES_WHOLE = 64 * 1024;
 /** The end of a file is read with its trailer: most roots are in it. */
 const ROOT_GUESS_BYTES = 4096;
 
@@ -148,8 +150,20 @@ export class Block implements BlockFiles {
     for (const handle of handles) await (await handle).close();
   }
 
-  /** Bytes of a file of the block. */
+  /** Bytes of a file of the block. A small index is read as a whole: of one that is asked, most is touched. */
   async read(name: string, place: PageRef): Promise<Uint8Array> {
+    const { offset, length } = place;
+    const size = this.meta.files[name]?.bytes ?? 0;
+    if (name !== INDEX_FILE || size > INDEX_BYTES_WHOLE || offset + length > size)
+      return this.#read(name, place);
+    const whole = await this.cached(name, "index whole", async () => {
+      const value = await this.#read(name, { offset: 0, length: size });
+      return { value, bytes: size };
+    });
+    return whole.subarray(offset, offset + length);
+  }
+
+  async #read(name: string, place: PageRef): Promise<Uint8Array> {
     const handle = await this.#open(name);
     const bytes = new Uint8Array(Buffer.allocUnsafeSlow(place.length).buffer);
     const got = await handle.read(bytes, place.offset);

@@ -7,7 +7,7 @@ import type { SegmentRef } from "./log-block.ts";
 import { OpenPage } from "./log-page/open-page.ts";
 import type { PageLayout, StoredBody } from "./log-page/page-layout.ts";
 import { planSearch } from "./log-page/search-plan.ts";
-import { planReads } from "./log-page/segment.ts";
+import { planReads, WHOLE_GAP_BYTES_MAX } from "./log-page/segment.ts";
 import type { SegmentPage, Stretch, WantedBodies } from "./log-page/segment.ts";
 import { needsMetadata, needsTimes } from "./log-wish.ts";
 import type { LogReadStatistics, PieceWish } from "./log-wish.ts";
@@ -161,6 +161,7 @@ class SegmentBodies {
     const isUsual = wish.lines === "none" && need !== "all" && isWithin(pages[at]!, wish);
     if (isUsual && this.#loaded[need].has(at)) return;
     const wanted: WantedBodies[] = [];
+    let isWhole = false;
     for (const [place, page] of pages.entries()) {
       // Of neighbours that are searched, what they need besides is known only then.
       const isAlone = need === "all" || (need === "first" && wish.needles.length > 0);
@@ -171,19 +172,20 @@ class SegmentBodies {
       if (wish.lines === "none" && need !== "all" && (place !== at || isUsual))
         this.#loaded[need].add(place);
       if (needed === undefined) continue;
+      isWhole ||= needed === WHOLE;
       const all = needed === WHOLE ? page.layout.bodies : [...needed];
       const bodies = all.filter((body) => !this.#bodies.has(body));
       if (bodies.length > 0) wanted.push({ page, bodies });
     }
-    if (wanted.length > 0) await this.#read(wanted, { isKept: need === "first" });
+    if (wanted.length > 0) await this.#read(wanted, { isWhole, isKept: need === "first" });
   }
 
-  /** What is to be kept is remembered if it is little: columns that are counted by, which are asked for again. */
+  /** What is read first is remembered if it is little: columns that are counted by, which are asked for again. */
   async #read(
     wanted: readonly WantedBodies[],
-    { isKept }: { readonly isKept: boolean },
+    { isWhole, isKept }: { readonly isWhole: boolean; readonly isKept: boolean },
   ): Promise<void> {
-    const stretches = planReads(wanted);
+    const stretches = isWhole ? planReads(wanted, WHOLE_GAP_BYTES_MAX) : planReads(wanted);
     const chunks = await Promise.all(
       stretches.map((stretch) => {
         const isSmall = stretch.end - stretch.start <= KEPT_BYTES_MAX;

@@ -21,15 +21,26 @@ export interface PageLines {
   readonly lineBounds: Uint32Array;
 }
 
-/** All rows of a template match. */
+/** Of the rows of a template, those match that are marked; all; those whose lines, when made, contain the text. */
+const SOME = "some";
 const ALL = "all";
+const MADE = "made";
+
+/** One hit among so many rows is looked up, more are met while going through all. */
+const SPARSE = 32;
+
+/** Values of a column that match, and where the value of each row stands among them. */
+interface Condition {
+  readonly ranks: Uint32Array;
+  readonly hits: Buffer;
+}
 
 export class OpenPage {
   readonly layout: PageLayout;
   /** What is stored of a column; it was loaded before it is asked for. */
   readonly #stored: (body: StoredBody) => Uint8Array;
   readonly #columns: (ValueColumn | undefined)[] = [];
-  readonly #matches = new Map<string, Uint8Array | undefined>();
+  readonly #matches = new Map<string, Buffer | undefined>();
   #rows: PageRows | undefined;
   #times: BigInt64Array | undefined;
   #metadata: PageMetadata | undefined;
@@ -100,56 +111,68 @@ export class OpenPage {
 
   /** Rows among the ascending `rows` whose lines contain what was planned for; the columns of the plan must be at hand. */
   find({ needle, templates }: SearchPlan, rows: Uint32Array): Uint32Array {
-    const hits = templates.map((placements, number) => this.#hitsOf(number, placements));
+    const marks = Buffer.alloc(this.layout.rows);
+    const how = templates.map((placements, number) => this.#mark(number, placements, marks));
+    if (how.every((found) => found === SOME)) return markedAmong(rows, marks);
     const found = new Uint32Array(rows.length);
     let count = 0;
     const made: number[] = [];
     for (const row of rows) {
-      const hit = hits[this.rows.templateOf(row)];
-      if (hit === null) continue;
-      if (hit === undefined) made.push(row);
-      else if (hit === ALL || hit[row] === 1) found[count++] = row;
+      const all = how[this.rows.templateOf(row)];
+      if (all === MADE) made.push(row);
+      else if (all === ALL || marks[row] === 1) found[count++] = row;
     }
     const some = found.subarray(0, count);
     if (made.length === 0) return some;
     return Uint32Array.from([...some, ...this.#findInLines(needle, Uint32Array.from(made))]).sort();
   }
 
-  /** Which rows of a template match: none (null), all, some, or their lines have to be made (undefined). */
-  #hitsOf(
+  /** Marks the rows of a template that match, unless all do, or their lines have to be made. */
+  #mark(
     number: number,
     placements: readonly Placement[] | undefined,
-  ): Uint8Array | typeof ALL | null | undefined {
-    if (placements === undefined) return undefined;
-    let rows: Uint8Array | null = null;
+    marks: Uint8Array,
+  ): typeof SOME | typeof ALL | typeof MADE {
+    if (placements === undefined) return MADE;
     for (const placement of placements) {
       if (placement.length === 0) return ALL;
-      rows = this.#addPlacement(number, placement, rows);
+      this.#markPlacement(number, placement, marks);
     }
-    return rows;
+    return SOME;
   }
 
-  #addPlacement(number: number, placement: Placement, rows: Uint8Array | null): Uint8Array | null {
+  #markPlacement(number: number, placement: Placement, marks: Uint8Array): void {
     const { columns } = this.layout.templates[number]!;
-    const conditions: { ranks: Uint32Array; hits: Uint8Array }[] = [];
+    const conditions: Condition[] = [];
     for (const { slot, kind, text } of placement) {
       const hits = this.#match(columns[slot]!, { kind, text });
-      if (hits === undefined) return rows;
+      if (hits === undefined) return;
       conditions.push({ ranks: this.rows.ranks(columns[slot]!), hits });
     }
-    const marked = rows ?? new Uint8Array(this.layout.rows);
     const of = this.rows.numbers;
     const { ranks, hits } = conditions[0]!;
-    for (let row = 0; row < marked.length; row++) {
-      if (hits[ranks[row]!] !== 1 || (of !== undefined && of[row] !== number)) continue;
-      if (conditions.every((other) => other.hits[other.ranks[row]!] === 1)) marked[row] = 1;
+    const others = conditions.slice(1);
+    if (SPARSE * countOnes(hits) > marks.length) {
+      for (let row = 0; row < marks.length; row++) {
+        if (hits[ranks[row]!] !== 1 || (of !== undefined && of[row] !== number)) continue;
+        if (others.every((other) => other.hits[other.ranks[row]!] === 1)) marks[row] = 1;
+      }
+      return;
     }
-    return marked;
+    for (let value = hits.indexOf(1); value >= 0; value = hits.indexOf(1, value + 1)) {
+      const row = rowOf(ranks, value);
+      if (of !== undefined && of[row] !== number) continue;
+      if (others.every((other) => other.hits[other.ranks[row]!] === 1)) marks[row] = 1;
+    }
   }
 
-  #match(column: number, match: ValueMatch): Uint8Array | undefined {
+  #match(column: number, match: ValueMatch): Buffer | undefined {
     const key = `${column} ${match.kind} ${Buffer.from(match.text).toString("latin1")}`;
-    if (!this.#matches.has(key)) this.#matches.set(key, matchValues(this.column(column), match));
+    if (!this.#matches.has(key)) {
+      const hits = matchValues(this.column(column), match);
+      const bytes = hits && Buffer.from(hits.buffer, hits.byteOffset, hits.length);
+      this.#matches.set(key, bytes);
+    }
     return this.#matches.get(key);
   }
 
@@ -180,6 +203,32 @@ export class OpenPage {
       ),
     );
   }
+}
+
+function countOnes(flags: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < flags.length; i++) count += flags[i]!;
+  return count;
+}
+
+/** Those of the ascending rows that are marked. */
+function markedAmong(rows: Uint32Array, marks: Buffer): Uint32Array {
+  if (rows.length < marks.length) return rows.filter((row) => marks[row] === 1);
+  const found: number[] = [];
+  for (let row = marks.indexOf(1); row >= 0; row = marks.indexOf(1, row + 1)) found.push(row);
+  return Uint32Array.from(found);
+}
+
+/** The row that has value number `value` of a column, whose ranks these are: the last before which there are as many values. */
+function rowOf(ranks: Uint32Array, value: number): number {
+  let low = value;
+  let high = ranks.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (ranks[middle]! <= value) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
 
 /** The most bytes that one value of each column can have. */

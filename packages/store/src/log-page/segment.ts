@@ -161,6 +161,8 @@ export interface Stretch {
 
 /** Smaller gaps between bodies are read along. */
 const GAP_BYTES_MAX = 16 * 1024;
+/** The same where all of a page is read, whose bodies stand in two or three places: a read costs as much as so many bytes. */
+export const WHOLE_GAP_BYTES_MAX = 128 * 1024;
 
 /** Bodies that are wanted of a page. */
 export interface WantedBodies {
@@ -169,7 +171,10 @@ export interface WantedBodies {
 }
 
 /** The reads that bring them: as few as make sense. */
-export function planReads(pages: readonly WantedBodies[]): Stretch[] {
+export function planReads(
+  pages: readonly WantedBodies[],
+  gapBytesMax: number = GAP_BYTES_MAX,
+): Stretch[] {
   const wanted: Stretch[] = [];
   for (const { page, bodies } of pages)
     for (const { at, storedBytes } of bodies) {
@@ -180,7 +185,7 @@ export function planReads(pages: readonly WantedBodies[]): Stretch[] {
   const stretches: { start: number; end: number }[] = [];
   for (const { start, end } of wanted) {
     const last = stretches.at(-1);
-    if (last !== undefined && start - last.end <= GAP_BYTES_MAX) last.end = Math.max(last.end, end);
+    if (last !== undefined && start - last.end <= gapBytesMax) last.end = Math.max(last.end, end);
     else stretches.push({ start, end });
   }
   return stretches;

@@ -217,12 +217,13 @@ function openBytes(head: ColumnHead, body: Uint8Array): ValueColumn {
   if (body.length < rows * width)
     throw new CodecError("malformed", 0, `${body.length} bytes for ${rows} lengths`);
   const bounds = new Uint32Array(rows + 1);
+  let end = 0;
   for (let row = 0; row < rows; row++) {
-    let length = 0;
-    for (let plane = 0; plane < width; plane++)
+    let length = body[row]!;
+    for (let plane = 1; plane < width; plane++)
       length += body[plane * rows + row]! * 2 ** (8 * plane);
-    bounds[row + 1] = bounds[row]! + length;
     if (length > lengthMax) throw new CodecError("malformed", row, `a value of ${length} bytes`);
+    bounds[row + 1] = end += length;
   }
   return new BytesColumn(head, expect(body.subarray(rows * width), bounds[rows]!), bounds);
 }
