@@ -13,7 +13,6 @@ import {
   VALUE_FUNCTIONS,
 } from "@finch/go-text";
 import type { FunctionTable, TemplateFunction, TemplateScope } from "@finch/go-text";
-import { describeError } from "@finch/runtime";
 
 /** What a template sees of its line, beside the labels. */
 export interface LineScope extends TemplateScope {
@@ -84,7 +83,7 @@ function converted(convert: (text: string) => number): TemplateFunction {
     try {
       return convert(text!);
     } catch (error) {
-      throw new TemplateRunFault(describeError(error), { cause: error });
+      throw new TemplateRunFault((error as Error).message, { cause: error });
     }
   });
 }

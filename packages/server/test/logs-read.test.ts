@@ -36,6 +36,18 @@ for (const kind of ["memory", "disk"] as const) {
       ],
     });
     assert.deepEqual(await labels({ end: ns(3000) }), {});
+    const id = (n: number) => `8c3f7f20-1b7a-4b6e-9d1e-0000000000${n}`;
+    await push(
+      api,
+      [{ job: "c", pid: "17", on: "0", pod: "4", trace: id(10) }, [[ns(40), "z"]]],
+      [{ job: "c", pid: "1e3", on: "1", pod: "5", trace: id(11) }, [[ns(40), "z"]]],
+    );
+    const found = (await labels({ query: '{job="c"}' })) as { detectedLabels: { label: string }[] };
+    // Numbers and ids are nothing to choose from; a switch is, and so is what names a place.
+    assert.deepEqual(
+      found.detectedLabels.map(({ label }) => label),
+      ["job", "on", "pod", "service_name"],
+    );
   });
 
   test(`${kind}: detected fields have the type that all their values share, and the way to them`, async () => {

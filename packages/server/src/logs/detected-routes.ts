@@ -4,6 +4,7 @@
  */
 import { createFieldDetector, parseQuery } from "@finch/logql";
 import type { DetectedField } from "@finch/logql";
+import { parseFloatText } from "@finch/model";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import type { LogStore } from "@finch/store";
@@ -41,9 +42,21 @@ async function answerLabels(context: DetectedContext, request: HttpRequest): Pro
     if (isInternalLabel(label)) continue;
     limited.signal.throwIfAborted();
     const values = await store.labelValues(label, scope);
-    detectedLabels.push({ label, cardinality: values.length });
+    if (isRelevant(label, values)) detectedLabels.push({ label, cardinality: values.length });
   }
   return jsonReply(200, detectedLabels.length > 0 ? { detectedLabels } : {});
+}
+
+/** Labels that people choose by whatever their values are. */
+const ALWAYS_RELEVANT = new Set(["cluster", "namespace", "instance", "pod"]);
+const UUID = /^(?:urn:uuid:)?\{?[\da-f]{8}-?(?:[\da-f]{4}-?){3}[\da-f]{12}\}?$/i;
+
+/** Labels that have nothing but numbers and UUIDs are ids, which nobody chooses from; 0 and 1 alone are a switch. */
+function isRelevant(label: string, values: readonly string[]): boolean {
+  if (values.length === 0) return false;
+  if (ALWAYS_RELEVANT.has(label) || values.every((value) => value === "0" || value === "1"))
+    return true;
+  return !values.every((value) => parseFloatText(value) !== undefined || UUID.test(value));
 }
 
 async function answerFields(context: DetectedContext, request: HttpRequest): Promise<HttpReply> {
