@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { parseJsonPath } from "./json-path.ts";
-import { createJsonScanner, findPath, JsonFault, scanObject, unclosedObject } from "./json-scan.ts";
+import { createJsonScanner, findPath, JsonFault, scanObject } from "./json-scan.ts";
 
 function scan(text: string): readonly string[] {
   const found: string[] = [];
@@ -59,6 +59,7 @@ const CASES: readonly (readonly [string, readonly string[]])[] = [
   ['{"a"', ["! Malformed JSON error"]],
   ['{"a', ["! Malformed JSON error"]],
   ["{", ["! Malformed JSON error"]],
+  ['{"a":{"b":1', ["a.b=1", "! Value looks like object, but can't find closing '}' symbol"]],
   ['{"a":', ["! Malformed JSON error"]],
   ["{a:1}", ["! Value looks like object, but can't find closing '}' symbol"]],
   ['{"a":{"b":1}', ["a.b=1", "! Value is array, but can't find closing ']' symbol"]],
@@ -132,8 +133,14 @@ test("an object that is not looked into only has to end", () => {
   assert.throws(() => scanObject('{"a":{"b":1', scanner), /closing '}'/);
 });
 
-test("the outermost object without an end is found", () => {
+test("the outermost object without an end is named", () => {
   const text = '{"a":{"b":1},"c":{"d":{"e":"}"';
-  assert.equal(unclosedObject(text), text.indexOf('{"d"'));
-  assert.equal(unclosedObject('{"a":{}'), -1);
+  const scanner = createJsonScanner({
+    field: () => ({ name: "", wanted: true, inside: true }),
+    scalar: () => true,
+  });
+  assert.throws(
+    () => scanObject(text, scanner),
+    (error) => error instanceof JsonFault && error.openAt === text.indexOf('{"d"'),
+  );
 });

@@ -8,6 +8,13 @@ import type { JsonPath } from "./json-path.ts";
 /** A text that breaks; the message says it in the words that Loki has for it. */
 export class JsonFault extends Error {
   override readonly name = "JsonFault";
+  /** Where the outermost object within the top one begins that does not end, when that is what is wrong: nothing in it counts. */
+  readonly openAt: number | undefined;
+
+  constructor(message: string, openAt?: number) {
+    super(message);
+    this.openAt = openAt;
+  }
 }
 
 const MALFORMED = "Malformed JSON error";
@@ -183,30 +190,12 @@ function endOfValue(text: string, from: number): number {
   return end;
 }
 
-/**
- * Walks the object the text starts with. Throws a {@link JsonFault} when it starts with none or breaks; what came before was handed out, but of an object that
- * does not end nothing counts: see {@link unclosedObject}.
- */
+/** Walks the object the text starts with. Throws a {@link JsonFault} when it starts with none or breaks; what came before was handed out. */
 export function scanObject(text: string, scanner: JsonScanner): void {
   const start = skipBlanks(text, 0);
   if (text.charCodeAt(start) !== OPEN_BRACE) throw new JsonFault(OPEN_OBJECT);
   scanner.place = 0;
   scanFields(text, start, "", scanner, 0);
-}
-
-/** Where the outermost object within the top one begins that does not end; -1 when all do. */
-export function unclosedObject(text: string): number {
-  const opens: number[] = [];
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === QUOTE) {
-      const end = endOfString(text, i);
-      if (end < 0) break;
-      i = end - 1;
-    } else if (c === OPEN_BRACE) opens.push(i);
-    else if (c === CLOSE_BRACE) opens.pop();
-  }
-  return opens[1] ?? -1;
 }
 
 /** Answers the position behind the object, or -1 when the visitor stopped. */
@@ -261,17 +250,32 @@ function scanField(
 ): number {
   const { visitor } = scanner;
   const first = text.charCodeAt(at);
-  if (first === OPEN_BRACE && field.inside) {
-    const end = scanFields(text, at, field.name, scanner, depth + 1);
-    // An object that does not end has no fields, not even those that were asked for.
-    if (end < 0 && depth === 0 && endOfBlock(text, at) < 0) throw new JsonFault(OPEN_OBJECT);
-    return end;
-  }
+  if (first === OPEN_BRACE && field.inside) return scanInner(text, at, field, scanner, depth);
   const end = endOfValue(text, at);
   if (!field.wanted || first === OPEN_BRACE || first === OPEN_BRACKET) return end;
   if (first === QUOTE) return visitor.scalar(field, stringAt(text, at, end), true) ? end : -1;
   const value = text.slice(at, end);
   return value === "null" || visitor.scalar(field, value, false) ? end : -1;
+}
+
+/** An object that does not end has no fields, not even those that were asked for. */
+function scanInner(
+  text: string,
+  at: number,
+  { name }: JsonField,
+  scanner: JsonScanner,
+  depth: number,
+): number {
+  let end: number;
+  try {
+    end = scanFields(text, at, name, scanner, depth + 1);
+  } catch (error) {
+    if (error instanceof JsonFault && endOfBlock(text, at) < 0)
+      throw new JsonFault(OPEN_OBJECT, at);
+    throw error;
+  }
+  if (end < 0 && depth === 0 && endOfBlock(text, at) < 0) throw new JsonFault(OPEN_OBJECT, at);
+  return end;
 }
 
 /**

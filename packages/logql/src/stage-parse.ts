@@ -1,7 +1,7 @@
 /** The parser stages: json, logfmt, regexp, pattern, unpack. They add labels, never drop a line, and flag what they cannot read. */
 import { compileRegexp } from "@finch/model";
 import type { LabelExtraction } from "./ast.ts";
-import { createJsonScanner, findPath, JsonFault, scanObject, unclosedObject } from "./json-scan.ts";
+import { createJsonScanner, findPath, JsonFault, scanObject } from "./json-scan.ts";
 import type { JsonScanner } from "./json-scan.ts";
 import { parseJsonPath } from "./json-path.ts";
 import { extractPattern, parseCapturePattern } from "./line-pattern.ts";
@@ -74,10 +74,9 @@ export function jsonStage(wanted: WantedLabels): Stage {
     try {
       scanObject(row.line, scanner);
     } catch (error) {
-      const open = unclosedObject(row.line);
-      if (open >= 0) {
+      if (error instanceof JsonFault && error.openAt !== undefined) {
         labels.takeBack(before);
-        scanUpTo(row.line.slice(0, open), scanner);
+        scanUpTo(row.line.slice(0, error.openAt), scanner);
       }
       failJson(row, error);
     }
