@@ -4,6 +4,8 @@ export { FloatBlockDecoder } from "./float-block-kernel.ts";
 export { LOG_LEVELS, LogLevelDetector } from "./log-level-kernel.ts";
 export type { ColumnValues, EncodedValues, FoundTemplate } from "./log-page-kernel.ts";
 export { LogPageKernel, PAGE_GRAMS_MAX } from "./log-page-kernel.ts";
+export type { LinesWish, MadeLines, MakerColumn, MakerTemplate } from "./line-maker-kernel.ts";
+export { LineMaker } from "./line-maker-kernel.ts";
 export { KernelMemory, loadKernel } from "./kernels.ts";
 export {
   APPEND_ROWS_MAX,

@@ -2,7 +2,8 @@
 import { Labels } from "@finch/model";
 import type { LogColumns, LogFields } from "@finch/model";
 import { lowerBoundNs } from "./log-columns.ts";
-import type { OpenPage, PageLines } from "./log-page/open-page.ts";
+import type { PageLines } from "./log-page/line-maker.ts";
+import type { OpenPage } from "./log-page/open-page.ts";
 import { readFields } from "./log-page/page-fields.ts";
 import type { FieldChoice } from "./log-page/page-fields.ts";
 import { planSearch } from "./log-page/search-plan.ts";

@@ -4,6 +4,9 @@
  */
 import { matchValues } from "./column-search.ts";
 import type { ValueMatch } from "./column-search.ts";
+import { makeLines } from "./line-maker.ts";
+import type { PageLines } from "./line-maker.ts";
+import { makeLinesPlainly } from "./line-maker-twin.ts";
 import type { Placement } from "./line-search.ts";
 import type { SearchPlan } from "./search-plan.ts";
 import { decodeTimes } from "./times.ts";
@@ -11,15 +14,9 @@ import { decodeMetadata } from "./page-metadata.ts";
 import type { PageMetadata } from "./page-metadata.ts";
 import type { PageLayout, StoredBody } from "./page-layout.ts";
 import { PageRows } from "./page-rows.ts";
-import { readNumbers, unpackBody, unpackBriefly } from "./stored-body.ts";
+import { readNumbers, unpackBody, unpackBriefly, unpackInto } from "./stored-body.ts";
 import { openColumn } from "./value-column.ts";
 import type { ValueColumn } from "./value-column.ts";
-
-/** Bytes of lines, back to back: line `i` is `lines[lineBounds[i] … lineBounds[i + 1])`. */
-export interface PageLines {
-  readonly lines: Uint8Array;
-  readonly lineBounds: Uint32Array;
-}
 
 /** Of the rows of a template, those match that are marked; all; those whose lines, when made, contain the text. */
 const SOME = "some";
@@ -40,6 +37,8 @@ export class OpenPage {
   /** What is stored of a column; it was loaded before it is asked for. */
   readonly #stored: (body: StoredBody) => Uint8Array;
   readonly #columns: (ValueColumn | undefined)[] = [];
+  /** Of the columns that were opened. */
+  readonly #bodies: (Uint8Array | undefined)[] = [];
   readonly #matches = new Map<string, Buffer | undefined>();
   #rows: PageRows | undefined;
   #times: BigInt64Array | undefined;
@@ -76,7 +75,9 @@ export class OpenPage {
     const known = this.#columns[number];
     if (known !== undefined) return known;
     const { head, body } = this.layout.columns[number]!;
-    return (this.#columns[number] = openColumn(head, this.body(body)));
+    const bytes = this.body(body);
+    this.#bodies[number] = bytes;
+    return (this.#columns[number] = openColumn(head, bytes));
   }
 
   /** A body, decompressed. */
@@ -86,27 +87,17 @@ export class OpenPage {
 
   /** The lines of the ascending rows. */
   lines(rows: Uint32Array): PageLines {
-    const lineBounds = new Uint32Array(rows.length + 1);
-    const room = this.#lengthMax();
-    let lines = new Uint8Array(Math.max(256, room * Math.min(rows.length, 64)));
-    const wanted = this.#wantedColumns(rows);
-    let length = 0;
-    let line = 0;
-    this.rows.walk(rows, (_row, { text, textEnds, columns }, places) => {
-      if (length + room > lines.length) lines = grow(lines, length, length + room);
-      let from = 0;
-      for (let slot = 0; ; slot++) {
-        const end = textEnds[slot]!;
-        if (end - from > 32) lines.set(text.subarray(from, end), length);
-        else for (let i = from, k = length; i < end; i++, k++) lines[k] = text[i]!;
-        length += end - from;
-        from = end;
-        if (slot === columns.length) break;
-        length = wanted[columns[slot]!]!.copy(places[slot]!, lines, length);
+    const { layout } = this;
+    const made = makeLines(layout, this.rows, rows, (number, to) => {
+      const known = this.#bodies[number];
+      if (known !== undefined) to.set(known);
+      else {
+        const { body } = layout.columns[number]!;
+        unpackInto(body, this.#stored(body), to);
       }
-      lineBounds[++line] = length;
     });
-    return { lines: lines.subarray(0, length), lineBounds };
+    // The twin tells what is wrong.
+    return made ?? makeLinesPlainly(layout, this.rows, rows, (number) => this.column(number));
   }
 
   /** Rows among the ascending `rows` whose lines contain what was planned for; the columns of the plan must be at hand. */
@@ -183,26 +174,6 @@ export class OpenPage {
       bytes.subarray(lineBounds[i], lineBounds[i + 1]).includes(needle),
     );
   }
-
-  #wantedColumns(rows: Uint32Array): (ValueColumn | undefined)[] {
-    const { templates, columns } = this.layout;
-    const isUsed = new Uint8Array(templates.length);
-    for (const row of rows) isUsed[this.rows.templateOf(row)] = 1;
-    const wanted: (ValueColumn | undefined)[] = columns.map(() => undefined);
-    for (const [number, template] of templates.entries())
-      if (isUsed[number] === 1)
-        for (const column of template.columns) wanted[column] ??= this.column(column);
-    return wanted;
-  }
-
-  #lengthMax(): number {
-    const { layout } = this;
-    return Math.max(
-      ...layout.templates.map(
-        ({ textEnds, columns }) => textEnds[columns.length]! + sumOfLengths(layout, columns),
-      ),
-    );
-  }
 }
 
 function countOnes(flags: Uint8Array): number {
@@ -229,17 +200,4 @@ function rowOf(ranks: Uint32Array, value: number): number {
     else high = middle - 1;
   }
   return low;
-}
-
-/** The most bytes that one value of each column can have. */
-function sumOfLengths({ columns }: PageLayout, numbers: Uint32Array): number {
-  let sum = 0;
-  for (const number of numbers) sum += columns[number]!.head.lengthMax;
-  return sum;
-}
-
-function grow(bytes: Uint8Array, length: number, needed: number): Uint8Array<ArrayBuffer> {
-  const grown = new Uint8Array(Math.max(needed, 2 * bytes.length));
-  grown.set(bytes.subarray(0, length));
-  return grown;
 }

@@ -49,10 +49,7 @@ export class PageRows {
   }
 
   /** Calls `visit` for each of the ascending rows with the places of the values of its slots in their columns. */
-  walk(
-    rows: Uint32Array,
-    visit: (row: number, template: LineTemplate, places: Uint32Array) => void,
-  ): void {
+  walk(rows: Uint32Array, visit: (template: LineTemplate, places: Uint32Array) => void): void {
     const cursors = new Uint32Array(this.#columnCount);
     const places = new Uint32Array(
       Math.max(1, ...this.templates.map(({ columns }) => columns.length)),
@@ -67,7 +64,7 @@ export class PageRows {
       }
       if (rows[next] !== row) continue;
       next++;
-      visit(row, template, places);
+      visit(template, places);
     }
   }
 }

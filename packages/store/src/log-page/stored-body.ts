@@ -4,6 +4,19 @@ import { CodecError } from "@finch/codec";
 import { UNPACK_SURPLUS, zstdUnpacker } from "../zstd-unpack.ts";
 import type { StoredBody } from "./page-layout.ts";
 
+export { UNPACK_SURPLUS };
+
+/** Bytes of a body when it is decompressed. */
+export function bytesOfBody({ storedBytes, zippedBytes }: StoredBody): number {
+  return zippedBytes === 0 ? storedBytes : zippedBytes;
+}
+
+/** Decompresses a body into memory that has room for it and for {@link UNPACK_SURPLUS}. */
+export function unpackInto(body: StoredBody, stored: Uint8Array, to: Uint8Array): void {
+  const bytes = unpackBody(body, stored, to);
+  if (bytes.buffer !== to.buffer) to.set(bytes);
+}
+
 let scratch: Uint8Array = new Uint8Array(64 * 1024);
 
 /** As {@link unpackBody}, valid until the next call: for what is made into something else at once. */
