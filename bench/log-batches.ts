@@ -13,11 +13,33 @@ export function labelsOf(corpus: Corpus): readonly Labels[] {
   return corpus.streams.map(({ labels }) => withServiceName(Labels.fromObject(labels)));
 }
 
-/** The entries of a part by stream, in memory of the batch, at the times that `retime` makes of theirs; levels are not yet detected. */
+/** Memory of one batch after the other: what the collector does about it would count as the engine's. */
+export class BatchMemory {
+  #bytes = new Uint8Array(0);
+
+  /** Zeroed pieces of so many bytes, each aligned. */
+  take(sizes: readonly number[]): readonly { readonly buffer: ArrayBuffer; readonly at: number }[] {
+    let length = 0;
+    const places = sizes.map((size) => {
+      const at = length;
+      length += Math.ceil(size / 8) * 8;
+      return at;
+    });
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(2 * length);
+    else this.#bytes.fill(0, 0, length);
+    const { buffer } = this.#bytes;
+    return places.map((at) => ({ buffer, at }));
+  }
+}
+
+/** The entries of a part by stream, in `memory`, at the times that `retime` makes of theirs; levels are not yet detected. */
 export function toBatch(
   part: CorpusPart,
   labels: readonly Labels[],
-  retime: (ns: bigint) => bigint = (ns) => ns,
+  {
+    retime = (ns) => ns,
+    memory = new BatchMemory(),
+  }: { readonly retime?: (ns: bigint) => bigint; readonly memory?: BatchMemory } = {},
 ): LogBatch {
   const { count, lengths, streams } = part;
   const rowsOf = new Uint32Array(labels.length);
@@ -27,7 +49,7 @@ export function toBatch(
     rowsOf[stream]!++;
     bytesOf[stream]! += lengths[row]!;
   }
-  const columns = allocateColumns(rowsOf, bytesOf);
+  const columns = allocateColumns(memory, rowsOf, bytesOf);
   fillColumns(part, columns, retime);
   const batch: LogBatchStream[] = [];
   for (const [stream, entries] of columns.entries())
@@ -42,17 +64,25 @@ export function detectLevels(batch: LogBatch): LogBatch {
   };
 }
 
-/** Columns of the streams that have rows, in one piece of memory: what the collector does with it counts as the engine's. */
+/** Columns of the streams that have rows. */
 function allocateColumns(
+  memory: BatchMemory,
   rowsOf: Uint32Array,
   bytesOf: Uint32Array,
 ): readonly (LogColumns | undefined)[] {
   const rows = rowsOf.reduce((sum, count) => sum + count, 0);
   const bytes = bytesOf.reduce((sum, count) => sum + count, 0);
-  const timesNs = new BigInt64Array(rows);
-  const bounds = new Uint32Array(rows + rowsOf.length);
-  const lines = new Uint8Array(bytes);
-  const metadataOf = new Uint32Array(rows);
+  const boundCount = rows + rowsOf.length;
+  const [ofTimes, ofBounds, ofMetadata, ofLines] = memory.take([
+    8 * rows,
+    4 * boundCount,
+    4 * rows,
+    bytes,
+  ]);
+  const timesNs = new BigInt64Array(ofTimes!.buffer, ofTimes!.at, rows);
+  const bounds = new Uint32Array(ofBounds!.buffer, ofBounds!.at, boundCount);
+  const metadataOf = new Uint32Array(ofMetadata!.buffer, ofMetadata!.at, rows);
+  const lines = new Uint8Array(ofLines!.buffer, ofLines!.at, bytes);
   const metadataSets = [Labels.EMPTY];
   let row = 0;
   let byte = 0;

@@ -12,7 +12,7 @@ import type { Clock, FileHandle, FileSystem } from "@finch/runtime";
 import { createLogSource } from "@finch/server";
 import { DEFAULT_LIMITS, openLogStore } from "@finch/store";
 import type { LogStore } from "@finch/store";
-import { detectLevels, labelsOf, PUSH_ENTRIES, toBatch } from "./log-batches.ts";
+import { BatchMemory, detectLevels, labelsOf, PUSH_ENTRIES, toBatch } from "./log-batches.ts";
 import { measure, serveParent, setupOfChild } from "./log-child.ts";
 import { loadCorpus, readCorpus } from "./log-corpus.ts";
 import type { AnswerRows, LogQlQuestion } from "./log-questions.ts";
@@ -84,15 +84,20 @@ async function ingest(): Promise<{ readonly cpuSeconds: number; readonly wallSec
   const { cpuMs, wallMs } = await measure(async () => {
     const pending = new Set<Promise<void>>();
     const parts = readCorpus(corpus, PUSH_ENTRIES);
+    const free: BatchMemory[] = [];
     for (;;) {
       const before = process.threadCpuUsage();
       const { value: part } = parts.next();
-      const batch = part && toBatch(part, labels);
+      const memory = free.pop() ?? new BatchMemory();
+      const batch = part && toBatch(part, labels, { memory });
       const { user, system } = process.threadCpuUsage(before);
       makingMs += (user + system) / 1000;
       if (batch === undefined) break;
       nowMs = Number(part!.timesNs[part!.count - 1]! / 1_000_000n);
-      const appended = append(opened, batch).finally(() => pending.delete(appended));
+      const appended = append(opened, batch).finally(() => {
+        free.push(memory);
+        pending.delete(appended);
+      });
       pending.add(appended);
       if (pending.size >= APPENDS_AT_ONCE) await Promise.race(pending);
     }

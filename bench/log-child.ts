@@ -33,10 +33,18 @@ interface Reply {
   readonly fault?: string;
 }
 
-/** Starts `file` of this folder; `setup` is for its `serveParent`, `nodeFlags` are options of Node. */
-export function startChild(file: string, setup: unknown, nodeFlags: readonly string[] = []): Child {
+/** How a process is started, besides what it runs. */
+export interface ProcessOptions {
+  /** Options of Node. */
+  readonly nodeFlags: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Starts `file` of this folder; `setup` is for its `serveParent`. */
+export function startChild(file: string, setup: unknown, options?: ProcessOptions): Child {
   const child = fork(join(import.meta.dirname, file), [JSON.stringify(setup)], {
-    execArgv: [...nodeFlags],
+    execArgv: [...(options?.nodeFlags ?? [])],
+    env: { ...process.env, ...options?.environment },
   });
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let last = 0;

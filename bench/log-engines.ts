@@ -1,13 +1,13 @@
 /** The engines of `logs-peers.ts`: each takes the corpus and answers questions, and says what that cost in processor time. */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { labelsOf, toNativeBlock } from "./log-batches.ts";
 import type { ChdbIndex, ChdbQuestion, ChdbSetup } from "./log-child-chdb.ts";
 import type { FinchSetup, ReadCount } from "./log-child-finch.ts";
 import { startChild } from "./log-child.ts";
-import type { Child, Measured } from "./log-child.ts";
+import type { Child, Measured, ProcessOptions } from "./log-child.ts";
 import { rawPath, readCorpus } from "./log-corpus.ts";
 import type { Corpus } from "./log-corpus.ts";
 import type { AnswerRows, Variant } from "./log-questions.ts";
@@ -75,9 +75,27 @@ export async function openFinch(
   return engineOf("finch", child, ({ kind, logql }) => child.call("ask", { kind, logql }));
 }
 
-function startFinchChild(corpus: Corpus, directory: string, nodeFlags?: readonly string[]): Child {
+function startFinchChild(
+  corpus: Corpus,
+  directory: string,
+  nodeFlags: readonly string[] = [],
+): Child {
   const setup: FinchSetup = { corpus: corpus.directory, directory };
-  return startChild("log-child-finch.ts", setup, nodeFlags);
+  const { environment, nodeFlags: own } = optionsOfFinchUp();
+  const options = { environment, nodeFlags: [...own, ...nodeFlags] };
+  return startChild("log-child-finch.ts", setup, options);
+}
+
+/** How `finch up` has its memory managed, as its command says. */
+function optionsOfFinchUp(): ProcessOptions {
+  const command = readFileSync(join(import.meta.dirname, "../packages/finch/bin/finch"), "utf8");
+  const flags = /set -- (--.*) "\$main" up /.exec(command)?.[1];
+  if (flags === undefined) throw new Error("bin/finch does not say how `finch up` is started");
+  const variables = command.matchAll(/^export (MALLOC_\w+)="\$\{\1:-(\d+)\}"$/gm);
+  return {
+    nodeFlags: flags.split(" "),
+    environment: Object.fromEntries(Array.from(variables, ([, name, value]) => [name!, value!])),
+  };
 }
 
 /** How many reads of files a question takes right after the store was opened. */

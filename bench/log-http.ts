@@ -30,7 +30,7 @@ export async function ingestOverHttp(
     const shiftNs = BigInt(Date.now() - NEWEST_AGE_MS - corpus.endMs) * 1_000_000n;
     const labels = labelsOf(corpus);
     await sendParts(readCorpus(corpus, PUSH_ENTRIES), server.url + PUSH_PATH, (part) =>
-      encodeLokiPush(toBatch(part, labels, (ns) => ns + shiftNs).streams),
+      encodeLokiPush(toBatch(part, labels, { retime: (ns) => ns + shiftNs }).streams),
     );
     const wallSeconds = (performance.now() - start) / 1000;
     await untilIdle(server.pid, { quietMs: 3000, limitMs: 60_000 });

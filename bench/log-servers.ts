@@ -46,7 +46,7 @@ export async function ingestServer(corpus: Corpus, server: LogServer): Promise<I
   const shiftNs = BigInt(shiftMs) * 1_000_000n;
   const labels = labelsOf(corpus);
   await sendParts(readCorpus(corpus, PUSH_ENTRIES), url + PUSH_PATHS[name], (part) =>
-    encodeLokiPush(toBatch(part, labels, (ns) => ns + shiftNs).streams),
+    encodeLokiPush(toBatch(part, labels, { retime: (ns) => ns + shiftNs }).streams),
   );
   const wallSeconds = (performance.now() - start) / 1000;
   await untilIdle(pid, { quietMs: 5000, limitMs: 300_000 });

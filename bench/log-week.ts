@@ -155,7 +155,7 @@ class Week {
       readCorpus(corpus, PUSH_ENTRIES),
       server.url + PUSH_PATH,
       (part) => {
-        const { streams } = toBatch(part, this.#labels, retime);
+        const { streams } = toBatch(part, this.#labels, { retime });
         const share =
           (repetition + Number(part.timesNs[part.count - 1]! - startNs) / Number(spanNs)) /
           this.#repetitions;
@@ -188,7 +188,7 @@ function needleBatch(
     starts: Uint32Array.of(0),
     lengths: Uint32Array.of(bytes.length),
   };
-  return toBatch(one, labels, retime).streams;
+  return toBatch(one, labels, { retime }).streams;
 }
 
 /** Wall time of a needle and of regular expressions over the week, until the whole answer is there. */

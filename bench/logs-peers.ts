@@ -49,7 +49,8 @@ Writes a day of logs (nginx as JSON, logfmt of 20 services, syslog, Java stack t
 cache folder, once. Each engine takes it in a process of its own, then each answers the same questions, in
 turns; answers are compared, and Finch's figures held against its targets.
 
-  finch        the log store of this checkout and LogQL, durable: each append is fsynced, indexes and all
+  finch        the log store of this checkout and LogQL, durable: each append is fsynced, indexes and all; in a
+               process with the options of finch up
   finch-http   finch up, pushed to over HTTP as Loki's agents do (ingest only)
   chdb         ClickHouse's engine from npm, no index; -token with a tokenbf_v1 filter, -text with a text index
   rg           ripgrep on the raw file;  zstd-rg   zstd -dc | rg
