@@ -1,4 +1,7 @@
-/** Memory that is used again: fresh memory is cleared, faulted in page by page, and drives the collector, which costs more than what pages are filled with. */
+/**
+ * Memory that is used again, or given back at once: what is left to the collector drives it, since it counts the memory of arrays and not what can be freed of it,
+ * and fresh memory is cleared and faulted in, which costs more than what pages are filled with.
+ */
 
 /** Smaller pieces are left to the allocator. */
 const PIECE_MIN = 4096;
@@ -34,7 +37,8 @@ export class ByteMemory {
   /** Takes back what was taken, or a view of it: nobody may look at it any more. */
   give({ buffer }: Uint8Array): void {
     const size = buffer.byteLength;
-    if (size < PIECE_MIN || size > this.#keptMax) return;
+    if (size < PIECE_MIN) return;
+    if (size > this.#keptMax) return freeMemory(buffer);
     this.#dropTo(this.#keptMax - size);
     const free = this.#free.get(size);
     const piece = new Uint8Array(buffer as ArrayBuffer);
@@ -54,12 +58,17 @@ export class ByteMemory {
     for (const [size, free] of this.#free) {
       if (this.#kept <= bytes) break;
       const count = Math.min(free.length, Math.ceil((this.#kept - bytes) / size));
-      free.length -= count;
+      for (const piece of free.splice(free.length - count)) freeMemory(piece.buffer);
       this.#kept -= count * size;
       if (free.length === 0) this.#free.delete(size);
     }
     this.#unused = Math.min(this.#unused, this.#kept);
   }
+}
+
+/** Gives memory back without waiting for the collector; whoever still looks at it sees nothing. */
+export function freeMemory(buffer: ArrayBufferLike): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 function sizeFor(bytes: number): number {

@@ -4,6 +4,7 @@
  * stream: a segment of each block that overlaps, and two pages of lines.
  */
 import type { LogColumns } from "@finch/model";
+import { freeMemory } from "./byte-memory.ts";
 import type { HideLines } from "./hidden-lines.ts";
 import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
 import type { LogPageRef, SegmentRef, WrittenPage } from "./log-block.ts";
@@ -142,11 +143,13 @@ export class StreamJoiner {
 
   /** Makes full pages of what waits; what is left goes on waiting. */
   *#cut(): Generator<WrittenPage> {
-    const parts = splitColumns(this.#takeWaiting());
+    const columns = this.#takeWaiting();
+    const parts = splitColumns(columns);
     const rest = parts.at(-1)!;
     const isLeft = rest.count < FULL_ROWS && bytesOf(rest) < FULL_BYTES;
     for (const part of isLeft ? parts.slice(0, -1) : parts) yield* this.#closer.close(part);
     if (isLeft) yield* this.#addLines(rest);
+    else freeMemory(columns.lines.buffer);
   }
 
   /** Ends what waits. Few small pages stay as they are: to be joined when there are more of them, so that a line is seldom encoded again. */
@@ -160,7 +163,11 @@ export class StreamJoiner {
       for (const item of waiting)
         if (item.kind === "page") yield await copyOf(item.stored, item.piece);
       this.#clear();
-    } else yield* this.#closer.close(this.#takeWaiting());
+    } else {
+      const columns = this.#takeWaiting();
+      yield* this.#closer.close(columns);
+      freeMemory(columns.lines.buffer);
+    }
   }
 
   #takeWaiting(): LogColumns {
@@ -168,7 +175,9 @@ export class StreamJoiner {
       item.kind === "page" ? item.stored.columns(item.piece.at) : item.columns,
     );
     this.#clear();
-    return concatColumns(columns);
+    const joined = concatColumns(columns);
+    for (const { lines } of columns) if (lines !== joined.lines) freeMemory(lines.buffer);
+    return joined;
   }
 
   #clear(): void {

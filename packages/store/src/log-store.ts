@@ -62,8 +62,8 @@ function logsSignal({ closer, memory }: LogMemory): Signal<LogHead> {
 
 /** Opens the store of `options.directory`, recovering what the log holds. Lock the data directory first (`lockDirectory`). */
 export const openLogStore: OpenLogStore = async (options) => {
-  // A head that is sealed gives back as much while the next one grows.
-  const memory = new ByteMemory(options.limits.headBytesMax);
+  // While a head is sealed, the next one takes what it gives back.
+  const memory = new ByteMemory(options.limits.headBytesMax / 2);
   const shared = { closer: new ClosedPages(), memory };
   return new DurableLogStore(await StoreCore.open(logsSignal(shared), options), shared, options);
 };
