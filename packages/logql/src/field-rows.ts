@@ -2,7 +2,7 @@
  * Rows whose fields a page brings in columns: the parser has nothing to do, and what the stages behind it make of a row depends on few numbers, so that it is
  * found out once for all rows that have the same.
  */
-import type { LogFieldRequest, LogFields, LogPage } from "@finch/model";
+import type { Labels, LogFieldRequest, LogFields, LogPage } from "@finch/model";
 import type { LogExpr, StageExpr } from "./ast.ts";
 import { joinName } from "./row-labels.ts";
 import type { RowLabels } from "./row-labels.ts";
@@ -40,6 +40,8 @@ export function askForFields(
 /** Outcomes of all rows with the same fields and metadata, for as many kinds of rows. */
 const TABLE_MAX = 65_536;
 const UNKNOWN = -2;
+/** Values of which outcomes are remembered from page to page. */
+const VALUES_MAX = 4096;
 
 /** The rows of one page after the other; of a page only those whose fields are known. */
 export class FieldRows<Outcome> {
@@ -52,6 +54,11 @@ export class FieldRows<Outcome> {
   #table: Int32Array | undefined;
   #map = new Map<number, Outcome | undefined>();
   #kinds = 0;
+  #isTabled = false;
+  /** Of the rows of a stream by the value of their one field, where nothing else decides. */
+  readonly #byValue = new Map<string | undefined, Outcome | undefined>();
+  #stream: Labels | undefined;
+  #label: string | undefined;
 
   /** `evaluate` is told a row whose labels have its fields, and says what becomes of it. */
   constructor({ wanted }: FieldStages, evaluate: (row: Row) => Outcome | undefined) {
@@ -60,14 +67,19 @@ export class FieldRows<Outcome> {
   }
 
   begin(page: LogPage): void {
-    const fields = page.fields!;
     this.#page = page;
-    this.#fields = fields;
+    this.#fields = page.fields!;
+    this.#isTabled = false;
+  }
+
+  /** Makes room for the outcomes of rows that are looked at one by one. */
+  #beginRows(): void {
+    this.#isTabled = true;
     this.#outcomes = [];
     this.#map = new Map();
-    this.#kinds = fields.columns.reduce(
+    this.#kinds = this.#fields!.columns.reduce(
       (product, { values }) => product * (values.length + 1),
-      page.entries.metadataSets.length,
+      this.#page!.entries.metadataSets.length,
     );
     this.#table = this.#kinds <= TABLE_MAX ? new Int32Array(this.#kinds).fill(UNKNOWN) : undefined;
   }
@@ -91,15 +103,25 @@ export class FieldRows<Outcome> {
   /** What becomes of rows of a kind of which there are `counts`. */
   outcomeOfKind(row: Row, kind: number): Outcome | undefined {
     const { labels, entries } = this.#page!;
-    row.begin(labels, entries, 0);
     const [only] = this.#fields!.columns;
-    if (only !== undefined && kind > 0)
-      extract(row.labels, this.#wanted, only.label, only.values[kind - 1]!);
-    return this.#evaluate(row);
+    if (labels !== this.#stream || only?.label !== this.#label) {
+      this.#stream = labels;
+      this.#label = only?.label;
+      this.#byValue.clear();
+    }
+    const value = only === undefined || kind === 0 ? undefined : only.values[kind - 1]!;
+    const known = this.#byValue.get(value);
+    if (known !== undefined || this.#byValue.has(value)) return known;
+    row.begin(labels, entries, 0);
+    if (value !== undefined) extract(row.labels, this.#wanted, only!.label, value);
+    const outcome = this.#evaluate(row);
+    if (this.#byValue.size < VALUES_MAX) this.#byValue.set(value, outcome);
+    return outcome;
   }
 
   /** What becomes of a known row; undefined when a stage drops it. */
   outcome(row: Row, at: number): Outcome | undefined {
+    if (!this.#isTabled) this.#beginRows();
     const { columns } = this.#fields!;
     const { metadataOf } = this.#page!.entries;
     let kind = metadataOf[at]!;

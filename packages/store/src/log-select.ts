@@ -48,23 +48,49 @@ export async function* selectLogs(
   statistics: LogReadStatistics,
   pacer: Pacer,
 ): AsyncGenerator<LogPage> {
-  const { startNs, endNs, direction } = request;
+  const { direction } = request;
   const loader = new SliceLoader(request, statistics);
   const streams = await planStreams(view, request, { statistics, pacer });
-  const heap = new TimeHeap<Candidate>(direction === "backward");
+  const candidates: Candidate[] = [];
   for (const { labels, pieces } of streams) {
     for (const slice of slicePieces(pieces)) {
-      if (slice.startNs >= endNs || slice.endNs <= startNs) continue;
-      const first =
-        direction === "backward"
-          ? smallerNs(slice.endNs, endNs) - 1n
-          : direction === "forward"
-            ? largerNs(slice.startNs, startNs)
-            : 0n;
-      heap.push(first, { labels, slice, rows: undefined });
+      if (slice.startNs >= request.endNs || slice.endNs <= request.startNs) continue;
+      candidates.push({ labels, slice, rows: undefined });
       loader.expect(slice);
     }
     if (pacer.isDue()) await pacer.rest();
+  }
+  if (direction === "any") yield* readAll(candidates, { request, loader, pacer });
+  else yield* readInOrder(candidates, { request, loader, pacer });
+}
+
+interface Reading {
+  readonly request: LogSelect;
+  readonly loader: SliceLoader;
+  readonly pacer: Pacer;
+}
+
+/** Stream by stream, so that pages of a segment come together. */
+async function* readAll(
+  candidates: readonly Candidate[],
+  { request, loader, pacer }: Reading,
+): AsyncGenerator<LogPage> {
+  for (const { labels, slice } of candidates) {
+    const loaded = await loader.load(labels, slice);
+    if (pacer.isDue()) await pacer.rest();
+    if (loaded.entries.count > 0) yield { ...pageOf(labels, loaded), span: spanOf(slice, request) };
+  }
+}
+
+async function* readInOrder(
+  candidates: readonly Candidate[],
+  { request, loader, pacer }: Reading,
+): AsyncGenerator<LogPage> {
+  const isBackward = request.direction === "backward";
+  const heap = new TimeHeap<Candidate>(isBackward);
+  for (const candidate of candidates) {
+    const { minNs, maxNs } = spanOf(candidate.slice, request);
+    heap.push(isBackward ? maxNs : minNs, candidate);
   }
   for (let next = heap.pop(); next !== undefined; next = heap.pop()) {
     const { labels, slice, rows } = next;
@@ -76,11 +102,7 @@ export async function* selectLogs(
     if (pacer.isDue()) await pacer.rest();
     const { count } = loaded.entries;
     if (count === 0) continue;
-    if (direction === "any") {
-      yield { ...pageOf(labels, loaded), span: spanOf(slice, request) };
-      continue;
-    }
-    const actual = loaded.entries.timestampsNs[direction === "backward" ? count - 1 : 0]!;
+    const actual = loaded.entries.timestampsNs[isBackward ? count - 1 : 0]!;
     if (heap.isNext(actual)) yield pageOf(labels, loaded);
     else heap.push(actual, { labels, slice, rows: loaded });
   }
