@@ -11,6 +11,7 @@ const STREAMS_PER_PUSH = 2000;
 const POINTS = 10;
 const RSS_MB_MAX = 400;
 const VALUES_ASKED = 20;
+const LOOKUP_MS_MAX = 300;
 const AGE_MS = 60_000;
 
 export async function measureLogStorm(context: ScaleContext, values: number): Promise<ScaleResult> {
@@ -34,19 +35,21 @@ export async function measureLogStorm(context: ScaleContext, values: number): Pr
   const wallSeconds = (performance.now() - start) / 1000;
   await untilIdle(server.pid, { quietMs: 3000, limitMs: 120_000 });
   const cpu = cpuSeconds(server.pid) - before;
-  const lost = await countLost(server, values, baseNs);
+  const { lost, medianMs } = await lookUp(server, values, baseNs);
   return {
     figures: {
       values,
       "values a second": values / wallSeconds,
       "µs of CPU a value": (cpu * 1e6) / values,
       "bytes on disk a value": bytesBelow(directory) / values,
+      "a value looked up, ms": medianMs,
       "RSS after it, MB": residentBytes(server.pid).current / 1e6,
     },
     curve,
     targets: [
       { what: "pushes refused", value: refusals, limit: 0 },
       { what: "lines not found", value: lost, limit: 0 },
+      { what: "a value looked up, median ms", value: medianMs, limit: LOOKUP_MS_MAX },
       { what: "peak RSS, MB", value: residentBytes(server.pid).peak / 1e6, limit: RSS_MB_MAX },
     ],
   };
@@ -79,8 +82,12 @@ function encodeStreams(from: number, to: number, baseNs: bigint): Uint8Array {
   );
 }
 
-/** How many lines are missing by count, and of the values asked for one by one. */
-async function countLost(server: MetricServer, values: number, baseNs: bigint): Promise<number> {
+/** How many lines are missing by count, and of the values asked for one by one; and how long one of these takes. */
+async function lookUp(
+  server: MetricServer,
+  values: number,
+  baseNs: bigint,
+): Promise<{ readonly lost: number; readonly medianMs: number }> {
   const ask = async (query: string): Promise<number> => {
     const time = String(baseNs + BigInt(values + 1) * 1000n);
     const parameters = new URLSearchParams({ query, time });
@@ -91,10 +98,14 @@ async function countLost(server: MetricServer, values: number, baseNs: bigint): 
     return Number(data.result[0]?.value[1] ?? 0);
   };
   let lost = values - (await ask('sum(count_over_time({job="storm"}[1h]))'));
+  const took: number[] = [];
   for (let i = 0; i < VALUES_ASKED; i++) {
     const value = valueOf(Math.floor(((i + 0.5) * values) / VALUES_ASKED));
+    const startMs = performance.now();
     const found = await ask(`sum(count_over_time({job="storm"} | request_id="${value}" [1h]))`);
+    took.push(performance.now() - startMs);
     if (found !== 1) lost++;
   }
-  return lost;
+  const medianMs = took.toSorted((a, b) => a - b)[took.length >> 1]!;
+  return { lost, medianMs };
 }

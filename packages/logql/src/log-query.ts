@@ -10,7 +10,7 @@ import { filterPage, selectAll } from "./line-filter.ts";
 import type { PageFilter, Selection } from "./line-filter.ts";
 import { LogMerge } from "./log-merge.ts";
 import type { Hit, LogQuery } from "./log-merge.ts";
-import { compileFieldFilters, compilePipeline } from "./pipeline.ts";
+import { compileFieldFilters, compilePipeline, valuesWanted } from "./pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { Row } from "./row.ts";
 
@@ -43,6 +43,7 @@ export async function evaluateLog(
       startNs: query.startNs,
       endNs: query.endNs,
       needles: pipeline.needles,
+      values: valuesWanted(expr.stages),
       lines: "all",
       ...fieldsWanted(expr, row),
       direction: query.direction,

@@ -8,6 +8,7 @@ import { fieldParser, leadingFieldFilters } from "./field-rows.ts";
 import type { FieldStages } from "./field-rows.ts";
 import { compilePageFilter, lineFilterStage, needlesOf } from "./line-filter.ts";
 import type { PageFilter } from "./line-filter.ts";
+import { EXTRACTED_SUFFIX } from "./row-labels.ts";
 import type { WantedLabels } from "./row-labels.ts";
 import type { Stage } from "./row.ts";
 import { dropStage, keepStage, labelFormatStage, lineFormatStage } from "./stage-format.ts";
@@ -57,6 +58,35 @@ export function compilePipeline(log: LogExpr, wanted: WantedLabels): Pipeline {
     readsLines: pageFilters.length > 0 || compiled.some(({ stage }) => readsLine(stage)),
     fieldStages: pageFilters.length > 0 ? undefined : fieldStagesOf(compiled, wanted),
   };
+}
+
+/**
+ * Values that labels must have for a row to pass, and that no stage can give them: what filters before all other stages want of streams and structured
+ * metadata. Names behind which a clash of names may stand are left out.
+ */
+export function valuesWanted(stages: readonly StageExpr[]): readonly LabelValue[] {
+  const values: LabelValue[] = [];
+  for (const stage of stages) {
+    if (stage.kind === "label-filter") addValues(stage.filter, values);
+    else if (stage.kind !== "line-filter") break;
+  }
+  return values;
+}
+
+interface LabelValue {
+  readonly name: string;
+  readonly value: string;
+}
+
+function addValues(filter: LabelFilterExpr, values: LabelValue[]): void {
+  if (filter.kind === "and") {
+    addValues(filter.left, values);
+    addValues(filter.right, values);
+  }
+  if (filter.kind !== "string") return;
+  const { name, operator, value } = filter.matcher;
+  const isPlain = !name.startsWith("__") && !name.endsWith(EXTRACTED_SUFFIX);
+  if (operator === "=" && value !== "" && isPlain) values.push({ name, value });
 }
 
 function fieldStagesOf(

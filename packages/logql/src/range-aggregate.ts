@@ -9,7 +9,7 @@ import type { Evaluation, StepGrid } from "./evaluation.ts";
 import { askForFields, FieldRows } from "./field-rows.ts";
 import { everyRow, filterPage, selectAll } from "./line-filter.ts";
 import type { Selection } from "./line-filter.ts";
-import { addFilterLabels, compilePipeline, labelsRead } from "./pipeline.ts";
+import { addFilterLabels, compilePipeline, labelsRead, valuesWanted } from "./pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { createCounter, createSampler } from "./range-accumulate.ts";
 import type { Accumulator } from "./range-accumulate.ts";
@@ -54,6 +54,7 @@ export async function evaluateRangeAggregation(
       startNs: grid.startNs - expr.rangeNs - expr.offsetNs + 1n,
       endNs: lastNs - expr.offsetNs + 1n,
       needles: scan.pipeline.needles,
+      values: valuesWanted(expr.log.stages),
       ...linesWanted(scan),
       ...(scan.wanted !== undefined && { labels: labelsThatCount(scan.wanted) }),
       ...(scan.isCount && { needsTimes: (minNs, maxNs) => !isOneStep(scan, minNs, maxNs) }),

@@ -13,6 +13,8 @@ export interface LogSelectRequest {
   readonly lines: "all" | "none";
   /** Fields that pages may bring in columns; a source without columns brings lines. */
   readonly fields?: LogFieldRequest;
+  /** Entries whose stream, or where that lacks the label, whose structured metadata has another value or none, may be left out. */
+  readonly values?: readonly { readonly name: string; readonly value: string }[];
   /** Names of structured metadata that count; without it, all do. Sets with none of them may come empty. */
   readonly labels?: ReadonlySet<string>;
   /** Whether the times of entries between these two are looked at; without it, all are. Of a page for which it says no, times may be missing. */

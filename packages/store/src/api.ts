@@ -324,6 +324,12 @@ export interface LogStore extends Store {
   tail(listener: TailListener): () => void;
 }
 
+/** A label and the value it must have, which is not empty. */
+export interface LabelValue {
+  readonly name: string;
+  readonly value: string;
+}
+
 export interface PatternRequest {
   readonly matchers: readonly Matcher[];
   /** Which rows of pages are meant; without it all, and then no lines are read but the newest. */
@@ -355,6 +361,8 @@ export interface LogSelect {
   /** `none`: whoever asks looks only at the lines of rows whose fields are not known; the others may be empty. */
   readonly lines: "all" | "none";
   readonly fields?: LogFieldRequest;
+  /** Entries are left out whose stream, or where it lacks the label, whose structured metadata has another value, or none. */
+  readonly values?: readonly LabelValue[];
   /** Names of structured metadata that count; without it, all do. Sets with none of them may come empty. */
   readonly labels?: ReadonlySet<string>;
   /** Whether the times of entries between these two are looked at; without it, all are. */

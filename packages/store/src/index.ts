@@ -5,6 +5,7 @@ export type {
   CompileSelection,
   ExemplarRequest,
   LabelQueries,
+  LabelValue,
   LabelScope,
   LineDelete,
   LineSelection,

@@ -12,8 +12,8 @@ import type { SegmentPage, Stretch, WantedBodies } from "./log-page/segment.ts";
 import { needsMetadata, needsTimes } from "./log-wish.ts";
 import type { LogReadStatistics, PieceWish } from "./log-wish.ts";
 
-/** Of a page: the columns that tell which lines have the needles, what else decides about rows and counts them, the rest. */
-export type Need = "search" | "first" | "all";
+/** Of a page: the columns that tell which lines have the needles, and which the values; what else decides about rows and counts them, the rest. */
+export type Need = "search" | "values" | "first" | "all";
 
 /** A page of a segment. */
 export interface SegmentPlace {
@@ -57,6 +57,21 @@ function neededFirst(
   return bodies;
 }
 
+/** The metadata that must have values. */
+function neededForValues(
+  { shapeOf, metadata, metadataNames }: PageLayout,
+  { values }: PieceWish,
+): BodyChoice {
+  const bodies = new Set<StoredBody>();
+  if (shapeOf !== undefined) bodies.add(shapeOf);
+  for (const { name } of values) {
+    const column = metadata[metadataNames.indexOf(name)];
+    if (column === undefined) return undefined;
+    bodies.add(column.body);
+  }
+  return bodies;
+}
+
 const WHOLE = "whole";
 
 /** The wish as it will be if all of a page is in the range. */
@@ -73,6 +88,7 @@ function isWithin(
 
 function neededOf(page: SegmentPage, need: Need, wish: PieceWish): BodyChoice {
   if (need === "all") return WHOLE;
+  if (need === "values") return neededForValues(page.layout, wish);
   return need === "search"
     ? neededToSearch(page.layout, wish)
     : neededFirst(page.layout, wish, page.place);
@@ -131,7 +147,11 @@ class SegmentBodies {
   };
   readonly #bodies = new Map<StoredBody, Uint8Array>();
   /** Pages of which all is there that a wish for no lines, of the whole page, has need of. */
-  readonly #loaded = { search: new Set<number>(), first: new Set<number>() };
+  readonly #loaded = {
+    search: new Set<number>(),
+    values: new Set<number>(),
+    first: new Set<number>(),
+  };
 
   constructor(
     block: Block,
@@ -158,7 +178,8 @@ class SegmentBodies {
   /** Reads what is needed of a page and not there yet; of what is needed first, that of the other pages to come as well. */
   async load(at: number, need: Need, wish: PieceWish): Promise<void> {
     const { pages, places } = this.#of;
-    const isUsual = wish.lines === "none" && need !== "all" && isWithin(pages[at]!, wish);
+    const isNoted = wish.lines === "none" && need !== "all" && wish.isAside !== true;
+    const isUsual = isNoted && isWithin(pages[at]!, wish);
     if (isUsual && this.#loaded[need].has(at)) return;
     const wanted: WantedBodies[] = [];
     let isWhole = false;
@@ -169,8 +190,7 @@ class SegmentBodies {
       const needed = neededOf(page, need, place === at ? wish : wholly(page, wish));
       // Whole pages are read one by one: their neighbours may never be asked for.
       if (needed === WHOLE && place !== at) continue;
-      if (wish.lines === "none" && need !== "all" && (place !== at || isUsual))
-        this.#loaded[need].add(place);
+      if (isNoted && (place !== at || isUsual)) this.#loaded[need].add(place);
       if (needed === undefined) continue;
       isWhole ||= needed === WHOLE;
       const all = needed === WHOLE ? page.layout.bodies : [...needed];

@@ -68,8 +68,10 @@ export class PageRead {
     const matched = needles.length === 0 ? undefined : await this.#search();
     if (matched?.length === 0) return undefined;
     if (matched !== undefined && this.#isCounted) return this.#countedRows(matched);
+    const valued = await this.#findValues(matched);
+    if (valued?.length === 0) return undefined;
     await this.#file.load("first");
-    let rows = this.#rowsInRange(matched);
+    let rows = this.#rowsInRange(valued);
     if (rows.length === 0) return undefined;
     const request = choice?.request;
     let fields =
@@ -111,10 +113,34 @@ export class PageRead {
     });
   }
 
+  /** Rows of the whole page, or of those that matched, whose metadata has the values; undefined for all. */
+  async #findValues(matched: Uint16Array | undefined): Promise<Uint16Array | undefined> {
+    const { values } = this.#wish;
+    if (values.length === 0) return matched;
+    const page = this.#open();
+    const { metadataNames } = page.layout;
+    if (!values.every(({ name }) => metadataNames.includes(name))) return new Uint16Array(0);
+    await this.#file.load("values");
+    let rows = matched;
+    for (const { name, value } of values) {
+      const found = page.rowsWith(name, encoder.encode(value));
+      if (found.length === 0) return found;
+      const known = rows === undefined ? undefined : new Set(found);
+      rows = known === undefined ? found : rows!.filter((row) => known.has(row));
+    }
+    return rows;
+  }
+
   /** Whether nothing but times is looked at of the rows that match, and all of them are in the range. */
   get #isCounted(): boolean {
-    const { lines, fields, labels } = this.#wish;
-    return this.#isWhole && lines === "none" && fields === undefined && labels?.size === 0;
+    const { lines, fields, labels, values } = this.#wish;
+    return (
+      this.#isWhole &&
+      values.length === 0 &&
+      lines === "none" &&
+      fields === undefined &&
+      labels?.size === 0
+    );
   }
 
   /** Rows that only count, and are remembered with their times: a dashboard asks for them again and again. */
@@ -166,15 +192,14 @@ export class PageRead {
     // An error in a line tells all labels.
     const hasLines = made === undefined || made.length > 0;
     const page = this.#open();
-    const { sets, of } =
-      hasLines || needsMetadata(page.layout, this.#wish)
-        ? page.metadata
-        : { sets: NO_METADATA, of: zerosOf(page.layout.rows) };
+    const { sets, of } = !(hasLines || needsMetadata(page.layout, this.#wish))
+      ? { sets: NO_METADATA, of: zerosOf(rows.length) }
+      : page.metadataOf(rows);
     return {
       count: rows.length,
       timestampsNs: this.#times(rows, isAll),
       metadataSets: sets,
-      metadataOf: isAll ? of : pickNumbers(of, rows),
+      metadataOf: of,
       ...this.#lines(rows, made),
     };
   }
@@ -198,6 +223,8 @@ export class PageRead {
     return { lines: some.lines, lineBounds };
   }
 }
+
+const encoder = new TextEncoder();
 
 function sized<T extends ArrayBufferView>(value: T): Remembered<T> {
   return { value, bytes: value.byteLength };

@@ -11,6 +11,7 @@ import { openClosedPage } from "./log-page/closed-page.ts";
 import type { OpenPage } from "./log-page/open-page.ts";
 import type { OpenSegments } from "./log-open-segments.ts";
 import type { LogReadStatistics, PieceRows, PieceWish } from "./log-wish.ts";
+import { pickValued } from "./log-values.ts";
 import { ascending } from "./number-columns.ts";
 
 export interface BlockPiece {
@@ -78,8 +79,9 @@ function openHeadPage(
   statistics.bytesRead += piece.columns.lines.length;
   const sorted = mergeRuns([piece]);
   return {
-    read: ({ needles, startNs, endNs }) => {
-      const entries = readOpenColumns(clipColumns(sorted, startNs, endNs), needles);
+    read: ({ needles, values, startNs, endNs }) => {
+      const valued = pickValued(clipColumns(sorted, startNs, endNs), values);
+      const entries = readOpenColumns(valued, needles);
       const isEmpty = entries === undefined || entries.count === 0;
       return Promise.resolve(isEmpty ? undefined : { entries, fields: undefined });
     },

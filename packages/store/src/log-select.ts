@@ -2,14 +2,14 @@
  * Reads log pages for queries in the order of the query, lazily: plans over the indexes of blocks and heads, leaves out pages whose filters say that they cannot
  * hold the needles, then loads one slice of overlapping pages after the other, so that a limited query stops early.
  */
-import type { Labels, LogPage } from "@finch/model";
+import type { Labels, LogColumns, LogPage } from "@finch/model";
 import type { LogSelect } from "./api.ts";
 import type { Block } from "./block.ts";
 import { hidingInBlock, hidingInHead } from "./hidden-lines.ts";
 import type { HideLines } from "./hidden-lines.ts";
 import { selectSeries } from "./label-select.ts";
 import { askPayload, readSegmentRefs } from "./log-block.ts";
-import { mergeRuns } from "./log-columns.ts";
+import { concatColumns, mergeRuns } from "./log-columns.ts";
 import type { LogRun } from "./log-columns.ts";
 import type { LogHead } from "./log-head.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
@@ -21,6 +21,7 @@ import { OpenSegments } from "./log-open-segments.ts";
 import { ALL_LINES } from "./log-wish.ts";
 import type { BlockPiece, LogPiece, PieceReader } from "./log-pieces.ts";
 import type { LogReadStatistics, PieceRows, PieceWish } from "./log-wish.ts";
+import { pickValued, valuesInLines } from "./log-values.ts";
 import { slicePieces } from "./log-slices.ts";
 import type { Slice } from "./log-slices.ts";
 import { largerNs, smallerNs } from "./nanoseconds.ts";
@@ -145,50 +146,88 @@ class SliceLoader {
 
   /** The merged rows of a slice that was expected; once for each. */
   async load(labels: Labels, slice: Slice<Piece>): Promise<PieceRows> {
+    const rows = await this.#read(labels, slice);
+    for (const piece of slice.pieces) this.#done(piece);
+    return rows;
+  }
+
+  async #read(labels: Labels, slice: Slice<Piece>): Promise<PieceRows> {
     const { needles, lines, labels: counted, needsTimes } = this.#request;
-    const fields = this.#fields;
+    const values = valuesInLines(labels, this.#request.values ?? []) ?? [];
     const range = {
       startNs: largerNs(slice.startNs, this.#request.startNs),
       endNs: smallerNs(slice.endNs, this.#request.endNs),
     };
     const [only, ...others] = slice.pieces;
     // Lines tell repetitions, and what is deleted.
-    if (others.length === 0 && only!.hide === undefined)
-      return (
-        (await this.#take(labels, only!, {
-          needles,
-          lines,
-          fields,
-          labels: counted,
-          needsTimes,
-          ...range,
-        })) ?? NO_ROWS
-      );
+    if (others.length === 0 && only!.hide === undefined) {
+      const options = { needles, values, lines, fields: this.#fields, labels: counted, needsTimes };
+      return (await this.#readPiece(labels, only!, { ...options, ...range })) ?? NO_ROWS;
+    }
     const wish = { ...ALL_LINES, needles, ...range };
+    const instants = await this.#findInstants(labels, slice, { ...wish, values });
+    const parts: LogColumns[] = [];
+    for (const part of instants?.map(instantOf) ?? [range]) {
+      const merged = await this.#merge(labels, slice, { ...wish, ...part });
+      parts.push(pickValued(merged, values));
+    }
+    return parts.length === 0 ? NO_ROWS : { entries: concatColumns(parts), fields: undefined };
+  }
+
+  /** When there are rows with the values; undefined when it is not worth to look for them by themselves. A row may repeat another with other values. */
+  async #findInstants(
+    labels: Labels,
+    { pieces }: Slice<Piece>,
+    wish: PieceWish,
+  ): Promise<readonly bigint[] | undefined> {
+    if (wish.values.length === 0) return undefined;
+    const aside = { ...wish, lines: "none", labels: NO_LABELS, isAside: true } as const;
+    const instants = new Set<bigint>();
+    for (const piece of pieces) {
+      const rows = await this.#readPiece(labels, piece, aside);
+      if (rows === undefined) continue;
+      for (const timeNs of rows.entries.timestampsNs.subarray(0, rows.entries.count))
+        instants.add(timeNs);
+      if (instants.size > INSTANTS_MAX) return undefined;
+    }
+    return [...instants].sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  async #merge(labels: Labels, { pieces }: Slice<Piece>, wish: PieceWish): Promise<LogColumns> {
     const runs: LogRun[] = [];
-    for (const piece of slice.pieces) {
-      const rows = await this.#take(labels, piece, wish);
+    for (const piece of pieces) {
+      const rows = await this.#readPiece(labels, piece, wish);
       if (rows === undefined) continue;
       const columns = piece.hide === undefined ? rows.entries : piece.hide(rows.entries);
       if (columns.count > 0) runs.push({ columns, isSorted: true });
     }
-    return { entries: mergeRuns(runs), fields: undefined };
+    return mergeRuns(runs);
   }
 
-  async #take(labels: Labels, piece: Piece, wish: PieceWish): Promise<PieceRows | undefined> {
+  #readPiece(labels: Labels, piece: Piece, wish: PieceWish): Promise<PieceRows | undefined> {
     let reader = this.#open.get(piece);
     if (reader === undefined) {
       reader = openPiece(piece, labels, this.#segments);
       this.#open.set(piece, reader);
     }
+    return reader.read(wish);
+  }
+
+  #done(piece: Piece): void {
     const left = this.#expected.get(piece)! - 1;
     this.#expected.set(piece, left);
-    const rows = await reader.read(wish);
-    if (left > 0) return rows;
+    if (left > 0) return;
     this.#open.delete(piece);
     if (piece.kind === "block") this.#segments.done(piece);
-    return rows;
   }
+}
+
+const NO_LABELS: ReadonlySet<string> = new Set();
+/** Times of rows with the wanted values that are looked at one by one. */
+const INSTANTS_MAX = 64;
+
+function instantOf(timeNs: bigint): { readonly startNs: bigint; readonly endNs: bigint } {
+  return { startNs: timeNs, endNs: timeNs + 1n };
 }
 
 const NO_ROWS: PieceRows = { entries: mergeRuns([]), fields: undefined };
@@ -203,7 +242,7 @@ async function planStreams(
   request: LogSelect,
   planning: Planning,
 ): Promise<Iterable<Stream>> {
-  const { matchers, startNs, endNs, needles } = request;
+  const { matchers, startNs, endNs, needles, values = [] } = request;
   const hashes = distinctGrams(needles);
   const streams = new Map<string, Stream>();
   const piecesOf = (labels: Labels): Piece[] => {
@@ -217,6 +256,7 @@ async function planStreams(
     const hiding = hidingInHead(view.hidden, head.minMs);
     for (const stream of await selectSeries(head.index, matchers, planning.pacer)) {
       const labels = head.labelsOf(stream);
+      if (valuesInLines(labels, values) === undefined) continue;
       const all = head.pieces(stream, startNs, endNs);
       const some = all.filter(
         (piece) => piece.kind === "open" || mayHave(piece.page.filter, hashes),
@@ -240,7 +280,7 @@ async function planStreams(
 
 async function planBlock(
   block: Block,
-  { matchers, startNs, endNs }: LogSelect,
+  { matchers, startNs, endNs, values = [] }: LogSelect,
   hashes: Uint32Array,
   { statistics, pacer }: Planning,
 ): Promise<readonly { readonly labels: Labels; readonly pieces: readonly BlockPiece[] }[]> {
@@ -254,6 +294,7 @@ async function planBlock(
     });
   for await (const page of block.index.seriesOf(numbers)) {
     for (const { labels, payload } of page) {
+      if (valuesInLines(labels, values) === undefined) continue;
       if (answer !== undefined) {
         const { pages, isPossible } = askPayload(payload, answer);
         if (!isPossible) {

@@ -1,6 +1,6 @@
 /** What a selection wants of each piece of a stream, and what it gets. */
 import type { LogColumns, LogFields } from "@finch/model";
-import type { LogSelect } from "./api.ts";
+import type { LabelValue, LogSelect } from "./api.ts";
 import type { FieldChoice } from "./log-page/page-fields.ts";
 import type { PageLayout } from "./log-page/page-layout.ts";
 
@@ -13,10 +13,14 @@ export interface LogReadStatistics {
 /** What is wanted of each piece. */
 export interface PieceWish {
   readonly needles: readonly Uint8Array[];
+  /** Of structured metadata. */
+  readonly values: readonly LabelValue[];
   readonly lines: LogSelect["lines"];
   readonly fields: FieldChoice | undefined;
   readonly labels: LogSelect["labels"];
   readonly needsTimes: LogSelect["needsTimes"];
+  /** Asked beside what the selection wants of its pieces. */
+  readonly isAside?: boolean;
   readonly startNs: bigint;
   readonly endNs: bigint;
 }
@@ -24,6 +28,7 @@ export interface PieceWish {
 /** All rows of a range, whole. */
 export const ALL_LINES = {
   needles: [],
+  values: [],
   lines: "all",
   fields: undefined,
   labels: undefined,

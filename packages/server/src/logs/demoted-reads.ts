@@ -29,6 +29,7 @@ export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<stri
       const relaxed: LogSelect = {
         ...wanted,
         matchers: relax(request.matchers, isDemoted),
+        values: [...(request.values ?? []), ...moved.filter(isEquality)],
         lines: fields === undefined ? request.lines : "all",
         ...(labels !== undefined && {
           labels: new Set([...labels, ...moved.map(({ name }) => name)]),
@@ -104,6 +105,10 @@ function relax(
         return [];
     }
   });
+}
+
+function isEquality({ operator, value }: Matcher): boolean {
+  return operator === "=" && value !== "";
 }
 
 function escapeRegexp(text: string): string {

@@ -10,13 +10,16 @@ import { makeLinesPlainly } from "./line-maker-twin.ts";
 import type { Placement } from "./line-search.ts";
 import type { SearchPlan } from "./search-plan.ts";
 import { decodeTimes } from "./times.ts";
-import { decodeMetadata } from "./page-metadata.ts";
+import { decodeMetadata, findInMetadata } from "./page-metadata.ts";
 import type { PageMetadata } from "./page-metadata.ts";
 import type { PageLayout, StoredBody } from "./page-layout.ts";
 import { PageRows } from "./page-rows.ts";
 import { readNumbers, unpackBody, unpackBriefly, unpackInto } from "./stored-body.ts";
 import { openColumn } from "./value-column.ts";
 import type { ValueColumn } from "./value-column.ts";
+
+/** Where less than this share of the rows of a page is wanted, their metadata is made by itself. */
+const METADATA_SHARE = 4;
 
 /** Of the rows of a template, those match that are marked; all; those whose lines, when made, contain the text. */
 const SOME = "some";
@@ -58,6 +61,20 @@ export class OpenPage {
   get metadata(): PageMetadata {
     this.#metadata ??= decodeMetadata(this.layout, (body) => this.body(body));
     return this.#metadata;
+  }
+
+  /** The metadata of the ascending rows; of few, no others are looked at. */
+  metadataOf(rows: Uint32Array): PageMetadata {
+    const all = this.layout.rows;
+    if (this.#metadata === undefined && rows.length < all / METADATA_SHARE)
+      return decodeMetadata(this.layout, (body) => this.body(body), rows);
+    const { sets, of } = this.metadata;
+    return { sets, of: rows.length === all ? of : rows.map((row) => of[row]!) };
+  }
+
+  /** The rows whose metadata has this value; the bodies of its column and of shapes must be at hand. */
+  rowsWith(name: string, value: Uint8Array): Uint16Array {
+    return findInMetadata(this.layout, (body) => this.body(body), { name, value });
   }
 
   get rows(): PageRows {

@@ -1,6 +1,8 @@
 /** Structured metadata of an opened page: the distinct sets of labels, and the number of one for each row. */
 import { CodecError } from "@finch/codec";
 import { Labels } from "@finch/model";
+import { canMatch, matchValues } from "./column-search.ts";
+import type { ValueMatch } from "./column-search.ts";
 import type { PageLayout, StoredBody } from "./page-layout.ts";
 import { readNumbers } from "./stored-body.ts";
 import { openColumn } from "./value-column.ts";
@@ -14,36 +16,47 @@ export interface PageMetadata {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** Of all rows, or of the ascending rows `wanted`. */
 export function decodeMetadata(
   layout: PageLayout,
   bodyOf: (body: StoredBody) => Uint8Array,
+  wanted?: Uint32Array,
 ): PageMetadata {
   const { rows, shapes, shapeOf, metadata, metadataNames } = layout;
   const sets: Labels[] = [Labels.EMPTY];
-  if (metadata.length === 0) return { sets, of: new Uint32Array(rows) };
+  const of = new Uint32Array(wanted?.length ?? rows);
+  if (metadata.length === 0) return { sets, of };
   const columns = metadata.map(
     ({ head, body }) => new MetadataColumn(openColumn(head, bodyOf(body))),
   );
   const shapeNumbers =
     shapeOf === undefined ? undefined : readNumbers(bodyOf(shapeOf), rows, shapes.length);
   const [only, ...others] = columns;
-  if (others.length === 0 && shapes.length === 1 && only!.dictionary !== undefined)
+  if (
+    wanted === undefined &&
+    others.length === 0 &&
+    shapes.length === 1 &&
+    only!.dictionary !== undefined
+  )
     return metadataOfOne(only!, metadataNames[0]!, rows);
-  const of = new Uint32Array(rows);
   const cursors = new Uint32Array(columns.length);
   /** Sets by their shape and the numbers of their values, one level of maps a column. */
   const known = new Map<number, SetTree>();
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0, next = 0; row < rows && next < of.length; row++) {
     const shape = shapeNumbers === undefined ? 0 : shapeNumbers[row]!;
     const names = shapes[shape]!;
-    if (names.length === 0) continue;
-    let tree = child(known, shape);
+    const isWanted = wanted === undefined || wanted[next] === row;
     for (const column of names) {
       const at = cursors[column]!++;
       if (at >= (columns[column]?.rows ?? 0))
         throw new CodecError("malformed", row, `metadata column ${column} is too short`);
-      tree = child(tree.next, columns[column]!.numberAt(at));
     }
+    if (!isWanted) continue;
+    const place = next++;
+    if (names.length === 0) continue;
+    let tree = child(known, shape);
+    for (const column of names)
+      tree = child(tree.next, columns[column]!.numberAt(cursors[column]! - 1));
     if (tree.set === 0) {
       tree.set = sets.length;
       const pairs: string[] = [];
@@ -51,10 +64,35 @@ export function decodeMetadata(
         pairs.push(metadataNames[column]!, columns[column]!.textAt(cursors[column]! - 1));
       sets.push(Labels.raw(pairs));
     }
-    of[row] = tree.set;
+    of[place] = tree.set;
   }
   return { sets, of };
 }
+
+/** The rows that have the value under the name. */
+export function findInMetadata(
+  { rows, shapes, shapeOf, metadata, metadataNames }: PageLayout,
+  bodyOf: (body: StoredBody) => Uint8Array,
+  { name, value }: { readonly name: string; readonly value: Uint8Array },
+): Uint16Array {
+  const number = metadataNames.indexOf(name);
+  const { head, body } = metadata[number]!;
+  const match: ValueMatch = { kind: "equals", text: value };
+  if (!canMatch(head, match)) return NO_ROWS;
+  const hits = matchValues(openColumn(head, bodyOf(body)), match);
+  if (hits === undefined) return NO_ROWS;
+  const shapeNumbers =
+    shapeOf === undefined ? undefined : readNumbers(bodyOf(shapeOf), rows, shapes.length);
+  const has = Uint8Array.from(shapes, (names) => (names.includes(number) ? 1 : 0));
+  const found: number[] = [];
+  for (let row = 0, at = 0; row < rows; row++) {
+    if (has[shapeNumbers === undefined ? 0 : shapeNumbers[row]!] !== 1) continue;
+    if (hits[at++] === 1) found.push(row);
+  }
+  return Uint16Array.from(found);
+}
+
+const NO_ROWS = new Uint16Array(0);
 
 /** All entries have the same one name, with few values: the level of most streams. */
 function metadataOfOne(column: MetadataColumn, name: string, rows: number): PageMetadata {
