@@ -109,6 +109,8 @@ function fillColumns(
 ): void {
   const { bytes, starts, lengths, timesNs, streams } = part;
   const next = new Uint32Array(columns.length);
+  // Copies without a view for each line.
+  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let row = 0; row < part.count; row++) {
     const stream = streams[row]!;
     const { lines, lineBounds, timestampsNs } = columns[stream]!;
@@ -116,7 +118,7 @@ function fillColumns(
     timestampsNs[at] = retime(timesNs[row]!);
     const start = lineBounds[at]!;
     const length = lengths[row]!;
-    lines.set(bytes.subarray(starts[row], starts[row]! + length), start);
+    source.copy(lines, start, starts[row]!, starts[row]! + length);
     lineBounds[at + 1] = start + length;
   }
 }

@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { constants, crc32, zstdCompress, zstdDecompress, zstdDecompressSync } from "node:zlib";
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { corruptFile, otherFormat } from "./errors.ts";
+import { ZstdFrames } from "./zstd-frames.ts";
 import { zstdUnpacker } from "./zstd-unpack.ts";
 
 export const BLOCK_VERSION = 4;
@@ -103,15 +104,20 @@ export function openPage(page: Uint8Array, path: string, offset: number): Uint8A
 /** Bytes that are decompressed on the spot: handing them to another thread takes three times what they do, 50 µs for a page. */
 const DECOMPRESS_AT_ONCE_MAX = 64 * 1024;
 
+/** Bytes that are compressed on the spot: another thread would have to make a context for them, which takes longer. */
+const COMPRESS_AT_ONCE_MAX = 128 * 1024;
+let frames: ZstdFrames | undefined;
+
 /** The same of pages together: half a millisecond. */
 const DECOMPRESS_TOGETHER_MAX = 512 * 1024;
 const NO_BYTES = new Uint8Array(0);
 
 /** `0` and the bytes, or `1`, their length and their zstd frame: whichever is smaller. */
 export async function compressBytes(raw: Uint8Array): Promise<Uint8Array> {
-  const packed = await compress(raw, {
-    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
-  });
+  const packed =
+    raw.length <= COMPRESS_AT_ONCE_MAX
+      ? (frames ??= new ZstdFrames(ZSTD_LEVEL)).compress(raw)
+      : await compress(raw, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
   const writer = new ByteWriter(16 + Math.min(packed.length, raw.length));
   if (packed.length + 4 >= raw.length) {
     writer.writeByte(0);

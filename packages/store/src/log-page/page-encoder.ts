@@ -18,7 +18,7 @@ import type { LineTemplate } from "./line-templates.ts";
 import { addPageGrams, beginPageGrams } from "./page-grams.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
 import { encodeTimes } from "./times.ts";
-import { ZstdFrames } from "./zstd-frames.ts";
+import { ZstdFrames } from "../zstd-frames.ts";
 
 /** A column as it is stored. */
 export interface StoredColumn {

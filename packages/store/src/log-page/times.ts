@@ -24,10 +24,17 @@ export function encodeTimes(timesNs: BigInt64Array): Uint8Array {
   head.writeUint32(words[1] ?? 0);
   body.set(head.finish());
   for (let row = 1; row < count; row++) {
-    let rest = differenceAt(words, row);
-    for (let at = HEAD_BYTES + row; rest > 0; at += count) {
-      body[at] = rest % 256;
-      rest = Math.floor(rest / 256);
+    const difference = differenceAt(words, row);
+    let at = HEAD_BYTES + row;
+    for (let rest = difference >>> 0; rest > 0; at += count) {
+      body[at] = rest;
+      rest >>>= 8;
+    }
+    if (difference < 2 ** 32) continue;
+    at = HEAD_BYTES + row + 4 * count;
+    for (let rest = Math.floor(difference / 2 ** 32); rest > 0; at += count) {
+      body[at] = rest;
+      rest >>>= 8;
     }
   }
   return body;

@@ -6,10 +6,18 @@ export const WILDCARD = "<_>";
 /** Tokens of a line that are told apart; what is behind them is one value. */
 export const TOKENS_MAX = 200;
 
+/** Longer lines are not matched beyond what is told apart; shorter ones are, without an object for each token. */
+const MATCHED_AT_ONCE_MAX = 4096;
+
 const TOKEN = /<_>|[^\s="'`,;[\](){}<>|&:][^\s="'`,;[\](){}<>|&]*|\s+|./gsu;
 
 /** The tokens; together they are the line again, but for what stands behind the last one that is told apart. A wildcard in the text is one. */
 export function splitTokens(line: string): string[] {
+  if (line.length <= MATCHED_AT_ONCE_MAX) {
+    const all: string[] = line.match(TOKEN) ?? [];
+    if (all.length > TOKENS_MAX) all.splice(TOKENS_MAX, Infinity, WILDCARD);
+    return all;
+  }
   const tokens: string[] = [];
   for (const [token] of line.matchAll(TOKEN)) {
     if (tokens.length === TOKENS_MAX) {
