@@ -6,6 +6,7 @@ export type { ColumnValues, EncodedValues, FoundTemplate } from "./log-page-kern
 export { LogPageKernel, PAGE_GRAMS_MAX } from "./log-page-kernel.ts";
 export type { LinesWish, MadeLines, MakerColumn, MakerTemplate } from "./line-maker-kernel.ts";
 export { LineMaker } from "./line-maker-kernel.ts";
+export { LogTimesAdder } from "./log-times-kernel.ts";
 export { KernelMemory, loadKernel } from "./kernels.ts";
 export {
   APPEND_ROWS_MAX,

@@ -84,7 +84,8 @@ function linesOfAllKinds(): string[] {
 test("lines of all encodings are those of the twin, all and some", () => {
   const page = openPage(columnsOf(linesOfAllKinds()));
   const encodings = new Set(page.layout.columns.map(({ head }) => head.encoding));
-  assert.deepEqual([...encodings].sort(), [CONSTANT, DICTIONARY, HEX, UUID, TIME, NUMBER, BYTES]);
+  const all = [CONSTANT, DICTIONARY, HEX, UUID, TIME, NUMBER, BYTES];
+  assert.deepEqual(encodings, new Set(all));
   assert.ok(page.layout.columns.some(({ head }) => head.planes?.isDelta === true));
   for (const wanted of [
     ascending(700),

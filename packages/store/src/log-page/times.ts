@@ -1,5 +1,6 @@
 /** The times of a page, nanoseconds that ascend: differences in planes of bytes, which are cheap to add up. */
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
+import { LogTimesAdder } from "@finch/codec/kernels";
 
 /** Bytes a difference has at most; with longer ones times stand as they are. */
 const WIDTH_MAX = 6;
@@ -59,12 +60,13 @@ function differenceAt(words: Uint32Array, row: number): number {
   return high * 2 ** 32 + (words[2 * row]! - words[2 * row - 2]!);
 }
 
+/** The one of this thread: no call lasts beyond its return. */
+let adder: LogTimesAdder | undefined;
+
 /** Anything but what {@link encodeTimes} made of `count` times is a CodecError. */
 export function decodeTimes(body: Uint8Array, count: number): BigInt64Array {
   const reader = new ByteReader(body);
   const width = reader.readByte();
-  const times = new BigInt64Array(count);
-  const words = new Int32Array(times.buffer);
   const expected = width === RAW ? 1 + 8 * count : HEAD_BYTES + width * count;
   if ((width > WIDTH_MAX && width !== RAW) || body.length !== expected)
     throw new CodecError(
@@ -73,64 +75,25 @@ export function decodeTimes(body: Uint8Array, count: number): BigInt64Array {
       `${body.length} bytes of ${width} each for ${count} times`,
     );
   if (width === RAW) {
-    for (let i = 0; i < words.length; i++) words[i] = reader.readUint32();
+    const times = new BigInt64Array(count);
+    new Uint8Array(times.buffer).set(body.subarray(1));
     return times;
   }
-  const first = { low: reader.readUint32(), high: reader.readUint32() | 0 };
-  if (width <= 4) addShortDifferences(body, width, first, words);
-  else addLongDifferences(body, width, first, words);
-  return times;
+  const [low, high] = [reader.readUint32(), reader.readUint32()];
+  adder ??= new LogTimesAdder();
+  return adder.add(body.subarray(HEAD_BYTES), count, { width, low, high });
 }
 
-interface FirstTime {
-  readonly low: number;
-  readonly high: number;
-}
-
-/** Differences of at most 32 bits. One pass, in whole numbers of 32 bits: doubles would take three times as long. */
-function addShortDifferences(
-  body: Uint8Array,
-  width: number,
-  first: FirstTime,
-  words: Int32Array,
-): void {
-  const count = words.length >> 1;
-  let low = first.low | 0;
-  let high = first.high | 0;
-  for (let row = 0, at = HEAD_BYTES; row < count; row++, at++) {
-    let difference = 0;
-    if (width > 0) difference = body[at]!;
-    if (width > 1) difference |= body[at + count]! << 8;
-    if (width > 2) difference |= body[at + 2 * count]! << 16;
-    if (width > 3) difference |= body[at + 3 * count]! << 24;
-    low = (low + difference) | 0;
-    if (low >>> 0 < difference >>> 0) high = (high + 1) | 0;
-    words[2 * row] = low;
-    words[2 * row + 1] = high;
-  }
-}
-
-/** Those of 40 or 48 bits. */
-function addLongDifferences(
-  body: Uint8Array,
-  width: number,
-  first: FirstTime,
-  words: Int32Array,
-): void {
-  const count = words.length >> 1;
-  let low = first.low | 0;
-  let high = first.high | 0;
-  for (let row = 0, at = HEAD_BYTES; row < count; row++, at++) {
-    const short =
-      body[at]! |
-      (body[at + count]! << 8) |
-      (body[at + 2 * count]! << 16) |
-      (body[at + 3 * count]! << 24);
-    low = (low + short) | 0;
-    high = (high + body[at + 4 * count]!) | 0;
-    if (width > 5) high = (high + (body[at + 5 * count]! << 8)) | 0;
-    if (low >>> 0 < short >>> 0) high = (high + 1) | 0;
-    words[2 * row] = low;
-    words[2 * row + 1] = high;
-  }
+/** What codec's kernel `log-times` does, in plain TypeScript: tests hold the kernel to it. */
+export function addDifferencesPlainly(
+  planes: Uint8Array,
+  count: number,
+  first: { readonly width: number; readonly low: number; readonly high: number },
+): BigInt64Array {
+  let time = (BigInt(first.high | 0) << 32n) | BigInt(first.low);
+  return BigInt64Array.from({ length: count }, (_, row) => {
+    for (let plane = 0; plane < first.width; plane++)
+      time += BigInt(planes[plane * count + row]!) << BigInt(8 * plane);
+    return time;
+  });
 }
