@@ -1,4 +1,5 @@
 /** The rows of an opened page: which template each has, and where its values stand in their columns. */
+import { sharedAscending } from "../number-columns.ts";
 import type { LineTemplate } from "./line-templates.ts";
 
 export class PageRows {
@@ -7,7 +8,9 @@ export class PageRows {
   /** Undefined when all rows have template 0. */
   readonly #templateOf: Uint16Array | undefined;
   readonly #columnCount: number;
-  #ranks: (Uint32Array | undefined)[] = [];
+  readonly #ranks: (Uint32Array | undefined)[] = [];
+  /** By which templates have the column. */
+  readonly #ranksOf = new Map<string, Uint32Array>();
 
   constructor(
     count: number,
@@ -29,23 +32,26 @@ export class PageRows {
     return this.#templateOf === undefined ? 0 : this.#templateOf[row]!;
   }
 
-  /** Where in a column the value of each row stands that has one. */
+  /** Where in a column the value of each row stands that has one. Columns of the same templates have the same. */
   ranks(column: number): Uint32Array {
     const known = this.#ranks[column];
     if (known !== undefined) return known;
+    const of = this.#templateOf;
+    if (of === undefined) return (this.#ranks[column] = sharedAscending(this.count));
     const has = Uint8Array.from(this.templates, ({ columns }) =>
       columns.includes(column) ? 1 : 0,
     );
-    const ranks = new Uint32Array(this.count);
-    const of = this.#templateOf;
-    if (of === undefined) for (let row = 0; row < ranks.length; row++) ranks[row] = row;
-    else
+    const key = has.join("");
+    let ranks = this.#ranksOf.get(key);
+    if (ranks === undefined) {
+      ranks = new Uint32Array(this.count);
       for (let row = 0, rank = 0; row < ranks.length; row++) {
         ranks[row] = rank;
         rank += has[of[row]!]!;
       }
-    this.#ranks[column] = ranks;
-    return ranks;
+      this.#ranksOf.set(key, ranks);
+    }
+    return (this.#ranks[column] = ranks);
   }
 
   /** Calls `visit` for each of the ascending rows with the places of the values of its slots in their columns. */
