@@ -4,7 +4,7 @@
 export const TEMPLATE_OUTPUT_MAX = 1 << 20;
 /** Work one run of a template may do: a node or a call is 1, and so are 16 characters given to or made by a function. Loops without output never end otherwise. */
 export const TEMPLATE_WORK_MAX = 2_000_000;
-/** Nesting of blocks. Parsing and running are recursive, and a deep enough text would exhaust the stack. */
+/** Nesting of blocks, and of templates in templates. Parsing and running are recursive, and a deep enough text would exhaust the stack. */
 export const TEMPLATE_NESTING_MAX = 100;
 /** Widths and precisions of printf beyond that are cut: a width is memory, and it comes from whoever wrote the template. */
 export const PRINTF_WIDTH_MAX = 10_000;

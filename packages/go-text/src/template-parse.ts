@@ -1,6 +1,6 @@
 /**
- * The syntax of Go's text/template: text, pipelines, variables, if, with, range, else, break, continue, trim markers and comments. Parsed
- * once, before any data is seen; unknown functions are refused here.
+ * The syntax of Go's text/template: text, pipelines, variables, if, with, range, else, break, continue, define, template, block, trim markers and
+ * comments. Parsed once, before any data is seen; unknown functions are refused here.
  */
 import { unescapeGo } from "./conversions.ts";
 import { TEMPLATE_NESTING_MAX } from "./limits.ts";
@@ -21,7 +21,7 @@ export class TemplateFault extends Error {
   }
 }
 
-/** Built-ins of text/template that escape for other media than log lines, or call what the values here cannot hold. */
+/** Built-ins of text/template that call what the values here cannot hold. */
 const REFUSED_NAMES: ReadonlySet<string> = new Set(["call"]);
 
 /** The functions a template may name beside the built-in ones. */
@@ -33,6 +33,7 @@ export type TemplateNode =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "action"; readonly pipeline: TemplatePipeline }
   | TemplateBlock
+  | TemplateCall
   | { readonly kind: "break" }
   | { readonly kind: "continue" };
 
@@ -41,6 +42,15 @@ export interface TemplateBlock {
   readonly pipeline: TemplatePipeline;
   readonly body: readonly TemplateNode[];
   readonly otherwise: readonly TemplateNode[];
+}
+
+/** `template` and `block`: runs a template of that name, with the value of the pipeline for its dot, or none. */
+export interface TemplateCall {
+  readonly kind: "template";
+  readonly name: string;
+  readonly pipeline: TemplatePipeline | undefined;
+  /** All that the text defines, also further down. */
+  readonly templates: ReadonlyMap<string, readonly TemplateNode[]>;
 }
 
 export interface TemplatePipeline {
@@ -69,7 +79,8 @@ export type TemplateOperand =
 /** Throws a {@link TemplateFault}. */
 export function parseTemplate(text: string, functions: FunctionNames): readonly TemplateNode[] {
   const pieces = splitActions(text);
-  const parser: Parser = { text, functions, pieces, index: 0, at: 0, variables: [""] };
+  const templates = new Map<string, readonly TemplateNode[]>();
+  const parser: Parser = { text, functions, pieces, templates, index: 0, at: 0, variables: [""] };
   const { nodes, closer } = parseList(parser, 0, false);
   if (closer !== undefined) fail(parser, `unexpected {{${closer.join(" ")}}}`);
   return nodes;
@@ -147,6 +158,7 @@ interface Parser {
   readonly text: string;
   readonly functions: FunctionNames;
   readonly pieces: readonly Piece[];
+  readonly templates: Map<string, readonly TemplateNode[]>;
   index: number;
   /** Where the action stands that is being parsed. */
   at: number;
@@ -181,8 +193,11 @@ function parseList(parser: Parser, depth: number, inRange: boolean): List {
     else if (first === "break" || first === "continue") {
       if (!inRange) fail(parser, `{{${first}}} outside {{range}}`);
       nodes.push({ kind: first });
-    } else if (first === "template" || first === "define" || first === "block") {
-      throw new TemplateFault(`{{${first}}} is not built`, parser.at, `template action ${first}`);
+    } else if (first === "define") {
+      if (depth > 0) fail(parser, "unexpected {{define}}");
+      define(parser, nameOfTemplate(parser, words), depth);
+    } else if (first === "template" || first === "block") {
+      nodes.push(parseCall(parser, words, depth));
     } else nodes.push({ kind: "action", pipeline: parsePipeline(parser, words, 0, words.length) });
   }
   return { nodes, closer: undefined };
@@ -221,6 +236,33 @@ function parseBlock(
   }
   parser.variables.length = scope;
   return { kind, pipeline, body, otherwise };
+}
+
+function nameOfTemplate(parser: Parser, [action, name]: readonly string[]): string {
+  const quote = name?.[0];
+  if (quote !== '"' && quote !== "`")
+    fail(parser, `unexpected ${name ?? "end"} in ${action} clause`);
+  const operand = parseOperand(parser, name!);
+  return operand.kind === "constant" ? String(operand.value) : "";
+}
+
+/** Reads the body of a template up to its end; nothing outside is known in it. */
+function define(parser: Parser, name: string, depth: number): void {
+  const outside = parser.variables;
+  parser.variables = [""];
+  const { nodes, closer } = parseList(parser, depth + 1, false);
+  if (closer?.[0] !== "end") fail(parser, "unexpected EOF");
+  parser.variables = outside;
+  parser.templates.set(name, nodes);
+}
+
+function parseCall(parser: Parser, words: readonly string[], depth: number): TemplateCall {
+  const isBlock = words[0] === "block";
+  const name = nameOfTemplate(parser, words);
+  if (isBlock && words.length === 2) fail(parser, "missing value for block clause");
+  const pipeline = words.length === 2 ? undefined : parsePipeline(parser, words, 2, words.length);
+  if (isBlock) define(parser, name, depth);
+  return { kind: "template", name, pipeline, templates: parser.templates };
 }
 
 function parsePipeline(
@@ -388,6 +430,9 @@ export function fieldsOfTemplate(nodes: readonly TemplateNode[]): ReadonlySet<st
   const visit = (list: readonly TemplateNode[]): boolean =>
     list.every((node) => {
       if (node.kind === "action") return visitPipeline(node.pipeline);
+      // What it reads of the root is given to it by the pipeline.
+      if (node.kind === "template")
+        return node.pipeline === undefined || visitPipeline(node.pipeline);
       if (node.kind !== "if" && node.kind !== "with" && node.kind !== "range") return true;
       return visitPipeline(node.pipeline) && visit(node.body) && visit(node.otherwise);
     });

@@ -1,9 +1,10 @@
 /** Runs a parsed template over a root of named values, such as the labels of one entry. */
-import { TEMPLATE_OUTPUT_MAX, TEMPLATE_WORK_MAX } from "./limits.ts";
+import { TEMPLATE_NESTING_MAX, TEMPLATE_OUTPUT_MAX, TEMPLATE_WORK_MAX } from "./limits.ts";
 import type { FunctionTable, TemplateScope } from "./template-arguments.ts";
 import { BUILT_IN_FUNCTIONS, printTime } from "./template-built-ins.ts";
 import type {
   TemplateBlock,
+  TemplateCall,
   TemplateCommand,
   TemplateNode,
   TemplateOperand,
@@ -36,7 +37,11 @@ interface Variable {
 interface Run {
   readonly root: TemplateRoot;
   readonly call: (name: string, args: readonly TemplateValue[]) => TemplateValue;
-  readonly variables: Variable[];
+  variables: Variable[];
+  /** What `$` is: the dot that the template was started with. */
+  dollar: Dot;
+  /** Templates within templates. */
+  depth: number;
   output: string;
   /** What is left of TEMPLATE_WORK_MAX. */
   workLeft: number;
@@ -59,6 +64,8 @@ export function runTemplate<Scope extends TemplateScope>(
         ? functions[name]!(args, scope)
         : BUILT_IN_FUNCTIONS[name]!(args),
     variables: [],
+    dollar: ROOT,
+    depth: 0,
     output: "",
     workLeft: TEMPLATE_WORK_MAX,
   };
@@ -74,6 +81,7 @@ function runNodes(run: Run, nodes: readonly TemplateNode[], dot: Dot): Flow {
       const value = runPipeline(run, node.pipeline, dot);
       if (node.pipeline.variables.length === 0) write(run, printValue(value, printTime));
     } else if (node.kind === "break" || node.kind === "continue") return node.kind;
+    else if (node.kind === "template") runCall(run, node, dot);
     else {
       const scopeStart = run.variables.length;
       const flow = runBlock(run, node, dot);
@@ -82,6 +90,34 @@ function runNodes(run: Run, nodes: readonly TemplateNode[], dot: Dot): Flow {
     }
   }
   return "next";
+}
+
+/** Runs another template in its place: with its own variables, and the value it is given for dot and `$`. */
+function runCall(run: Run, { name, pipeline, templates }: TemplateCall, dot: Dot): void {
+  const nodes = templates.get(name);
+  if (nodes === undefined)
+    throw new TemplateRunFault(`template ${JSON.stringify(name)} not defined`);
+  if (run.depth >= TEMPLATE_NESTING_MAX)
+    throw new TemplateRunFault(`templates run deeper than ${TEMPLATE_NESTING_MAX} levels`);
+  const value = pipeline === undefined ? null : runDot(run, pipeline, dot);
+  const { variables, dollar } = run;
+  run.variables = [];
+  run.dollar = value;
+  run.depth++;
+  runNodes(run, nodes, value);
+  run.depth--;
+  run.variables = variables;
+  run.dollar = dollar;
+}
+
+/** As a pipeline runs, but a dot that still is the root stays it. */
+function runDot(run: Run, pipeline: TemplatePipeline, dot: Dot): Dot {
+  const [operand, ...others] = pipeline.commands[0]!.operands;
+  const isAlone = pipeline.commands.length === 1 && others.length === 0;
+  if (isAlone && operand!.kind === "field" && operand!.path.length === 0) return dot;
+  const isDollar = operand!.kind === "variable" && operand!.name === "";
+  if (isAlone && isDollar && operand!.path.length === 0) return run.dollar;
+  return runPipeline(run, pipeline, dot);
 }
 
 function write(run: Run, text: string): void {
@@ -217,7 +253,7 @@ function evaluate(run: Run, operand: TemplateOperand, dot: Dot): TemplateValue {
     case "variable":
       return walk(
         run,
-        operand.name === "" ? ROOT : findVariable(run, operand.name).value,
+        operand.name === "" ? run.dollar : findVariable(run, operand.name).value,
         operand.path,
       );
     case "pipeline":

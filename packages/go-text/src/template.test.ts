@@ -63,6 +63,17 @@ const CASES: readonly (readonly [string, string])[] = [
     '{{ printf "%.0f %.0f %.1f %.1f %.2f %.0f" 2.5 3.5 0.25 -0.75 1.005 1e21 }}',
     "2 4 0.2 -0.8 1.00 1000000000000000000000",
   ],
+  [
+    '{{ template "t" .n }}-{{ template "t" .text }}{{ define "t" }}<{{ . }}>{{ end }}',
+    "<7>-<Ab cD>",
+  ],
+  [
+    '{{ define "t" }}{{ .n }}{{ $.text }}{{ $x := 1 }}{{ $x }}{{ end }}{{ $x := 2 }}{{ template "t" . }}{{ $x }}',
+    "7Ab cD12",
+  ],
+  ['{{ template "u" }}{{ define "u" }}{{ . }}{{ end }}', "<no value>"],
+  ['{{ range .list }}{{ block "b" . }}[{{ . }}]{{ end }}{{ end }}', "[b][a][][b]"],
+  ['{{ with .map }}{{ template "k" $ }}{{ end }}{{ define `k` }}{{ .n }}{{ end }}', "7"],
   ['{{ printf "%c|%5d|%-3s|%+d|%08.3f" 233 .n "a" 1 -3.14159 }}', "é|    7|a  |+1|-003.142"],
 ];
 
@@ -74,6 +85,11 @@ const FAULTS: readonly (readonly [string, number, RegExp])[] = [
   ["{{ .a", 5, /unclosed action/],
   ['{{ "a', 3, /unterminated quoted string/],
   ["{{ $x }}", 0, /undefined variable "\$x"/],
+  ['{{ $x := 1 }}{{ define "t" }}{{ $x }}{{ end }}', 29, /undefined variable "\$x"/],
+  ['{{ if 1 }}{{ define "t" }}{{ end }}{{ end }}', 10, /unexpected \{\{define\}\}/],
+  ['{{ define "t" }}', 0, /unexpected EOF/],
+  ["{{ template x }}", 0, /unexpected x in template clause/],
+  ['{{ block "b" }}{{ end }}', 0, /missing value for block clause/],
   ["x{{ constructor }}", 1, /not defined/],
   ["x{{ end }}", 1, /unexpected \{\{end\}\}/],
   [`x{{ ${"(".repeat(50_000)}1${")".repeat(50_000)} }}`, 1, /nested deeper than 100 levels/],
@@ -84,6 +100,8 @@ const RUN_FAULTS: readonly (readonly [string, RegExp])[] = [
   ["{{ lower .none }}", /expected string; got nil/],
   ["{{ sub 1 }}", /wrong number of args/],
   ["{{ join }}", /wrong number of args/],
+  ['{{ template "none" }}', /template "none" not defined/],
+  ['{{ template "t" . }}{{ define "t" }}{{ template "t" . }}{{ end }}', /deeper than 100 levels/],
   ["{{ first .text }}", /expected list/],
   ["{{ .text.x }}", /can't evaluate field x/],
   ['{{ Replace (repeat 500000 "x") "x" "yyy" -1 }}', /replace makes more than 1048576 char/],
@@ -126,8 +144,8 @@ describe("templates", () => {
   }
   test("what is not built is named", () => {
     assert.throws(
-      () => parseTemplate('{{ define "x" }}', NAMES),
-      (error) => error instanceof TemplateFault && error.unsupported === "template action define",
+      () => parseTemplate("{{ call .x }}", NAMES),
+      (error) => error instanceof TemplateFault && error.unsupported === "template function call",
     );
   });
   test("no function fails otherwise than by a fault, whatever it is given", () => {

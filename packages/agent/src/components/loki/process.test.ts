@@ -570,9 +570,9 @@ const FAULTS: readonly [rule: string, stage: { name: string; values: object }, m
       /function "nosuch" not defined, at character 3 of the template/,
     ],
     [
-      "a template action that is not built",
-      { name: "replace", values: { expression: "(a)", replace: '{{ template "x" }}', source: "" } },
-      /not supported yet: template action template/,
+      "a template function that is not built",
+      { name: "replace", values: { expression: "(a)", replace: "{{ call .Value }}", source: "" } },
+      /not supported yet: template function call/,
     ],
     [
       "a time zone that does not exist",
