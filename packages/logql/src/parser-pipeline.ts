@@ -144,7 +144,7 @@ function parseExtractions(tokens: TokenStream, json: boolean): readonly LabelExt
     const expression = tokens.accept("=") ? tokens.expectKind("string").text : label;
     if (json) withPatternFault(at, () => parseJsonPath(expression));
     else if (/[\s="]/.test(expression) || expression === "") {
-      throw parseFault(`cannot parse expression [${expression}]: not a logfmt key`, at);
+      throw parseFault(`cannot parse expression [${expression}]: syntax error: unexpected KEY`, at);
     }
     extractions.push({ label, expression });
   } while (tokens.accept(","));

@@ -3,6 +3,7 @@ import { Labels } from "@finch/model";
 import type { LogPage } from "@finch/model";
 import type { Grouping } from "./ast.ts";
 import { limitFault, pipelineFault } from "./errors.ts";
+import { ERROR_DETAILS_LABEL, ERROR_LABEL } from "./row-labels.ts";
 import type { RowLabels } from "./row-labels.ts";
 
 export interface SeriesIndexOptions {
@@ -113,5 +114,6 @@ export class SeriesIndex {
 
 /** An empty label that a stage made is one; an error that did not happen is none. */
 function valueOf(row: RowLabels, name: string): string | undefined {
-  return row.find(name) ?? (row.get(name) || undefined);
+  const isError = name === ERROR_LABEL || name === ERROR_DETAILS_LABEL;
+  return isError ? row.get(name) || undefined : row.find(name);
 }
