@@ -4,6 +4,7 @@ import { FinchError } from "@finch/runtime";
 import { FaultList, tooLarge } from "./errors.ts";
 import { isLabelName } from "./label-string.ts";
 import { FAULTS_MAX, type LokiPushLimits } from "./limits.ts";
+import { labelNameOf } from "./otlp-names.ts";
 
 const FIRST_ENTRIES = 16;
 const FIRST_LINE_BYTES = 1024;
@@ -100,7 +101,7 @@ export class LogBatchBuilder {
     if (known !== undefined) return known;
     const index = this.#metadataSets.length;
     this.#metadataIndex.set(key, index);
-    this.#metadataSets.push(Labels.fromPairs(lastOfEach(pairs)));
+    this.#metadataSets.push(Labels.fromPairs(lastOfEach(cleanMetadata(pairs))));
     return index;
   }
 
@@ -123,6 +124,22 @@ export class LogBatchBuilder {
     lines.set(this.#lines.subarray(0, this.#lineBytes));
     this.#lines = lines;
   }
+}
+
+/** What a query can name: other names are cleaned below. */
+const PLAIN_NAME = /^[a-zA-Z](?:_?[a-zA-Z0-9])*$/;
+
+/** Structured metadata under names that queries can have, as Loki makes them: runs of other characters become `_`. Pairs whose name has nothing else go. */
+function cleanMetadata(pairs: readonly string[]): readonly string[] {
+  const cleaned: string[] = [];
+  for (let i = 0; i < pairs.length; i += 2) {
+    const given = pairs[i]!;
+    const name = PLAIN_NAME.test(given)
+      ? given
+      : labelNameOf(given, "UnderscoreEscapingWithSuffixes");
+    if (name !== undefined) cleaned.push(name, pairs[i + 1]!.replaceAll("\ufffd", " "));
+  }
+  return cleaned;
 }
 
 /** Of a name that structured metadata repeats, the last value counts. */

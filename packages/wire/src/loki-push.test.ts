@@ -62,7 +62,9 @@ function streamOf(labels: Labels, rows: readonly Entry[]): LogBatchStream {
 const ns = fc.bigInt({ min: -9_000_000_000_000_000_000n, max: 9_000_000_000_000_000_000n });
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
 const name = fc.stringMatching(/^[a-z][a-z0-9_]{0,5}$/);
-const metadata = fc.dictionary(name, fc.string({ minLength: 1, maxLength: 10 }), {
+// Names that stay as they are.
+const plainName = fc.stringMatching(/^[a-z](_?[a-z0-9]){0,4}$/);
+const metadata = fc.dictionary(plainName, fc.string({ minLength: 1, maxLength: 10 }), {
   maxKeys: 3,
   noNullPrototype: true,
 });
@@ -401,3 +403,25 @@ for (const [text, column] of BAD_LABELS) {
     });
   });
 }
+
+test("structured metadata has names that queries can have", () => {
+  const given = {
+    "trace.id": "1",
+    "a - b": "2",
+    "1x": "3",
+    "...": "4",
+    _x__y: "5",
+    __r__: "6",
+    v: "a\ufffdb",
+  };
+  const body = JSON.stringify({ streams: [{ stream: { a: "b" }, values: [["1", "x", given]] }] });
+  const [stream] = decode(body, { type: "application/json" }).batch.streams;
+  assert.deepEqual(rowsOf(stream!).rows[0]!.metadata, {
+    __r__: "6",
+    _x_y: "5",
+    a_b: "2",
+    key_1x: "3",
+    trace_id: "1",
+    v: "a b",
+  });
+});
