@@ -56,6 +56,10 @@ export async function openApi(
       if (failing.readFault !== undefined) throw failing.readFault;
       return store.select(request, statistics);
     },
+    count: (request, statistics) => {
+      if (failing.readFault !== undefined) throw failing.readFault;
+      return store.count(request, statistics);
+    },
     patterns: (request) => store.patterns(request),
     deleteLines: (request) => store.deleteLines(request),
     lineDeletes: () => store.lineDeletes(),

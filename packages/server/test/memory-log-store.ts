@@ -43,6 +43,11 @@ export function openMemoryLogStore(): LogStore {
       return Promise.resolve({ accepted: appended, duplicates: 0, rejections: [] });
     },
     select: (request, statistics) => source.select(request, statistics),
+    async *count(request, statistics) {
+      const select = { ...request, needles: [], lines: "all", direction: "any" } as const;
+      for await (const { labels, entries } of source.select(select, statistics))
+        yield { kind: "lines", labels, entries };
+    },
     // Patterns and deletes are tested against the real store.
     patterns: () => Promise.reject(new Error("the store in memory has no patterns")),
     deleteLines: () => Promise.reject(new Error("the store in memory deletes nothing")),

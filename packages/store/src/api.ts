@@ -301,6 +301,11 @@ export interface LogStore extends Store {
     request: LogSelect,
     statistics: { pagesRead: number; pagesSkipped: number; bytesRead: number },
   ): AsyncIterable<LogPage>;
+  /** Counts lines and their bytes: pages that lie in the range as a whole are not read. */
+  count(
+    request: LogCountRequest,
+    statistics: { pagesRead: number; pagesSkipped: number; bytesRead: number },
+  ): AsyncIterable<LogCount>;
   /** Patterns of lines, counted by time, over all that is kept. */
   patterns(request: PatternRequest): Promise<PatternAnswer>;
   /**
@@ -323,6 +328,27 @@ export interface LogStore extends Store {
   /** Calls `listener` for every acknowledged entry from now on; stop with the returned function. Must not throw or block. */
   tail(listener: TailListener): () => void;
 }
+
+export interface LogCountRequest {
+  readonly matchers: readonly Matcher[];
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  /** Whether lines between these two times count as one. */
+  readonly isOne: (minNs: bigint, maxNs: bigint) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Lines of a stream: some that count as one, or the lines themselves. */
+export type LogCount =
+  | {
+      readonly kind: "counted";
+      readonly labels: Labels;
+      readonly lines: number;
+      readonly bytes: number;
+      /** A time of one of them. */
+      readonly minNs: bigint;
+    }
+  | { readonly kind: "lines"; readonly labels: Labels; readonly entries: LogColumns };
 
 /** A label and the value it must have, which is not empty. */
 export interface LabelValue {

@@ -9,6 +9,8 @@ export type {
   LabelScope,
   LineDelete,
   LineSelection,
+  LogCount,
+  LogCountRequest,
   LogSelect,
   LogStore,
   MetricAppendResult,

@@ -29,7 +29,7 @@ import type { Pacer } from "./pacer.ts";
 import type { StoreView } from "./store-core.ts";
 import { TimeHeap } from "./time-heap.ts";
 
-type Piece = LogPiece & { readonly hide: HideLines | undefined };
+export type Piece = LogPiece & { readonly hide: HideLines | undefined };
 
 interface Stream {
   readonly labels: Labels;
@@ -122,7 +122,7 @@ function spanOf(slice: Slice<Piece>, { startNs, endNs }: LogSelect): NonNullable
 }
 
 /** Opens each page once, and holds it only until the last slice that it is part of. */
-class SliceLoader {
+export class SliceLoader {
   readonly #request: LogSelect;
   readonly #segments: OpenSegments;
   /** Slices still to come, by page. */
@@ -237,7 +237,8 @@ interface Planning {
   readonly pacer: Pacer;
 }
 
-async function planStreams(
+/** The pieces of all streams that match. */
+export async function planStreams(
   view: StoreView<LogHead>,
   request: LogSelect,
   planning: Planning,

@@ -4,6 +4,8 @@ import type {
   AppendResult,
   LabelScope,
   LineDelete,
+  LogCount,
+  LogCountRequest,
   LogSelect,
   LogStore,
   OpenLogStore,
@@ -20,6 +22,7 @@ import { LineDeletes } from "./line-deletes.ts";
 import { pickRows } from "./log-columns.ts";
 import { readSegmentRefs, sealLogs } from "./log-block.ts";
 import { compactLogs, hasHiddenLines } from "./log-compaction.ts";
+import { countLogs } from "./log-count.ts";
 import { LOG_COMPACTION_BLOCKS_MAX } from "./limits.ts";
 import { LogHead } from "./log-head.ts";
 import type { LogRunOutcome } from "./log-head.ts";
@@ -31,8 +34,9 @@ import { selectLogs } from "./log-select.ts";
 import type { LogReadStatistics } from "./log-wish.ts";
 import { largerNs } from "./nanoseconds.ts";
 import { createPacer } from "./pacer.ts";
+import type { Pacer } from "./pacer.ts";
 import { StoreCore } from "./store-core.ts";
-import type { Signal } from "./store-core.ts";
+import type { Signal, StoreView } from "./store-core.ts";
 import { StoreCounters } from "./store-counters.ts";
 
 const NS_PER_MS = 1_000_000n;
@@ -122,18 +126,20 @@ class DurableLogStore implements LogStore {
   }
 
   async *select(request: LogSelect, statistics: LogReadStatistics): AsyncGenerator<LogPage> {
-    const { signal, startNs, endNs } = request;
+    yield* this.#read(request, (view, pacer) => selectLogs(view, request, statistics, pacer));
+  }
+
+  /** What `begin` reads of the store as it is. */
+  async *#read<T>(
+    { signal, startNs, endNs }: Pick<LogSelect, "signal" | "startNs" | "endNs">,
+    begin: (view: StoreView<LogHead>, pacer: Pacer) => AsyncIterable<T>,
+  ): AsyncGenerator<T> {
     signal.throwIfAborted();
     const view = this.#core.view(toMs(startNs), toMs(endNs) + 1);
     try {
-      for await (const page of selectLogs(
-        view,
-        request,
-        statistics,
-        createPacer(this.#core.clock, signal),
-      )) {
+      for await (const read of begin(view, createPacer(this.#core.clock, signal))) {
         signal.throwIfAborted();
-        yield page;
+        yield read;
       }
     } catch (error) {
       await this.#core.blockSet.setAside(error);
@@ -141,6 +147,10 @@ class DurableLogStore implements LogStore {
     } finally {
       await view.release();
     }
+  }
+
+  async *count(request: LogCountRequest, statistics: LogReadStatistics): AsyncGenerator<LogCount> {
+    yield* this.#read(request, (view, pacer) => countLogs(view, request, statistics, pacer));
   }
 
   async patterns(request: PatternRequest): Promise<PatternAnswer> {

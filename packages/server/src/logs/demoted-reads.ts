@@ -18,27 +18,16 @@ export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<stri
       : scope;
   return {
     append: (batch) => store.append(batch),
-    async *select(request, statistics) {
+    select: (request, statistics) => selectRows(store, request, statistics, isDemoted),
+    async *count(request, statistics) {
       const moved = request.matchers.filter(isDemoted);
       if (moved.length === 0) {
-        yield* store.select(request, statistics);
+        yield* store.count(request, statistics);
         return;
       }
-      // Rows are chosen here, of columns that are whole.
-      const { fields, labels, needsTimes: _, ...wanted } = request;
-      const relaxed: LogSelect = {
-        ...wanted,
-        matchers: relax(request.matchers, isDemoted),
-        values: [...(request.values ?? []), ...moved.filter(isEquality)],
-        lines: fields === undefined ? request.lines : "all",
-        ...(labels !== undefined && {
-          labels: new Set([...labels, ...moved.map(({ name }) => name)]),
-        }),
-      };
-      for await (const page of store.select(relaxed, statistics)) {
-        const kept = filterPage(page, moved);
-        if (kept !== undefined) yield kept;
-      }
+      const wanted = { ...request, needles: [], lines: "all", direction: "any" } as const;
+      for await (const { labels, entries } of selectRows(store, wanted, statistics, isDemoted))
+        yield { kind: "lines", labels, entries };
     },
     patterns: (request) => {
       const moved = request.matchers.filter(isDemoted);
@@ -68,6 +57,34 @@ export function withDemotedLabels(store: LogStore, names: () => ReadonlySet<stri
     expire: () => store.expire(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
+}
+
+async function* selectRows(
+  store: LogStore,
+  request: LogSelect,
+  statistics: Parameters<LogStore["select"]>[1],
+  isDemoted: (matcher: Matcher) => boolean,
+): AsyncGenerator<LogPage> {
+  const moved = request.matchers.filter(isDemoted);
+  if (moved.length === 0) {
+    yield* store.select(request, statistics);
+    return;
+  }
+  // Rows are chosen here, of columns that are whole.
+  const { fields, labels, needsTimes: _, ...wanted } = request;
+  const relaxed: LogSelect = {
+    ...wanted,
+    matchers: relax(request.matchers, isDemoted),
+    values: [...(request.values ?? []), ...moved.filter(isEquality)],
+    lines: fields === undefined ? request.lines : "all",
+    ...(labels !== undefined && {
+      labels: new Set([...labels, ...moved.map(({ name }) => name)]),
+    }),
+  };
+  for await (const page of store.select(relaxed, statistics)) {
+    const kept = filterPage(page, moved);
+    if (kept !== undefined) yield kept;
+  }
 }
 
 /** The log query that finds the same lines where labels are in metadata: each matcher of one is a label filter, which looks at both. */

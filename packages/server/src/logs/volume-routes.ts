@@ -1,13 +1,13 @@
 /**
- * `index/stats`, `index/volume`, `index/volume_range` and `index/shards` of Loki's HTTP API, counted from the entries themselves: exact, and
- * bounded by the query gate.
+ * `index/stats`, `index/volume`, `index/volume_range` and `index/shards` of Loki's HTTP API: exact, counted from what pages of lines know of themselves, and from the
+ * lines of those at the ends of a range and of its steps. Bounded by the query gate.
  */
-import type { LogPage, Matcher } from "@finch/model";
+import type { Matcher } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import type { QueryStatistics } from "@finch/logql";
-import type { LogStore } from "@finch/store";
+import type { LogCount, LogStore } from "@finch/store";
 import { withTimeout } from "../query-gate.ts";
 import { readMatchers } from "./label-routes.ts";
 import type { LogsQueryContext } from "./query-routes.ts";
@@ -67,12 +67,13 @@ async function readStats(
   const range = readQueryRange(parameters, context.clock.nowMs(), context.limits);
   const matchers = readMatchers(parameters.get("query") ?? "");
   const streams = new Set<string>();
-  const { statistics, summary } = await scan(context, request, { range, matchers }, (page) => {
-    streams.add(page.labels.key);
+  const wanted = { range, matchers, isOne: () => true };
+  const { statistics, summary } = await scan(context, request, wanted, ({ labels }) => {
+    streams.add(labels.key);
   });
   const stats = {
     streams: streams.size,
-    chunks: summary.pagesRead,
+    chunks: summary.pagesRead + summary.pagesSkipped,
     bytes: summary.bytesProcessed,
     entries: summary.linesProcessed,
   };
@@ -130,8 +131,10 @@ async function readVolumes(
   const matchers = readMatchers(parameters.get("query") ?? "");
   const volumes = new Volumes(readGrouping(parameters, matchers), wanted.grid);
   const { range } = wanted;
-  const { statistics } = await scan(context, request, { range, matchers }, (page) => {
-    volumes.add(page.labels, page.entries);
+  const isOne = (minNs: bigint, maxNs: bigint) => volumes.stepOf(minNs) === volumes.stepOf(maxNs);
+  const { statistics } = await scan(context, request, { range, matchers, isOne }, (count) => {
+    if (count.kind === "lines") volumes.add(count.labels, count.entries);
+    else volumes.addCounted(count.labels, count);
     if (volumes.size * wanted.grid.count <= CELLS_MAX) return;
     throw new FinchError(
       "invalid",
@@ -156,8 +159,12 @@ function readGrouping(parameters: URLSearchParams, matchers: readonly Matcher[])
 async function scan(
   context: VolumeContext,
   request: HttpRequest,
-  wanted: { readonly range: TimeRangeNs; readonly matchers: readonly Matcher[] },
-  visit: (page: LogPage) => void,
+  wanted: {
+    readonly range: TimeRangeNs;
+    readonly matchers: readonly Matcher[];
+    readonly isOne: (minNs: bigint, maxNs: bigint) => boolean;
+  },
+  visit: (count: LogCount) => void,
 ): Promise<{ readonly statistics: object; readonly summary: QueryStatistics }> {
   const { clock, gate, limits, store } = context;
   using limited = withTimeout(request.signal, limits.queryTimeoutMs, "query timed out");
@@ -168,22 +175,20 @@ async function scan(
   const reads = { pagesRead: 0, pagesSkipped: 0, bytesRead: 0 };
   let bytesProcessed = 0;
   let linesProcessed = 0;
-  const { matchers, range } = wanted;
-  const select = {
-    ...range,
-    matchers,
-    needles: [],
-    lines: "all",
-    direction: "any",
-    signal,
-  } as const;
-  for await (const page of store.select(select, reads)) {
-    const { lineBounds, count } = page.entries;
-    bytesProcessed += lineBounds[count]! - lineBounds[0]!;
-    linesProcessed += count;
-    visit(page);
+  const { matchers, range, isOne } = wanted;
+  for await (const counted of store.count({ ...range, matchers, isOne, signal }, reads)) {
+    const { lines, bytes } = sizeOf(counted);
+    bytesProcessed += bytes;
+    linesProcessed += lines;
+    visit(counted);
   }
   const execTimeSeconds = (clock.monotonicMs() - startedMs) / 1000;
   const summary = { ...reads, bytesProcessed, linesProcessed, execTimeSeconds, entriesReturned: 0 };
   return { statistics: describeStatistics(summary, (startedMs - askedMs) / 1000), summary };
+}
+
+function sizeOf(count: LogCount): { readonly lines: number; readonly bytes: number } {
+  if (count.kind === "counted") return count;
+  const { count: lines, lineBounds } = count.entries;
+  return { lines, bytes: lineBounds[lines]! - lineBounds[0]! };
 }

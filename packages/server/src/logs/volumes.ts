@@ -45,10 +45,7 @@ export class Volumes {
     const groups = this.#groups(labels);
     const { startNs, stepNs, count } = this.#grid;
     for (let row = 0; row < entries.count;) {
-      const step =
-        count === 1
-          ? 0
-          : Math.min(count - 1, Number((entries.timestampsNs[row]! - startNs) / stepNs));
+      const step = this.stepOf(entries.timestampsNs[row]!);
       let next = entries.count;
       if (step < count - 1) {
         const endNs = startNs + BigInt(step + 1) * stepNs;
@@ -62,6 +59,23 @@ export class Volumes {
       }
       row = next;
     }
+  }
+
+  /** Counts lines of a stream that lie in the step of one of them. */
+  addCounted(
+    labels: Labels,
+    { minNs, bytes }: { readonly minNs: bigint; readonly bytes: number },
+  ): void {
+    const step = this.stepOf(minNs);
+    for (const group of this.#groups(labels)) {
+      group.bytes[step]! += bytes;
+      group.total += bytes;
+    }
+  }
+
+  stepOf(timeNs: bigint): number {
+    const { startNs, stepNs, count } = this.#grid;
+    return count === 1 ? 0 : Math.min(count - 1, Number((timeNs - startNs) / stepNs));
   }
 
   /** The largest `limit`, by all their bytes; equal ones by name. */
