@@ -56,7 +56,7 @@ export async function evaluateRangeAggregation(
       needles: scan.pipeline.needles,
       values: valuesWanted(expr.log.stages),
       ...linesWanted(scan),
-      ...(scan.wanted !== undefined && { labels: labelsThatCount(scan.wanted) }),
+      ...labelsWanted(scan),
       ...(scan.isCount && { needsTimes: (minNs, maxNs) => !isOneStep(scan, minNs, maxNs) }),
       // Counts and sums of bytes are the same in any order.
       direction: scan.isCount ? "any" : "forward",
@@ -71,6 +71,12 @@ export async function evaluateRangeAggregation(
     if (evaluation.due) await evaluation.pause();
   }
   return scan.accumulator.finish(scan.index.labels);
+}
+
+/** Which labels the scan needs: where stages read lines, a failure of theirs tells all. */
+function labelsWanted({ pipeline, wanted, fieldRows }: Scan) {
+  const mayFail = pipeline.readsLines && pipeline.stages.length > 0 && fieldRows === undefined;
+  return wanted === undefined || mayFail ? {} : { labels: labelsThatCount(wanted) };
 }
 
 /** Names under which structured metadata is looked at: one that clashes with another label gets a suffix. */

@@ -189,12 +189,13 @@ export class PageRead {
   /** The rows as columns; lines of those at the places `made`, of all when it is undefined. */
   #columns(rows: Uint32Array, made: Uint32Array | undefined): LogColumns {
     const isAll = rows.length === this.#span.rows;
-    // An error in a line tells all labels.
-    const hasLines = made === undefined || made.length > 0;
+    // Lines that are made because their fields are not known will be parsed, and what fails there tells all labels.
+    const isParsed = made !== undefined && made.length > 0;
     const page = this.#open();
-    const { sets, of } = !(hasLines || needsMetadata(page.layout, this.#wish))
-      ? { sets: NO_METADATA, of: zerosOf(rows.length) }
-      : page.metadataOf(rows);
+    const { sets, of } =
+      isParsed || needsMetadata(page.layout, this.#wish)
+        ? page.metadataOf(rows)
+        : { sets: NO_METADATA, of: zerosOf(rows.length) };
     return {
       count: rows.length,
       timestampsNs: this.#times(rows, isAll),

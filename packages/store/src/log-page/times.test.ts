@@ -35,7 +35,7 @@ test("the kernel adds up any planes as its twin does", () => {
       fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
       fc.infiniteStream(fc.nat(255)),
       (width, count, start, bytes) => {
-        const planes = Uint8Array.from([...bytes.take(width * count)]);
+        const planes = Uint8Array.from(bytes.take(width * count));
         const low = Number(start & 0xffffffffn);
         const first = { width, low, high: Number(start >> 32n) };
         assert.deepEqual(
