@@ -59,11 +59,13 @@ function matchDictionary(
 }
 
 function findInBytes(column: BytesColumn, text: Uint8Array): Uint8Array | undefined {
-  const { bounds } = column;
   const bytes = Buffer.from(column.bytes.buffer, column.bytes.byteOffset, column.bytes.length);
+  let at = bytes.indexOf(text);
+  if (at < 0) return undefined;
+  const { bounds } = column;
   let found: Uint8Array | undefined;
   let row = 0;
-  for (let at = bytes.indexOf(text); at >= 0;) {
+  while (at >= 0) {
     row = rowAt(bounds, at, row);
     if (at + text.length <= bounds[row + 1]!) {
       (found ??= new Uint8Array(column.head.rows))[row] = 1;

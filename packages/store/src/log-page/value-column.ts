@@ -194,17 +194,27 @@ function digitsOf(value: number): number {
 class BytesColumn implements ValueColumn {
   readonly head: ColumnHead;
   readonly dictionary = undefined;
+  /** All values, back to back. */
   readonly bytes: Uint8Array;
-  readonly bounds: Uint32Array;
+  readonly #lengths: Uint8Array;
+  #bounds: Uint32Array | undefined;
 
-  constructor(head: ColumnHead, bytes: Uint8Array, bounds: Uint32Array) {
+  /** `lengths` in planes, as many as the longest value needs. */
+  constructor(head: ColumnHead, lengths: Uint8Array, bytes: Uint8Array) {
     this.head = head;
     this.bytes = bytes;
-    this.bounds = bounds;
+    this.#lengths = lengths;
+  }
+
+  /** Value `i` is `bytes[bounds[i] … bounds[i + 1])`. Added up at the first need: most searches find nothing. */
+  get bounds(): Uint32Array {
+    this.#bounds ??= addLengths(this.head, this.#lengths, this.bytes.length);
+    return this.#bounds;
   }
 
   copy(at: number, out: Uint8Array, to: number): number {
-    return copyBytes(this.bytes, this.bounds[at]!, this.bounds[at + 1]!, out, to);
+    const { bounds } = this;
+    return copyBytes(this.bytes, bounds[at]!, bounds[at + 1]!, out, to);
   }
 }
 
@@ -212,20 +222,29 @@ class BytesColumn implements ValueColumn {
 export { BytesColumn, HexColumn, NumberColumn };
 
 function openBytes(head: ColumnHead, body: Uint8Array): ValueColumn {
-  const { rows, lengthMax } = head;
-  const width = lengthWidth(lengthMax);
-  if (body.length < rows * width)
-    throw new CodecError("malformed", 0, `${body.length} bytes for ${rows} lengths`);
+  const planes = head.rows * lengthWidth(head.lengthMax);
+  if (body.length < planes)
+    throw new CodecError("malformed", 0, `${body.length} bytes for ${head.rows} lengths`);
+  return new BytesColumn(head, body.subarray(0, planes), body.subarray(planes));
+}
+
+function addLengths(
+  { rows, lengthMax }: ColumnHead,
+  lengths: Uint8Array,
+  bytes: number,
+): Uint32Array {
   const bounds = new Uint32Array(rows + 1);
   let end = 0;
   for (let row = 0; row < rows; row++) {
-    let length = body[row]!;
-    for (let plane = 1; plane < width; plane++)
-      length += body[plane * rows + row]! * 2 ** (8 * plane);
+    let length = lengths[row]!;
+    for (let at = row + rows, factor = 256; at < lengths.length; at += rows, factor *= 256)
+      length += lengths[at]! * factor;
     if (length > lengthMax) throw new CodecError("malformed", row, `a value of ${length} bytes`);
     bounds[row + 1] = end += length;
   }
-  return new BytesColumn(head, expect(body.subarray(rows * width), bounds[rows]!), bounds);
+  if (end !== bytes)
+    throw new CodecError("malformed", 0, `values of ${end} bytes, where there are ${bytes}`);
+  return bounds;
 }
 
 function unpackNumbers(
