@@ -397,12 +397,14 @@ export class LogPageKernel {
       base: new Float64Array(bytes.buffer, RESULT_AT + 48, 1)[0]!,
       decimals: words[7]!,
       digits: words[8]!,
-      prefix: bytes.slice(first, first + words[9]!),
-      suffix: bytes.slice(firstEnd - words[10]!, firstEnd),
+      prefix: words[9] === 0 ? NO_BYTES : bytes.slice(first, first + words[9]!),
+      suffix: words[10] === 0 ? NO_BYTES : bytes.slice(firstEnd - words[10]!, firstEnd),
       body: bytes.subarray(bodyAt, bodyAt + words[0]!),
     };
   }
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 function align(at: number): number {
   return Math.ceil(at / 16) * 16;

@@ -30,16 +30,13 @@ export class BlockFile {
   /** Appends bytes (copied before this resolves) and returns where they stand. */
   async append(bytes: Uint8Array): Promise<PageRef> {
     const offset = this.#length;
-    this.#crc = crc32(bytes, this.#crc);
-    if (this.#buffered + bytes.length > BUFFER_BYTES) await this.#flush();
-    if (bytes.length > BUFFER_BYTES) {
-      await this.#handle.write(bytes, offset);
-    } else {
-      this.#buffer.set(bytes, this.#buffered);
-      this.#buffered += bytes.length;
-    }
-    this.#length += bytes.length;
+    if (!this.#hold(bytes)) await this.#writePast(bytes);
     return { offset, length: bytes.length };
+  }
+
+  /** Appends parts, one behind the other; copied before this resolves. */
+  async appendAll(parts: readonly Uint8Array[]): Promise<void> {
+    for (const part of parts) if (!this.#hold(part)) await this.#writePast(part);
   }
 
   /** Appends `body` as a framed page, compressed where that pays. */
@@ -62,12 +59,29 @@ export class BlockFile {
     await this.#handle.close();
   }
 
+  /** Takes bytes into the buffer if there is room. */
+  #hold(bytes: Uint8Array): boolean {
+    if (this.#buffered + bytes.length > BUFFER_BYTES) return false;
+    this.#buffer.set(bytes, this.#buffered);
+    this.#buffered += bytes.length;
+    this.#length += bytes.length;
+    return true;
+  }
+
+  /** Writes what is in the buffer; then there is room for the bytes, or they are written too. */
+  async #writePast(bytes: Uint8Array): Promise<void> {
+    await this.#flush();
+    if (this.#hold(bytes)) return;
+    this.#crc = crc32(bytes, this.#crc);
+    await this.#handle.write(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
   async #flush(): Promise<void> {
     if (this.#buffered === 0) return;
-    await this.#handle.write(
-      this.#buffer.subarray(0, this.#buffered),
-      this.#length - this.#buffered,
-    );
+    const bytes = this.#buffer.subarray(0, this.#buffered);
+    this.#crc = crc32(bytes, this.#crc);
+    await this.#handle.write(bytes, this.#length - this.#buffered);
     this.#buffered = 0;
   }
 }

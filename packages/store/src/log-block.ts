@@ -139,7 +139,7 @@ export class LogBlockWriter {
   async #writeSegment(pages: readonly WrittenPage[], payload: ByteWriter): Promise<void> {
     const segment = encodeSegment(pages.map(({ page }) => page));
     const place = await this.#pages.append(framePage(await compressBytes(segment.directory)));
-    for (const body of segment.bodies) await this.#pages.append(body);
+    await this.#pages.appendAll(segment.bodies);
     payload.writeVarint(place.offset);
     payload.writeVarint(place.length);
     payload.writeVarint(segment.bodyBytes);
