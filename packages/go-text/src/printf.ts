@@ -6,7 +6,8 @@ import { printValue } from "./template-value.ts";
 import type { TemplateValue } from "./template-value.ts";
 import type { GoTime } from "./time-layout.ts";
 
-const VERB = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?([a-zA-Z%])|%/g;
+/** Flags, width, precision, number of the value, verb. */
+const VERB = /%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d+)?)?(?:\[(\d+)\])?([a-zA-Z%])|%/g;
 
 export function formatPrintf(
   format: string,
@@ -14,6 +15,7 @@ export function formatPrintf(
   formatTime: (time: GoTime) => string,
 ): string {
   let index = 0;
+  let isReordered = false;
   const take = (): TemplateValue | undefined => values[index++];
   const takeCount = (text: string | undefined): number | undefined => {
     if (text === undefined) return undefined;
@@ -21,17 +23,21 @@ export function formatPrintf(
     return Math.max(0, Math.min(count, PRINTF_WIDTH_MAX)) || 0;
   };
   let result = format.replaceAll(VERB, (whole: string, ...groups: (string | undefined)[]) => {
-    const [flags, widthText, precisionText, verb] = groups;
+    const [flags, widthText, precisionText, place, verb] = groups;
     if (verb === undefined) return "%!(NOVERB)";
     if (verb === "%") return "%";
     const width = takeCount(widthText) ?? 0;
     const precision = whole.includes(".") ? (takeCount(precisionText) ?? 0) : undefined;
+    if (place !== undefined) {
+      isReordered = true;
+      index = Number(place) - 1;
+    }
     const value = take();
-    if (value === undefined) return `%!${verb}(MISSING)`;
+    if (value === undefined) return `%!${verb}(${place === undefined ? "MISSING" : "BADINDEX"})`;
     const text = formatVerb(verb, value, { flags: flags!, precision, formatTime });
     return pad(text, width, flags!, typeof value !== "string");
   });
-  if (index < values.length) {
+  if (index < values.length && !isReordered) {
     const extra = values
       .slice(index)
       .map((value) => `${typeName(value)}=${printValue(value, formatTime)}`);
@@ -58,7 +64,10 @@ interface VerbOptions {
 
 function formatVerb(verb: string, value: TemplateValue, options: VerbOptions): string {
   const { flags, precision, formatTime } = options;
-  const plus = (text: string) => (flags.includes("+") && !text.startsWith("-") ? `+${text}` : text);
+  const mark = flags.includes("+") ? "+" : flags.includes(" ") ? " " : "";
+  const plus = (text: string) =>
+    text.startsWith("-") || text.startsWith("+") ? text : mark + text;
+  if (verb === "T") return typeName(value);
   if (verb === "v") return cut(printValue(value, formatTime), undefined);
   if (typeof value === "string") {
     if (verb === "s") return cut(value, precision);
@@ -72,6 +81,7 @@ function formatVerb(verb: string, value: TemplateValue, options: VerbOptions): s
     if (verb === "o") return plus(value.toString(8));
     if (verb === "b") return plus(value.toString(2));
     if (verb === "c") return character(value);
+    if (verb === "U") return `U+${value.toString(16).toUpperCase().padStart(4, "0")}`;
   }
   if (typeof value === "number") {
     const text = formatFloatVerb(verb, value, precision);

@@ -201,6 +201,8 @@ function runCommand(
   piped: TemplateValue | undefined,
 ): TemplateValue {
   const [first, ...rest] = command.operands;
+  if (first!.kind === "constant" && first!.value === null)
+    throw new TemplateRunFault("nil is not a command");
   if (first!.kind !== "function") {
     if (rest.length > 0 || piped !== undefined) {
       throw new TemplateRunFault("can't give argument to non-function");

@@ -74,6 +74,11 @@ const CASES: readonly (readonly [string, string])[] = [
   ['{{ template "u" }}{{ define "u" }}{{ . }}{{ end }}', "<no value>"],
   ['{{ range .list }}{{ block "b" . }}[{{ . }}]{{ end }}{{ end }}', "[b][a][][b]"],
   ['{{ with .map }}{{ template "k" $ }}{{ end }}{{ define `k` }}{{ .n }}{{ end }}', "7"],
+  [
+    '{{ printf "%[2]s %[1]s %[2]q|% d|%T %T|%U" "a" "b" 5 5 "x" 233 }}',
+    `b a "b"| 5|int string|U+00E9`,
+  ],
+  ['{{ printf "%[3]s" "a" }}', "%!s(BADINDEX)"],
   ['{{ printf "%c|%5d|%-3s|%+d|%08.3f" 233 .n "a" 1 -3.14159 }}', "é|    7|a  |+1|-003.142"],
 ];
 
@@ -100,6 +105,7 @@ const RUN_FAULTS: readonly (readonly [string, RegExp])[] = [
   ["{{ lower .none }}", /expected string; got nil/],
   ["{{ sub 1 }}", /wrong number of args/],
   ["{{ join }}", /wrong number of args/],
+  ["{{ nil }}", /nil is not a command/],
   ['{{ template "none" }}', /template "none" not defined/],
   ['{{ template "t" . }}{{ define "t" }}{{ template "t" . }}{{ end }}', /deeper than 100 levels/],
   ["{{ first .text }}", /expected list/],

@@ -257,7 +257,9 @@ function parseRangeAggregation(tokens: TokenStream, parseLog: LogParser): RangeA
   const operator = word as RangeOperator;
   tokens.expect("(");
   let parameter: number | undefined;
+  let written = "";
   if (tokens.current.kind === "number") {
+    written = tokens.current.text;
     parameter = tokens.next().value;
     tokens.expect(",");
   } else if (!tokens.is("{") && !tokens.is("(")) throw tokens.unexpected("NUMBER", "{", "(");
@@ -269,7 +271,7 @@ function parseRangeAggregation(tokens: TokenStream, parseLog: LogParser): RangeA
     throw parseFault(`parameter required for operation ${operator}`);
   }
   if (operator !== "quantile_over_time" && parameter !== undefined) {
-    throw parseFault(`parameter ${parameter} not supported for operation ${operator}`);
+    throw parseFault(`parameter ${written} not supported for operation ${operator}`);
   }
   if (range.unwrap === undefined && !LINES_ONLY.has(operator) && !EITHER.has(operator)) {
     throw parseFault(`invalid aggregation ${operator} without unwrap`);

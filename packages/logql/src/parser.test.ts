@@ -102,6 +102,10 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['sum({a="b"})', "parse error at line 1, col 12: syntax error: unexpected )"],
   ['min({a="b"}[5m])', "parse error at line 1, col 12: syntax error: unexpected RANGE"],
   ['unk({a="b"}[5m])', "parse error at line 1, col 1: syntax error: unexpected IDENTIFIER"],
+  [
+    'sum_over_time(50.0, {a="b"} | unwrap c [5m])',
+    "parameter 50.0 not supported for operation sum_over_time",
+  ],
   ['quantile_over_time(x, {a="b"}[5m])', "unexpected IDENTIFIER, expecting NUMBER or { or ("],
   ['topk(1.0, rate({a="b"}[1m]))', "invalid parameter topk(1.0,"],
   ['sort(rate({a="b"}[1m])) by (x)', "sort and sort_desc doesn't allow grouping by"],
