@@ -218,23 +218,35 @@ test("a decision that cannot be written is a 503, and nothing is stored by it", 
   assert.equal((await api.lines('{app="shop"}')).length, 100);
 });
 
-test("a damaged file of decisions is told with the way out; 0 turns it off", async () => {
+test("a damaged file of decisions is set aside and told, a newer one refused; 0 turns it off", async () => {
   await using directory = await temporaryDirectory();
   {
     await using api = await openApi(directory.path, { labelValuesMax: 0 });
     await api.push(storm(0, 100));
     assert.equal(api.demotion.list().length, 0);
   }
-  for (const text of ["", "{}", '{"version":2,"labels":[]}', '{"version":1,"labels":[{}]}']) {
-    await writeFile(join(directory.path, "demoted-labels.json"), text);
-    await assert.rejects(
-      openApi(directory.path),
-      (error) =>
-        error instanceof FinchError &&
-        error.code === "server/bad-demotions" &&
-        /remove it to go on/.test(error.message),
-    );
+  const path = join(directory.path, "demoted-labels.json");
+  for (const text of [
+    "",
+    "{}",
+    "null",
+    '{"version":0,"labels":[]}',
+    '{"version":1,"labels":[{}]}',
+  ]) {
+    await writeFile(path, text);
+    await using api = await openApi(directory.path);
+    assert.deepEqual(api.demotion.list(), []);
+    assert.equal(await readFile(`${path}.damaged`, "utf8"), text);
+    await assert.rejects(readFile(path), { code: "ENOENT" });
   }
+  await writeFile(path, '{"version":2,"labels":[]}');
+  await assert.rejects(
+    openApi(directory.path),
+    (error) =>
+      error instanceof FinchError &&
+      error.code === "server/bad-demotions" &&
+      /has version 2 .* or remove the file/.test(error.message),
+  );
 });
 
 test("lines are deleted by a label that some of them have in their metadata", async () => {

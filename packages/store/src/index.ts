@@ -38,6 +38,7 @@ export type {
 } from "./api.ts";
 export { lockDirectory } from "./directory-lock.ts";
 export { replaceFile } from "./durable-directory.ts";
+export { DAMAGED_SUFFIX } from "./file-names.ts";
 export { DEFAULT_LIMITS, DEFAULT_RETENTION } from "./limits.ts";
 export { openLogStore } from "./log-store.ts";
 export { openMetricStore } from "./metric-store.ts";

@@ -4,10 +4,11 @@
  * than the limit within the window; and everywhere once all services together have brought ten times as many. `service_name` always stays.
  * Decisions are on disk before a line that follows them is.
  */
+import { dirname } from "node:path";
 import { Labels } from "@finch/model";
-import { FinchError } from "@finch/runtime";
+import { describeError, FinchError } from "@finch/runtime";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
-import { replaceFile } from "@finch/store";
+import { DAMAGED_SUFFIX, replaceFile } from "@finch/store";
 import { withServiceName } from "./ingest-labels.ts";
 import { ValueCounter } from "./label-values.ts";
 
@@ -47,16 +48,30 @@ const NONE: readonly string[] = [];
 const STREAMS_KNOWN_MAX = 20_000;
 const VERSION = 1;
 
-/** Reads the decisions there are; a file that is not as it was written is a FinchError `corrupt`. */
+/** Reads the decisions there are. A file that is damaged is set aside, and told: lines of labels demoted before are then found by `| label="value"` alone. */
 export async function openLabelDemotion(options: DemotionOptions): Promise<LabelDemotion> {
+  const { fileSystem, path, log } = options;
   let text: string;
   try {
-    text = new TextDecoder().decode(await options.fileSystem.readFile(options.path));
+    text = new TextDecoder().decode(await fileSystem.readFile(path));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     return new LabelDemotion(options, []);
   }
-  return new LabelDemotion(options, parseDecisions(text, options.path));
+  let decisions: readonly DemotedLabel[] = [];
+  try {
+    decisions = parseDecisions(text, path);
+  } catch (error) {
+    if (error instanceof FinchError) throw error;
+    const aside = path + DAMAGED_SUFFIX;
+    log.error(
+      'the list of demoted labels is damaged and set aside; lines of labels demoted before are found with | label="value" alone, until these are demoted again',
+      { path: aside, cause: describeError(error) },
+    );
+    await fileSystem.rename(path, aside);
+    await fileSystem.syncDirectory(dirname(path));
+  }
+  return new LabelDemotion(options, decisions);
 }
 
 export class LabelDemotion {
@@ -205,23 +220,21 @@ function keyOf({ name, service }: Pick<DemotedLabel, "name" | "service">): strin
   return service === undefined ? name : `${name}\u0000${service}`;
 }
 
+/** A file of another version is a FinchError; anything else that is wrong is damage. */
 function parseDecisions(text: string, path: string): readonly DemotedLabel[] {
-  try {
-    const { version, labels } = JSON.parse(text) as {
-      readonly version: unknown;
-      readonly labels: readonly Partial<DemotedLabel>[];
-    };
-    if (version !== VERSION) throw new RangeError(`version ${String(version)}`);
-    return labels.map(({ name, service, sinceMs, untilMs }) => {
-      if (typeof name !== "string" || typeof sinceMs !== "number") throw new TypeError("a label");
-      return { name, service, sinceMs, ...(untilMs !== undefined && { untilMs }) };
-    });
-  } catch (error) {
+  const { version, labels } = JSON.parse(text) as {
+    readonly version: unknown;
+    readonly labels: readonly Partial<DemotedLabel>[];
+  };
+  if (typeof version === "number" && version > VERSION)
     throw new FinchError(
       "corrupt",
       "server/bad-demotions",
-      `${path} does not say which labels were demoted; remove it to go on, then lines of demoted labels are found with | label="value" alone`,
-      { cause: error },
+      `${path} has version ${version} and this Finch reads ${VERSION}: start the Finch that wrote it, or remove the file, then lines of demoted labels are found with | label="value" alone`,
     );
-  }
+  if (version !== VERSION) throw new RangeError(`version ${String(version)}`);
+  return labels.map(({ name, service, sinceMs, untilMs }) => {
+    if (typeof name !== "string" || typeof sinceMs !== "number") throw new TypeError("a label");
+    return { name, service, sinceMs, ...(untilMs !== undefined && { untilMs }) };
+  });
 }
