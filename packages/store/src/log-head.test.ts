@@ -122,3 +122,55 @@ test("repetitions are found where times are the same", () => {
   assert.equal(of([...many, [3, "5"]]), "maybe");
   assert.equal(of([...many, [4, "5"]]), "none");
 });
+
+describe("memory of pages that is used again", () => {
+  const rowsFrom = (first: number, count: number): Row[] =>
+    Array.from({ length: count }, (_, i) => [
+      first + i,
+      `line ${first + i} ${"x".repeat((first + i) % 90)}`,
+    ]);
+  const ALL = [-(2n ** 62n), 2n ** 62n] as const;
+
+  function dirtyMemory(): ByteMemory {
+    const memory = new ByteMemory(64 << 20);
+    for (let size = 4096; size <= 1 << 20; size *= 2)
+      for (const bytes of [size, 1.5 * size]) memory.give(new Uint8Array(bytes).fill(255));
+    return memory;
+  }
+
+  function rowsOf({ count, timestampsNs, lines, lineBounds, metadataOf }: LogColumns): Row[] {
+    return Array.from({ length: count }, (_, row) => {
+      assert.equal(metadataOf[row], 0);
+      const line = Buffer.from(lines.subarray(lineBounds[row], lineBounds[row + 1]));
+      return [Number(timestampsNs[row]), line.toString()];
+    });
+  }
+
+  function openRows(head: LogHead, stream: number): Row[] {
+    return head
+      .pieces(stream, ...ALL)
+      .flatMap((piece) => (piece.kind === "open" ? rowsOf(piece.columns) : []));
+  }
+
+  test("has nothing of what was there before", () => {
+    const head = new LogHead(new ClosedPages(), dirtyMemory());
+    for (let first = 0; first < 4000; first += 500)
+      head.append([{ stream: 0, entries: columnsOf(rowsFrom(first, 500)) }]);
+    assert.deepEqual(openRows(head, 0), rowsFrom(0, 4000));
+  });
+
+  test("is not that of what a reader has seen", () => {
+    const head = new LogHead(new ClosedPages(), dirtyMemory());
+    head.append([{ stream: 0, entries: columnsOf(rowsFrom(0, 2000)) }]);
+    const seen = head.pieces(0, ...ALL);
+    for (let first = 2000; first < 40_000; first += 2000)
+      head.append([{ stream: 0, entries: columnsOf(rowsFrom(first, 2000)) }]);
+    assert.ok(head.hasFullPages);
+    while (head.hasFullPages) head.closeOne();
+    for (let stream = 1; stream < 6; stream++)
+      head.append([{ stream, entries: columnsOf(rowsFrom(0, 20_000)) }]);
+    assert.ok(seen[0]?.kind === "open");
+    assert.deepEqual(rowsOf(seen[0].columns), rowsFrom(0, 2000));
+    assert.deepEqual(openRows(head, 5).length, rowsFrom(0, 20_000).length);
+  });
+});
