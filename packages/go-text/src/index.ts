@@ -15,7 +15,7 @@ export { TEMPLATE_OUTPUT_MAX } from "./limits.ts";
 export { NUMBER_FUNCTIONS } from "./number-functions.ts";
 export { formatPrintf } from "./printf.ts";
 export { SPRIG_FUNCTIONS } from "./sprig-functions.ts";
-export { asText, checkCount, regexpOf, texts } from "./template-arguments.ts";
+export { asText, checkCount, counted, regexpOf, texts } from "./template-arguments.ts";
 export type { FunctionTable, TemplateFunction, TemplateScope } from "./template-arguments.ts";
 export { BUILT_IN_FUNCTIONS, printTime } from "./template-built-ins.ts";
 export { fieldsOfTemplate, parseTemplate, TemplateFault } from "./template-parse.ts";

@@ -1,7 +1,7 @@
 /** Sprig's functions of numbers. They take texts for numbers, and what is none for 0. */
 import { addDecimals, decimalOf, divideDecimals, floatOf, multiplyDecimals } from "./decimal.ts";
 import type { Decimal } from "./decimal.ts";
-import { checkCount } from "./template-arguments.ts";
+import { checkCount, counted } from "./template-arguments.ts";
 import type { FunctionTable, TemplateFunction } from "./template-arguments.ts";
 import { TemplateRunFault, toFloat, toInteger } from "./template-value.ts";
 import type { TemplateValue } from "./template-value.ts";
@@ -59,8 +59,8 @@ function divisor(value: bigint): bigint {
 }
 
 export const NUMBER_FUNCTIONS: FunctionTable = {
-  int: ([value]) => toInteger(value),
-  float64: ([value]) => toFloat(value),
+  int: counted(1, ([value]) => toInteger(value)),
+  float64: counted(1, ([value]) => toFloat(value)),
   add: (args) =>
     BigInt.asIntN(
       64,
@@ -80,9 +80,11 @@ export const NUMBER_FUNCTIONS: FunctionTable = {
   divf: foldDecimals((total, value) => divideDecimals(total, decimalDivisor(value))),
   maxf: foldFloats((total, value) => Math.max(total, value)),
   minf: foldFloats((total, value) => Math.min(total, value)),
-  ceil: ([value]) => Math.ceil(toFloat(value)),
-  floor: ([value]) => Math.floor(toFloat(value)),
-  round: ([value, places, half]) => {
+  ceil: counted(1, ([value]) => Math.ceil(toFloat(value))),
+  floor: counted(1, ([value]) => Math.floor(toFloat(value))),
+  round: (args) => {
+    checkCount(args, 2, 3);
+    const [value, places, half] = args;
     const scale = 10 ** Number(toInteger(places));
     const scaled = toFloat(value) * scale;
     const threshold = half === undefined ? 0.5 : toFloat(half);

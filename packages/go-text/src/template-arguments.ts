@@ -32,6 +32,17 @@ export function texts(
   };
 }
 
+/** A function that takes so many arguments. */
+export function counted<Scope extends TemplateScope>(
+  count: number,
+  apply: TemplateFunction<Scope>,
+): TemplateFunction<Scope> {
+  return (args, scope) => {
+    checkCount(args, count);
+    return apply(args, scope);
+  };
+}
+
 export function checkCount(args: readonly TemplateValue[], min: number, max = min): void {
   if (args.length >= min && args.length <= max) return;
   const want = max === min ? String(min) : `at least ${min}`;

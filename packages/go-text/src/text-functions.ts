@@ -1,6 +1,6 @@
 /** Functions of texts: Go's `strings` by their Go names, sprig's by theirs, patterns, base64. */
 import { TEMPLATE_OUTPUT_MAX } from "./limits.ts";
-import { asCount, asText, regexpOf, texts } from "./template-arguments.ts";
+import { asCount, asText, counted, regexpOf, texts } from "./template-arguments.ts";
 import type { FunctionTable } from "./template-arguments.ts";
 import { TemplateRunFault } from "./template-value.ts";
 
@@ -16,8 +16,9 @@ export const TEXT_FUNCTIONS: FunctionTable = {
       (_, before: string, letter: string) => before + letter.toUpperCase(),
     ),
   ),
-  Replace: (args) =>
+  Replace: counted(4, (args) =>
     replaceText(asText(args[0]), asText(args[1]), asText(args[2]), asCount(args[3])),
+  ),
   replace: texts(3, (from, to, text) => replaceText(text!, from!, to!, -1)),
   Trim: texts(2, (text, set) => trimSet(text!, set!, "both")),
   TrimLeft: texts(2, (text, set) => trimSet(text!, set!, "left")),
@@ -32,13 +33,13 @@ export const TEXT_FUNCTIONS: FunctionTable = {
   contains: texts(2, (part, text) => text!.includes(part!)),
   hasPrefix: texts(2, (prefix, text) => text!.startsWith(prefix!)),
   hasSuffix: texts(2, (suffix, text) => text!.endsWith(suffix!)),
-  trunc: (args) => trunc(asCount(args[0]), asText(args[1])),
-  substr: (args) => substr(asCount(args[0]), asCount(args[1]), asText(args[2])),
-  indent: (args) => indent(asCount(args[0]), asText(args[1])),
-  nindent: (args) => `\n${indent(asCount(args[0]), asText(args[1]))}`,
-  repeat: (args) => repeatText(asCount(args[0]), asText(args[1])),
-  alignLeft: (args) => align(asCount(args[0]), asText(args[1]), true),
-  alignRight: (args) => align(asCount(args[0]), asText(args[1]), false),
+  trunc: counted(2, (args) => trunc(asCount(args[0]), asText(args[1]))),
+  substr: counted(3, (args) => substr(asCount(args[0]), asCount(args[1]), asText(args[2]))),
+  indent: counted(2, (args) => indent(asCount(args[0]), asText(args[1]))),
+  nindent: counted(2, (args) => `\n${indent(asCount(args[0]), asText(args[1]))}`),
+  repeat: counted(2, (args) => repeatText(asCount(args[0]), asText(args[1]))),
+  alignLeft: counted(2, (args) => align(asCount(args[0]), asText(args[1]), true)),
+  alignRight: counted(2, (args) => align(asCount(args[0]), asText(args[1]), false)),
   regexReplaceAll: texts(3, (pattern, text, to) => regexpOf(pattern!).replaceAll(text!, to!)),
   regexReplaceAllLiteral: texts(3, (pattern, text, to) =>
     regexpOf(pattern!).replaceAll(text!, to!.replaceAll("$", "$$$$")),

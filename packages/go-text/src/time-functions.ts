@@ -1,5 +1,5 @@
 /** Sprig's functions of times. */
-import { asText, goType, texts } from "./template-arguments.ts";
+import { asText, counted, goType, texts } from "./template-arguments.ts";
 import type { FunctionTable } from "./template-arguments.ts";
 import { isTime, TemplateRunFault } from "./template-value.ts";
 import type { TemplateValue } from "./template-value.ts";
@@ -27,16 +27,16 @@ function floorDivide(value: bigint, size: bigint): bigint {
 }
 
 export const TIME_FUNCTIONS: FunctionTable = {
-  now: (_, scope) => ({ ns: scope.nowNs(), zone: "UTC" }),
+  now: counted(0, (_, scope) => ({ ns: scope.nowNs(), zone: "UTC" })),
   // What is neither a time nor an epoch counts as now.
-  date: ([layout, time], scope) => {
+  date: counted(2, ([layout, time], scope) => {
     const value = time ?? null;
     if (isTime(value)) return formatTime(asText(layout), value);
     const ns = typeof value === "bigint" ? value * 1_000_000_000n : scope.nowNs();
     return formatTime(asText(layout), { ns, zone: "UTC" });
-  },
+  }),
   toDate: texts(2, (layout, text) => parseTimeLoosely(layout!, text!, "UTC")),
-  unixEpoch: ([time]) => String(floorDivide(asTime(time).ns, 1_000_000_000n)),
-  unixEpochMillis: ([time]) => String(floorDivide(asTime(time).ns, 1_000_000n)),
-  unixEpochNanos: ([time]) => String(asTime(time).ns),
+  unixEpoch: counted(1, ([time]) => String(floorDivide(asTime(time).ns, 1_000_000_000n))),
+  unixEpochMillis: counted(1, ([time]) => String(floorDivide(asTime(time).ns, 1_000_000n))),
+  unixEpochNanos: counted(1, ([time]) => String(asTime(time).ns)),
 };

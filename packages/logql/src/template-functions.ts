@@ -1,5 +1,6 @@
 /** LogQL's functions of `line_format` and `label_format`: the shared ones, and those that Loki adds. Names stand in `template-names.ts`. */
 import {
+  counted,
   parseTimeLoosely,
   NUMBER_FUNCTIONS,
   parseByteSize,
@@ -48,8 +49,8 @@ export const TEMPLATE_FUNCTIONS: FunctionTable<LineScope> = {
     }
     return { ns: BigInt(epoch!) * scale, zone: "UTC" };
   }),
-  __line__: (_, scope) => scope.line,
-  __timestamp__: (_, scope) => ({ ns: scope.timestampNs, zone: "UTC" }),
+  __line__: counted<LineScope>(0, (_, scope) => scope.line),
+  __timestamp__: counted<LineScope>(0, (_, scope) => ({ ns: scope.timestampNs, zone: "UTC" })),
 };
 
 /** Lengths of epochs, and the nanoseconds of the unit each is in. */
