@@ -21,6 +21,7 @@ const CASES: readonly (readonly [string, string, boolean])[] = [
   ["2001:db8::1-2001:db8::f", "2001:db8::a", true],
   ["::ffff:1.2.3.4", "x ::ffff:1.2.3.4", true],
   ["10.0.0.0/8", "at 12:34:56", false],
+  ["9.1.1.1", "1:9.1.1.1", true],
 ];
 
 describe("containsIp", () => {
@@ -39,6 +40,8 @@ test("patterns that are none", () => {
     "1.2.3.4/x",
     "1.2.3.9-1.2.3.4",
     "1.2.3.4-::1",
+    "1.2.3.4 - 1.2.3.9",
+    "1.2.3.0/024",
     "256.1.1.1",
     ":::",
     "1::2::3",

@@ -15,8 +15,8 @@ interface Address {
 export function parseIpPattern(pattern: string): IpRange | undefined {
   const dash = pattern.indexOf("-");
   if (dash > 0) {
-    const from = parseAddress(pattern.slice(0, dash).trim());
-    const to = parseAddress(pattern.slice(dash + 1).trim());
+    const from = parseAddress(pattern.slice(0, dash));
+    const to = parseAddress(pattern.slice(dash + 1));
     if (from === undefined || to === undefined || from.version !== to.version) return undefined;
     if (from.value > to.value) return undefined;
     return { version: from.version, first: from.value, last: to.value };
@@ -27,7 +27,7 @@ export function parseIpPattern(pattern: string): IpRange | undefined {
   if (slash < 0) return { version: address.version, first: address.value, last: address.value };
   const width = address.version === 4 ? 32 : 128;
   const text = pattern.slice(slash + 1);
-  if (!/^\d{1,3}$/.test(text) || Number(text) > width) return undefined;
+  if (!/^(?:0|[1-9]\d{0,2})$/.test(text) || Number(text) > width) return undefined;
   const size = 1n << BigInt(width - Number(text));
   const first = (address.value / size) * size;
   return { version: address.version, first, last: first + size - 1n };
