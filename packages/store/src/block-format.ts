@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { constants, crc32, zstdCompress, zstdDecompress, zstdDecompressSync } from "node:zlib";
 import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { corruptFile, otherFormat } from "./errors.ts";
-import { ZstdFrames } from "./zstd-frames.ts";
+import { ZstdPacker } from "./zstd-pack.ts";
 import { zstdUnpacker } from "./zstd-unpack.ts";
 
 export const BLOCK_VERSION = 4;
@@ -106,7 +106,7 @@ const DECOMPRESS_AT_ONCE_MAX = 64 * 1024;
 
 /** Bytes that are compressed on the spot: another thread would have to make a context for them, which takes longer. */
 const COMPRESS_AT_ONCE_MAX = 128 * 1024;
-let frames: ZstdFrames | undefined;
+let frames: ZstdPacker | undefined;
 
 /** The same of pages together: half a millisecond. */
 const DECOMPRESS_TOGETHER_MAX = 512 * 1024;
@@ -116,7 +116,7 @@ const NO_BYTES = new Uint8Array(0);
 export async function compressBytes(raw: Uint8Array): Promise<Uint8Array> {
   const packed =
     raw.length <= COMPRESS_AT_ONCE_MAX
-      ? (frames ??= new ZstdFrames(ZSTD_LEVEL)).compress(raw)
+      ? (frames ??= new ZstdPacker(ZSTD_LEVEL)).compress(raw)
       : await compress(raw, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
   const writer = new ByteWriter(16 + Math.min(packed.length, raw.length));
   if (packed.length + 4 >= raw.length) {

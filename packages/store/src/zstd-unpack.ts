@@ -1,34 +1,17 @@
 /**
- * Zstandard frames decompressed one after the other with one context: the counterpart of `log-page/zstd-frames.ts`. `zstdDecompressSync` makes a context and a
+ * Zstandard frames decompressed one after the other with one context: the counterpart of `log-page/zstd-pack.ts`. `zstdDecompressSync` makes a context and a
  * stream a call, which takes ten times as long as decompressing a few kilobytes. One context serves the thread, because no call lasts beyond its return.
  */
 import { constants, createZstdDecompress, zstdDecompressSync } from "node:zlib";
 import { CodecError } from "@finch/codec";
-
-/** What Node has behind a decompressing stream. */
-interface NodeContext {
-  readonly _handle?: {
-    onerror?: (message: string, errno: number, code: string) => void;
-    reset?(): void;
-    writeSync?(
-      flush: number,
-      input: Uint8Array,
-      inputAt: number,
-      inputBytes: number,
-      output: Uint8Array,
-      outputAt: number,
-      outputBytes: number,
-    ): void;
-  };
-  /** After a write: bytes left of the output, and of the input. */
-  readonly _writeState?: Uint32Array;
-}
+import { isDriven } from "./zstd-context.ts";
+import type { ZstdContext } from "./zstd-context.ts";
 
 /** Room that {@link ZstdUnpacker.unpack} needs beyond the content: it shows a frame that holds more. */
 export const UNPACK_SURPLUS = 1;
 
 export class ZstdUnpacker {
-  readonly #context = createZstdDecompress() as unknown as NodeContext;
+  readonly #context = createZstdDecompress() as unknown as ZstdContext;
   #fault: string | undefined;
 
   constructor() {
@@ -39,14 +22,8 @@ export class ZstdUnpacker {
       };
   }
 
-  /** Whether Node's context can be driven. A Node in which it cannot does the same, more slowly. */
   get isKept(): boolean {
-    const { _handle, _writeState } = this.#context;
-    return (
-      typeof _handle?.writeSync === "function" &&
-      typeof _handle.reset === "function" &&
-      _writeState instanceof Uint32Array
-    );
+    return isDriven(this.#context);
   }
 
   /**

@@ -18,7 +18,7 @@ import type { LineTemplate } from "./line-templates.ts";
 import { addPageGrams, beginPageGrams } from "./page-grams.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
 import { encodeTimes } from "./times.ts";
-import { ZstdFrames } from "../zstd-frames.ts";
+import { ZstdPacker } from "../zstd-pack.ts";
 
 /** A column as it is stored. */
 export interface StoredColumn {
@@ -58,7 +58,7 @@ const ZIP_BYTES_MIN = 48;
 export class PageEncoder {
   readonly #kernel: LogPageKernel;
   readonly #shapes = new MetadataShapes();
-  readonly #frames = new ZstdFrames(ZSTD_LEVEL);
+  readonly #frames = new ZstdPacker(ZSTD_LEVEL);
   /** Of the page at hand: its head, and its bodies as they are stored. */
   readonly #heads = new ByteWriter(4096);
   readonly #bodies = new ByteWriter(256 * 1024);

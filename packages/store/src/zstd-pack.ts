@@ -3,38 +3,21 @@
  * them does; Node's stream keeps one, and what drives it can be called without the stream. A frame that is ended leaves the context ready for the next.
  */
 import { constants, createZstdCompress, zstdCompressSync } from "node:zlib";
+import { isDriven } from "./zstd-context.ts";
+import type { ZstdContext } from "./zstd-context.ts";
 
-/** What Node has behind a compressing stream. */
-interface NodeContext {
-  readonly _handle?: {
-    writeSync?(
-      flush: number,
-      input: Uint8Array,
-      inputAt: number,
-      inputBytes: number,
-      output: Uint8Array,
-      outputAt: number,
-      outputBytes: number,
-    ): void;
-  };
-  /** After a write: bytes left of the output, and of the input. */
-  readonly _writeState?: Uint32Array;
-}
-
-export class ZstdFrames {
+export class ZstdPacker {
   readonly #level: number;
-  readonly #context: NodeContext;
+  readonly #context: ZstdContext;
   #output = new Uint8Array(64 * 1024);
 
   constructor(level: number) {
     this.#level = level;
-    this.#context = createZstdCompress({ params: paramsOf(level) }) as unknown as NodeContext;
+    this.#context = createZstdCompress({ params: paramsOf(level) }) as unknown as ZstdContext;
   }
 
-  /** Whether Node's context can be driven. A Node in which it cannot makes the same frames, more slowly. */
   get isKept(): boolean {
-    const { _handle, _writeState } = this.#context;
-    return typeof _handle?.writeSync === "function" && _writeState instanceof Uint32Array;
+    return isDriven(this.#context);
   }
 
   /** A frame of `body`; a view, valid until the next. */

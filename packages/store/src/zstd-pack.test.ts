@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { zstdCompressSync, zstdDecompressSync, constants } from "node:zlib";
-import { ZstdFrames } from "./zstd-frames.ts";
+import { ZstdPacker } from "./zstd-pack.ts";
 
 const LEVEL = 1;
 
@@ -17,7 +17,7 @@ function bodyOf(length: number): Uint8Array {
 }
 
 test("frames of one context are those of a context each", () => {
-  const frames = new ZstdFrames(LEVEL);
+  const frames = new ZstdPacker(LEVEL);
   assert.ok(frames.isKept, "this Node's contexts are kept");
   for (const length of [0, 1, 47, 48, 255, 4096, 65_536, 131_072, 300_001, 1 << 20, 100, 5]) {
     const body = bodyOf(length);
@@ -39,7 +39,7 @@ test("bytes that do not compress have room", () => {
     state ^= state << 5;
     noise[i] = state >>> 11;
   }
-  const frame = new ZstdFrames(LEVEL).compress(noise);
+  const frame = new ZstdPacker(LEVEL).compress(noise);
   assert.ok(frame.length > noise.length);
   assert.deepEqual(new Uint8Array(zstdDecompressSync(frame)), noise);
 });
