@@ -1,12 +1,13 @@
 /** Makes the lines of rows of a page with codec's kernel: templates and the bodies of columns, as they are when decompressed, go into its memory. */
 import { LineMaker } from "@finch/codec/kernels";
 import type { MakerColumn } from "@finch/codec/kernels";
+import { UNPACK_SURPLUS } from "../zstd-unpack.ts";
 import { lengthWidth } from "./column-encoder.ts";
 import { BYTES, HEX } from "./column-format.ts";
 import type { ColumnHead } from "./column-format.ts";
 import type { PageLayout } from "./page-layout.ts";
 import type { PageRows } from "./page-rows.ts";
-import { bytesOfBody, UNPACK_SURPLUS } from "./stored-body.ts";
+import { bytesOfBody } from "./stored-body.ts";
 
 /** Bytes of lines, back to back: line `i` is `lines[lineBounds[i] … lineBounds[i + 1])`. */
 export interface PageLines {

@@ -4,8 +4,6 @@ import { CodecError } from "@finch/codec";
 import { UNPACK_SURPLUS, zstdUnpacker } from "../zstd-unpack.ts";
 import type { StoredBody } from "./page-layout.ts";
 
-export { UNPACK_SURPLUS };
-
 /** Bytes of a body when it is decompressed. */
 export function bytesOfBody({ storedBytes, zippedBytes }: StoredBody): number {
   return zippedBytes === 0 ? storedBytes : zippedBytes;
