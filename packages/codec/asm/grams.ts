@@ -16,21 +16,22 @@ const PLACES_BYTES: usize = 1 << (GRAM_BITS - 3);
 
 /** A bit for each gram there can be. */
 let placesAt: usize = 0;
-/** Grams that were met, and that may be at most. */
-let count: u32 = 0;
-let countMax: u32 = 0;
+/** The grams that were met: where they begin, the next one goes, and there is no more room. */
+let listAt: usize = 0;
+let listTo: usize = 0;
+let listEnd: usize = 0;
 
-/** Begins a page; `places`: 2^18 bytes for its own use, `max`: grams at most. */
-export function beginGrams(places: usize, max: u32): void {
+/** Begins a page. `places`: 2^18 bytes for its own use; `list`: gets the grams, at most `max`, and what a step adds beyond. */
+export function beginGrams(places: usize, list: usize, max: u32): void {
   placesAt = places;
   memory.fill(places, 0, PLACES_BYTES);
-  count = 0;
-  countMax = max;
+  listAt = listTo = list;
+  listEnd = list + ((<usize>max) << 2);
 }
 
 /** How many grams were met. */
 export function countGrams(): u32 {
-  return count;
+  return <u32>((listTo - listAt) >> 2);
 }
 
 /**
@@ -83,12 +84,12 @@ export function addTimes(lines: usize, starts: usize, ends: usize, times: usize)
 
 /** Adds the grams of the bytes between; false when there are too many. */
 function addGrams(start: usize, end: usize, isLead: bool): bool {
+  if (listTo > listEnd) return false;
   // Nothing shorter has a gram.
   if (start + GRAM_BYTES > end) return true;
   // Grams at `hashedAt … hashedAt + 3`, which are often wanted twice.
   let hashed = i32x4.splat(0);
   let hashedAt: usize = 0;
-  let added: u32 = 0;
   let solidBefore = u32(!isLead);
   let bytes = v128.load(start);
   let solid = solidBits(bytes);
@@ -120,7 +121,7 @@ function addGrams(start: usize, end: usize, isLead: bool): bool {
     leads &= figures >> 4;
     leads &= figures >> 5;
     leads &= 0xffff & ~closed;
-    for (; leads != 0; leads &= leads - 1) added += addLead(at + ctz(leads));
+    for (; leads != 0; leads &= leads - 1) addLead(at + ctz(leads));
     // Where nine bytes of a word begin.
     let windows = run & (run >> 1);
     windows &= windows >> 2;
@@ -143,27 +144,25 @@ function addGrams(start: usize, end: usize, isLead: bool): bool {
           ),
         ),
       );
-      if ((wanted & 1) != 0) added += addPlace(i32x4.extract_lane(chosen, 0));
-      if ((wanted & 2) != 0) added += addPlace(i32x4.extract_lane(chosen, 1));
-      if ((wanted & 4) != 0) added += addPlace(i32x4.extract_lane(chosen, 2));
-      if ((wanted & 8) != 0) added += addPlace(i32x4.extract_lane(chosen, 3));
+      if ((wanted & 1) != 0) addPlace(i32x4.extract_lane(chosen, 0));
+      if ((wanted & 2) != 0) addPlace(i32x4.extract_lane(chosen, 1));
+      if ((wanted & 4) != 0) addPlace(i32x4.extract_lane(chosen, 2));
+      if ((wanted & 8) != 0) addPlace(i32x4.extract_lane(chosen, 3));
     }
+    if (listTo > listEnd) return false;
   }
-  count += added;
-  return count <= countMax;
+  return true;
 }
 
-/** Adds the six digits at `at`; returns how many of its grams are new. */
-function addLead(at: usize): u32 {
+/** Adds the six digits at `at`. */
+function addLead(at: usize): void {
   const low = i32x4.splat(load<u32>(at));
   const high = i32x4.splat(<u32>load<u16>(at, 4));
   const chosen = placesOf(hash(low, v128.or(high, i32x4(1 << 16, 2 << 16, 3 << 16, 4 << 16))));
-  return (
-    addPlace(i32x4.extract_lane(chosen, 0)) +
-    addPlace(i32x4.extract_lane(chosen, 1)) +
-    addPlace(i32x4.extract_lane(chosen, 2)) +
-    addPlace(i32x4.extract_lane(chosen, 3))
-  );
+  addPlace(i32x4.extract_lane(chosen, 0));
+  addPlace(i32x4.extract_lane(chosen, 1));
+  addPlace(i32x4.extract_lane(chosen, 2));
+  addPlace(i32x4.extract_lane(chosen, 3));
 }
 
 /** The numbers of grams: what is chosen for being small is spread over all of them. */
@@ -171,24 +170,22 @@ function placesOf(hashes: v128): v128 {
   return i32x4.shr_u(i32x4.mul(hashes, i32x4.splat(<i32>0x9e3779b1)), 32 - GRAM_BITS);
 }
 
-/** 1 if it is new. */
-function addPlace(place: u32): u32 {
+function addPlace(place: u32): void {
   const byte = placesAt + (place >> 3);
   const before = <u32>load<u8>(byte);
   const bit = place & 7;
   store<u8>(byte, <u8>(before | (1 << bit)));
-  return ((before >> bit) & 1) ^ 1;
+  // The next one takes its place in the list, unless it is new.
+  store<u32>(listTo, place);
+  listTo += (((before >> bit) & 1) ^ 1) << 2;
 }
 
 /** Makes a filter of `bitCount` bits, which are zero before, of the grams. */
 export function foldGrams(bits: usize, bitCount: u32): void {
-  for (let at: usize = 0; at < PLACES_BYTES; at += 8) {
-    for (let word = load<u64>(placesAt + at); word != 0; word &= word - 1) {
-      const place = ((<u64>at) << 3) + ctz(word);
-      const bit = <u32>((place * <u64>bitCount) >> GRAM_BITS);
-      const byte = bits + (bit >> 3);
-      store<u8>(byte, load<u8>(byte) | ((<u8>1) << (<u8>(bit & 7))));
-    }
+  for (let at = listAt; at < listTo; at += 4) {
+    const bit = <u32>((<u64>load<u32>(at) * <u64>bitCount) >> GRAM_BITS);
+    const byte = bits + (bit >> 3);
+    store<u8>(byte, load<u8>(byte) | ((<u8>1) << (<u8>(bit & 7))));
   }
 }
 

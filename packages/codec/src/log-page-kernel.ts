@@ -14,7 +14,7 @@ const GRAM_BYTES = 6;
 const TIME = 4;
 
 interface GramExports {
-  beginGrams(places: number, max: number): void;
+  beginGrams(places: number, list: number, max: number): void;
   countGrams(): number;
   addLines(
     lines: number,
@@ -120,7 +120,8 @@ export interface EncodedValues {
 }
 
 const GRAM_PLACES_AT = 0;
-const FILTER_AT = GRAM_PLACES_AT + GRAM_PLACES_BYTES;
+const GRAM_LIST_AT = GRAM_PLACES_AT + GRAM_PLACES_BYTES;
+const FILTER_AT = GRAM_LIST_AT + 4 * PAGE_GRAMS_MAX + 256;
 const TEMPLATES_AT = FILTER_AT + FILTER_BYTES_MAX;
 const WORK_AT = TEMPLATES_AT + 4 * (TEMPLATES_MAX * TEMPLATE_WORDS + LISTS);
 const RESULT_AT = WORK_AT + WORK_BYTES;
@@ -271,7 +272,7 @@ export class LogPageKernel {
 
   /** Begins the grams of a page; they are added when the columns are filled, each of these right after it was encoded. */
   beginGrams(): void {
-    this.#grams.beginGrams(GRAM_PLACES_AT, PAGE_GRAMS_MAX);
+    this.#grams.beginGrams(GRAM_PLACES_AT, GRAM_LIST_AT, PAGE_GRAMS_MAX);
     this.#areTooMany = false;
   }
 
