@@ -19,8 +19,9 @@ export interface FilterBuckets {
   readonly bytes: Uint8Array;
 }
 
-/** Grams that are asked whatever they rule out; more only as long as each rules out a page. */
+/** Grams that are asked whatever they rule out; more only until so many in a row have ruled out no page. */
 const GRAMS_ASKED_MIN = 6;
+const IDLE_GRAMS_MAX = 2;
 
 /** The pages of a block that may have a needle. */
 export class FilterAnswer {
@@ -78,13 +79,15 @@ export class FilterMatrixReader {
   async ask(grams: Uint32Array, note: (bytes: number) => void): Promise<FilterAnswer> {
     const { layout } = await this.#root();
     const answer = new FilterAnswer(layout);
+    let idle = 0;
     for (const [asked, gram] of spread(grams, GRAMS_ASKED_MAX).entries()) {
       const before = answer.count;
       if (before === 0) break;
       const buckets = await this.readBuckets(bucketOf(layout, gram), 1);
       note(buckets.bytes.length);
       answer.narrow(buckets, gram);
-      if (asked + 1 >= GRAMS_ASKED_MIN && answer.count === before) break;
+      idle = answer.count === before ? idle + 1 : 0;
+      if (asked + 1 >= GRAMS_ASKED_MIN && idle >= IDLE_GRAMS_MAX) break;
     }
     return answer;
   }
@@ -115,8 +118,17 @@ export class FilterMatrixReader {
   }
 }
 
-/** At most `max` of the grams, from all parts of the needle. */
+/**
+ * At most `max` of the grams, in steps of the golden section through the needle: the first of them come from all its parts, since ids often begin alike and differ
+ * only further on.
+ */
 function spread(grams: Uint32Array, max: number): Uint32Array {
-  if (grams.length <= max) return grams;
-  return Uint32Array.from({ length: max }, (_, i) => grams[Math.floor((i * grams.length) / max)]!);
+  const { length } = grams;
+  let step = Math.max(1, Math.round(length * 0.618));
+  while (greatestCommonDivisor(step, length) > 1) step++;
+  return Uint32Array.from({ length: Math.min(max, length) }, (_, i) => grams[(i * step) % length]!);
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
