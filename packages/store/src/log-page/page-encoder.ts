@@ -84,13 +84,14 @@ export class PageEncoder {
     };
     const kernel = this.#kernel;
     const split = splitLines(kernel, entries);
-    const { templates, templateOf, columnNames } = split;
+    const { templates, columnNames } = split;
     beginPageGrams(kernel, templates);
     const words: ColumnWords[] = [];
     put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
     this.#writeTemplates(templates);
     if (templates.length > 1)
-      put(TEMPLATE_OF, numbersOf(templateOf, count, templates.length), false);
+      // What was filled is looked at anew: the memory may have grown with the grams.
+      put(TEMPLATE_OF, numbersOf(kernel.filledTemplates(), count, templates.length), false);
     heads.writeVarint(columnNames.length);
     for (const [number, name] of columnNames.entries()) {
       if (kernel.gramCount === undefined && count > 1) return undefined;

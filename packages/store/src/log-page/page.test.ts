@@ -49,6 +49,18 @@ describe("log pages", () => {
     );
   });
 
+  test("are right wherever the memory of the kernels grows while one is made", () => {
+    for (let rows = 40; rows <= 700; rows += 3) {
+      // Templates with much text, of which grams are made.
+      const lines = Array.from(
+        { length: rows },
+        (_, i) => `{"${`key-${i % 40}-`.repeat(60)}":${i},"id":"u${i}"}`,
+      );
+      const { lines: made } = openClosedPage(encode(columnsOf(lines))).lines(ascending(rows));
+      assert.equal(Buffer.from(made).toString(), lines.join(""), `${rows} rows`);
+    }
+  });
+
   test("find what a search of the lines finds, within values and across them", () => {
     fc.assert(
       fc.property(page, fc.nat(), fc.nat(40), fc.nat(12), (lines, which, from, length) => {
