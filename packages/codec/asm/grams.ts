@@ -4,9 +4,6 @@
  */
 
 const GRAM_BYTES: usize = 6;
-const WINDOW_GRAMS: usize = 4;
-/** Bytes of a word from which one gram is chosen. */
-const WINDOW_BYTES: usize = GRAM_BYTES + WINDOW_GRAMS - 1;
 /** Bytes whose windows are looked for at once. */
 const STEP: usize = 16;
 

@@ -81,7 +81,8 @@ export function openColumn(address: usize): i32 {
   column.end = column.body + bodyBytes;
   if (encoding == CONSTANT) return bodyBytes <= column.lengthMax ? 0 : MALFORMED;
   if (encoding == DICTIONARY) return openDictionary(column);
-  if (encoding == UUID) return <u64>rows * 16 == bodyBytes && column.lengthMax >= 36 ? 0 : MALFORMED;
+  if (encoding == UUID)
+    return <u64>rows * 16 == bodyBytes && column.lengthMax >= 36 ? 0 : MALFORMED;
   if (encoding == HEX) return <u64>width * rows == bodyBytes ? 0 : MALFORMED;
   if (encoding == BYTES) {
     column.at = column.body + width * rows;
@@ -157,17 +158,14 @@ export function makeLines(
   return <i32>(to - out);
 }
 
-@inline
 function columnAt(columns: usize, numbers: usize, slot: u32): Column {
   return changetype<Column>(columns + load<u32>(numbers + 4 * slot) * offsetof<Column>());
 }
 
 /** Copies sixteen bytes at a time, and so up to fifteen too many. */
-@inline
 function copy(from: usize, length: u32, to: usize): usize {
   v128.store(to, v128.load(from));
-  for (let done: u32 = 16; done < length; done += 16)
-    v128.store(to + done, v128.load(from + done));
+  for (let done: u32 = 16; done < length; done += 16) v128.store(to + done, v128.load(from + done));
   return to + length;
 }
 
@@ -213,14 +211,13 @@ function putValue(column: Column, to: usize): usize {
 }
 
 /** What stands of row `place` in planes. */
-@inline
 function readPlanes(column: Column, place: u32): u64 {
   const rows = column.rows;
   const width = column.width;
   let at = <usize>column.body + place;
   let value: u64 = 0;
   for (let plane: u32 = 0; plane < width; plane++, at += rows)
-    value |= <u64>load<u8>(at) << (8 * plane);
+    value |= (<u64>load<u8>(at)) << (8 * plane);
   return value;
 }
 
@@ -277,22 +274,39 @@ function eightDigits(value: u64): u64 {
   const hundreds = ((fours * 10_486) >>> 20) & 0x0000_007f_0000_007f;
   const twos = hundreds | ((fours - hundreds * 100) << 16);
   const tens = ((twos * 103) >>> 10) & 0x000f_000f_000f_000f;
-  return (tens | ((twos - tens * 10) << 8)) | 0x3030_3030_3030_3030;
+  return tens | ((twos - tens * 10) << 8) | 0x3030_3030_3030_3030;
 }
 
 /** Digits of eight packed bytes at a time. */
 function putHex(from: usize, width: u32, to: usize): usize {
-  for (let done: u32 = 0; done < width; done += 8)
-    v128.store(to + 2 * done, hexOf(from + done));
+  for (let done: u32 = 0; done < width; done += 8) v128.store(to + 2 * done, hexOf(from + done));
   return to + 2 * width;
 }
 
-@inline
 function hexOf(from: usize): v128 {
   const packed = v128.load64_zero(from);
   const high = i8x16.shr_u(packed, 4);
   const low = v128.and(packed, i8x16.splat(15));
-  const digits = v128.shuffle<u8>(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const digits = v128.shuffle<u8>(
+    high,
+    low,
+    0,
+    16,
+    1,
+    17,
+    2,
+    18,
+    3,
+    19,
+    4,
+    20,
+    5,
+    21,
+    6,
+    22,
+    7,
+    23,
+  );
   const letters = v128.and(i8x16.gt_u(digits, i8x16.splat(9)), i8x16.splat(39));
   return i8x16.add(i8x16.add(digits, i8x16.splat(48)), letters);
 }
@@ -329,13 +343,12 @@ function putTime(column: Column, value: i64, to: usize): usize {
   store<u8>(to, 58, 16);
   putTwo((ms / 1000) % 60, to + 17);
   store<u8>(to, 46, 19);
-  store<u8>(to, <u8>(48 + (ms / 100) % 10), 20);
+  store<u8>(to, <u8>(48 + ((ms / 100) % 10)), 20);
   putTwo(ms % 100, to + 21);
   store<u8>(to, 90, 23);
   return to + 24;
 }
 
-@inline
 function putTwo(value: u32, to: usize): void {
   const tens = value / 10;
   store<u8>(to, <u8>(48 + tens));
