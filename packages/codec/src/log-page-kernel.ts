@@ -199,14 +199,14 @@ export class LogPageKernel {
   }
 
   /**
-   * Where the values of each column stand, and the number of the template of each line; views, valid until the next page. `plans` are of the templates
-   * found; `whole` is template and column of lines without one and of those given up.
+   * Finds where the values of each column stand, and the number of the template of each line: {@link filledColumn}, {@link filledTemplates}. `plans` are of the
+   * templates found; `whole` is template and column of lines without one and of those given up.
    */
   fillColumns(
     plans: readonly TemplatePlan[],
     columnRows: Uint32Array,
     whole: { readonly template: number; readonly column: number },
-  ): { readonly templateOf: Uint16Array; readonly columns: readonly ColumnValues[] } {
+  ): void {
     const plansAt = align(this.#slotsAt + 8 * this.#slotsMax);
     const columnsAt = plansAt + 12 * plans.length;
     const numbers = plans.reduce((sum, { columns }) => sum + (columns?.length ?? 0), 0);
@@ -231,12 +231,11 @@ export class LogPageKernel {
     }
     const cursors = new Uint32Array(buffer, cursorsAt, columnRows.length);
     let valueAt = valuesAt;
-    const columns = Array.from(columnRows, (count, column): ColumnValues => {
-      cursors[column] = valueAt;
-      const starts = new Uint32Array(buffer, valueAt, count);
-      const ends = new Uint32Array(buffer, valueAt + endsAfter, count);
+    this.#columns = Array.from(columnRows, (count, column) => {
+      const at = valueAt;
+      cursors[column] = at;
       valueAt += 4 * count;
-      return { count, starts, ends };
+      return { at, count, endsAfter };
     });
     this.#split.fillColumns(
       this.#boundsAt,
@@ -249,20 +248,15 @@ export class LogPageKernel {
       cursorsAt,
       endsAfter,
     );
-    this.#columns = columns.map(({ count, starts }) => ({
-      at: starts.byteOffset,
-      count,
-      endsAfter,
-    }));
     this.#freeAt = align(valuesAt + 2 * endsAfter);
-    return { templateOf: new Uint16Array(buffer, this.#templateOfAt, this.#count), columns };
   }
 
-  /** What {@link fillColumns} returned: views of the memory as it is after columns were encoded. */
+  /** The number of the template of each line; a view, empty as soon as memory grows: grams, and columns that are encoded, may need more. */
   filledTemplates(): Uint16Array {
     return new Uint16Array(this.#memory.bytes.buffer, this.#templateOfAt, this.#count);
   }
 
+  /** Where the values of a column stand; views likewise. */
   filledColumn(column: number): ColumnValues {
     const { buffer } = this.#memory.bytes;
     const { at, count, endsAfter } = this.#columns[column]!;

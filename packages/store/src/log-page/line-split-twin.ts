@@ -1,5 +1,5 @@
 /** What codec's kernel `line-split` does, in plain TypeScript: tests hold the kernel to it. */
-import type { FoundTemplate } from "@finch/codec/kernels";
+import type { ColumnValues, FoundTemplate } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
 import { findSlots, LINE_WHOLE, LineSlots } from "./line-slots.ts";
 import { planSplit } from "./line-split.ts";
@@ -10,7 +10,14 @@ import { ValueRefs } from "./value-refs.ts";
 /** Of lines without a template. */
 const NONE = 0xffff;
 
-export function splitLinesPlainly(entries: LogColumns): SplitLines {
+export interface PlainlySplitLines extends SplitLines {
+  /** Number of the template of each row. */
+  readonly templateOf: Uint16Array;
+  /** Values of each column, in the lines. */
+  readonly columns: readonly ColumnValues[];
+}
+
+export function splitLinesPlainly(entries: LogColumns): PlainlySplitLines {
   const { count, lines, lineBounds } = entries;
   const slots = new LineSlots();
   const table = new TemplateTable();

@@ -3,7 +3,7 @@
  * whole: a column of few values takes more room than it saves. Codec's kernel `line-split` goes through the lines; `line-split-twin.ts` does the same
  * without it.
  */
-import type { ColumnValues, FoundTemplate, LogPageKernel } from "@finch/codec/kernels";
+import type { FoundTemplate, LogPageKernel } from "@finch/codec/kernels";
 import type { LogColumns } from "@finch/model";
 import { LINE_TEXT, LINE_WHOLE } from "./line-slots.ts";
 import type { LineKind } from "./line-slots.ts";
@@ -19,14 +19,10 @@ const FIELD_TEMPLATES_MAX = 64;
 /** A field with a longer path is no column. */
 const NAME_LENGTH_MAX = 512;
 
-/** Valid until the next page is split. */
+/** What lines fell apart into; which template each line has and where values stand is in the kernel (`filledTemplates`, `filledColumn`). */
 export interface SplitLines {
   readonly templates: readonly LineTemplate[];
-  /** Number of the template of each row. */
-  readonly templateOf: Uint16Array;
   readonly columnNames: readonly string[];
-  /** Values of each column, in the lines. */
-  readonly columns: readonly ColumnValues[];
 }
 
 /** What becomes of the templates that were found. */
@@ -45,8 +41,8 @@ export interface SplitPlan {
 /** Splits the lines that `kernel` has been given. */
 export function splitLines(kernel: LogPageKernel, { lines, count }: LogColumns): SplitLines {
   const plan = planSplit(lines, count, kernel.findTemplates());
-  const filled = kernel.fillColumns(plan.plans, plan.columnRows, plan.whole);
-  return { templates: plan.templates, columnNames: plan.columnNames, ...filled };
+  kernel.fillColumns(plan.plans, plan.columnRows, plan.whole);
+  return { templates: plan.templates, columnNames: plan.columnNames };
 }
 
 /** Chooses which of the templates of `count` lines stay, and names their columns. */

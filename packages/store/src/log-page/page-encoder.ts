@@ -90,7 +90,6 @@ export class PageEncoder {
     put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
     this.#writeTemplates(templates);
     if (templates.length > 1)
-      // What was filled is looked at anew: the memory may have grown with the grams.
       put(TEMPLATE_OF, numbersOf(kernel.filledTemplates(), count, templates.length), false);
     heads.writeVarint(columnNames.length);
     for (const [number, name] of columnNames.entries()) {
