@@ -11,13 +11,18 @@ export interface SegmentRange {
   readonly last: number;
 }
 
-/** Of the names in a directory. */
-export function findSegmentRange(names: readonly string[]): SegmentRange | undefined {
-  for (const name of names) {
-    const range = segmentRangeOf(name);
-    if (range !== undefined) return range;
-  }
-  return undefined;
+/** Of the names in a directory: the newest, and what is left of older ones. */
+export function findSegmentRange(names: readonly string[]): {
+  readonly range: SegmentRange | undefined;
+  readonly staleNames: readonly string[];
+} {
+  // Numbers have leading zeros, and ranges move forward only.
+  const all = names.filter((name) => segmentRangeOf(name) !== undefined).toSorted();
+  const newest = all.pop();
+  return {
+    range: newest === undefined ? undefined : segmentRangeOf(newest),
+    staleNames: all,
+  };
 }
 
 /** Makes the name say `to`. It is durable with the next sync of the directory. */

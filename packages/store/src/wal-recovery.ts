@@ -50,7 +50,8 @@ export async function recoverSegments(
 ): Promise<RecoveredSegments> {
   const numbers: number[] = [];
   const names = await fileSystem.list(directory);
-  const range = findSegmentRange(names);
+  const { range, staleNames } = findSegmentRange(names);
+  for (const name of staleNames) await fileSystem.remove(join(directory, name));
   for (const name of names) {
     const number = segmentOf(name);
     if (number !== undefined) numbers.push(number);
@@ -85,7 +86,8 @@ export async function recoverSegments(
     chain[chain.length - 1] = { number: last.number, bytes: end.bytes };
   }
   if (range !== undefined) faults.push(...missingSegments(directory, range, chain));
-  if (numbers.length > 0 || removedPaths.length > 0) await fileSystem.syncDirectory(directory);
+  if (numbers.length > 0 || removedPaths.length + staleNames.length > 0)
+    await fileSystem.syncDirectory(directory);
   return { segments: chain, range, tornBytes, removedPaths, faults };
 }
 

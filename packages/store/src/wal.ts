@@ -103,6 +103,8 @@ class SegmentedWal implements StoreWal {
   #current: OpenSegment | undefined;
   /** What the name of the file says that tells of them. */
   #range: SegmentRange | undefined;
+  /** Settles when the range says what it was last told to. */
+  #noting: Promise<void> = Promise.resolve();
   /** The next segment gets at least this number. */
   #nextNumber: number;
   #queue: Waiting[] = [];
@@ -376,8 +378,14 @@ class SegmentedWal implements StoreWal {
     return this.#current;
   }
 
-  /** The segments from `first` on, those that are closed and the one that is not. */
-  async #noteRange(first: number | undefined): Promise<void> {
+  /** The segments from `first` on, those that are closed and the one that is not. One at a time: a cut and a new segment may come together. */
+  #noteRange(first: number | undefined): Promise<void> {
+    const noted = this.#noting.then(() => this.#renameRange(first));
+    this.#noting = noted.catch(() => {});
+    return noted;
+  }
+
+  async #renameRange(first: number | undefined): Promise<void> {
     const last = this.#current?.number ?? this.#closed.at(-1)?.number;
     if (last === undefined) return;
     // Never back: a segment that is cut and still listed, since the removal failed half-way, may be gone.

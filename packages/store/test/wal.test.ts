@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { crc32c } from "@finch/codec";
 import { silentLogger } from "@finch/runtime";
 import type { Logger } from "@finch/runtime";
@@ -517,6 +518,32 @@ describe("segments", () => {
     await wal.cut(boundary);
     assert.equal(wal.statistics().segments, 1);
     assert.deepEqual(await readAll(wal), []);
+  });
+
+  test("a cut and a new segment at once leave one range", async () => {
+    const fileSystem = await twoSegments();
+    const rename = fileSystem.rename.bind(fileSystem);
+    fileSystem.rename = async (from, to) => {
+      await rename(from, to);
+      await sleep(20);
+    };
+    {
+      await using wal = await open(fileSystem);
+      await Promise.all([wal.cut(2), wal.append(Buffer.from("five"))]);
+    }
+    assert.deepEqual(await fileSystem.list(DIRECTORY), [
+      "0000000002-0000000003.segments",
+      "0000000002.wal",
+      "0000000003.wal",
+    ]);
+  });
+
+  test("of two ranges the newer counts, and the older is removed", async () => {
+    const fileSystem = await twoSegments();
+    await (await fileSystem.open(rangePath("1-1"), "create")).close();
+    await using wal = await open(fileSystem);
+    assert.deepEqual(await readAll(wal), ALL);
+    assert.ok(!(await fileSystem.list(DIRECTORY)).includes("0000000001-0000000001.segments"));
   });
 
   test("the range is made anew when somebody removed it", async () => {
