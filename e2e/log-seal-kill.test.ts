@@ -20,11 +20,11 @@ const ROUND_MS_MAX = 1500;
 const MERGE_MS_MAX = 120_000;
 const HOUR_MS = 3_600_000;
 const BRISK_CLOCK = join(import.meta.dirname, "brisk-clock.ts");
-/** The least head there is: 16 MiB, and sealed with a quarter of it when it spans two hours, as it does with every 120 ticks. */
+/** The least head there is: 16 MiB, and sealed with a quarter of it when it spans two hours, as it does with every 240 ticks. */
 const FLAGS = ["--log-level=info", "--memory-limit=128MiB"];
 const STREAMS = 10;
 const LINE_BYTES = 4000;
-const TICK_MS = 60_000;
+const TICK_MS = 30_000;
 /** Lines that are 72 hours older than the newest are refused, and Finch's own are of now. */
 const AGE_MS = 71 * HOUR_MS;
 

@@ -58,9 +58,13 @@ export class NumberedLines {
     return true;
   }
 
-  /** Sends ticks until the process is gone. A tick that was in doubt is sent again first, as a sender does. */
+  /** Sends ticks until the process is gone, the last again when the next is of the future. A tick that was in doubt is sent again first, as a sender does. */
   async sendUntilGone(finch: FinchProcess): Promise<void> {
-    for (let tick = Math.max(0, this.next - 1); ; tick++) {
+    for (
+      let tick = Math.max(0, this.next - 1);
+      ;
+      tick += this.#timeMs(tick + 1) > Date.now() ? 0 : 1
+    ) {
       let taken = await this.send(finch, tick);
       // No room while a head is sealed: a sender comes again.
       while (taken instanceof Response && (taken.status === 429 || taken.status === 503)) {

@@ -43,6 +43,10 @@ export function pipelineFault(error: string, series: string): FinchError {
   );
 }
 
+export function isPipelineFault(error: unknown): boolean {
+  return error instanceof FinchError && error.code === "logql/pipeline";
+}
+
 /** `logql/limit`: the query asks for more than a limit allows; narrowing it helps, waiting does not. */
 export function limitFault(message: string): FinchError {
   return new FinchError("invalid", "logql/limit", message);

@@ -5,6 +5,7 @@
 import { Labels } from "@finch/model";
 import type { LogPage } from "@finch/model";
 import type { Grouping, RangeAggregationExpr, RangeOperator } from "./ast.ts";
+import { isPipelineFault } from "./errors.ts";
 import type { Evaluation, StepGrid } from "./evaluation.ts";
 import { askForFields, FieldRows } from "./field-rows.ts";
 import { everyRow, filterPage, selectAll } from "./line-filter.ts";
@@ -46,6 +47,32 @@ export async function evaluateRangeAggregation(
   outer: Grouping | undefined,
 ): Promise<readonly StepSeries[]> {
   const scan = compileScan(evaluation, grid, expr, expr.grouping ?? outer);
+  const labels = labelsWanted(scan);
+  try {
+    return await runScan(evaluation, { grid, expr, scan, labels });
+  } catch (error) {
+    if (labels === undefined || !isPipelineFault(error)) throw error;
+    // What failed tells all labels of its line, also those that nothing else needs: the scan meets it again.
+    const again = compileScan(evaluation, grid, expr, expr.grouping ?? outer);
+    return await runScan(evaluation, { grid, expr, scan: again, labels: undefined });
+  }
+}
+
+async function runScan(
+  evaluation: Evaluation,
+  {
+    grid,
+    expr,
+    scan,
+    labels,
+  }: {
+    readonly grid: StepGrid;
+    readonly expr: RangeAggregationExpr;
+    readonly scan: Scan;
+    /** Names of structured metadata that are looked at; undefined for all. */
+    readonly labels: ReadonlySet<string> | undefined;
+  },
+): Promise<readonly StepSeries[]> {
   const lastNs = grid.startNs + grid.stepNs * BigInt(grid.count - 1);
   const pages = evaluation.source.select(
     {
@@ -56,7 +83,7 @@ export async function evaluateRangeAggregation(
       needles: scan.pipeline.needles,
       values: valuesWanted(expr.log.stages),
       ...linesWanted(scan),
-      ...labelsWanted(scan),
+      ...(labels !== undefined && { labels }),
       ...(scan.isCount && { needsTimes: (minNs, maxNs) => !isOneStep(scan, minNs, maxNs) }),
       // Counts and sums of bytes are the same in any order.
       direction: scan.isCount ? "any" : "forward",
@@ -74,9 +101,9 @@ export async function evaluateRangeAggregation(
 }
 
 /** Which labels the scan needs: where stages read lines, a failure of theirs tells all. */
-function labelsWanted({ pipeline, wanted, fieldRows }: Scan) {
+function labelsWanted({ pipeline, wanted, fieldRows }: Scan): ReadonlySet<string> | undefined {
   const mayFail = pipeline.readsLines && pipeline.stages.length > 0 && fieldRows === undefined;
-  return wanted === undefined || mayFail ? {} : { labels: labelsThatCount(wanted) };
+  return wanted === undefined || mayFail ? undefined : labelsThatCount(wanted);
 }
 
 /** Names under which structured metadata is looked at: one that clashes with another label gets a suffix. */

@@ -316,6 +316,7 @@ async function check(seed: number, rows: number): Promise<void> {
 test("queries over the store answer as over a list of lines", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 0, max: 2 ** 31 }), fc.integer({ min: 1, max: 400 }), check),
-    { numRuns: RUNS },
+    // A fault in columns tells metadata that nothing else reads.
+    { numRuns: RUNS, examples: [[31, 274]] },
   );
 });
