@@ -1,5 +1,6 @@
 /** Makes the lines of a page of logs in WebAssembly: templates and columns are laid out in its memory, one call makes all lines. */
 import { KernelMemory, loadKernel } from "./kernels.ts";
+import type { EncodedValues } from "./log-page-kernel.ts";
 
 interface LineMakerExports {
   openColumn(column: number): number;
@@ -25,19 +26,7 @@ const NO_ROOM = -2;
 const DATE_BYTES = 16;
 
 /** A column in the terms of the format, but for its body. */
-export interface MakerColumn {
-  readonly encoding: number;
-  readonly rows: number;
-  readonly lengthMax: number;
-  readonly distinct: number;
-  /** Bytes a number, or of packed digits, or of a length. */
-  readonly width: number;
-  readonly isDelta: boolean;
-  readonly base: number;
-  readonly decimals: number;
-  readonly digits: number;
-  readonly prefix: Uint8Array;
-  readonly suffix: Uint8Array;
+export interface MakerColumn extends Omit<EncodedValues, "classes" | "lengthMin" | "body"> {
   readonly bodyBytes: number;
 }
 
