@@ -111,7 +111,8 @@ function endOfBlock(text: string, from: number): number {
   return -1;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
+/** What stands behind a backslash, but for `u`. */
+export const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   "\\": "\\",
   "/": "/",

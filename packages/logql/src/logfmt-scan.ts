@@ -1,4 +1,5 @@
 /** A scanner over logfmt. In strict mode the first bad pair ends it; otherwise a bad pair is skipped, up to the next blank unless it has quotes. */
+import { ESCAPES } from "./json-scan.ts";
 
 /** Hands the pairs of a line to `pair` until it answers false; a bare key has the value "". Answers the first fault in strict mode. */
 export function scanLogfmt(
@@ -79,17 +80,7 @@ function quoted(line: string, from: number): Scanned {
   return { end: line.length, value: { fault: "unterminated quoted value" } };
 }
 
-const SIMPLE: Readonly<Record<string, string>> = {
-  '"': '"',
-  "'": "'",
-  "\\": "\\",
-  "/": "/",
-  b: "\b",
-  f: "\f",
-  n: "\n",
-  r: "\r",
-  t: "\t",
-};
+const SIMPLE: Readonly<Record<string, string>> = { ...ESCAPES, "'": "'" };
 
 /** The escapes of JSON and that of a single quote; undefined when there is another. */
 function unescape(raw: string): string | undefined {
