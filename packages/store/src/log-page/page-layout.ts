@@ -1,6 +1,7 @@
 /** What the head of a page says: its templates, its columns and how each is stored. */
 import { ByteReader, CodecError, hash32 } from "@finch/codec";
 import { readBytes } from "../byte-strings.ts";
+import { RecentMap } from "../recent-map.ts";
 import { readColumnHead } from "./column-format.ts";
 import type { ColumnHead } from "./column-format.ts";
 import { LINE_WHOLE } from "./line-slots.ts";
@@ -273,7 +274,7 @@ interface ColumnNames {
 }
 
 function createNames(prefix: string): ColumnNames {
-  const known: { readonly bytes: Uint8Array; readonly text: string }[] = [];
+  const known: ColumnName[] = [];
   return {
     read(reader, place) {
       const length = reader.readVarint();
@@ -281,16 +282,35 @@ function createNames(prefix: string): ColumnNames {
       const end = start + length;
       const before = known[place];
       if (before !== undefined && isAt(reader.bytes, start, end, before.bytes)) return before.text;
-      const bytes = reader.bytes.slice(start, end);
-      const text = prefix + decoder.decode(bytes);
+      const name = readName(reader.bytes, start, end, prefix);
       // Names beyond these are of one page alone, and may be long.
-      if (place < NAMES_KNOWN_MAX) known[place] = { bytes, text };
-      return text;
+      if (place < NAMES_KNOWN_MAX) known[place] = name;
+      return name.text;
     },
   };
 }
 
 const NAMES_KNOWN_MAX = 256;
+
+interface ColumnName {
+  readonly bytes: Uint8Array;
+  readonly prefix: string;
+  /** With the prefix. */
+  readonly text: string;
+}
+
+/** Names by their hash: pages with templates of their own call columns the same. */
+const recentNames = new RecentMap<ColumnName>(2048);
+
+function readName(bytes: Uint8Array, start: number, end: number, prefix: string): ColumnName {
+  const hash = hash32(bytes, start, end);
+  const known = recentNames.get(hash);
+  if (known?.prefix === prefix && isAt(bytes, start, end, known.bytes)) return known;
+  const own = bytes.slice(start, end);
+  const name = { bytes: own, prefix, text: prefix + decoder.decode(own) };
+  recentNames.set(hash, name);
+  return name;
+}
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
