@@ -4,8 +4,10 @@ import { totalmem } from "node:os";
 
 export interface MemoryBudget {
   readonly totalBytes: number;
-  /** Of each signal's head. */
-  readonly headBytesMax: number;
+  /** Of the head of metrics. */
+  readonly metricHeadBytesMax: number;
+  /** Of the head of logs. While one is sealed the next fills, and both are held. */
+  readonly logHeadBytesMax: number;
   /** Of each signal's records that wait for the WAL. */
   readonly pendingBytesMax: number;
   /** Of request bodies held at once, for each listener. */
@@ -40,13 +42,14 @@ function readCgroupLimit(): number | undefined {
   return undefined;
 }
 
-/** An eighth for each head, and bounded: a head larger than this is sealed, not lost. */
+/** An eighth for each head, and bounded: a head larger than this is sealed, not lost. Full pages of logs are compressed in the head, so that less does. */
 export function divideMemory(totalBytes: number): MemoryBudget {
   const within = (share: number, min: number, max: number) =>
     Math.max(min * MIB, Math.min(max * MIB, Math.floor(totalBytes * share)));
   return {
     totalBytes,
-    headBytesMax: within(1 / 8, 16, 256),
+    metricHeadBytesMax: within(1 / 8, 16, 256),
+    logHeadBytesMax: within(1 / 8, 16, 128),
     pendingBytesMax: within(1 / 16, 8, 64),
     bodyBytesHeldMax: within(1 / 16, 16, 128),
     queryBytesMax: within(1 / 4, 32, 4096),

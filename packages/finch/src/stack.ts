@@ -201,8 +201,9 @@ function storeOptions(
     log: log.child(`store:${signal}`),
     limits: {
       ...DEFAULT_LIMITS,
-      ...(signal === "logs" ? { headSeriesMax: LOG_STREAMS_MAX } : {}),
-      headBytesMax: budget.headBytesMax,
+      ...(signal === "logs"
+        ? { headSeriesMax: LOG_STREAMS_MAX, headBytesMax: budget.logHeadBytesMax }
+        : { headBytesMax: budget.metricHeadBytesMax }),
       pendingBytesMax: budget.pendingBytesMax,
     },
     retention: retentionOf(config, signal),
