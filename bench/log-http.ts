@@ -10,7 +10,7 @@ import { startFinch } from "./metric-servers.ts";
 import { cpuSeconds, residentBytes, untilIdle } from "./process-usage.ts";
 
 export const PUSH_PATH = "/loki/api/v1/push";
-const REQUESTS_AT_ONCE = 4;
+const REQUESTS_AT_ONCE = 8;
 const RETRY_MS = 200;
 /** The newest entry is this old: Loki refuses what is from the future. */
 const NEWEST_AGE_MS = 60_000;
