@@ -55,6 +55,8 @@ export function decodeSnappy(
 }
 
 function decodeElements(input: Uint8Array, bodyStart: number, output: Uint8Array): void {
+  // Copies without a view for each literal.
+  const source = Buffer.from(input.buffer, input.byteOffset, input.length);
   const inputEnd = input.length;
   const outputEnd = output.length;
   let at = bodyStart;
@@ -79,7 +81,7 @@ function decodeElements(input: Uint8Array, bodyStart: number, output: Uint8Array
       if (length > inputEnd - at)
         throw new CodecError("truncated", start, `snappy: a literal of ${length} bytes is cut off`);
       if (length > outputEnd - to) throw overrun(start);
-      if (length > 24) output.set(input.subarray(at, at + length), to);
+      if (length > 24) source.copy(output, to, at, at + length);
       else for (let i = 0; i < length; i++) output[to + i] = input[at + i]!;
       at += length;
       to += length;

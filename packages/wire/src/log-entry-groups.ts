@@ -1,7 +1,7 @@
 /** Gathers entries of protocols that know no streams, each with its labels, into the streams of a batch. */
 import type { LogBatch } from "@finch/model";
 import type { LokiPushLimits } from "./limits.ts";
-import { LogBatchBuilder } from "./log-batch-builder.ts";
+import { LogBatchBuilder, spanOf } from "./log-batch-builder.ts";
 
 export interface LogEntryDraft {
   readonly timeNs: bigint;
@@ -36,12 +36,16 @@ export class LogEntryGroups {
       builder.beginStream(() => withoutEmpty(labels));
       for (const { timeNs, line, metadata } of entries) {
         const low = Number(BigInt.asUintN(32, timeNs));
-        builder.addEntry(low, Number(timeNs >> 32n), line, withoutEmpty(metadata));
+        builder.addEntry(low, Number(timeNs >> 32n), spanOf(line), withoutEmpty(metadata));
       }
       builder.endStream();
     }
-    const { faults, rejectedEntries, streams } = builder;
-    return { batch: { streams }, rejected: rejectedEntries, faults: faults.messages };
+    const { faults, rejectedEntries } = builder;
+    return {
+      batch: { streams: builder.finish() },
+      rejected: rejectedEntries,
+      faults: faults.messages,
+    };
   }
 }
 

@@ -9,7 +9,8 @@ import {
   WIRE_BYTES,
   WIRE_VARINT,
 } from "@finch/codec";
-import type { LogBatch } from "@finch/model";
+import type { Labels, LogBatch } from "@finch/model";
+import { freeBytes } from "@finch/runtime";
 import { decompressBody } from "./content-encoding.ts";
 import { badBody, tooLarge, translateCodecErrors } from "./errors.ts";
 import { parseLabelString } from "./label-string.ts";
@@ -32,6 +33,8 @@ export interface LokiPushResult {
   /** Faults of streams and entries in all, and the first few of them in words. */
   readonly faultCount: number;
   readonly faults: readonly string[];
+  /** Gives the memory of the batch back at once, when nobody looks at it any more. */
+  free(): void;
 }
 
 /** Decodes a push; throws a FinchError `too-large` (413) or `invalid` (400). Anything that does not call itself JSON is read as protobuf. */
@@ -44,14 +47,17 @@ export function decodeLokiPush(request: LokiPushRequest): LokiPushResult {
   }
   const mediaType = (request.contentType ?? "").split(";")[0]!.trim().toLowerCase();
   const content = decodeContent(body, request.contentEncoding, limits);
-  const builder = new LogBatchBuilder(limits);
-  if (mediaType === "application/json") readJsonStreams(content, builder, limits);
-  else readProtobufStreams(content, builder, limits);
+  const builder =
+    mediaType === "application/json"
+      ? readJsonStreams(content, limits)
+      : readProtobufStreams(content, limits);
+  if (content !== body) freeBytes(content);
   return {
-    batch: { streams: builder.streams },
+    batch: { streams: builder.finish() },
     rejectedEntries: builder.rejectedEntries,
     faultCount: builder.faults.count,
     faults: builder.faults.messages,
+    free: () => builder.free(),
   };
 }
 
@@ -75,20 +81,54 @@ function decodeContent(
   }
 }
 
-function readProtobufStreams(
-  content: Uint8Array,
-  builder: LogBatchBuilder,
-  limits: LokiPushLimits,
-): void {
-  translateCodecErrors("cannot read the push request", () => {
+function readProtobufStreams(content: Uint8Array, limits: LokiPushLimits): LogBatchBuilder {
+  return translateCodecErrors("cannot read the push request", () => {
     const { size } = readSnappyHeader(content);
     if (size > limits.decodedBytesMax)
       throw tooLarge(
         `the snappy body decodes to ${size} bytes, ${limits.decodedBytesMax} are allowed: send smaller batches`,
       );
-    const decoded = decodeSnappy(content, { sizeMax: limits.decodedBytesMax });
-    const reader = new ProtobufReader(decoded);
-    const buffer = bufferOver(decoded);
+    const decoded = decodeSnappy(content, { sizeMax: limits.decodedBytesMax, scratch });
+    if (decoded.length > scratch.length && decoded.length <= SCRATCH_BYTES_MAX)
+      scratch = new Uint8Array(decoded.buffer);
+    const builder = new LogBatchBuilder(limits, decoded.length);
+    new ProtobufStreams(decoded, builder, limits).read();
+    return builder;
+  });
+}
+
+/** What bodies are decoded into, one after the other: nothing of it is used once the lines and labels are copied. */
+let scratch: Uint8Array = new Uint8Array(0);
+const SCRATCH_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Labels of streams by their text, as they were found to keep the limits. */
+const knownStreams = new WeakMap<LokiPushLimits, Map<string, Labels>>();
+const KNOWN_STREAMS_MAX = 4096;
+const KNOWN_TEXT_MAX = 1024;
+
+/** Reads the streams of a push request into a batch; of one entry at a time, so that an entry needs no objects of its own. */
+class ProtobufStreams {
+  readonly #reader: ProtobufReader;
+  readonly #buffer: Buffer;
+  readonly #builder: LogBatchBuilder;
+  readonly #limits: LokiPushLimits;
+  readonly #line: { readonly source: Buffer; start: number; end: number };
+  readonly #knownStreams: Map<string, Labels>;
+  #seconds = 0;
+  #nanos = 0;
+
+  constructor(decoded: Uint8Array, builder: LogBatchBuilder, limits: LokiPushLimits) {
+    this.#reader = new ProtobufReader(decoded);
+    this.#buffer = bufferOver(decoded);
+    this.#builder = builder;
+    this.#limits = limits;
+    this.#knownStreams = knownStreams.get(limits) ?? new Map();
+    knownStreams.set(limits, this.#knownStreams);
+    this.#line = { source: this.#buffer, start: 0, end: 0 };
+  }
+
+  read(): void {
+    const reader = this.#reader;
     while (reader.more()) {
       reader.readTag();
       if (reader.field !== 1 || reader.wireType !== WIRE_BYTES) {
@@ -96,105 +136,115 @@ function readProtobufStreams(
         continue;
       }
       const outer = reader.enter();
-      readStream(reader, buffer, builder, limits);
+      this.#readStream();
       reader.leave(outer);
     }
-  });
-}
+  }
 
-/** Reads a stream in two passes: labels may come behind entries. */
-function readStream(
-  reader: ProtobufReader,
-  buffer: Buffer,
-  builder: LogBatchBuilder,
-  limits: LokiPushLimits,
-): void {
-  const start = reader.position;
-  let labels = "";
-  while (reader.more()) {
-    reader.readTag();
-    if (reader.field === 1 && reader.wireType === WIRE_BYTES) {
-      const at = reader.readSpan();
-      if (reader.position - at > limits.labelStringBytesMax) {
-        throw tooLarge(
-          `the labels of a stream at byte ${at} are longer than ${limits.labelStringBytesMax} bytes`,
-        );
+  /** Reads a stream in two passes: labels may come behind entries. */
+  #readStream(): void {
+    const reader = this.#reader;
+    const { labelStringBytesMax } = this.#limits;
+    const start = reader.position;
+    let labels = "";
+    while (reader.more()) {
+      reader.readTag();
+      if (reader.field === 1 && reader.wireType === WIRE_BYTES) {
+        const at = reader.readSpan();
+        if (reader.position - at > labelStringBytesMax) {
+          throw tooLarge(
+            `the labels of a stream at byte ${at} are longer than ${labelStringBytesMax} bytes`,
+          );
+        }
+        labels = this.#buffer.toString("utf8", at, reader.position);
+      } else reader.skip();
+    }
+    this.#beginStream(labels);
+    reader.position = start;
+    while (reader.more()) {
+      reader.readTag();
+      if (reader.field === 2 && reader.wireType === WIRE_BYTES) {
+        const outer = reader.enter();
+        this.#readEntry();
+        reader.leave(outer);
+      } else reader.skip();
+    }
+    this.#builder.endStream();
+  }
+
+  /** Agents send the same labels with every push. */
+  #beginStream(text: string): void {
+    const known = this.#knownStreams.get(text);
+    if (known !== undefined) return this.#builder.beginKnownStream(known);
+    const labels = this.#builder.beginStream(() => parseLabelString(text));
+    if (labels === undefined || text.length > KNOWN_TEXT_MAX) return;
+    if (this.#knownStreams.size >= KNOWN_STREAMS_MAX) this.#knownStreams.clear();
+    this.#knownStreams.set(text, labels);
+  }
+
+  #readEntry(): void {
+    const reader = this.#reader;
+    const line = this.#line;
+    const start = reader.position;
+    this.#seconds = 0;
+    this.#nanos = 0;
+    line.start = 0;
+    line.end = 0;
+    let metadata: string[] | undefined;
+    while (reader.more()) {
+      reader.readTag();
+      if (reader.wireType !== WIRE_BYTES) reader.skip();
+      else if (reader.field === 1) this.#readTime();
+      else if (reader.field === 2) {
+        line.start = reader.readSpan();
+        line.end = reader.position;
+      } else if (reader.field === 3) this.#readPair((metadata ??= []));
+      else reader.skip();
+    }
+    // Seconds times 10^9 plus nanoseconds in two 32-bit words, without a bigint an entry.
+    const seconds = this.#seconds;
+    const nanos = this.#nanos;
+    if (!(seconds >= -9_223_372_036 && seconds <= 9_223_372_035 && nanos >= 0 && nanos < 1e9)) {
+      throw badBody(`the timestamp of the entry at byte ${start} is out of range`);
+    }
+    const upper = Math.floor(seconds / 65_536) * 1e9;
+    const upperRest = upper - Math.floor(upper / 65_536) * 65_536;
+    const lower =
+      (seconds - Math.floor(seconds / 65_536) * 65_536) * 1e9 + nanos + upperRest * 65_536;
+    const high = Math.floor(upper / 65_536) + Math.floor(lower / 2 ** 32);
+    this.#builder.addEntry(lower % 2 ** 32, high, line, metadata ?? NO_PAIRS);
+  }
+
+  #readTime(): void {
+    const reader = this.#reader;
+    const outer = reader.enter();
+    while (reader.more()) {
+      reader.readTag();
+      if (reader.wireType !== WIRE_VARINT) reader.skip();
+      else if (reader.field === 1) this.#seconds = reader.readInt64();
+      else if (reader.field === 2) this.#nanos = reader.readInt64();
+      else reader.skip();
+    }
+    reader.leave(outer);
+  }
+
+  #readPair(pairs: string[]): void {
+    const reader = this.#reader;
+    const outer = reader.enter();
+    let name = "";
+    let value = "";
+    while (reader.more()) {
+      reader.readTag();
+      if (reader.wireType !== WIRE_BYTES) reader.skip();
+      else {
+        const at = reader.readSpan();
+        if (reader.field === 1) name = this.#buffer.toString("utf8", at, reader.position);
+        else if (reader.field === 2) value = this.#buffer.toString("utf8", at, reader.position);
       }
-      labels = buffer.toString("utf8", at, reader.position);
-    } else reader.skip();
+    }
+    reader.leave(outer);
+    pairs.push(name, value);
   }
-  builder.beginStream(() => parseLabelString(labels));
-  reader.position = start;
-  while (reader.more()) {
-    reader.readTag();
-    if (reader.field === 2 && reader.wireType === WIRE_BYTES) {
-      const outer = reader.enter();
-      readEntry(reader, buffer, builder);
-      reader.leave(outer);
-    } else reader.skip();
-  }
-  builder.endStream();
 }
 
 const NO_PAIRS: readonly string[] = [];
-const NO_LINE = new Uint8Array(0);
-
-function readEntry(reader: ProtobufReader, buffer: Buffer, builder: LogBatchBuilder): void {
-  const start = reader.position;
-  const time: ProtobufTime = { seconds: 0, nanos: 0 };
-  let line: Uint8Array = NO_LINE;
-  let metadata: string[] | undefined;
-  while (reader.more()) {
-    reader.readTag();
-    if (reader.wireType !== WIRE_BYTES) reader.skip();
-    else if (reader.field === 1) readTime(reader, time);
-    else if (reader.field === 2) line = reader.readBytes();
-    else if (reader.field === 3) readPair(reader, buffer, (metadata ??= []));
-    else reader.skip();
-  }
-  // Seconds times 10^9 plus nanoseconds in two 32-bit words, without a bigint an entry.
-  const { seconds, nanos } = time;
-  if (!(seconds >= -9_223_372_036 && seconds <= 9_223_372_035 && nanos >= 0 && nanos < 1e9)) {
-    throw badBody(`the timestamp of the entry at byte ${start} is out of range`);
-  }
-  const upper = Math.floor(seconds / 65_536) * 1e9;
-  const upperRest = upper - Math.floor(upper / 65_536) * 65_536;
-  const lower =
-    (seconds - Math.floor(seconds / 65_536) * 65_536) * 1e9 + nanos + upperRest * 65_536;
-  const high = Math.floor(upper / 65_536) + Math.floor(lower / 2 ** 32);
-  builder.addEntry(lower % 2 ** 32, high, line, metadata ?? NO_PAIRS);
-}
-
-interface ProtobufTime {
-  seconds: number;
-  nanos: number;
-}
-
-function readTime(reader: ProtobufReader, time: ProtobufTime): void {
-  const outer = reader.enter();
-  while (reader.more()) {
-    reader.readTag();
-    if (reader.wireType !== WIRE_VARINT) reader.skip();
-    else if (reader.field === 1) time.seconds = reader.readInt64();
-    else if (reader.field === 2) time.nanos = reader.readInt64();
-    else reader.skip();
-  }
-  reader.leave(outer);
-}
-
-function readPair(reader: ProtobufReader, buffer: Buffer, pairs: string[]): void {
-  const outer = reader.enter();
-  let name = "";
-  let value = "";
-  while (reader.more()) {
-    reader.readTag();
-    if (reader.wireType !== WIRE_BYTES) reader.skip();
-    else {
-      const at = reader.readSpan();
-      if (reader.field === 1) name = buffer.toString("utf8", at, reader.position);
-      else if (reader.field === 2) value = buffer.toString("utf8", at, reader.position);
-    }
-  }
-  reader.leave(outer);
-  pairs.push(name, value);
-}

@@ -2,18 +2,14 @@
 import { badBody } from "./errors.ts";
 import { checkJsonShape } from "./json-shape.ts";
 import type { LokiPushLimits } from "./limits.ts";
-import type { LogBatchBuilder } from "./log-batch-builder.ts";
+import { LogBatchBuilder, spanOf } from "./log-batch-builder.ts";
 import { decodeLooseUtf8, encodeLooseUtf8 } from "./loose-utf8.ts";
 
 const NO_PAIRS: readonly string[] = [];
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** Reads the streams of a JSON body into the builder; a FinchError names the element, such as `streams[0].values[3][0]`. */
-export function readJsonStreams(
-  content: Uint8Array,
-  builder: LogBatchBuilder,
-  limits: LokiPushLimits,
-): void {
+/** Reads the streams of a JSON body; a FinchError names the element, such as `streams[0].values[3][0]`. */
+export function readJsonStreams(content: Uint8Array, limits: LokiPushLimits): LogBatchBuilder {
   checkJsonShape(content, limits);
   const text = decodeLooseUtf8(content);
   let root = parse(text);
@@ -21,8 +17,10 @@ export function readJsonStreams(
   if (!isObject(root)) throw badBody('the JSON body is not an object: send {"streams": […]}');
   const streams = root["streams"] ?? [];
   if (!Array.isArray(streams)) throw badBody("streams is not an array");
+  const builder = new LogBatchBuilder(limits, content.length);
   for (const [index, stream] of (streams as unknown[]).entries())
     readStream(stream, `streams[${index}]`, builder);
+  return builder;
 }
 
 function parse(text: string, reviver?: typeof keepDigits): unknown {
@@ -80,7 +78,8 @@ function readValue(value: unknown, place: () => string, builder: LogBatchBuilder
   const ns = parseTime(time);
   if (ns === undefined) throw badBody(`${place()}[0] is not a string of Unix nanoseconds`);
   const pairs = metadata === undefined ? NO_PAIRS : stringPairs(metadata, `${place()}[2]`);
-  builder.addEntry(Number(BigInt.asUintN(32, ns)), Number(ns >> 32n), encodeLooseUtf8(line), pairs);
+  const span = spanOf(encodeLooseUtf8(line));
+  builder.addEntry(Number(BigInt.asUintN(32, ns)), Number(ns >> 32n), span, pairs);
 }
 
 function parseTime(time: unknown): bigint | undefined {

@@ -3,7 +3,7 @@
  * of each line, and so are the record's own fields. The line is the body as text.
  */
 import type { LogBatch } from "@finch/model";
-import { LogBatchBuilder } from "./log-batch-builder.ts";
+import { LogBatchBuilder, spanOf } from "./log-batch-builder.ts";
 import type { LokiPushLimits } from "./limits.ts";
 import type { OtlpLogRecord, OtlpResourceLogs, OtlpScopeLogs } from "./otlp-logs-model.ts";
 import { formatOtlpValue } from "./otlp-model.ts";
@@ -71,7 +71,7 @@ export function translateOtlpLogs(
     builder.endStream();
   }
   return {
-    batch: { streams: builder.streams },
+    batch: { streams: builder.finish() },
     rejectedRecords: builder.rejectedEntries,
     faults: builder.faults.messages,
   };
@@ -114,7 +114,7 @@ function addRecord(
   builder.addEntry(
     Number(timeNs & 0xffff_ffffn),
     Number(timeNs >> 32n),
-    ENCODER.encode(formatOtlpValue(record.body)),
+    spanOf(ENCODER.encode(formatOtlpValue(record.body))),
     metadata.length === 0 ? NO_PAIRS : metadata,
   );
 }

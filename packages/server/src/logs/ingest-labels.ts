@@ -25,8 +25,16 @@ const SERVICE_NAME = "service_name";
 const DETECTED_LEVEL = "detected_level";
 const UNKNOWN_SERVICE = "unknown_service";
 
+const withName = new WeakMap<Labels, Labels>();
+
 /** The stream labels with `service_name`. */
 export function withServiceName(labels: Labels): Labels {
+  let named = withName.get(labels);
+  if (named === undefined) withName.set(labels, (named = addServiceName(labels)));
+  return named;
+}
+
+function addServiceName(labels: Labels): Labels {
   if (labels.get(SERVICE_NAME) !== "") return labels;
   for (const name of SERVICE_LABELS) {
     const value = labels.get(name);

@@ -3,7 +3,7 @@
  * are refused one by one; the rest is durable when `take` resolves.
  */
 import { formatRfc3339 } from "@finch/model";
-import type { LogBatch, LogBatchStream } from "@finch/model";
+import type { LogBatch, LogBatchStream, LogColumns } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import type { Clock, MetricFamily } from "@finch/runtime";
 import type { LogStore, Rejection } from "@finch/store";
@@ -139,6 +139,7 @@ function dropOutside(
 ): LogBatchStream {
   const { entries } = stream;
   const { oldestNs, newestNs } = window;
+  if (isClearlyWithin(entries, window)) return stream;
   const rows: number[] = [];
   for (let row = 0; row < entries.count; row++) {
     const timeNs = entries.timestampsNs[row]!;
@@ -157,6 +158,24 @@ function dropOutside(
   if (rows.length === entries.count) return stream;
   return { labels: stream.labels, entries: keepRows(entries, rows) };
 }
+
+/** Whether all times are inside the window by more than numbers are rounded; says no where only exact times can tell. */
+function isClearlyWithin(
+  { timestampsNs, count }: LogColumns,
+  window: { readonly oldestNs: bigint; readonly newestNs: bigint },
+): boolean {
+  const oldest = Number(window.oldestNs) + ROUNDING_NS;
+  const newest = Number(window.newestNs) - ROUNDING_NS;
+  const words = new Int32Array(timestampsNs.buffer, timestampsNs.byteOffset, 2 * count);
+  for (let word = 0; word < 2 * count; word += 2) {
+    const time = words[word + 1]! * 2 ** 32 + (words[word]! >>> 0);
+    if (time < oldest || time > newest) return false;
+  }
+  return true;
+}
+
+/** More than a double of this century's nanoseconds is off. */
+const ROUNDING_NS = 1000;
 
 /** The first few in words, all counted. */
 class Refusals implements LogRefusals {
