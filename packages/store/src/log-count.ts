@@ -57,8 +57,8 @@ function wholePiece(
 function sizeOf(piece: Piece): { readonly lines: number; readonly bytes: number } {
   switch (piece.kind) {
     case "open": {
-      const { count, lineBounds } = piece.columns;
-      return { lines: count, bytes: lineBounds[count]! - lineBounds[0]! };
+      const { count, lineBytes } = piece.rows;
+      return { lines: count, bytes: lineBytes };
     }
     case "closed": {
       const { rows, lineBytes } = piece.page.page;

@@ -1,12 +1,12 @@
 /**
- * A growing page of entries of one stream in the head. Rows below `count` never change, so a reader's view stays right. Repetitions are looked for only where
- * there can be any: an entry newer than all others of its page is none.
+ * A growing page of entries of one stream in the head. Rows below `count` never change, so a reader's view stays right. Lines stand in pieces of one size, so that
+ * a page grows without moving what it has. Repetitions are looked for only where there can be any: an entry newer than all others of its page is none.
  */
 import { hash32 } from "@finch/codec";
 import type { Labels, LogColumns } from "@finch/model";
 import type { ByteMemory } from "./byte-memory.ts";
 import { LOG_PAGE_BYTES, LOG_PAGE_ROWS } from "./limits.ts";
-import { MetadataSets } from "./log-columns.ts";
+import { equalBytes, MetadataSets } from "./log-columns.ts";
 
 /** Rows of the newest time that are gone through one by one; with more a table is made. */
 const END_ROWS_MAX = 64;
@@ -17,6 +17,18 @@ const BOUND_BYTES = 4;
 const ROWS_MIN = 15;
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
+/** Pieces of lines have so many bytes; the first begins smaller. */
+const PIECE_BITS = 15;
+const PIECE_BYTES = 1 << PIECE_BITS;
+
+/** Rows that a page had at one moment, for as long as their reader likes. */
+export interface LentRows {
+  readonly count: number;
+  readonly lineBytes: number;
+  /** Puts the lines together: a copy. */
+  columns(): LogColumns;
+}
+
 export class LogHeadPage {
   /** Whether rows ascend by time. */
   readonly isSorted: boolean;
@@ -26,7 +38,9 @@ export class LogHeadPage {
   /** Where lines and columns are: memory that goes back to where it came from, unless a reader has seen it. */
   readonly #memory: ByteMemory;
   #isLent = false;
-  #lines = NO_BYTES;
+  #pieces: Uint8Array[] = [];
+  /** Bytes of all pieces. */
+  #room = 0;
   #columns = NO_BYTES;
   /** Views of `#columns`: times, in words as well; where lines end; metadata sets. */
   #timestampsNs = new BigInt64Array(0) as BigInt64Array;
@@ -45,7 +59,7 @@ export class LogHeadPage {
   /** Memory held. */
   get bytes(): number {
     const table = this.#table === undefined ? 0 : 4 * this.#table.length;
-    return this.#lines.length + this.#columns.length + table + this.#metadata.bytes + 256;
+    return this.#room + this.#columns.length + table + this.#metadata.bytes + 256;
   }
 
   get lineBytes(): number {
@@ -65,9 +79,9 @@ export class LogHeadPage {
     const at = this.count;
     const end = at + to - from;
     const shift = this.#bounds[at]! - lineBounds[from]!;
-    this.#reserve(end, lineBounds[to]! + shift);
+    if (end > this.#timestampsNs.length) this.#growColumns(end);
     this.#timestampsNs.set(timestampsNs.subarray(from, to), at);
-    this.#lines.set(lines.subarray(lineBounds[from], lineBounds[to]), this.#bounds[at]);
+    this.#pushLines(lines, lineBounds[from]!, lineBounds[to]!);
     for (let row = from, i = at; row < to; row++, i++) {
       this.#bounds[i + 1] = lineBounds[row + 1]! + shift;
       this.#metadataOf[i] = setOf[metadataOf[row]!]!;
@@ -119,39 +133,69 @@ export class LogHeadPage {
   }
 
   /** The rows there are, for a reader that may keep them. */
-  lend(): LogColumns {
+  lend(): LentRows {
     this.#isLent = true;
-    return this.columns();
+    const pieces = [...this.#pieces];
+    const { count, lineBytes } = this;
+    const columns = this.#columnsWith(NO_BYTES);
+    return {
+      count,
+      lineBytes,
+      columns: () => ({ ...columns, lines: joinPieces(pieces, new Uint8Array(lineBytes)) }),
+    };
   }
 
   /** Gives back the memory of a page that nobody needs any more. */
   release(): void {
-    this.#giveBack(this.#lines);
+    for (const piece of this.#pieces) this.#giveBack(piece);
     this.#giveBack(this.#columns);
-    this.#lines = this.#columns = NO_BYTES;
+    this.#pieces = [];
+    this.#room = 0;
+    this.#columns = NO_BYTES;
     this.count = 0;
   }
 
-  /** The rows there are; shares memory, until the page grows or is released. */
-  columns(): LogColumns {
+  /** The rows there are, with their lines in `memory`, of {@link lineBytes} at least; shares the rest until the page grows or is released. */
+  columns(memory: Uint8Array): LogColumns {
+    return this.#columnsWith(joinPieces(this.#pieces, memory.subarray(0, this.lineBytes)));
+  }
+
+  #columnsWith(lines: Uint8Array): LogColumns {
     const { count } = this;
     return {
       count,
       timestampsNs: this.#timestampsNs.subarray(0, count),
-      lines: this.#lines.subarray(0, this.#bounds[count]),
+      lines,
       lineBounds: this.#bounds.subarray(0, count + 1),
       metadataSets: this.#metadata.sets,
       metadataOf: this.#metadataOf.subarray(0, count),
     };
   }
 
-  #reserve(rows: number, lineBytes: number): void {
-    if (rows > this.#timestampsNs.length) this.#growColumns(rows);
-    if (lineBytes <= this.#lines.length) return;
-    const lines = this.#memory.take(lineBytes);
-    lines.set(this.#lines.subarray(0, this.lineBytes));
-    this.#giveBack(this.#lines);
-    this.#lines = lines;
+  /** Puts bytes `from … to - 1` behind the last line. */
+  #pushLines(lines: Uint8Array, from: number, to: number): void {
+    let at = this.lineBytes;
+    for (let start = from; start < to;) {
+      const number = at >>> PIECE_BITS;
+      const within = at & (PIECE_BYTES - 1);
+      const end = Math.min(to, start + PIECE_BYTES - within);
+      const piece = this.#pieceFor(number, within + end - start);
+      piece.set(lines.subarray(start, end), within);
+      at += end - start;
+      start = end;
+    }
+  }
+
+  /** Piece `number`, with room for so many bytes. */
+  #pieceFor(number: number, bytes: number): Uint8Array {
+    const before = this.#pieces[number] ?? NO_BYTES;
+    if (bytes <= before.length) return before;
+    const piece = this.#memory.take(number === 0 ? bytes : PIECE_BYTES);
+    piece.set(before);
+    this.#giveBack(before);
+    this.#pieces[number] = piece;
+    this.#room += piece.length - before.length;
+    return piece;
   }
 
   #growColumns(rows: number): void {
@@ -205,17 +249,39 @@ export class LogHeadPage {
   }
 
   #hashOfRow(row: number): number {
-    const line = this.#lines.subarray(this.#bounds[row], this.#bounds[row + 1]);
-    return hashOf(this.#words[2 * row]!, this.#words[2 * row + 1]!, line);
+    return hashOf(this.#words[2 * row]!, this.#words[2 * row + 1]!, this.#lineOf(row));
+  }
+
+  /** A view of a line, or a copy where it stands in several pieces. */
+  #lineOf(row: number): Uint8Array {
+    const from = this.#bounds[row]!;
+    const to = this.#bounds[row + 1]!;
+    const first = from >>> PIECE_BITS;
+    const within = from & (PIECE_BYTES - 1);
+    if (within + to - from <= PIECE_BYTES)
+      return (this.#pieces[first] ?? NO_BYTES).subarray(within, within + to - from);
+    const pieces = this.#pieces.slice(first, ((to - 1) >>> PIECE_BITS) + 1);
+    pieces[0] = pieces[0]!.subarray(within);
+    return joinPieces(pieces, new Uint8Array(to - from));
   }
 
   #equals(row: number, words: Int32Array, line: Uint8Array): boolean {
     if (this.#words[2 * row] !== words[0] || this.#words[2 * row + 1] !== words[1]) return false;
-    const from = this.#bounds[row]!;
-    if (this.#bounds[row + 1]! - from !== line.length) return false;
-    for (let i = 0; i < line.length; i++) if (this.#lines[from + i] !== line[i]) return false;
-    return true;
+    if (this.#bounds[row + 1]! - this.#bounds[row]! !== line.length) return false;
+    return equalBytes(this.#lineOf(row), line);
   }
+}
+
+/** Fills `target` with what stands in pieces, one behind the other. */
+function joinPieces(pieces: readonly Uint8Array[], target: Uint8Array): Uint8Array {
+  let at = 0;
+  for (const piece of pieces) {
+    const left = target.length - at;
+    if (left === 0) break;
+    target.set(piece.length > left ? piece.subarray(0, left) : piece, at);
+    at += Math.min(left, piece.length);
+  }
+  return target;
 }
 
 function insert(table: Uint32Array, hash: number, row: number): void {

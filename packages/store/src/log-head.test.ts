@@ -149,7 +149,7 @@ describe("memory of pages that is used again", () => {
   function openRows(head: LogHead, stream: number): Row[] {
     return head
       .pieces(stream, ...ALL)
-      .flatMap((piece) => (piece.kind === "open" ? rowsOf(piece.columns) : []));
+      .flatMap((piece) => (piece.kind === "open" ? rowsOf(piece.rows.columns()) : []));
   }
 
   test("has nothing of what was there before", () => {
@@ -170,7 +170,7 @@ describe("memory of pages that is used again", () => {
     for (let stream = 1; stream < 6; stream++)
       head.append([{ stream, entries: columnsOf(rowsFrom(0, 20_000)) }]);
     assert.ok(seen[0]?.kind === "open");
-    assert.deepEqual(rowsOf(seen[0].columns), rowsFrom(0, 2000));
+    assert.deepEqual(rowsOf(seen[0].rows.columns()), rowsFrom(0, 2000));
     assert.deepEqual(openRows(head, 5).length, rowsFrom(0, 20_000).length);
   });
 });

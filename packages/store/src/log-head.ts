@@ -7,6 +7,7 @@ import type { ByteMemory } from "./byte-memory.ts";
 import { LabelIndex } from "./label-index.ts";
 import { mergeRuns } from "./log-columns.ts";
 import { isBefore, LogHeadPage } from "./log-head-page.ts";
+import type { LentRows } from "./log-head-page.ts";
 import type { ClosedPage, ClosedPages } from "./log-page/closed-page.ts";
 import { readLogRecord } from "./log-record.ts";
 import type { LogRecordRun } from "./log-record.ts";
@@ -36,7 +37,7 @@ export interface LogRunOutcome extends LogRecordRun {
 export type LogHeadPiece =
   | {
       readonly kind: "open";
-      readonly columns: LogColumns;
+      readonly rows: LentRows;
       readonly isSorted: boolean;
       readonly minNs: bigint;
       readonly maxNs: bigint;
@@ -148,7 +149,7 @@ export class LogHead {
     for (const page of [...held.pages, ...held.late]) {
       const { minNs, maxNs, isSorted, count } = page;
       if (count === 0 || minNs >= endNs || maxNs < startNs) continue;
-      pieces.push({ kind: "open", columns: page.lend(), isSorted, minNs, maxNs });
+      pieces.push({ kind: "open", rows: page.lend(), isSorted, minNs, maxNs });
     }
     return pieces;
   }
@@ -229,13 +230,15 @@ export class LogHead {
   }
 
   #close(held: HeadStream, page: LogHeadPage): void {
-    const columns = mergeRuns([{ columns: page.columns(), isSorted: page.isSorted }]);
+    const lines = this.#memory.take(page.lineBytes);
+    const columns = mergeRuns([{ columns: page.columns(lines), isSorted: page.isSorted }]);
     this.rowBytes -= page.bytes;
     for (const closed of this.#closer.close(columns)) {
       held.closed.push(closed);
       this.rowBytes += closed.bytes;
     }
     page.release();
+    this.#memory.give(lines);
   }
 
   #noteTimes({ timestampsNs, count }: LogColumns): void {

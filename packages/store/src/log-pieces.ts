@@ -76,8 +76,9 @@ function openHeadPage(
   piece: LogPiece & { readonly kind: "open" },
   statistics: LogReadStatistics,
 ): PieceReader {
-  statistics.bytesRead += piece.columns.lines.length;
-  const sorted = mergeRuns([piece]);
+  const { rows, isSorted } = piece;
+  statistics.bytesRead += rows.lineBytes;
+  const sorted = mergeRuns([{ columns: rows.columns(), isSorted }]);
   return {
     read: ({ needles, values, startNs, endNs }) => {
       const valued = pickValued(clipColumns(sorted, startNs, endNs), values);
