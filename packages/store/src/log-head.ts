@@ -5,6 +5,7 @@
 import type { Labels, LogColumns } from "@finch/model";
 import type { ByteMemory } from "./byte-memory.ts";
 import { LabelIndex } from "./label-index.ts";
+import type { IndexLimits } from "./label-index.ts";
 import { mergeRuns } from "./log-columns.ts";
 import { isBefore, LogHeadPage } from "./log-head-page.ts";
 import type { LentRows } from "./log-head-page.ts";
@@ -60,6 +61,8 @@ export class LogHead {
   /** Streams with a full page, in the order these became full. */
   readonly #full: HeadStream[] = [];
   #definedAt = new Uint32Array(16) as Uint32Array;
+  /** Streams by the labels they came with: senders say the same ones in every push, and what decodes these keeps them. */
+  readonly #numbers = new WeakMap<Labels, number>();
   readonly #closer: ClosedPages;
   readonly #memory: ByteMemory;
 
@@ -70,6 +73,15 @@ export class LogHead {
 
   get bytes(): number {
     return this.index.bytes + this.rowBytes;
+  }
+
+  /** The number of a stream; -1 when it is new and there is no room for it. */
+  intern(labels: Labels, limits: IndexLimits): number {
+    const known = this.#numbers.get(labels);
+    if (known !== undefined) return known;
+    const stream = this.index.intern(labels, limits);
+    if (stream >= 0) this.#numbers.set(labels, stream);
+    return stream;
   }
 
   /** Whether the stream must be defined in a record written now; says yes once per count of refusals. */

@@ -243,7 +243,7 @@ class DurableLogStore implements LogStore {
     for (const [index, { labels, entries: given }] of batch.streams.entries()) {
       const entries = keepWithin(given, { index, oldestMs, latestMs }, rejections);
       if (entries.count === 0) continue;
-      const stream = head.index.intern(labels, limits);
+      const stream = head.intern(labels, limits);
       if (stream >= 0) {
         runs.push({ stream, entries });
         continue;
