@@ -8,10 +8,28 @@ const encoder = new TextEncoder();
 // A byte order mark is text like any other.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** Longer strings have a longer varint, and are left to the encoder. */
+const SHORT_MAX = 127;
+
 export function writeString(writer: ByteWriter, text: string): void {
+  if (text.length <= SHORT_MAX && writeAscii(writer, text)) return;
   const bytes = encoder.encode(text);
   writer.writeVarint(bytes.length);
   writer.writeBytes(bytes);
+}
+
+/** Names are short, and most are ASCII: an array for each would cost more than its bytes. Answers false, with nothing written, when it is not. */
+function writeAscii(writer: ByteWriter, text: string): boolean {
+  writer.reserve(1 + text.length);
+  const { bytes, length } = writer;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return false;
+    bytes[length + 1 + i] = code;
+  }
+  bytes[length] = text.length;
+  writer.length = length + 1 + text.length;
+  return true;
 }
 
 export function readString(reader: ByteReader): string {

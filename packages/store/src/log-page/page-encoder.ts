@@ -9,6 +9,7 @@ import type { LogColumns } from "@finch/model";
 import { writeString } from "../byte-strings.ts";
 import { KernelLines, wordsOfColumn } from "../log-patterns/column-words.ts";
 import type { ColumnWords } from "../log-patterns/column-words.ts";
+import { isMinedColumn } from "../log-patterns/line-frames.ts";
 import { minePage } from "../log-patterns/line-miner.ts";
 import type { PagePatterns } from "../log-patterns/page-patterns.ts";
 import { writeColumnHead } from "./column-format.ts";
@@ -96,7 +97,7 @@ export class PageEncoder {
       if (kernel.gramCount === undefined && count > 1) return undefined;
       const values = kernel.encodeColumn(number);
       const column = columnFromKernel(values);
-      words.push(wordsOfColumn(column));
+      words.push(wordsOfColumn(column, { isMined: isMinedColumn(name) }));
       writeString(heads, name);
       writeColumnHead(heads, column.head);
       put(name, column.body, column.isDense);
@@ -126,11 +127,11 @@ export class PageEncoder {
     for (const template of templates) {
       heads.writeByte(template.kind);
       heads.writeVarint(template.columns.length);
-      for (const column of template.columns) heads.writeVarint(column);
-      let from = 0;
-      for (const end of template.textEnds) {
-        heads.writeVarint(end - from);
-        from = end;
+      const { columns, textEnds } = template;
+      for (let slot = 0; slot < columns.length; slot++) heads.writeVarint(columns[slot]!);
+      for (let slot = 0, from = 0; slot < textEnds.length; slot++) {
+        heads.writeVarint(textEnds[slot]! - from);
+        from = textEnds[slot]!;
       }
       heads.writeBytes(template.text);
     }

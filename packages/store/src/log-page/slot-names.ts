@@ -23,12 +23,10 @@ export function nameSlots(
   slots: SlotPlaces,
 ): string[] {
   const prefix = PREFIXES[kind];
+  if (kind !== LINE_JSON && kind !== LINE_LOGFMT)
+    return Array.from({ length: slots.count }, (_, slot) => `${prefix}${slot}`);
   const names =
-    kind === LINE_JSON
-      ? namesOfJson(bytes, start, slots)
-      : kind === LINE_LOGFMT
-        ? namesOfLogfmt(bytes, start, slots)
-        : Array.from({ length: slots.count }, (_, slot) => String(slot));
+    kind === LINE_JSON ? namesOfJson(bytes, start, slots) : namesOfLogfmt(bytes, start, slots);
   const seen = new Map<string, number>();
   return names.map((name) => {
     const earlier = seen.get(name) ?? 0;

@@ -19,10 +19,14 @@ const SAME: ColumnWords = { kind: "same" };
 const VALUES: ColumnWords = { kind: "values" };
 const ANY_WORDS: ColumnWords = { kind: "any" };
 
-export function wordsOfColumn({ head, body }: EncodedColumn): ColumnWords {
+/** `isMined`: whether patterns have its values; of others it is enough to know that they are not all the same. */
+export function wordsOfColumn(
+  { head, body }: EncodedColumn,
+  { isMined }: { readonly isMined: boolean },
+): ColumnWords {
   const { encoding, rows, distinct } = head;
   if (encoding === CONSTANT) return SAME;
-  if (encoding === BYTES) return ANY_WORDS;
+  if (encoding === BYTES || !isMined) return ANY_WORDS;
   if (encoding !== DICTIONARY) return VALUES;
   // The body is memory that is used again.
   return { kind: "few", ids: body.slice(body.length - rows), distinct };

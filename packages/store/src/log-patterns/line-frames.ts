@@ -3,7 +3,7 @@
  * it; lines without a message are of one pattern for each template. Of all other lines it is the whole.
  */
 import type { ColumnValues } from "@finch/codec/kernels";
-import { fieldPath } from "../log-page/slot-names.ts";
+import { fieldPath, isFieldColumn } from "../log-page/slot-names.ts";
 import { LINE_JSON, LINE_TEXT, LINE_WHOLE } from "../log-page/line-slots.ts";
 import type { LineTemplate } from "../log-page/line-templates.ts";
 import type { KernelLines } from "./column-words.ts";
@@ -71,8 +71,7 @@ export class LineFrames {
     this.#split = split;
     const columns = new Map<number, number>();
     for (const [column, name] of split.columnNames.entries()) {
-      const path = fieldPath(name, "json") ?? fieldPath(name, "logfmt");
-      const place = path?.length === 1 ? MESSAGE_FIELDS.indexOf(path[0]!) : -1;
+      const place = messagePlace(name);
       if (place >= 0) columns.set(column, place);
     }
     this.#messageColumns = columns;
@@ -119,8 +118,9 @@ export class LineFrames {
   #messageSlot(template: LineTemplate): number {
     let found = -1;
     let best = Infinity;
-    for (const [slot, column] of template.columns.entries()) {
-      const place = this.#messageColumns.get(column) ?? Infinity;
+    if (this.#messageColumns.size === 0) return found;
+    for (let slot = 0; slot < template.columns.length; slot++) {
+      const place = this.#messageColumns.get(template.columns[slot]!) ?? Infinity;
       if (place >= best) continue;
       const end = template.textEnds[slot]!;
       if (template.kind === LINE_JSON && template.text[end - 1] !== QUOTE) continue;
@@ -150,6 +150,17 @@ export class LineFrames {
     if (words !== undefined) return words.kind === "same";
     return (this.#constants[column] ??= isConstant(this.#lines, this.#split.valuesOf(column)));
   }
+}
+
+/** Whether patterns have values of the column: messages, and words of text. */
+export function isMinedColumn(name: string): boolean {
+  return !isFieldColumn(name) || messagePlace(name) >= 0;
+}
+
+/** Which of the names of messages the column has; -1 for none. */
+function messagePlace(column: string): number {
+  const path = fieldPath(column, "json") ?? fieldPath(column, "logfmt");
+  return path?.length === 1 ? MESSAGE_FIELDS.indexOf(path[0]!) : -1;
 }
 
 function isConstant(lines: Uint8Array, { starts, ends, count }: ColumnValues): boolean {

@@ -8,7 +8,7 @@ import type { KernelLines } from "./column-words.ts";
 import { LineFrames, textAt, textBefore } from "./line-frames.ts";
 import type { TemplateFrame, WordColumn } from "./line-frames.ts";
 import { LineShapes } from "./line-shapes.ts";
-import type { LineShape, ShapeExample } from "./line-shapes.ts";
+import type { LineShape } from "./line-shapes.ts";
 import { joinAlike } from "./shape-groups.ts";
 import type { ShapeGroup } from "./shape-groups.ts";
 import { BIN_SECONDS, StringNumbers } from "./page-patterns.ts";
@@ -97,35 +97,34 @@ class LineMiner {
     switch (template.kind) {
       case "words":
         hasher.begin(level * TEMPLATES_MAX + number + 1);
-        for (const words of template.words) this.#addWord(words, rank);
-        this.#count({ template: number, rank, level, from: 0, to: 0 });
+        for (let i = 0; i < template.words.length; i++) this.#addWord(template.words[i]!, rank);
+        this.#count(number, rank, level, 0, 0);
         break;
       case "template": {
-        for (const column of template.messages) this.#cursors[column]!++;
+        this.#passMessages(template.messages);
         const known = this.#knownOf(level, number);
         if (known[0] !== undefined) {
           known[0].pending++;
           break;
         }
         hasher.begin(level * TEMPLATES_MAX + number + 1);
-        known[0] = this.#count({ template: number, rank, level, from: 0, to: 0 });
+        known[0] = this.#count(number, rank, level, 0, 0);
         break;
       }
       case "message":
         this.#takeMessage(number, template, level);
-        for (const column of template.messages) this.#cursors[column]!++;
+        this.#passMessages(template.messages);
         break;
       case "line": {
         const { lineBounds } = this.#entries;
-        this.#countText(0, {
-          template: number,
-          level,
-          from: lineBounds[row]!,
-          to: lineBounds[row + 1]!,
-        });
+        this.#countText(0, number, level, lineBounds[row]!, lineBounds[row + 1]!);
         break;
       }
     }
+  }
+
+  #passMessages(columns: readonly number[]): void {
+    for (let i = 0; i < columns.length; i++) this.#cursors[columns[i]!]!++;
   }
 
   #takeMessage(
@@ -146,8 +145,7 @@ class LineMiner {
     const { starts, ends } = this.#split.valuesOf(column);
     // Without text around them, messages are the same in all templates.
     const kind = frame.before.length > 1 ? number + 1 : 0;
-    const of = { template: number, level, from: starts[at]!, to: ends[at]! };
-    const shape = this.#countText(kind, of);
+    const shape = this.#countText(kind, number, level, starts[at]!, ends[at]!);
     if (known !== undefined) known[id] = shape;
   }
 
@@ -168,16 +166,28 @@ class LineMiner {
     return hashWord(this.#lines, starts[rank]!, ends[rank]!);
   }
 
-  #countText(kind: number, of: Omit<ShapeExample, "rank">): LineShape | undefined {
-    const { level, from, to } = of;
+  /** Counts the text `from … to - 1` as of a line; those with another `kind` are other shapes. */
+  #countText(
+    kind: number,
+    template: number,
+    level: number,
+    from: number,
+    to: number,
+  ): LineShape | undefined {
     hasher.begin(level * TEMPLATES_MAX + kind);
     hasher.addText(this.#lines, from, Math.min(to, from + LINE_BYTES_MAX));
-    return this.#count({ ...of, rank: 0 });
+    return this.#count(template, 0, level, from, to);
   }
 
-  /** Counts a line of the shape that was hashed. */
-  #count(of: ShapeExample): LineShape | undefined {
-    const shape = shapes.find(hasher) ?? shapes.add(hasher, of);
+  /** Counts a line of the shape that was hashed; an example is made of the first. */
+  #count(
+    template: number,
+    rank: number,
+    level: number,
+    from: number,
+    to: number,
+  ): LineShape | undefined {
+    const shape = shapes.find(hasher) ?? shapes.add(hasher, { template, rank, level, from, to });
     if (shape === undefined) this.#pendingOthers++;
     else shape.pending++;
     return shape;
@@ -195,9 +205,9 @@ class LineMiner {
       const cluster =
         place < CLUSTERED_MAX ? clusters.find(this.#tokensOf(group), level) : undefined;
       for (const { bins, counts } of group.members)
-        for (const [i, bin] of bins.entries()) {
-          if (cluster === undefined) clusters.countOthers(bin, counts[i]!);
-          else clusters.count(cluster, bin, counts[i]!);
+        for (let i = 0; i < bins.length; i++) {
+          if (cluster === undefined) clusters.countOthers(bins[i]!, counts[i]!);
+          else clusters.count(cluster, bins[i]!, counts[i]!);
         }
     }
   }
@@ -207,11 +217,11 @@ class LineMiner {
     const { before, behind } = template.frame;
     if (template.kind === "template") return [...before];
     if (template.kind === "words") return this.#tokensOfWords(shape, template, isVarying);
-    let word = 0;
-    const tokens = this.#tokensOfText(shape.from, shape.to).map((token) =>
-      token === WILDCARD || !isValue(token) || isVarying[word++] === 0 ? token : WILDCARD,
-    );
-    return [...before, ...tokens, ...behind];
+    const tokens = this.#tokensOfText(shape.from, shape.to);
+    for (let i = 0, word = 0; i < tokens.length; i++)
+      if (tokens[i] !== WILDCARD && isValue(tokens[i]!) && isVarying[word++] !== 0)
+        tokens[i] = WILDCARD;
+    return before.length + behind.length === 0 ? tokens : [...before, ...tokens, ...behind];
   }
 
   /** Of the part of a line; what is too long ends in a value. */
@@ -232,10 +242,11 @@ class LineMiner {
   ): string[] {
     const template = this.#split.templates[shape.template]!;
     const isWild = new Set(values);
-    for (const [place, { column }] of words.entries())
-      if (isVarying[place] === 1) isWild.add(column);
+    for (let place = 0; place < words.length; place++)
+      if (isVarying[place] === 1) isWild.add(words[place]!.column);
     let text = "";
-    for (const [slot, column] of template.columns.entries()) {
+    for (let slot = 0; slot < template.columns.length; slot++) {
+      const column = template.columns[slot]!;
       text += textBefore(template, slot);
       if (isWild.has(column)) text += WILDCARD;
       else {

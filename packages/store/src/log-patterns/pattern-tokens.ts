@@ -30,6 +30,14 @@ export function splitTokens(line: string): string[] {
 }
 
 const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
+const DIGIT = 1;
+const LETTER = 2;
+/** By code of a character of ASCII. */
+const CLASSES = new Uint8Array(128);
+for (let code = 0; code < 128; code++) {
+  if (code >= 48 && code <= 57) CLASSES[code] = DIGIT;
+  else if ((code >= 65 && code <= 90) || (code >= 97 && code <= 122)) CLASSES[code] = LETTER;
+}
 
 /** Words in which a value stands are values as a whole. */
 export function joinValues(tokens: readonly string[]): string[] {
@@ -59,14 +67,20 @@ function isWordOrValue(token: string): boolean {
 
 /** Whether a token is a word, not blanks or marks. */
 export function isWord(token: string): boolean {
-  return token !== WILDCARD && LETTER_OR_DIGIT.test(token);
+  if (token === WILDCARD) return false;
+  for (let i = 0; i < token.length; i++) {
+    const code = token.charCodeAt(i);
+    if (code > 127) return LETTER_OR_DIGIT.test(token);
+    if (CLASSES[code] !== 0) return true;
+  }
+  return false;
 }
-
-const DIGIT = /[0-9]/;
 
 /** Whether a token is taken for a value wherever it stands. */
 export function isValue(token: string): boolean {
-  return token === WILDCARD || DIGIT.test(token);
+  if (token === WILDCARD) return true;
+  for (let i = 0; i < token.length; i++) if (CLASSES[token.charCodeAt(i)] === DIGIT) return true;
+  return false;
 }
 
 /** Whether the word at `index` names what follows: `key=`, `"key":`. Names do not tell how alike two lines are. */
@@ -80,8 +94,9 @@ const NAMED = /<(?!_>)[A-Za-z_][A-Za-z0-9_]*>/g;
 
 /** The tokens as a pattern for `|>`: values that touch are one. */
 export function formatPattern(tokens: readonly string[]): string {
-  return tokens
-    .join("")
-    .replaceAll(NAMED, WILDCARD)
-    .replaceAll(/(?:<_>){2,}/g, WILDCARD);
+  const text = tokens.join("");
+  const unnamed = tokens.includes("<") ? text.replaceAll(NAMED, WILDCARD) : text;
+  return unnamed.includes(WILDCARD + WILDCARD)
+    ? unnamed.replaceAll(/(?:<_>){2,}/g, WILDCARD)
+    : unnamed;
 }

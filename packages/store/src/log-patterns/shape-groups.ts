@@ -1,4 +1,5 @@
 /** Joins shapes of one template of text whose words agree in most, before any of them is decoded: what they differ in are values. */
+import { TEMPLATES_MAX } from "../log-page/line-templates.ts";
 import type { LineShape } from "./line-shapes.ts";
 import { LIKENESS_MIN } from "./pattern-clusters.ts";
 
@@ -18,12 +19,13 @@ export function joinAlike(
   sameWordsOf: (template: number) => number | undefined,
 ): readonly ShapeGroup[] {
   const groups: ShapeGroup[] = [];
-  const byTemplate = new Map<string, ShapeGroup[]>();
+  /** By template and level. */
+  const byTemplate = new Map<number, ShapeGroup[]>();
   for (const shape of shapes.toSorted((a, b) => b.total - a.total)) {
     const group = groupOf(shape);
     const sameWords = sameWordsOf(shape.template);
     if (sameWords !== undefined) {
-      const key = `${shape.template} ${shape.level}`;
+      const key = shape.level * TEMPLATES_MAX + shape.template;
       const known = byTemplate.get(key);
       const alike = known?.find((other) => isAlike(other, group, sameWords));
       if (alike !== undefined) {
