@@ -52,13 +52,29 @@ const LEVEL_SETS: readonly Labels[] = [
 /** Of a metadata set whose level is that of the line. */
 const BY_LINE = -1;
 
+/** Memory for the numbers of sets: streams have few entries in a push, and a buffer for each would cost the collector more than its numbers. */
+const NUMBERS_AT_ONCE = 16 * 1024;
+let numbers = new Uint32Array(0);
+let numbersTaken = 0;
+
+/** So many zeros, in memory that others have a part of. */
+function takeNumbers(count: number): Uint32Array {
+  if (count > NUMBERS_AT_ONCE / 4) return new Uint32Array(count);
+  if (numbersTaken + count > numbers.length) {
+    numbers = new Uint32Array(NUMBERS_AT_ONCE);
+    numbersTaken = 0;
+  }
+  numbersTaken += count;
+  return numbers.subarray(numbersTaken - count, numbersTaken);
+}
+
 /** The entries with `detected_level` in the metadata of each line that does not have it. */
 export function withDetectedLevels(stream: LogBatchStream): LogColumns {
   const { entries } = stream;
   const { count, lines, lineBounds, metadataSets } = entries;
   if (metadataSets.length === 1 && levelOfLabels(stream.labels) === undefined) {
     const levels = detector.detect(lines, lineBounds, count);
-    const metadataOf = new Uint32Array(count);
+    const metadataOf = takeNumbers(count);
     for (let row = 0; row < count; row++) metadataOf[row] = levels[row]! + 1;
     return { ...entries, metadataSets: LEVEL_SETS, metadataOf };
   }
@@ -69,7 +85,7 @@ export function withDetectedLevels(stream: LogBatchStream): LogColumns {
   const levels = detector.detect(lines, lineBounds, count);
   /** By set and level: the set with the level, or 0 before it is made. */
   const extended = new Uint32Array(metadataSets.length * LOG_LEVELS.length);
-  const metadataOf = new Uint32Array(count);
+  const metadataOf = takeNumbers(count);
   for (let row = 0; row < count; row++) {
     const set = entries.metadataOf[row]!;
     const levelled = levelledOf[set]!;
@@ -103,7 +119,7 @@ function levelledSets({ labels, entries }: LogBatchStream, sets: Labels[]): Int3
 }
 
 function replace({ metadataOf, count }: LogColumns, by: Int32Array): Uint32Array {
-  const replaced = new Uint32Array(count);
+  const replaced = takeNumbers(count);
   for (let row = 0; row < count; row++) replaced[row] = by[metadataOf[row]!]!;
   return replaced;
 }
