@@ -91,10 +91,12 @@ function addGrams(start: usize, end: usize, isLead: bool): bool {
   let bytes = v128.load(start);
   let solid = solidBits(bytes);
   let digits = digitBits(bytes);
+  let points = pointBits(bytes);
   let words = solid | markBits(bytes);
   for (let at = start; at + GRAM_BYTES <= end; at += STEP) {
     let run = words;
     let figures = digits;
+    let dots = points;
     // Behind what no lead begins.
     const closed = (solid << 1) | solidBefore;
     solidBefore = solid >> 15;
@@ -103,14 +105,17 @@ function addGrams(start: usize, end: usize, isLead: bool): bool {
       bytes = v128.load(at, 16);
       solid = solidBits(bytes);
       digits = digitBits(bytes);
+      points = pointBits(bytes);
       words = solid | markBits(bytes);
       run |= words << 16;
       figures |= digits << 16;
+      dots |= points << 16;
     }
     if (rest < 2 * STEP) {
       const inside: u32 = (1 << (<u32>rest)) - 1;
       run &= inside;
       figures &= inside;
+      dots &= inside;
     }
     // Where six digits begin.
     let leads = figures & (figures >> 1);
@@ -119,6 +124,7 @@ function addGrams(start: usize, end: usize, isLead: bool): bool {
     leads &= figures >> 5;
     leads &= 0xffff & ~closed;
     for (; leads != 0; leads &= leads - 1) addLead(at + ctz(leads));
+    if (dots != 0) addAddresses(at, figures, dots);
     // Where nine bytes of a word begin.
     let windows = run & (run >> 1);
     windows &= windows >> 2;
@@ -151,15 +157,52 @@ function addGrams(start: usize, end: usize, isLead: bool): bool {
   return true;
 }
 
-/** Adds the six digits at `at`. */
+/** Adds the six digits at `at`, which have a fifth hash. */
 function addLead(at: usize): void {
-  const low = i32x4.splat(load<u32>(at));
-  const high = i32x4.splat(<u32>load<u16>(at, 4));
-  const chosen = placesOf(hash(low, v128.or(high, i32x4(1 << 16, 2 << 16, 3 << 16, 4 << 16))));
+  const low = load<u32>(at);
+  const high = <u32>load<u16>(at, 4);
+  addHashes(low, high, 16);
+  const fifth = placesOf(hash(i32x4.splat(low), i32x4.splat(high | (5 << 16))));
+  addPlace(i32x4.extract_lane(fifth, 0));
+}
+
+/** Adds four hashes of one thing; their numbers begin at a bit of `high`. */
+function addHashes(low: u32, high: u32, numberBit: i32): void {
+  const numbered = v128.or(i32x4.splat(high), i32x4.shl(i32x4(1, 2, 3, 4), numberBit));
+  const chosen = placesOf(hash(i32x4.splat(low), numbered));
   addPlace(i32x4.extract_lane(chosen, 0));
   addPlace(i32x4.extract_lane(chosen, 1));
   addPlace(i32x4.extract_lane(chosen, 2));
   addPlace(i32x4.extract_lane(chosen, 3));
+}
+
+/** Adds the middles of addresses that begin at the first 16 of the 32 bytes from `at` on, of which these are digits and points. */
+function addAddresses(at: usize, digits: u32, points: u32): void {
+  // Where a part of up to three digits begins that ends at a point.
+  const parts =
+    digits & ((points >> 1) | ((digits >> 1) & ((points >> 2) | ((digits >> 2) & (points >> 3)))));
+  let middles = 0xffff & digits & (points >> 1) & (parts >> 2);
+  for (; middles != 0; middles &= middles - 1) {
+    const first = <u32>ctz(middles);
+    const second = first + 2;
+    const third = second + <u32>ctz(points >> second) + 1;
+    // All of it lies in these bytes: it has eleven at most.
+    if (((parts >> third) & 1) == 0) continue;
+    const fourth = third + <u32>ctz(points >> third) + 1;
+    if (((digits >> fourth) & 1) != 0) addMiddle(at, first, third, fourth);
+  }
+}
+
+/** Adds the middle of an address: its digits before the first point and behind the third, and its parts from `first + 2` and `third` on. */
+function addMiddle(at: usize, first: u32, third: u32, fourth: u32): void {
+  const low = partAt(at + first + 2, third - first - 3) | ((<u32>load<u8>(at + first)) << 24);
+  const high = partAt(at + third, fourth - third - 1) | ((<u32>load<u8>(at + fourth) & 15) << 24);
+  addHashes(low, high, 28);
+}
+
+/** Up to three bytes. */
+function partAt(at: usize, length: u32): u32 {
+  return load<u32>(at) & ((1 << (8 * length)) - 1);
 }
 
 /** The numbers of grams: what is chosen for being small is spread over all of them. */
@@ -201,6 +244,11 @@ function solidBits(bytes: v128): u32 {
 /** Of each digit. */
 function digitBits(bytes: v128): u32 {
   return <u32>i8x16.bitmask(i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(0x30)), i8x16.splat(10)));
+}
+
+/** Of each `.`. */
+function pointBits(bytes: v128): u32 {
+  return <u32>i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0x2e)));
 }
 
 /** Of what else a word has: `_` and `-`. */

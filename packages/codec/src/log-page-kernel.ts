@@ -121,7 +121,9 @@ export interface EncodedValues {
 
 const GRAM_PLACES_AT = 0;
 const GRAM_LIST_AT = GRAM_PLACES_AT + GRAM_PLACES_BYTES;
-const FILTER_AT = GRAM_LIST_AT + 4 * PAGE_GRAMS_MAX + 256;
+/** The kernel looks for room once a step, in which it adds some eighty grams at most. */
+const GRAM_STEP_BYTES = 512;
+const FILTER_AT = GRAM_LIST_AT + 4 * PAGE_GRAMS_MAX + GRAM_STEP_BYTES;
 const TEMPLATES_AT = FILTER_AT + FILTER_BYTES_MAX;
 const WORK_AT = TEMPLATES_AT + 4 * (TEMPLATES_MAX * TEMPLATE_WORDS + LISTS);
 const RESULT_AT = WORK_AT + WORK_BYTES;

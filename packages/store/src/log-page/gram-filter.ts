@@ -2,15 +2,22 @@
  * What lets a search for a text skip a page: a filter over **grams**, 6 neighbouring bytes of a word. Not every gram is in it, but of each 4 neighbouring ones
  * that with the smallest hash. Both sides choose by content alone: whatever a needle with 9 bytes of one word chooses, every page that
  * contains it has chosen too, wherever in its word the needle begins and ends. A pasted trace id needs no blank on either side. Numbers are often shorter: of 6 digits
- * behind a mark, a **lead**, all pages know, with several hashes. Pages are gone through by codec's kernel `grams`, whose twin {@link GramCollector} is.
+ * behind a mark, a **lead**, all pages know, with several hashes. So they do of the **middle** of an address, since in many addresses each six bytes are those of
+ * some. Pages are gone through by codec's kernel `grams`, whose twin {@link GramCollector} is.
  */
 import type { LogPageKernel } from "@finch/codec/kernels";
 import { growUint32 } from "../number-columns.ts";
 
 const GRAM_BYTES = 6;
 const WINDOW_GRAMS = 4;
-/** Hashes of a lead: often it is all there is of a needle. */
-const LEAD_HASHES = 4;
+/** Of what is known by several hashes: how many they are, and what their numbers are multiplied by in `high`. */
+interface Numbered {
+  readonly hashes: number;
+  readonly unit: number;
+}
+/** A lead is often all there is of a needle, an address has grams besides. */
+const LEAD: Numbered = { hashes: 5, unit: 1 << 16 };
+const MIDDLE: Numbered = { hashes: 4, unit: 1 << 28 };
 /** A needle without a word of so many bytes, or a lead, cannot skip anything. */
 export const NEEDLE_BYTES_MIN = GRAM_BYTES + WINDOW_GRAMS - 1;
 
@@ -51,6 +58,11 @@ for (let c = 0; c < 256; c++) {
   if (IN_WORD[c] === 1 && c !== 95 && c !== 45) CLASSES[c] = isDigit ? DIGIT | SOLID : SOLID;
 }
 
+const POINT = 46;
+const PART_BYTES_MAX = 3;
+/** `1.2.3.4` */
+const MIDDLE_BYTES_MIN = 7;
+
 /** Chooses the grams of lines; one object serves one page after the other. */
 export class GramCollector {
   #grams = new Uint32Array(1024) as Uint32Array;
@@ -90,6 +102,7 @@ export class GramCollector {
     for (let i = start; i < end; i++) {
       const c = bytes[i]!;
       const classes = CLASSES[c]!;
+      if ((classes & DIGIT) !== 0 && i + MIDDLE_BYTES_MIN <= end) this.#addMiddle(bytes, i, end);
       digits = (classes & DIGIT) !== 0 && digits >= 0 ? digits + 1 : classes === 0 ? 0 : -1;
       if (IN_WORD[c] === 0) {
         length = 0;
@@ -99,9 +112,7 @@ export class GramCollector {
       low = (low >>> 8) | (high << 24);
       high = ((high >>> 8) | (c << 8)) & 0xffff;
       if (++length < GRAM_BYTES) continue;
-      if (digits === GRAM_BYTES)
-        for (let number = 1; number <= LEAD_HASHES; number++)
-          this.#add(hashGram(low, high | (number << 16)));
+      if (digits === GRAM_BYTES) this.#addHashes(low, high, LEAD);
       const hash = hashGram(low, high);
       const newPair = hash < before ? hash : before;
       if (length >= NEEDLE_BYTES_MIN) {
@@ -115,6 +126,22 @@ export class GramCollector {
       pair = newPair;
       before = hash;
     }
+  }
+
+  /** Adds the middle of an address that begins with the digit at `start`, if one does: `1.234.56.7` of `101.234.56.78`. */
+  #addMiddle(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes[start + 1] !== POINT) return;
+    const third = endOfPart(bytes, start + 2, end);
+    const fourth = third < 0 ? -1 : endOfPart(bytes, third, end);
+    if (fourth < 0 || fourth === end || (CLASSES[bytes[fourth]!]! & DIGIT) === 0) return;
+    const low = littleEndian(bytes, start + 2, third - 1) | (bytes[start]! << 24);
+    const high = littleEndian(bytes, third, fourth - 1) | ((bytes[fourth]! & 15) << 24);
+    this.#addHashes(low, high, MIDDLE);
+  }
+
+  #addHashes(low: number, high: number, { hashes, unit }: Numbered): void {
+    for (let number = 1; number <= hashes; number++)
+      this.#add(hashGram(low, high | (number * unit)));
   }
 
   /** What is chosen for its hash being small is spread over all numbers. */
@@ -146,6 +173,19 @@ export class GramCollector {
       this.#generations[slot] = 1;
     }
   }
+}
+
+/** Where the part of an address ends that begins at `start`, behind its point; -1 when it is none. */
+function endOfPart(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && at < start + PART_BYTES_MAX && (CLASSES[bytes[at]!]! & DIGIT) !== 0) at++;
+  return at > start && at < end && bytes[at] === POINT ? at + 1 : -1;
+}
+
+function littleEndian(bytes: Uint8Array, start: number, end: number): number {
+  let number = 0;
+  for (let i = end - 1; i >= start; i--) number = number * 256 + bytes[i]!;
+  return number;
 }
 
 function hashGram(low: number, high: number): number {

@@ -37,8 +37,13 @@ const worded = fc
     maxLength: 12,
   })
   .map((parts) => Buffer.from(parts.join(" ")));
+/** Addresses, and what differs from one by a byte or two. */
+const dotted = fc
+  .stringMatching(/^[ x_]{0,2}([0-9]{0,4}[.x-]?){0,12}$/)
+  .map((text) => Buffer.from(text));
 const anyLine = fc.oneof(
   worded,
+  dotted,
   fc.uint8Array({ maxLength: 100 }),
   fc.uint8Array({ min: 0x70, max: 0xff, maxLength: 100 }),
 );

@@ -201,6 +201,26 @@ describe("gram filters", () => {
       assert.equal(asks(needle).length, 0, needle);
   });
 
+  test("know addresses by their middles", () => {
+    const addresses = Array.from({ length: 2000 }, (_, i) =>
+      [100, 3, 0, 7].map((part, at) => (part + i * (at * 41 + 29)) % 256).join("."),
+    );
+    const columns = columnsOf(addresses.map((address) => `{"from":"${address}","to":"-"}`));
+    const { filter } = encode(columns);
+    const asks = (needle: string) => gramsOfNeedle(encoder.encode(needle));
+    for (const address of addresses)
+      for (const needle of [address, address.slice(1), address.slice(0, -1)])
+        assert.ok(mayHave(filter, asks(needle)), needle);
+    const strangers = addresses
+      .map((address) => address.replace(/[.](\d+)[.](\d+)[.]/, ".$2.$1."))
+      .filter((address) => !addresses.includes(address));
+    const passed = strangers.filter((needle) => mayHave(filter, asks(needle)));
+    assert.ok(passed.length < 40, `${passed.length} of ${strangers.length} pass by chance`);
+    assert.equal(asks("1.2.3.4").length, 4);
+    for (const none of ["1.2.3.", ".1.2.3.", "1..2.3.4", "1.2.3x.4", "1.2345.6"])
+      assert.equal(asks(none).length, 0, none);
+  });
+
   test("needles without a long word ask nothing", () => {
     assert.equal(gramsOfNeedle(encoder.encode("12345678 abcdefgh")).length, 0);
     assert.ok(gramsOfNeedle(encoder.encode("123456789")).length > 0);
