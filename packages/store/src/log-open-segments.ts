@@ -12,8 +12,11 @@ import type { SegmentPage, Stretch, WantedBodies } from "./log-page/segment.ts";
 import { needsMetadata, needsTimes } from "./log-wish.ts";
 import type { LogReadStatistics, PieceWish } from "./log-wish.ts";
 
-/** Of a page: the columns that tell which lines have the needles, and which the values; what else decides about rows and counts them, the rest. */
-export type Need = "search" | "values" | "first" | "all";
+/**
+ * Of a page: the columns that tell which lines have the needles, and which the values; what else decides about rows and counts them; the latter, and the columns of
+ * which the wanted lines are made.
+ */
+export type Need = "search" | "values" | "first" | { readonly lines: ReadonlySet<number> };
 
 /** A page of a segment. */
 export interface SegmentPlace {
@@ -42,8 +45,10 @@ function neededFirst(
   wish: PieceWish,
   span: { readonly minNs: bigint; readonly maxNs: bigint },
 ): BodyChoice {
-  if (wish.lines === "all" && wish.fields?.request.keep === undefined) return WHOLE;
+  const isMade = wish.lines === "all" && wish.fields?.request.keep === undefined;
+  if (isMade && wish.needles.length === 0 && wish.values.length === 0) return WHOLE;
   const bodies = new Set<StoredBody>();
+  if (isMade && layout.templateOf !== undefined) bodies.add(layout.templateOf);
   if (wish.fields !== undefined) {
     for (const number of wish.fields.wanted(layout).keys())
       bodies.add(layout.columns[number]!.body);
@@ -54,6 +59,21 @@ function neededFirst(
     if (layout.shapeOf !== undefined) bodies.add(layout.shapeOf);
     for (const { body } of layout.metadata) bodies.add(body);
   }
+  return bodies;
+}
+
+/** What lines of these columns are made of, and all that is told of them: their metadata, too, where what fails in a line tells it. */
+function neededForLines(
+  page: SegmentPage,
+  columns: ReadonlySet<number>,
+  wish: PieceWish,
+): BodyChoice {
+  const { layout, place } = page;
+  const first = neededFirst(layout, { ...wish, labels: undefined }, place);
+  if (first === WHOLE || first === undefined) return first;
+  const bodies = new Set(first);
+  if (layout.templateOf !== undefined) bodies.add(layout.templateOf);
+  for (const number of columns) bodies.add(layout.columns[number]!.body);
   return bodies;
 }
 
@@ -87,7 +107,7 @@ function isWithin(
 }
 
 function neededOf(page: SegmentPage, need: Need, wish: PieceWish): BodyChoice {
-  if (need === "all") return WHOLE;
+  if (typeof need === "object") return neededForLines(page, need.lines, wish);
   if (need === "values") return neededForValues(page.layout, wish);
   return need === "search"
     ? neededToSearch(page.layout, wish)
@@ -178,21 +198,23 @@ class SegmentBodies {
   /** Reads what is needed of a page and not there yet; of what is needed first, that of the other pages to come as well. */
   async load(at: number, need: Need, wish: PieceWish): Promise<void> {
     const { pages, places } = this.#of;
-    const isNoted = wish.lines === "none" && need !== "all" && wish.isAside !== true;
-    const isUsual = isNoted && isWithin(pages[at]!, wish);
-    if (isUsual && this.#loaded[need].has(at)) return;
+    const isOfLines = typeof need === "object";
+    const noted =
+      wish.lines === "none" && !isOfLines && wish.isAside !== true ? this.#loaded[need] : undefined;
+    const isUsual = noted !== undefined && isWithin(pages[at]!, wish);
+    if (isUsual && noted.has(at)) return;
     const wanted: WantedBodies[] = [];
     let isWhole = false;
     for (const [place, page] of pages.entries()) {
       // Of neighbours that are searched, what they need besides is known only then.
-      const isAlone = need === "all" || (need === "first" && wish.needles.length > 0);
+      const isAlone = isOfLines || (need === "first" && wish.needles.length > 0);
       if (place !== at && (isAlone || !places.has(place))) continue;
       const needed = neededOf(page, need, place === at ? wish : wholly(page, wish));
       // Whole pages are read one by one: their neighbours may never be asked for.
       if (needed === WHOLE && place !== at) continue;
-      if (isNoted && (place !== at || isUsual)) this.#loaded[need].add(place);
+      if (place !== at || isUsual) noted?.add(place);
       if (needed === undefined) continue;
-      isWhole ||= needed === WHOLE;
+      isWhole ||= isOfLines || needed === WHOLE;
       const all = needed === WHOLE ? page.layout.bodies : [...needed];
       const bodies = all.filter((body) => !this.#bodies.has(body));
       if (bodies.length > 0) wanted.push({ page, bodies });

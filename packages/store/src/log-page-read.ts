@@ -2,6 +2,7 @@
 import { Labels } from "@finch/model";
 import type { LogColumns, LogFields } from "@finch/model";
 import { lowerBoundNs } from "./log-columns.ts";
+import { usedColumns } from "./log-page/line-maker.ts";
 import type { PageLines } from "./log-page/line-maker.ts";
 import type { OpenPage } from "./log-page/open-page.ts";
 import { readFields } from "./log-page/page-fields.ts";
@@ -46,6 +47,8 @@ export class PageRead {
   readonly #wish: PieceWish;
   readonly #file: PageFile;
   readonly #isWhole: boolean;
+  /** Whether the columns that tell where needles are were read, not remembered. */
+  #isSearched = false;
 
   /** `open` is called when something of the page is needed that is not remembered. */
   constructor(
@@ -70,7 +73,11 @@ export class PageRead {
     if (matched !== undefined && this.#isCounted) return this.#countedRows(matched);
     const valued = await this.#findValues(matched);
     if (valued?.length === 0) return undefined;
-    await this.#file.load("first");
+    const isMade = lines === "all" && choice?.request.keep === undefined;
+    // What was searched has told the templates: all that is left is read at once.
+    if (valued !== undefined && isMade && this.#isSearched)
+      await this.#loadLines(Uint32Array.from(valued));
+    else await this.#file.load("first");
     let rows = this.#rowsInRange(valued);
     if (rows.length === 0) return undefined;
     const request = choice?.request;
@@ -86,8 +93,14 @@ export class PageRead {
       }
     }
     const made = lines === "all" ? undefined : fields === undefined ? NO_ROWS : unknownRows(fields);
-    if (made === undefined || made.length > 0) await this.#file.load("all");
+    if (made === undefined) await this.#loadLines(rows);
+    else if (made.length > 0) await this.#loadLines(pickNumbers(rows, made));
     return { entries: this.#columns(rows, made), fields };
+  }
+
+  /** What the lines of rows are made of, once it is known which templates they have. */
+  #loadLines(rows: Uint32Array): Promise<void> {
+    return this.#file.load({ lines: usedColumns(this.#open().rows, rows) });
   }
 
   /** What the needles are remembered by. */
@@ -107,6 +120,7 @@ export class PageRead {
         plans.push(plan);
       }
       await this.#file.load("search");
+      this.#isSearched = true;
       let rows = sharedAscending(page.layout.rows);
       for (const plan of plans) rows = page.find(plan, rows);
       return sized(Uint16Array.from(rows));
