@@ -236,12 +236,10 @@ class SegmentBodies {
     );
     for (const { page, bodies } of wanted) {
       for (const body of bodies) {
-        const offset = page.offsets[body.at]!;
-        const chunk = stretches.findIndex(
-          ({ start, end }) => start <= offset && end >= offset + body.storedBytes,
-        );
-        const from = offset - stretches[chunk]!.start;
-        this.#bodies.set(body, chunks[chunk]!.subarray(from, from + body.storedBytes));
+        const { start, end } = page.stretchOf(body);
+        const chunk = stretches.findIndex((read) => read.start <= start && read.end >= end);
+        const from = stretches[chunk]!.start;
+        this.#bodies.set(body, chunks[chunk]!.subarray(start - from, end - from));
       }
     }
   }

@@ -77,14 +77,14 @@ export class StoredSegment {
   /** Page `at` as it is stored. Checksums are looked at: damage must not get into another block. */
   encoded(at: number): EncodedPage {
     const page = this.#pages[at]!;
-    const { rows, lineBytes, minNs, maxNs, head } = page.place;
-    const columns = page.layout.bodies.map((body, i) => {
-      const stored = this.#stored(page, i);
+    const { rows, lineBytes, minNs, maxNs, head, metadata } = page.place;
+    const columns = page.layout.bodies.map((body) => {
+      const stored = this.#stored(page, body);
       if (crc32(stored) !== body.crc)
         throw this.#damage(`the checksum of column ${JSON.stringify(body.name)} is wrong`);
       return { name: body.name, stored };
     });
-    return { rows, lineBytes, minNs, maxNs, head, columns };
+    return { rows, lineBytes, minNs, maxNs, head, metadata, columns };
   }
 
   /** All rows of page `at`. */
@@ -102,14 +102,12 @@ export class StoredSegment {
 
   #open(at: number): OpenPage {
     const page = this.#pages[at]!;
-    const numbers = new Map<StoredBody, number>();
-    for (const [i, body] of page.layout.bodies.entries()) numbers.set(body, i);
-    return new OpenPage(page.layout, (body) => this.#stored(page, numbers.get(body)!));
+    return new OpenPage(page.layout, (body) => this.#stored(page, body));
   }
 
-  #stored({ layout, offsets }: SegmentPage, body: number): Uint8Array {
-    const offset = offsets[body]!;
-    return this.#bodies.subarray(offset, offset + layout.bodies[body]!.storedBytes);
+  #stored(page: SegmentPage, body: StoredBody): Uint8Array {
+    const { start, end } = page.stretchOf(body);
+    return this.#bodies.subarray(start, end);
   }
 
   #decode<T>(work: () => T): T {

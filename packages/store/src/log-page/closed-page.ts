@@ -64,5 +64,7 @@ export class ClosedPages {
 /** Opens a closed page for reading. */
 export function openClosedPage({ page }: ClosedPage): OpenPage {
   const stored = new Map(page.columns.map((column) => [column.name, column.stored]));
-  return new OpenPage(readPageLayout(page.head, page.rows), ({ name }) => stored.get(name)!);
+  return new OpenPage(readPageLayout(page.head, page.rows, page.metadata), ({ name }) =>
+    stored.get(name)!,
+  );
 }

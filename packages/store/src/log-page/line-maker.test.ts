@@ -21,7 +21,9 @@ function openPage(entries: LogColumns): OpenPage {
   kernel.load(entries.lines, entries.lineBounds, entries.count);
   const encoded = encoder.encode(entries)!.page;
   const stored = new Map(encoded.columns.map((column) => [column.name, column.stored]));
-  return new OpenPage(readPageLayout(encoded.head, encoded.rows), ({ name }) => stored.get(name)!);
+  return new OpenPage(readPageLayout(encoded.head, encoded.rows, encoded.metadata), ({ name }) =>
+    stored.get(name)!,
+  );
 }
 
 /** What the kernel makes, each body changed as `change` says. */

@@ -28,6 +28,13 @@ export interface StoredColumn {
   readonly stored: Uint8Array;
 }
 
+/** Where in a head the metadata begins, by which rows are counted without their lines. */
+export interface MetadataPlace {
+  readonly position: number;
+  /** Bodies before it. */
+  readonly bodies: number;
+}
+
 /** A page that is not yet in a file. Immutable. */
 export interface EncodedPage {
   readonly rows: number;
@@ -37,6 +44,7 @@ export interface EncodedPage {
   readonly maxNs: bigint;
   /** All that `readPageLayout` reads. */
   readonly head: Uint8Array;
+  readonly metadata: MetadataPlace;
   readonly columns: readonly StoredColumn[];
 }
 
@@ -105,6 +113,7 @@ export class PageEncoder {
     }
     if (kernel.gramCount === undefined && count > 1) return undefined;
     const patterns = minePage(entries, new KernelLines(kernel, split, words));
+    const metadata = { position: heads.length, bodies: places.length };
     this.#putMetadata(entries, put);
     const stored = bodies.finish();
     const page: EncodedPage = {
@@ -113,6 +122,7 @@ export class PageEncoder {
       minNs: timestampsNs[0]!,
       maxNs: timestampsNs[count - 1]!,
       head: heads.finish(),
+      metadata,
       columns: places.map(({ name, start, end }) => ({
         name,
         stored: stored.subarray(start, end),

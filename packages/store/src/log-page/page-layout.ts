@@ -8,6 +8,7 @@ import { LINE_WHOLE } from "./line-slots.ts";
 import type { LineKind } from "./line-slots.ts";
 import type { LineTemplate } from "./line-templates.ts";
 import { SHAPE_OF, TEMPLATE_OF, TIMES } from "./page-encoder.ts";
+import type { MetadataPlace } from "./page-encoder.ts";
 
 /** How the body of a column is stored. */
 export interface StoredBody {
@@ -43,28 +44,19 @@ export interface PageLayout {
   readonly bodies: readonly StoredBody[];
 }
 
-/** Where in a head the metadata begins, by which rows are counted without their lines. */
-export interface MetadataPlace {
-  readonly position: number;
-  /** Bodies before it. */
-  readonly bodies: number;
-}
-
 /**
- * Reads what `PageEncoder` wrote as the head of a page of `rows` rows: what concerns lines and what concerns metadata at the first need, each without the other
- * where `metadata` says where it stands. Pages with the same templates share them, and the names of their columns.
+ * Reads what `PageEncoder` wrote as the head of a page of `rows` rows: what concerns lines and what concerns metadata, which stands at `metadata`, at the first need,
+ * each without the other. Pages with the same templates share them, and the names of their columns.
  */
 export function readPageLayout(
   head: Uint8Array,
   rows: number,
-  metadata?: MetadataPlace,
-): PageLayout & { readonly metadataPlace: MetadataPlace } {
+  metadata: MetadataPlace,
+): PageLayout {
   return new HeadLayout(head, rows, metadata);
 }
 
-interface LinesPart extends Pick<PageLayout, "templates" | "templateOf" | "columns" | "bodies"> {
-  readonly end: MetadataPlace;
-}
+type LinesPart = Pick<PageLayout, "templates" | "templateOf" | "columns" | "bodies">;
 
 type MetadataPart = Pick<
   PageLayout,
@@ -76,12 +68,12 @@ class HeadLayout implements PageLayout {
   readonly times: StoredBody;
   readonly #head: Uint8Array;
   readonly #linesAt: number;
-  readonly #metadataPlace: MetadataPlace | undefined;
+  readonly #metadataPlace: MetadataPlace;
   #lines: LinesPart | undefined;
   #metadata: MetadataPart | undefined;
   #bodies: readonly StoredBody[] | undefined;
 
-  constructor(head: Uint8Array, rows: number, metadata: MetadataPlace | undefined) {
+  constructor(head: Uint8Array, rows: number, metadata: MetadataPlace) {
     const reader = new ByteReader(head);
     this.rows = rows;
     this.#head = head;
@@ -123,20 +115,17 @@ class HeadLayout implements PageLayout {
     return this.#bodies;
   }
 
-  get metadataPlace(): MetadataPlace {
-    return this.#metadataPlace ?? this.#linesPart.end;
-  }
-
   get #linesPart(): LinesPart {
-    return (this.#lines ??= readLinesPart(new ByteReader(this.#head, this.#linesAt)));
+    const reader = new ByteReader(this.#head, this.#linesAt);
+    return (this.#lines ??= readLinesPart(reader, this.#metadataPlace));
   }
 
   get #metadataPart(): MetadataPart {
-    return (this.#metadata ??= readMetadataPart(this.#head, this.metadataPlace));
+    return (this.#metadata ??= readMetadataPart(this.#head, this.#metadataPlace));
   }
 }
 
-function readLinesPart(reader: ByteReader): LinesPart {
+function readLinesPart(reader: ByteReader, metadata: MetadataPlace): LinesPart {
   const bodies: StoredBody[] = [];
   const readBody = (name: string): StoredBody => {
     const body = readStoredBody(reader, name, bodies.length + 1);
@@ -152,8 +141,9 @@ function readLinesPart(reader: ByteReader): LinesPart {
   }
   if (columnMax >= columns.length)
     throw new CodecError("malformed", 0, `column ${columnMax} of ${columns.length}`);
-  const end = { position: reader.position, bodies: bodies.length + 1 };
-  return { templates, templateOf, columns, bodies, end };
+  if (reader.position !== metadata.position || bodies.length + 1 !== metadata.bodies)
+    throw new CodecError("malformed", reader.position, "metadata of a page begins elsewhere");
+  return { templates, templateOf, columns, bodies };
 }
 
 /** Names that pages have as a rule: the level alone. */

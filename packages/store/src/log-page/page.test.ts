@@ -118,11 +118,21 @@ describe("log pages", () => {
     );
     const { page: encoded } = closed;
     const { directory, bodies, bodyBytes } = encodeSegment([encoded]);
-    assert.equal(decodeSegment(directory, bodyBytes).length, 1);
+    const [whole] = decodeSegment(directory, bodyBytes);
+    const read = planReads([{ page: whole!, bodies: whole!.layout.bodies }]);
+    assert.deepEqual(read, [{ start: 0, end: bodyBytes }]);
+    assert.throws(
+      () =>
+        planReads([
+          { page: decodeSegment(directory, bodyBytes - 1)[0]!, bodies: whole!.layout.bodies },
+        ]),
+      CodecError,
+    );
     for (let at = 0; at < directory.length; at++) {
       for (const bad of [directory.slice(0, at), directory.with(at, directory[at]! ^ 0x55)]) {
         try {
-          decodeSegment(bad, bodyBytes);
+          for (const page of decodeSegment(bad, bodyBytes))
+            planReads([{ page, bodies: page.layout.bodies }]);
         } catch (error) {
           assert.ok(error instanceof CodecError || error instanceof RangeError, String(error));
         }

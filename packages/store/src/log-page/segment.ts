@@ -6,9 +6,9 @@ import { ByteReader, ByteWriter, CodecError } from "@finch/codec";
 import { readBytes } from "../byte-strings.ts";
 import { readNs, writeNs } from "../nanoseconds.ts";
 import { SHAPE_OF, TEMPLATE_OF, TIMES } from "./page-encoder.ts";
-import type { EncodedPage } from "./page-encoder.ts";
+import type { EncodedPage, MetadataPlace } from "./page-encoder.ts";
 import { readPageLayout } from "./page-layout.ts";
-import type { MetadataPlace, PageLayout, StoredBody } from "./page-layout.ts";
+import type { PageLayout, StoredBody } from "./page-layout.ts";
 
 /** Pages of one segment: it is held in memory while it is written. */
 export const SEGMENT_PAGES_MAX = 8;
@@ -33,23 +33,33 @@ export interface EncodedSegment {
 }
 
 export function encodeSegment(pages: readonly EncodedPage[]): EncodedSegment {
-  const directory = new ByteWriter(4096);
-  directory.writeVarint(pages.length);
-  for (const { rows, lineBytes, minNs, maxNs, head } of pages) {
-    directory.writeVarint(rows);
-    directory.writeVarint(lineBytes);
-    writeNs(directory, minNs);
-    writeNs(directory, maxNs - minNs);
-    directory.writeVarint(head.length);
-    directory.writeBytes(head);
-  }
   const order = orderBodies(
     pages.map(({ columns }) =>
       columns.map(({ name, stored }) => ({ name, storedBytes: stored.length })),
     ),
   );
-  const bodies = order.map(({ page, body }) => pages[page]!.columns[body]!.stored);
-  const bodyBytes = bodies.reduce((sum, { length }) => sum + length, 0);
+  const offsets = pages.map(({ columns }) => new Uint32Array(columns.length));
+  let bodyBytes = 0;
+  const bodies = order.map(({ page, body }) => {
+    const { stored } = pages[page]!.columns[body]!;
+    offsets[page]![body] = bodyBytes;
+    bodyBytes += stored.length;
+    return stored;
+  });
+  const directory = new ByteWriter(4096);
+  directory.writeVarint(pages.length);
+  for (const [place, { rows, lineBytes, minNs, maxNs, head, metadata }] of pages.entries()) {
+    directory.writeVarint(rows);
+    directory.writeVarint(lineBytes);
+    writeNs(directory, minNs);
+    writeNs(directory, maxNs - minNs);
+    directory.writeVarint(metadata.position);
+    directory.writeVarint(metadata.bodies);
+    directory.writeVarint(offsets[place]!.length);
+    for (const offset of offsets[place]!) directory.writeVarint(offset);
+    directory.writeVarint(head.length);
+    directory.writeBytes(head);
+  }
   return { directory: directory.finish(), bodies, bodyBytes };
 }
 
@@ -96,6 +106,8 @@ export interface PagePlace {
   readonly metadata: MetadataPlace;
   /** Where each of the bodies of its layout begins, from the end of the directory. */
   readonly offsets: Uint32Array;
+  /** Of all bodies of the segment. */
+  readonly bodyBytes: number;
 }
 
 /** A page of a segment on disk. Its layout is read when it is first asked for: it takes some ten times the memory of its head. */
@@ -113,45 +125,48 @@ export class SegmentPage {
     return this.#layout;
   }
 
-  get offsets(): Uint32Array {
-    return this.place.offsets;
+  /** Where a body of the layout stands, from the end of the directory. */
+  stretchOf({ at, name, storedBytes }: StoredBody): Stretch {
+    const { offsets, bodyBytes } = this.place;
+    const start = offsets[at];
+    if (start === undefined || start + storedBytes > bodyBytes)
+      throw new CodecError("malformed", 0, `column ${JSON.stringify(name)} is not in its segment`);
+    return { start, end: start + storedBytes };
   }
 }
 
-/** Reads a directory; bodies of `bodyBytes` must follow it. */
+/** Where a body stands is kept in 32 bits; a segment is held in memory when it is written. */
+const OFFSET_MAX = 2 ** 32 - 1;
+
+/** Reads a directory, but no layouts: those of pages that nobody asks for are not read. Bodies of `bodyBytes` must follow it. */
 export function decodeSegment(directory: Uint8Array, bodyBytes: number): SegmentPage[] {
   const reader = new ByteReader(directory);
   const count = reader.readVarint();
   if (count > SEGMENT_PAGES_MAX)
     throw new CodecError("malformed", 0, `a segment of ${count} pages`);
-  const layouts: PageLayout[] = [];
-  const places: PagePlace[] = [];
+  if (bodyBytes > OFFSET_MAX)
+    throw new CodecError("malformed", 0, `a segment of ${bodyBytes} bytes`);
+  const pages: SegmentPage[] = [];
   for (let left = count; left > 0; left--) {
     const rows = reader.readVarint();
     const lineBytes = reader.readVarint();
     const minNs = readNs(reader);
     const maxNs = minNs + readNs(reader);
+    const metadata = { position: reader.readVarint(), bodies: reader.readVarint() };
+    const bodies = reader.readVarint();
+    if (bodies > reader.end - reader.position)
+      throw new CodecError("malformed", reader.position, `${bodies} bodies of a page`);
+    const offsets = new Uint32Array(bodies);
+    for (let body = 0; body < bodies; body++) offsets[body] = reader.readVarint();
     const head = readBytes(reader, reader.readVarint());
-    const layout = readPageLayout(head, rows);
-    layouts.push(layout);
-    const offsets = new Uint32Array(layout.bodies.length);
-    const metadata = layout.metadataPlace;
-    places.push({ rows, lineBytes, minNs, maxNs, head, metadata, offsets });
+    pages.push(
+      new SegmentPage({ rows, lineBytes, minNs, maxNs, metadata, head, offsets, bodyBytes }),
+    );
   }
   if (reader.position !== reader.end)
     throw new CodecError("malformed", reader.position, "bytes behind the directory of a segment");
-  let offset = 0;
-  for (const { page, body } of orderBodies(layouts.map(({ bodies }) => bodies))) {
-    places[page]!.offsets[body] = offset;
-    offset += layouts[page]!.bodies[body]!.storedBytes;
-  }
-  if (offset !== bodyBytes || offset > OFFSET_MAX)
-    throw new CodecError("malformed", 0, `bodies of ${offset} bytes, not ${bodyBytes}`);
-  return places.map((place) => new SegmentPage(place));
+  return pages;
 }
-
-/** A segment is held in memory when it is written. */
-const OFFSET_MAX = 2 ** 32 - 1;
 
 /** Stretches of a file that hold bodies. */
 export interface Stretch {
@@ -177,10 +192,7 @@ export function planReads(
 ): Stretch[] {
   const wanted: Stretch[] = [];
   for (const { page, bodies } of pages)
-    for (const { at, storedBytes } of bodies) {
-      const start = page.offsets[at]!;
-      wanted.push({ start, end: start + storedBytes });
-    }
+    for (const body of bodies) wanted.push(page.stretchOf(body));
   wanted.sort((a, b) => a.start - b.start);
   const stretches: { start: number; end: number }[] = [];
   for (const { start, end } of wanted) {
