@@ -2,7 +2,7 @@
  * Rows whose fields a page brings in columns: the parser has nothing to do, and what the stages behind it make of a row depends on few numbers, so that it is
  * found out once for all rows that have the same.
  */
-import type { Labels, LogFieldRequest, LogFields, LogPage } from "@finch/model";
+import type { LogFieldRequest, LogFields, LogPage } from "@finch/model";
 import type { LogExpr, StageExpr } from "./ast.ts";
 import { joinName } from "./row-labels.ts";
 import type { RowLabels } from "./row-labels.ts";
@@ -34,14 +34,13 @@ export function askForFields(
     if (name === "") return undefined;
     return wanted.has(name) || wanted.has(`${name}_extracted`) ? name : undefined;
   };
-  return keep === undefined ? { parser, labelOf } : { parser, labelOf, keep };
+  const request = { parser, key: [parser, ...[...wanted].sort()].join(" "), labelOf };
+  return keep === undefined ? request : { ...request, keep };
 }
 
 /** Outcomes of all rows with the same fields and metadata, for as many kinds of rows. */
 const TABLE_MAX = 65_536;
 const UNKNOWN = -2;
-/** Values of which outcomes are remembered from page to page. */
-const VALUES_MAX = 4096;
 
 /** The rows of one page after the other; of a page only those whose fields are known. */
 export class FieldRows<Outcome> {
@@ -55,10 +54,6 @@ export class FieldRows<Outcome> {
   #map = new Map<number, Outcome | undefined>();
   #kinds = 0;
   #isTabled = false;
-  /** Of the rows of a stream by the value of their one field, where nothing else decides. */
-  readonly #byValue = new Map<string | undefined, Outcome | undefined>();
-  #stream: Labels | undefined;
-  #label: string | undefined;
 
   /** `evaluate` is told a row whose labels have its fields, and says what becomes of it. */
   constructor({ wanted }: FieldStages, evaluate: (row: Row) => Outcome | undefined) {
@@ -86,37 +81,6 @@ export class FieldRows<Outcome> {
 
   isKnown(at: number): boolean {
     return this.#fields!.isKnown[at] === 1;
-  }
-
-  /**
-   * How many rows the page has of each kind, where that is known without looking at them: all fields are known, at most one is asked for, and no metadata
-   * counts. {@link outcomeOfKind} takes its places.
-   */
-  get counts(): Uint32Array | undefined {
-    const { areAllKnown, columns } = this.#fields!;
-    const { entries } = this.#page!;
-    if (!areAllKnown || entries.metadataSets.length > 1 || columns.length > 1) return undefined;
-    const [only] = columns;
-    return only === undefined ? Uint32Array.of(entries.count) : only.counts;
-  }
-
-  /** What becomes of rows of a kind of which there are `counts`. */
-  outcomeOfKind(row: Row, kind: number): Outcome | undefined {
-    const { labels, entries } = this.#page!;
-    const [only] = this.#fields!.columns;
-    if (labels !== this.#stream || only?.label !== this.#label) {
-      this.#stream = labels;
-      this.#label = only?.label;
-      this.#byValue.clear();
-    }
-    const value = only === undefined || kind === 0 ? undefined : only.values[kind - 1]!;
-    const known = this.#byValue.get(value);
-    if (known !== undefined || this.#byValue.has(value)) return known;
-    row.begin(labels, entries, 0);
-    if (value !== undefined) extract(row.labels, this.#wanted, only!.label, value);
-    const outcome = this.#evaluate(row);
-    if (this.#byValue.size < VALUES_MAX) this.#byValue.set(value, outcome);
-    return outcome;
   }
 
   /** What becomes of a known row; undefined when a stage drops it. */

@@ -3,7 +3,7 @@
  * numbers, however many windows it lies in); unwrapped samples are collected a series and run through window functions afterwards.
  */
 import { Labels } from "@finch/model";
-import type { LogPage } from "@finch/model";
+import type { LogEdges, LogPage } from "@finch/model";
 import type { Grouping, RangeAggregationExpr, RangeOperator } from "./ast.ts";
 import { isPipelineFault } from "./errors.ts";
 import type { Evaluation, StepGrid } from "./evaluation.ts";
@@ -14,7 +14,7 @@ import { addFilterLabels, compilePipeline, labelsRead, valuesWanted } from "./pi
 import type { Pipeline } from "./pipeline.ts";
 import { createCounter, createSampler } from "./range-accumulate.ts";
 import type { Accumulator } from "./range-accumulate.ts";
-import { firstStep, isOneStep, lastStep, oneRun, RowTimes, RunFinder } from "./range-runs.ts";
+import { isOneStep, oneRun, RowTimes, RunFinder } from "./range-runs.ts";
 import type { Runs, Windows } from "./range-runs.ts";
 import { ERROR_LABEL } from "./row-labels.ts";
 import type { WantedLabels } from "./row-labels.ts";
@@ -23,6 +23,7 @@ import type { Stage } from "./row.ts";
 import { SeriesIndex } from "./series-index.ts";
 import { labelFilterStage } from "./stage-label-filter.ts";
 import type { StepSeries } from "./step-series.ts";
+import { TallyCounter } from "./tally-counter.ts";
 import { compileUnwrap } from "./unwrap.ts";
 import type { Unwrap } from "./unwrap.ts";
 
@@ -84,7 +85,7 @@ async function runScan(
       values: valuesWanted(expr.log.stages),
       ...linesWanted(scan),
       ...(labels !== undefined && { labels }),
-      ...(scan.isCount && { needsTimes: (minNs, maxNs) => !isOneStep(scan, minNs, maxNs) }),
+      ...(scan.isCount && { edges: edgesOf(scan) }),
       // Counts and sums of bytes are the same in any order.
       direction: scan.isCount ? "any" : "forward",
       signal: evaluation.signal,
@@ -93,11 +94,17 @@ async function runScan(
   );
   for await (const page of pages) {
     const { count, lineBounds } = page.entries;
-    evaluation.spend(lineBounds[count]! - lineBounds[0]!, count);
-    await scanPage(evaluation, scan, page);
+    evaluation.spend(lineBounds[count]! - lineBounds[0]!, page.tally?.entries ?? count);
+    if (page.tally === undefined) await scanPage(evaluation, scan, page);
+    else scan.tallies.add(page, page.tally);
     if (evaluation.due) await evaluation.pause();
   }
   return scan.accumulator.finish(scan.index.labels);
+}
+
+/** Times at which it changes which windows entries lie in. */
+function edgesOf({ originNs, step, range, steps }: Windows): LogEdges {
+  return { originNs, stepNs: BigInt(step), rangeNs: BigInt(range), count: steps };
 }
 
 /** Which labels the scan needs: where stages read lines, a failure of theirs tells all. */
@@ -135,6 +142,7 @@ interface Scan extends Windows {
   readonly row: Row;
   readonly needsRows: boolean;
   readonly isCount: boolean;
+  readonly tallies: TallyCounter;
   /** Labels that count; undefined when all do. */
   readonly wanted: ReadonlySet<string> | undefined;
   /** Set when pages may bring the fields that are needed. */
@@ -182,7 +190,16 @@ function compileScan(
     fieldStages === undefined || scan.accumulator.needsBytes
       ? undefined
       : new FieldRows(fieldStages, (row) => outcomeOf(scan, fieldStages.stages, row));
-  return { ...scan, fieldRows };
+  const tallies = new TallyCounter({
+    windows,
+    accumulator: scan.accumulator,
+    seriesOf: (page, row) => {
+      scan.index.begin(page);
+      if (page.fields !== undefined) fieldRows!.begin(page);
+      return outcomeAt({ ...scan, fieldRows }, page, row)?.series;
+    },
+  });
+  return { ...scan, fieldRows, tallies };
 }
 
 /** The labels the parsers have to find: all, unless a grouping says which ones survive and the stages tell what they read. */
@@ -221,7 +238,6 @@ async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Prom
   const isOne = span !== undefined && scan.isCount && isOneStep(scan, span.minNs, span.maxNs);
   // All rows count alike: any of their times will do.
   const time = isOne ? Number(span.minNs - scan.originNs) : 0;
-  if (isOne && countFields(scan, page, time)) return;
   const { pageFilters } = scan.pipeline;
   const selection = pageFilters.length === 0 ? everyRow(entries.count) : selectAll(entries.count);
   for (const filter of pageFilters) filterPage(entries, selection, filter);
@@ -231,23 +247,6 @@ async function scanPage(evaluation: Evaluation, scan: Scan, page: LogPage): Prom
   const runs = isOne ? oneRun(scan, time, count) : scan.runs.find(times, count);
   if (scan.needsRows) await scanRows(evaluation, { scan, page, selection, times }, runs);
   else countRows(scan, page, selection, runs);
-}
-
-/** Counts a page that lies in the windows of the same steps by how often each value of its field comes; false where that is not known. */
-function countFields(scan: Scan, { fields }: LogPage, time: number): boolean {
-  const { accumulator, fieldRows, row } = scan;
-  if (fields === undefined || accumulator.addCount === undefined) return false;
-  const counts = fieldRows!.counts;
-  if (counts === undefined) return false;
-  const first = firstStep(scan, time);
-  const last = lastStep(scan, time);
-  if (first > last) return true;
-  for (let kind = 0; kind < counts.length; kind++) {
-    if (counts[kind] === 0) continue;
-    const outcome = fieldRows!.outcomeOfKind(row, kind);
-    if (outcome !== undefined) accumulator.addCount(outcome.series, first, last, counts[kind]!);
-  }
-  return true;
 }
 
 /** Sets of metadata that are counted side by side before they are added. */
@@ -351,7 +350,7 @@ async function scanRows(evaluation: Evaluation, of: PageScan, runs: Runs): Promi
   }
 }
 
-function outcomeAt(scan: Scan, page: LogPage, at: number): RowOutcome | undefined {
+function outcomeAt(scan: Omit<Scan, "tallies">, page: LogPage, at: number): RowOutcome | undefined {
   const { row, fieldRows } = scan;
   if (page.fields !== undefined && fieldRows!.isKnown(at)) return fieldRows!.outcome(row, at);
   row.begin(page.labels, page.entries, at);

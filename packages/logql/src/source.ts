@@ -1,5 +1,5 @@
 /** What LogQL needs from whoever holds the entries. The server fits the store to it; tests implement it too. */
-import type { LogFieldRequest, LogPage, Matcher } from "@finch/model";
+import type { LogEdges, LogFieldRequest, LogPage, Matcher } from "@finch/model";
 
 export interface LogSelectRequest {
   /** All must match the stream's labels. At least one cannot match the empty string. */
@@ -15,10 +15,13 @@ export interface LogSelectRequest {
   readonly fields?: LogFieldRequest;
   /** Entries whose stream, or where that lacks the label, whose structured metadata has another value or none, may be left out. */
   readonly values?: readonly { readonly name: string; readonly value: string }[];
-  /** Names of structured metadata that count; without it, all do. Sets with none of them may come empty. */
+  /** Names of structured metadata that count; without it, all do. Others may be missing. */
   readonly labels?: ReadonlySet<string>;
-  /** Whether the times of entries between these two are looked at; without it, all are. Of a page for which it says no, times may be missing. */
-  readonly needsTimes?: (minNs: bigint, maxNs: bigint) => boolean;
+  /**
+   * Set when times are looked at only to tell which edges entries lie between. Entries may then come with another time between the same edges; without times,
+   * when a page has a `span` within which there is no edge; and where neither lines nor an order are wanted, counted (`LogPage.tally`).
+   */
+  readonly edges?: LogEdges;
   /** `backward`: pages come by descending newest entry, so that a limited query can stop early; `forward`: by ascending oldest;
    * `any`: in any order. */
   readonly direction: "forward" | "backward" | "any";

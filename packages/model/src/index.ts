@@ -23,10 +23,12 @@ export type {
   LogBatch,
   LogBatchStream,
   LogColumns,
+  LogEdges,
   LogFieldColumn,
   LogFieldRequest,
   LogFields,
   LogPage,
+  LogTally,
 } from "./log-entry.ts";
 export { createMatcher, formatMatcher } from "./matcher.ts";
 export type { Matcher, MatchOperator } from "./matcher.ts";

@@ -37,6 +37,33 @@ export interface LogPage {
   readonly fields?: LogFields;
   /** Bounds of the times, when the page may have none because the request did not need them. */
   readonly span?: { readonly minNs: bigint; readonly maxNs: bigint };
+  /** Set where a row stands for all entries of its kind. */
+  readonly tally?: LogTally;
+}
+
+/** Entries counted by kind and time: each row of the page stands for all that are like it in what was asked for. Rows have neither times nor lines. */
+export interface LogTally {
+  /** All of them. */
+  readonly entries: number;
+  /** Bins of time: one ends with `firstNs + bin · unitNs`, where the next begins; no edge lies within one. */
+  readonly bins: number;
+  readonly firstNs: bigint;
+  readonly unitNs: number;
+  /** `counts[row · bins + bin]`: entries of the kind in the bin. */
+  readonly counts: Uint16Array | Uint32Array;
+  /** Of each row: rows with equal keys, in pages of one stream that answer one request, are alike. */
+  readonly keys: readonly string[];
+}
+
+/**
+ * Times at which it changes what entries count for: `originNs + k · stepNs` and `originNs + k · stepNs − rangeNs` for `0 ≤ k < count`. Entries at an edge count as
+ * those before it.
+ */
+export interface LogEdges {
+  readonly originNs: bigint;
+  readonly stepNs: bigint;
+  readonly rangeNs: bigint;
+  readonly count: number;
 }
 
 /** Fields of the lines of a page, as a parser of LogQL finds them. */
@@ -54,13 +81,13 @@ export interface LogFieldColumn {
   readonly values: readonly string[];
   /** For each row the number of its value + 1; 0 where the line lacks the field. May be made when it is first asked for. */
   readonly of: Uint32Array;
-  /** How many rows have each of these numbers, where that is known without looking at them one by one. */
-  readonly counts?: Uint32Array | undefined;
 }
 
 /** Which fields are asked for. */
 export interface LogFieldRequest {
   readonly parser: "json" | "logfmt";
+  /** The same for requests of the same fields. */
+  readonly key: string;
   /** The label that the parser makes of the field with these keys; undefined when nobody wants it. */
   labelOf(path: readonly string[]): string | undefined;
   /**

@@ -7,6 +7,7 @@ import type {
   Labels,
   LogBatch,
   LogColumns,
+  LogEdges,
   LogFieldRequest,
   LogPage,
   Matcher,
@@ -389,10 +390,13 @@ export interface LogSelect {
   readonly fields?: LogFieldRequest;
   /** Entries are left out whose stream, or where it lacks the label, whose structured metadata has another value, or none. */
   readonly values?: readonly LabelValue[];
-  /** Names of structured metadata that count; without it, all do. Sets with none of them may come empty. */
+  /** Names of structured metadata that count; without it, all do. Others may be missing. */
   readonly labels?: ReadonlySet<string>;
-  /** Whether the times of entries between these two are looked at; without it, all are. */
-  readonly needsTimes?: (minNs: bigint, maxNs: bigint) => boolean;
+  /**
+   * Set when times are looked at only to tell which edges entries lie between; they may then come with another time between the same edges, and where neither
+   * lines nor an order are wanted, counted (`LogPage.tally`). Just before `startNs` and just before `endNs` there is an edge as well.
+   */
+  readonly edges?: LogEdges;
   /** `any`: pages come stream by stream. */
   readonly direction: "forward" | "backward" | "any";
   readonly signal: AbortSignal;

@@ -6,7 +6,7 @@ import { corruptFile, otherFormat } from "./errors.ts";
 import { ZstdPacker } from "./zstd-pack.ts";
 import { zstdUnpacker } from "./zstd-unpack.ts";
 
-export const BLOCK_VERSION = 6;
+export const BLOCK_VERSION = 7;
 export const FILE_HEADER_BYTES = 16;
 
 const MAGIC = new TextEncoder().encode("FINCHBLK");

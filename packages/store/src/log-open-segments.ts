@@ -9,7 +9,8 @@ import type { PageLayout, StoredBody } from "./log-page/page-layout.ts";
 import { planSearch } from "./log-page/search-plan.ts";
 import { planReads, WHOLE_GAP_BYTES_MAX } from "./log-page/segment.ts";
 import type { SegmentPage, Stretch, WantedBodies } from "./log-page/segment.ts";
-import { needsMetadata, needsTimes } from "./log-wish.ts";
+import { countedMetadata, timesNeed } from "./log-wish.ts";
+import type { PageSpan } from "./log-page/time-bins.ts";
 import type { LogReadStatistics, PieceWish } from "./log-wish.ts";
 
 /**
@@ -40,11 +41,7 @@ function neededToSearch(layout: PageLayout, { needles }: PieceWish): BodyChoice 
 }
 
 /** What else decides which rows are wanted, and counts them. */
-function neededFirst(
-  layout: PageLayout,
-  wish: PieceWish,
-  span: { readonly minNs: bigint; readonly maxNs: bigint },
-): BodyChoice {
+function neededFirst(layout: PageLayout, wish: PieceWish, span: PageSpan): BodyChoice {
   const isMade = wish.lines === "all" && wish.fields?.request.keep === undefined;
   if (isMade && wish.needles.length === 0 && wish.values.length === 0) return WHOLE;
   const bodies = new Set<StoredBody>();
@@ -54,11 +51,10 @@ function neededFirst(
       bodies.add(layout.columns[number]!.body);
     if (layout.templateOf !== undefined) bodies.add(layout.templateOf);
   }
-  if (needsTimes(span, wish)) bodies.add(layout.times);
-  if (needsMetadata(layout, wish)) {
-    if (layout.shapeOf !== undefined) bodies.add(layout.shapeOf);
-    for (const { body } of layout.metadata) bodies.add(body);
-  }
+  if (timesNeed(span, wish) === "all") bodies.add(layout.times);
+  const counted = countedMetadata(layout, wish);
+  if (counted.length > 0 && layout.shapeOf !== undefined) bodies.add(layout.shapeOf);
+  for (const column of counted) bodies.add(layout.metadata[column]!.body);
   return bodies;
 }
 

@@ -9,8 +9,12 @@ import { readFields } from "./log-page/page-fields.ts";
 import type { FieldChoice } from "./log-page/page-fields.ts";
 import { planSearch } from "./log-page/search-plan.ts";
 import type { SearchPlan } from "./log-page/search-plan.ts";
+import { rowsOfBins, timesOfBins, widenBins } from "./log-page/time-bins.ts";
+import type { PageSpan, TimeBins } from "./log-page/time-bins.ts";
+import type { TimesNeed } from "./log-edges.ts";
 import type { Need } from "./log-open-segments.ts";
-import { needsMetadata, needsTimes } from "./log-wish.ts";
+import { sizeOfTally, tallyRows } from "./log-tally.ts";
+import { countedMetadata, timesNeed } from "./log-wish.ts";
 import type { PieceRows, PieceWish } from "./log-wish.ts";
 import { ascending, sharedAscending } from "./number-columns.ts";
 
@@ -32,13 +36,6 @@ export const IN_MEMORY: PageFile = {
   remember: async (_, find) => (await find()).value,
 };
 
-/** A page as a selection knows it before it is opened. */
-export interface PageSpan {
-  readonly rows: number;
-  readonly minNs: bigint;
-  readonly maxNs: bigint;
-}
-
 /** One reading of a page in its encoded form. */
 export class PageRead {
   readonly #open: () => OpenPage;
@@ -49,6 +46,7 @@ export class PageRead {
   readonly #isWhole: boolean;
   /** Whether the columns that tell where needles are were read, not remembered. */
   #isSearched = false;
+  readonly #timesNeed: TimesNeed;
 
   /** `open` is called when something of the page is needed that is not remembered. */
   constructor(
@@ -64,10 +62,13 @@ export class PageRead {
     this.#wish = wish;
     this.#file = file;
     this.#isWhole = span.minNs >= wish.startNs && span.maxNs < wish.endNs;
+    this.#timesNeed = timesNeed(span, wish);
   }
 
   async rows(): Promise<PieceRows | undefined> {
     const { needles, lines, fields: choice } = this.#wish;
+    const tallied = await this.#tally();
+    if (tallied !== undefined) return tallied;
     const matched = needles.length === 0 ? undefined : await this.#search();
     if (matched?.length === 0) return undefined;
     if (matched !== undefined && this.#isCounted) return this.#countedRows(matched);
@@ -81,8 +82,7 @@ export class PageRead {
     let rows = this.#rowsInRange(valued);
     if (rows.length === 0) return undefined;
     const request = choice?.request;
-    let fields =
-      choice === undefined ? undefined : pickFields(await this.#readFields(choice), rows);
+    let fields = choice === undefined ? undefined : pickFields(this.#readFields(choice), rows);
     if (fields !== undefined && request?.keep !== undefined) {
       const entries = this.#columns(rows, NO_ROWS);
       const kept = request.keep({ labels: this.#labels, entries, fields });
@@ -101,6 +101,29 @@ export class PageRead {
   /** What the lines of rows are made of, once it is known which templates they have. */
   #loadLines(rows: Uint32Array): Promise<void> {
     return this.#file.load({ lines: usedColumns(this.#open().rows, rows) });
+  }
+
+  /** All rows by their kinds, which are found out once; undefined where they are wanted one by one. */
+  async #tally(): Promise<PieceRows | undefined> {
+    const { tallyKey, edges, fields } = this.#wish;
+    if (tallyKey === undefined || !this.#isWhole || this.#timesNeed === "all") return undefined;
+    const isBinned = this.#timesNeed === "bins";
+    const unitNs = isBinned ? edges!.unitNs : 0;
+    return this.#file.remember(`tally ${unitNs} ${tallyKey}`, async () => {
+      await this.#file.load("first");
+      const rows = {
+        entries: this.#columns(sharedAscending(this.#span.rows), NO_ROWS, NO_TIMES),
+        fields: fields && this.#readFields(fields),
+      };
+      const bins = isBinned ? widenBins(this.#bins, unitNs) : undefined;
+      const value = tallyRows(rows, bins, this.#span.minNs);
+      return { value, bytes: value === undefined ? 0 : sizeOfTally(value) };
+    });
+  }
+
+  /** How many rows lie in each bin, where bins tell apart what is to be. */
+  get #bins(): TimeBins {
+    return this.#open().bins(this.#wish.edges!.binsOf(this.#span)!);
   }
 
   /** What the needles are remembered by. */
@@ -164,11 +187,12 @@ export class PageRead {
       await this.#file.load("first");
       return pickTimes(this.#open().times, Uint32Array.from(matched));
     };
-    const timestampsNs = !needsTimes(this.#span, this.#wish)
-      ? NO_TIMES
-      : count <= TIMES_REMEMBERED_MAX
-        ? await this.#file.remember(`times ${this.#needlesKey}`, async () => sized(await read()))
-        : await read();
+    const timestampsNs =
+      this.#timesNeed !== "all"
+        ? this.#times(Uint32Array.from(matched))
+        : count <= TIMES_REMEMBERED_MAX
+          ? await this.#file.remember(`times ${this.#needlesKey}`, async () => sized(await read()))
+          : await read();
     const entries = {
       count,
       timestampsNs,
@@ -180,11 +204,9 @@ export class PageRead {
     return { entries, fields: undefined };
   }
 
-  #readFields(choice: FieldChoice): Promise<LogFields> {
+  #readFields(choice: FieldChoice): LogFields {
     const page = this.#open();
-    return readFields(page, choice.request, choice.wanted(page.layout), (key, find) =>
-      this.#file.remember(key, () => Promise.resolve(find())),
-    );
+    return readFields(page, choice.request, choice.wanted(page.layout));
   }
 
   /** Of all rows, or of those that matched. */
@@ -193,37 +215,57 @@ export class PageRead {
       if (matched === undefined) return sharedAscending(this.#span.rows);
       return Uint32Array.from(matched);
     }
-    const inRange = rowsBetween(this.#open().times, this.#wish);
+    const inRange = this.#rowsBetween();
     if (matched === undefined) return inRange;
     const [first] = inRange;
     if (first === undefined) return inRange;
     return Uint32Array.from(matched.filter((row) => row >= first && row < first + inRange.length));
   }
 
+  #rowsBetween(): Uint32Array {
+    const { startNs, endNs } = this.#wish;
+    if (this.#timesNeed === "bins") return rowsOfBins(this.#bins, this.#span, { startNs, endNs });
+    const { times } = this.#open();
+    const from = lowerBoundNs(times, times.length, startNs);
+    const to = lowerBoundNs(times, times.length, endNs);
+    return sharedAscending(Math.max(from, to)).subarray(from);
+  }
+
   /** The rows as columns; lines of those at the places `made`, of all when it is undefined. */
-  #columns(rows: Uint32Array, made: Uint32Array | undefined): LogColumns {
-    const isAll = rows.length === this.#span.rows;
+  #columns(
+    rows: Uint32Array,
+    made: Uint32Array | undefined,
+    timestampsNs: BigInt64Array = this.#times(rows),
+  ): LogColumns {
     // Lines that are made because their fields are not known will be parsed, and what fails there tells all labels.
     const isParsed = made !== undefined && made.length > 0;
     const page = this.#open();
+    const counted = isParsed ? undefined : countedMetadata(page.layout, this.#wish);
     const { sets, of } =
-      isParsed || needsMetadata(page.layout, this.#wish)
-        ? page.metadataOf(rows)
-        : { sets: NO_METADATA, of: zerosOf(rows.length) };
+      counted?.length === 0
+        ? { sets: NO_METADATA, of: zerosOf(rows.length) }
+        : page.metadataOf(rows, counted);
     return {
       count: rows.length,
-      timestampsNs: this.#times(rows, isAll),
+      timestampsNs,
       metadataSets: sets,
       metadataOf: of,
       ...this.#lines(rows, made),
     };
   }
 
-  /** None when nobody looks at them. */
-  #times(rows: Uint32Array, isAll: boolean): BigInt64Array {
-    if (!needsTimes(this.#span, this.#wish)) return NO_TIMES;
-    const { times } = this.#open();
-    return isAll ? times : pickTimes(times, rows);
+  /** None when nobody looks at them; those of their bins, where nobody tells them apart. */
+  #times(rows: Uint32Array): BigInt64Array {
+    switch (this.#timesNeed) {
+      case "none":
+        return NO_TIMES;
+      case "bins":
+        return timesOfBins(this.#bins, rows);
+      case "all": {
+        const { times } = this.#open();
+        return rows.length === times.length ? times : pickTimes(times, rows);
+      }
+    }
   }
 
   #lines(rows: Uint32Array, made: Uint32Array | undefined): PageLines {
@@ -258,15 +300,6 @@ let zeros = new Uint32Array(65_536);
 function zerosOf(count: number): Uint32Array {
   if (count > zeros.length) zeros = new Uint32Array(count);
   return zeros.subarray(0, count);
-}
-
-function rowsBetween(
-  timesNs: BigInt64Array,
-  { startNs, endNs }: { readonly startNs: bigint; readonly endNs: bigint },
-): Uint32Array {
-  const from = lowerBoundNs(timesNs, timesNs.length, startNs);
-  const to = lowerBoundNs(timesNs, timesNs.length, endNs);
-  return sharedAscending(Math.max(from, to)).subarray(from);
 }
 
 function pickTimes(timesNs: BigInt64Array, rows: Uint32Array): BigInt64Array {

@@ -15,6 +15,7 @@ import type { LogHead } from "./log-head.ts";
 import { FilterMatrixReader } from "./log-page/filter-matrix.ts";
 import type { FilterAnswer } from "./log-page/filter-matrix.ts";
 import { gramsOfNeedle, mayHave } from "./log-page/gram-filter.ts";
+import { SelectionEdges } from "./log-edges.ts";
 import { FieldChoice } from "./log-page/page-fields.ts";
 import { blockPiece, openPiece } from "./log-pieces.ts";
 import { OpenSegments } from "./log-open-segments.ts";
@@ -109,8 +110,8 @@ async function* readInOrder(
   }
 }
 
-function pageOf(labels: Labels, { entries, fields }: PieceRows): LogPage {
-  return fields === undefined ? { labels, entries } : { labels, entries, fields };
+function pageOf(labels: Labels, { entries, fields, tally }: PieceRows): LogPage {
+  return { labels, entries, ...(fields && { fields }), ...(tally && { tally }) };
 }
 
 /** The times between which the rows of a slice lie. */
@@ -129,12 +130,18 @@ export class SliceLoader {
   readonly #expected = new Map<Piece, number>();
   readonly #open = new Map<Piece, PieceReader>();
   readonly #fields: FieldChoice | undefined;
+  readonly #edges: SelectionEdges | undefined;
+  readonly #tallyKey: string | undefined;
 
   constructor(request: LogSelect, statistics: LogReadStatistics) {
     const needles = request.needles.filter((needle) => needle.length > 0);
     this.#request = { ...request, needles };
     this.#segments = new OpenSegments(statistics);
     if (request.fields !== undefined) this.#fields = new FieldChoice(request.fields);
+    // In order of time, pages are told apart by their times.
+    if (request.edges === undefined || request.direction !== "any") return;
+    this.#edges = new SelectionEdges(request.edges, request);
+    this.#tallyKey = tallyKeyOf(this.#request);
   }
 
   expect(slice: Slice<Piece>): void {
@@ -152,7 +159,7 @@ export class SliceLoader {
   }
 
   async #read(labels: Labels, slice: Slice<Piece>): Promise<PieceRows> {
-    const { needles, lines, labels: counted, needsTimes } = this.#request;
+    const { needles, lines, labels: counted } = this.#request;
     const values = valuesInLines(labels, this.#request.values ?? []) ?? [];
     const range = {
       startNs: largerNs(slice.startNs, this.#request.startNs),
@@ -161,8 +168,14 @@ export class SliceLoader {
     const [only, ...others] = slice.pieces;
     // Lines tell repetitions, and what is deleted.
     if (others.length === 0 && only!.hide === undefined) {
-      const options = { needles, values, lines, fields: this.#fields, labels: counted, needsTimes };
-      return (await this.#readPiece(labels, only!, { ...options, ...range })) ?? NO_ROWS;
+      const options = { needles, values, lines, fields: this.#fields, labels: counted };
+      const counting = {
+        edges: this.#edges,
+        tallyKey: values.length > 0 ? undefined : this.#tallyKey,
+      };
+      return (
+        (await this.#readPiece(labels, only!, { ...options, ...counting, ...range })) ?? NO_ROWS
+      );
     }
     const wish = { ...ALL_LINES, needles, ...range };
     const instants = await this.#findInstants(labels, slice, { ...wish, values });
@@ -220,6 +233,12 @@ export class SliceLoader {
     this.#open.delete(piece);
     if (piece.kind === "block") this.#segments.done(piece);
   }
+}
+
+/** What counts of pages are remembered by: all but times that tells them apart. Undefined where rows are wanted one by one. */
+function tallyKeyOf({ lines, needles, fields, labels }: LogSelect): string | undefined {
+  if (lines === "all" || needles.length > 0 || fields?.keep !== undefined) return undefined;
+  return [fields?.key ?? "", ...(labels === undefined ? ["*"] : [...labels].sort())].join("\u0001");
 }
 
 const NO_LABELS: ReadonlySet<string> = new Set();

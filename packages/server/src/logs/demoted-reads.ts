@@ -71,7 +71,7 @@ async function* selectRows(
     return;
   }
   // Rows are chosen here, of columns that are whole.
-  const { fields, labels, needsTimes: _, ...wanted } = request;
+  const { fields, labels, edges: _, ...wanted } = request;
   const relaxed: LogSelect = {
     ...wanted,
     matchers: relax(request.matchers, isDemoted),

@@ -9,6 +9,8 @@ import type { PageLines } from "./line-maker.ts";
 import { makeLinesPlainly } from "./line-maker-twin.ts";
 import type { Placement } from "./line-search.ts";
 import type { SearchPlan } from "./search-plan.ts";
+import { decodeBins } from "./time-bins.ts";
+import type { BinGrid, TimeBins } from "./time-bins.ts";
 import { decodeTimes } from "./times.ts";
 import { decodeMetadata, findInMetadata } from "./page-metadata.ts";
 import type { PageMetadata } from "./page-metadata.ts";
@@ -63,13 +65,21 @@ export class OpenPage {
     return this.#metadata;
   }
 
-  /** The metadata of the ascending rows; of few, no others are looked at. */
-  metadataOf(rows: Uint32Array): PageMetadata {
+  /** The metadata of the ascending rows, or what it has in some of its columns; of few rows, no others are looked at. */
+  metadataOf(rows: Uint32Array, columns?: readonly number[]): PageMetadata {
     const all = this.layout.rows;
+    const isSome = columns !== undefined && columns.length < this.layout.metadata.length;
     if (this.#metadata === undefined && rows.length < all / METADATA_SHARE)
-      return decodeMetadata(this.layout, (body) => this.body(body), rows);
-    const { sets, of } = this.metadata;
+      return decodeMetadata(this.layout, (body) => this.body(body), { rows, columns });
+    const { sets, of } = isSome
+      ? decodeMetadata(this.layout, (body) => this.body(body), { columns })
+      : this.metadata;
     return { sets, of: rows.length === all ? of : rows.map((row) => of[row]!) };
+  }
+
+  /** How many rows lie in each bin of the grid, which is that of the span of the page. */
+  bins(grid: BinGrid): TimeBins {
+    return decodeBins(this.layout.binRows, grid, this.layout.rows);
   }
 
   /** The rows whose metadata has this value; the bodies of its column and of shapes must be at hand. */

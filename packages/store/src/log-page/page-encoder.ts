@@ -18,6 +18,7 @@ import { splitLines } from "./line-split.ts";
 import type { LineTemplate } from "./line-templates.ts";
 import { addPageGrams, beginPageGrams } from "./page-grams.ts";
 import { MetadataShapes } from "./metadata-shapes.ts";
+import { binGrid, encodeBins } from "./time-bins.ts";
 import { encodeTimes } from "./times.ts";
 import { ZstdPacker } from "../zstd-pack.ts";
 
@@ -96,7 +97,7 @@ export class PageEncoder {
     const { templates, columnNames } = split;
     beginPageGrams(kernel, templates);
     const words: ColumnWords[] = [];
-    put(TIMES, encodeTimes(timestampsNs.subarray(0, count)), false);
+    this.#putTimes(timestampsNs.subarray(0, count), put);
     this.#writeTemplates(templates);
     if (templates.length > 1)
       put(TEMPLATE_OF, numbersOf(kernel.filledTemplates(), count, templates.length), false);
@@ -129,6 +130,18 @@ export class PageEncoder {
       })),
     };
     return { page, patterns };
+  }
+
+  #putTimes(
+    timesNs: BigInt64Array,
+    put: (name: string, body: Uint8Array, isDense: boolean) => void,
+  ): void {
+    put(TIMES, encodeTimes(timesNs), false);
+    const [rows, minNs, maxNs] = [timesNs.length, timesNs[0]!, timesNs.at(-1)!];
+    const grid = binGrid({ rows, minNs, maxNs });
+    const bins = grid === undefined ? NO_BINS : encodeBins(timesNs, grid);
+    this.#heads.writeVarint(bins.length);
+    this.#heads.writeBytes(bins);
   }
 
   #writeTemplates(templates: readonly LineTemplate[]): void {
@@ -187,6 +200,8 @@ export class PageEncoder {
     this.#bodies.writeBytes(stored);
   }
 }
+
+const NO_BINS = new Uint8Array(0);
 
 /** One byte a number when that is enough, else two planes. */
 function numbersOf(numbers: Uint16Array, count: number, distinct: number): Uint8Array {

@@ -17,12 +17,16 @@ export type WantedFields = ReadonlyMap<number, string>;
 export class FieldChoice {
   readonly request: LogFieldRequest;
   readonly #labels = new Map<string, string | undefined>();
+  readonly #wanted = new WeakMap<PageLayout, WantedFields>();
 
   constructor(request: LogFieldRequest) {
     this.request = request;
   }
 
-  wanted({ columns }: PageLayout): WantedFields {
+  wanted(layout: PageLayout): WantedFields {
+    const known = this.#wanted.get(layout);
+    if (known !== undefined) return known;
+    const { columns } = layout;
     const wanted = new Map<number, string>();
     for (let number = 0; number < columns.length; number++) {
       const { name } = columns[number]!.body;
@@ -33,6 +37,7 @@ export class FieldChoice {
       }
       if (label !== undefined) wanted.set(number, label);
     }
+    this.#wanted.set(layout, wanted);
     return wanted;
   }
 
@@ -45,19 +50,12 @@ export class FieldChoice {
 /** Names of columns that a selection remembers; keys that are ids would else fill its memory. */
 const LABELS_REMEMBERED_MAX = 10_000;
 
-/** What was found out about the page under a key before, or is now. */
-export type Remember = <T>(
-  key: string,
-  find: () => { readonly value: T; readonly bytes: number },
-) => Promise<T>;
-
 /** The columns must be at hand, and the templates of the rows. */
-export async function readFields(
+export function readFields(
   page: OpenPage,
   { parser }: LogFieldRequest,
   wanted: WantedFields,
-  remember: Remember,
-): Promise<LogFields> {
+): LogFields {
   const { templates } = page.layout;
   const kind = parser === "json" ? LINE_JSON : LINE_LOGFMT;
   const isKnownTemplate = templates.map(
@@ -70,7 +68,7 @@ export async function readFields(
     const [only, ...others] = numbers;
     const isAlone = areAllKnown && others.length === 0;
     const whole = isAlone ? wholeField(page, only!, parser) : undefined;
-    if (whole !== undefined) columns.push(await readWholeField(label, whole, remember));
+    if (whole !== undefined) columns.push(readWholeField(label, whole));
     else {
       const builder = new FieldBuilder(label, page.layout.rows, parser);
       for (const number of numbers) builder.add(page, number, isKnown);
@@ -127,82 +125,30 @@ function wholeField(
   return { page, column, standing, parser };
 }
 
-/** Its values, and how many rows have each: all that is asked for when the page is counted as a whole. */
-interface FieldSummary {
-  readonly values: readonly string[];
-  /** Of each value of the dictionary. */
-  readonly numbers: Uint32Array;
-  readonly counts: Uint32Array;
-}
-
-async function readWholeField(
-  label: string,
-  field: WholeField,
-  remember: Remember,
-): Promise<LogFieldColumn> {
+/** Its values are told at once, those of rows at the first need. */
+function readWholeField(label: string, field: WholeField): LogFieldColumn {
   const { page, column, standing, parser } = field;
-  const { distinct } = page.layout.columns[column]!.head;
-  const key = `field ${column} ${standing} ${parser}`;
-  const summary =
-    distinct <= SUMMARY_VALUES_MAX
-      ? await remember(key, () => {
-          const value = summarize(field);
-          const characters = value.values.reduce((sum, { length }) => sum + length, 0);
-          return { value, bytes: 200 + 40 * value.values.length + 2 * characters };
-        })
-      : summarize(field);
-  let of: Uint32Array | undefined;
-  return {
-    label,
-    values: summary.values,
-    counts: summary.counts,
-    get of() {
-      return (of ??= numberRows(field, summary.numbers));
-    },
-  };
-}
-
-/** Of more values no summary is remembered. */
-const SUMMARY_VALUES_MAX = 64;
-
-function summarize({ page, column, standing, parser }: WholeField): FieldSummary {
   const names = new FieldValues(parser);
   const { bytes, bounds, ids } = page.column(column).dictionary!;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const numbers = new Uint32Array(bounds.length - 1);
-  for (let id = 0; id < numbers.length; id++) {
-    const raw = text.toString("utf8", bounds[id], bounds[id + 1]);
-    numbers[id] = names.numberOf(raw, standing);
-  }
-  const counts = new Uint32Array(names.values.length + 1);
-  if (ids === undefined) counts[numbers[0]!] = page.layout.rows;
-  else {
-    const ofIds = countIds(ids);
-    for (let id = 0; id < numbers.length; id++) counts[numbers[id]!]! += ofIds[id]!;
-  }
-  return { values: names.values, numbers, counts };
+  for (let id = 0; id < numbers.length; id++)
+    numbers[id] = names.numberOf(text.toString("utf8", bounds[id], bounds[id + 1]), standing);
+  let of: Uint32Array | undefined;
+  return {
+    label,
+    values: names.values,
+    get of() {
+      return (of ??= numberRows(page.layout.rows, ids, numbers));
+    },
+  };
 }
 
-function numberRows({ page, column }: WholeField, numbers: Uint32Array): Uint32Array {
-  const { ids } = page.column(column).dictionary!;
-  const of = new Uint32Array(page.layout.rows);
+function numberRows(rows: number, ids: Uint8Array | undefined, numbers: Uint32Array): Uint32Array {
+  const of = new Uint32Array(rows);
   if (ids === undefined) of.fill(numbers[0]!);
-  else for (let row = 0; row < of.length; row++) of[row] = numbers[ids[row]!]!;
+  else for (let row = 0; row < rows; row++) of[row] = numbers[ids[row]!]!;
   return of;
-}
-
-/** How often each byte comes. Neighbours are often the same, and would wait for each other: they are counted apart. */
-function countIds(ids: Uint8Array): Uint32Array {
-  const counts = new Uint32Array(256);
-  const others = new Uint32Array(256);
-  let row = 0;
-  for (; row + 1 < ids.length; row += 2) {
-    counts[ids[row]!]!++;
-    others[ids[row + 1]!]!++;
-  }
-  if (row < ids.length) counts[ids[row]!]!++;
-  for (let id = 0; id < 256; id++) counts[id]! += others[id]!;
-  return counts;
 }
 
 /** Whether no two slots of the template make the same label: which of them counts depends on their order. */

@@ -29,6 +29,8 @@ export interface PageColumn {
 export interface PageLayout {
   readonly rows: number;
   readonly times: StoredBody;
+  /** What `time-bins.ts` wrote. */
+  readonly binRows: Uint8Array;
   readonly templates: readonly LineTemplate[];
   /** Template of each row; undefined when there is but one. */
   readonly templateOf: StoredBody | undefined;
@@ -66,6 +68,7 @@ type MetadataPart = Pick<
 class HeadLayout implements PageLayout {
   readonly rows: number;
   readonly times: StoredBody;
+  readonly binRows: Uint8Array;
   readonly #head: Uint8Array;
   readonly #linesAt: number;
   readonly #metadataPlace: MetadataPlace;
@@ -78,6 +81,8 @@ class HeadLayout implements PageLayout {
     this.rows = rows;
     this.#head = head;
     this.times = readStoredBody(reader, TIMES, 0);
+    const binsAt = reader.take(reader.readVarint());
+    this.binRows = head.subarray(binsAt, reader.position);
     this.#linesAt = reader.position;
     this.#metadataPlace = metadata;
   }

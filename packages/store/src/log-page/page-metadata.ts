@@ -16,35 +16,39 @@ export interface PageMetadata {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Of all rows, or of the ascending rows `wanted`. */
+/** What is wanted of the metadata of a page; without them, all rows and all columns. */
+interface MetadataChoice {
+  /** Ascending. */
+  readonly rows?: Uint32Array | undefined;
+  readonly columns?: readonly number[] | undefined;
+}
+
 export function decodeMetadata(
   layout: PageLayout,
   bodyOf: (body: StoredBody) => Uint8Array,
-  wanted?: Uint32Array,
+  { rows: wanted, columns: chosen = [...layout.metadata.keys()] }: MetadataChoice = {},
 ): PageMetadata {
-  const { rows, shapes, shapeOf, metadata, metadataNames } = layout;
+  const { rows, shapeOf, metadata, metadataNames } = layout;
   const sets: Labels[] = [Labels.EMPTY];
   const of = new Uint32Array(wanted?.length ?? rows);
-  if (metadata.length === 0) return { sets, of };
-  const columns = metadata.map(
-    ({ head, body }) => new MetadataColumn(openColumn(head, bodyOf(body))),
-  );
+  if (chosen.length === 0) return { sets, of };
+  const columns: MetadataColumn[] = [];
+  for (const column of chosen) {
+    const { head, body } = metadata[column]!;
+    columns[column] = new MetadataColumn(openColumn(head, bodyOf(body)));
+  }
+  const shapes = narrowShapes(layout.shapes, chosen);
   const shapeNumbers =
     shapeOf === undefined ? undefined : readNumbers(bodyOf(shapeOf), rows, shapes.length);
-  const [only, ...others] = columns;
-  if (
-    wanted === undefined &&
-    others.length === 0 &&
-    shapes.length === 1 &&
-    only!.dictionary !== undefined
-  )
-    return metadataOfOne(only!, metadataNames[0]!, rows);
+  const [first, ...others] = chosen;
+  const only = columns[first!]!;
+  const isInAll = shapes.every((shape) => shape.columns.length === 1);
+  if (wanted === undefined && others.length === 0 && isInAll && only.dictionary !== undefined)
+    return metadataOfOne(only, metadataNames[first!]!, rows);
   const cursors = new Uint32Array(columns.length);
-  /** Sets by their shape and the numbers of their values, one level of maps a column. */
-  const known = new Map<number, SetTree>();
   for (let row = 0, next = 0; row < rows && next < of.length; row++) {
-    const shape = shapeNumbers === undefined ? 0 : shapeNumbers[row]!;
-    const names = shapes[shape]!;
+    const shape = shapes[shapeNumbers === undefined ? 0 : shapeNumbers[row]!]!;
+    const names = shape.columns;
     const isWanted = wanted === undefined || wanted[next] === row;
     for (const column of names) {
       const at = cursors[column]!++;
@@ -54,7 +58,7 @@ export function decodeMetadata(
     if (!isWanted) continue;
     const place = next++;
     if (names.length === 0) continue;
-    let tree = child(known, shape);
+    let tree = shape.sets;
     for (const column of names)
       tree = child(tree.next, columns[column]!.numberAt(cursors[column]! - 1));
     if (tree.set === 0) {
@@ -67,6 +71,25 @@ export function decodeMetadata(
     of[place] = tree.set;
   }
   return { sets, of };
+}
+
+/** What is wanted of a shape: its columns, and the sets of labels by the numbers of their values, one level of maps a column. */
+interface NarrowShape {
+  readonly columns: readonly number[];
+  readonly sets: SetTree;
+}
+
+/** Shapes that have the same of the chosen columns have the same sets. */
+function narrowShapes(shapes: readonly Uint32Array[], chosen: readonly number[]): NarrowShape[] {
+  const known = new Map<string, NarrowShape>();
+  return shapes.map((shape) => {
+    const columns = [...shape].filter((column) => chosen.includes(column));
+    const key = columns.join();
+    let narrow = known.get(key);
+    if (narrow === undefined)
+      known.set(key, (narrow = { columns, sets: { set: 0, next: new Map() } }));
+    return narrow;
+  });
 }
 
 /** The rows that have the value under the name. */
