@@ -184,15 +184,15 @@ export class PageRead {
   async #countedRows(matched: Uint16Array): Promise<PieceRows> {
     const count = matched.length;
     const read = async () => {
-      await this.#file.load("first");
-      return pickTimes(this.#open().times, Uint32Array.from(matched));
+      if (this.#timesNeed === "all") await this.#file.load("first");
+      return this.#times(Uint32Array.from(matched));
     };
     const timestampsNs =
-      this.#timesNeed !== "all"
-        ? this.#times(Uint32Array.from(matched))
-        : count <= TIMES_REMEMBERED_MAX
-          ? await this.#file.remember(`times ${this.#needlesKey}`, async () => sized(await read()))
-          : await read();
+      this.#timesNeed !== "none" && count <= TIMES_REMEMBERED_MAX
+        ? await this.#file.remember(`times ${this.#timesNeed} ${this.#needlesKey}`, async () =>
+            sized(await read()),
+          )
+        : await read();
     const entries = {
       count,
       timestampsNs,
