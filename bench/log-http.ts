@@ -12,6 +12,8 @@ import { cpuSeconds, residentBytes, untilIdle } from "./process-usage.ts";
 export const PUSH_PATH = "/loki/api/v1/push";
 const REQUESTS_AT_ONCE = 8;
 const RETRY_MS = 200;
+/** Of one push; then the server is taken to be gone. */
+const REFUSALS_MAX = 1500;
 /** The newest entry is this old: Loki refuses what is from the future. */
 const NEWEST_AGE_MS = 60_000;
 
@@ -66,18 +68,33 @@ export async function sendParts<T>(
   return { refusals };
 }
 
-/** What is refused for now is sent again; says how often. */
+/** What is refused for now, or cut off, is sent again, as agents do: a repetition is stored once. Says how often. */
 async function mustPush(url: string, body: Uint8Array): Promise<number> {
   for (let refusals = 0; ; refusals++) {
+    const { status, text } = await push(url, body);
+    if (status >= 200 && status < 300) return refusals;
+    const isForNow = status === CUT_OFF || status === 429 || status === 503;
+    if (!isForNow || refusals >= REFUSALS_MAX)
+      throw new Error(`a push is answered ${status}: ${text.slice(0, 300)}`);
+    await sleep(RETRY_MS);
+  }
+}
+
+/** In place of a status, when the connection was cut. */
+const CUT_OFF = 0;
+
+async function push(
+  url: string,
+  body: Uint8Array,
+): Promise<{ readonly status: number; readonly text: string }> {
+  try {
     const reply = await fetch(url, {
       method: "POST",
       headers: { "Content-Type": "application/x-protobuf" },
       body: Uint8Array.from(body),
     });
-    const text = await reply.text();
-    if (reply.ok) return refusals;
-    if (reply.status !== 429 && reply.status !== 503)
-      throw new Error(`a push is answered ${reply.status}: ${text.slice(0, 300)}`);
-    await sleep(RETRY_MS);
+    return { status: reply.status, text: await reply.text() };
+  } catch (error) {
+    return { status: CUT_OFF, text: String((error as Error).cause ?? error) };
   }
 }
