@@ -40,8 +40,15 @@ export interface BlockMeta {
   readonly sources: readonly number[];
   /** Deletes up to this id were carried out when it was written; see `deletes.ts`. */
   readonly deletes: number;
-  /** Size and CRC-32 of every other file of the block. */
-  readonly files: Readonly<Record<string, { readonly bytes: number; readonly crc32: number }>>;
+  /** Every other file of the block. */
+  readonly files: Readonly<Record<string, FileMeta>>;
+}
+
+export interface FileMeta {
+  readonly bytes: number;
+  readonly crc32: number;
+  /** Its root in base64, if it has a short one: it costs no read then. */
+  readonly root?: string;
 }
 
 /** Every binary file of a block begins with this. */

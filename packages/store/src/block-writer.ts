@@ -10,10 +10,12 @@ import {
   encodeTrailer,
   framePage,
 } from "./block-format.ts";
-import type { BlockMeta, PageRef } from "./block-format.ts";
+import type { BlockMeta, FileMeta, PageRef } from "./block-format.ts";
 import { blockName, META_FILE, SCRATCH_FILE, TEMPORARY_SUFFIX } from "./file-names.ts";
 
 const BUFFER_BYTES = 256 * 1024;
+/** Of a root that is also in the meta file, which is in memory as long as the block is there. */
+const META_ROOT_BYTES_MAX = 256;
 
 /** A file being written from front to back, through a buffer. */
 export class BlockFile {
@@ -22,6 +24,7 @@ export class BlockFile {
   readonly #handle: FileHandle;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
   #buffered = 0;
+  #root: string | undefined;
 
   constructor(handle: FileHandle) {
     this.#handle = handle;
@@ -44,15 +47,17 @@ export class BlockFile {
     return this.append(framePage(await compressBytes(body)));
   }
 
-  /** Appends the page that says where all others are, and the trailer that says where it is. */
+  /** Appends the page that says where all others are, and the trailer that says where it is; a short one goes to the meta file, too. */
   async appendRoot(body: Uint8Array): Promise<void> {
+    if (body.length <= META_ROOT_BYTES_MAX) this.#root = Buffer.from(body).toString("base64");
     await this.append(encodeTrailer(await this.appendZipped(body)));
   }
 
-  async finish(): Promise<{ readonly bytes: number; readonly crc32: number }> {
+  async finish(): Promise<FileMeta> {
     await this.#flush();
     await this.#handle.sync();
-    return { bytes: this.#length, crc32: this.#crc };
+    const root = this.#root;
+    return { bytes: this.#length, crc32: this.#crc, ...(root !== undefined && { root }) };
   }
 
   async close(): Promise<void> {
@@ -130,9 +135,9 @@ export async function writeBlock(
       openScratch: async () => (scratch = await fileSystem.open(scratchPath, "create")),
     });
     if (scratch !== undefined) await fileSystem.remove(scratchPath);
-    const sums: Record<string, { bytes: number; crc32: number }> = {};
-    for (const [name, file] of files) sums[name] = await file.finish();
-    const meta: BlockMeta = { version: BLOCK_VERSION, block, ...content, files: sums };
+    const finished: Record<string, FileMeta> = {};
+    for (const [name, file] of files) finished[name] = await file.finish();
+    const meta: BlockMeta = { version: BLOCK_VERSION, block, ...content, files: finished };
     await writeSynced(fileSystem, join(temporary, META_FILE), encodeMeta(meta));
     await fileSystem.syncDirectory(temporary);
     await fileSystem.rename(temporary, final);

@@ -183,7 +183,8 @@ export class Block implements BlockFiles {
 
   async readRoot(name: string): Promise<Uint8Array> {
     const path = join(this.directory, name);
-    const size = this.meta.files[name]?.bytes ?? 0;
+    const { bytes: size, root } = this.meta.files[name] ?? { bytes: 0, root: undefined };
+    if (root !== undefined) return Buffer.from(root, "base64");
     if (size < FILE_HEADER_BYTES + TRAILER_BYTES)
       throw corruptFile(path, size, "the file is too short");
     checkFileHeader(await this.read(name, { offset: 0, length: FILE_HEADER_BYTES }), path);

@@ -155,6 +155,7 @@ export class OpenSegments {
 class SegmentBodies {
   readonly #block: Block;
   readonly #start: number;
+  readonly #isSmall: boolean;
   readonly #of: {
     readonly pages: readonly SegmentPage[];
     /** Pages that are still to be read. */
@@ -171,7 +172,7 @@ class SegmentBodies {
 
   constructor(
     block: Block,
-    { directory }: SegmentRef,
+    { directory, bodyBytes }: SegmentRef,
     of: {
       readonly pages: readonly SegmentPage[];
       readonly places: ReadonlySet<number>;
@@ -180,6 +181,7 @@ class SegmentBodies {
   ) {
     this.#block = block;
     this.#start = directory.offset + directory.length;
+    this.#isSmall = bodyBytes <= SMALL_BYTES_MAX;
     this.#of = of;
   }
 
@@ -210,8 +212,11 @@ class SegmentBodies {
       if (needed === WHOLE && place !== at) continue;
       if (place !== at || isUsual) noted?.add(place);
       if (needed === undefined) continue;
-      isWhole ||= isOfLines || needed === WHOLE;
-      const all = needed === WHOLE ? page.layout.bodies : [...needed];
+      // Lines that are found will be made: of a small segment, what they need comes with what is searched.
+      const isAll =
+        needed === WHOLE || (this.#isSmall && need === "search" && wish.lines === "all");
+      isWhole ||= isOfLines || isAll;
+      const all = isAll ? page.layout.bodies : [...needed];
       const bodies = all.filter((body) => !this.#bodies.has(body));
       if (bodies.length > 0) wanted.push({ page, bodies });
     }
@@ -254,5 +259,7 @@ class SegmentBodies {
   }
 }
 
+/** Bodies of a segment that are read at once. */
+const SMALL_BYTES_MAX = 64 * 1024;
 /** A longer stretch is read each time: times of a few pages would else put all else out of the cache. */
 const KEPT_BYTES_MAX = 16 * 1024;

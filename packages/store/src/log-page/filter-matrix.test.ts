@@ -58,7 +58,7 @@ test("filters answer the same held, spilled and copied", async () => {
   const blockSet = await BlockSet.open(fileSystem, silentLogger, "/data/blocks");
   const hash = () => Math.floor(random() * 2 ** GRAM_BITS);
   const filters = Array.from({ length: 90 }, (_, i) =>
-    makeFilter(Uint32Array.from({ length: [0, 5, 60, 700, 30_000][i % 5]! }, hash)),
+    makeFilter(Uint32Array.from({ length: [0, 5, 60, 700, 150_000][i % 5]! }, hash)),
   );
   const held = await writeFilters(blockSet, filters.slice(0, 50), Infinity);
   const spilled = await writeFilters(blockSet, filters.slice(50), 500);

@@ -23,6 +23,9 @@ export interface FilterBuckets {
 const GRAMS_ASKED_MIN = 6;
 const IDLE_GRAMS_MAX = 2;
 
+/** Filters of a block that are read as a whole: one read of so much takes less than several of little. */
+const WHOLE_BYTES_MAX = 256 * 1024;
+
 /** The pages of a block that may have a needle. */
 export class FilterAnswer {
   /** For each size of filter, a bit for each column. */
@@ -48,12 +51,14 @@ export class FilterAnswer {
     return left !== undefined && (left[column >> 3]! & (1 << (column & 7))) !== 0;
   }
 
-  /** Rules out the pages whose bit is not set in the rows of a gram. */
+  /** Rules out the pages whose bit is not set in the rows of a gram, which is one of the buckets'. */
   narrow({ layout, first, bytes }: FilterBuckets, gram: number): void {
     let count = 0;
+    const bucket = bucketOf(layout, gram);
+    const bucketAt = (bucket - first) * layout.bucketBytes;
     for (const matrix of layout.matrices.values()) {
       const left = this.#left.get(matrix.size)!;
-      const from = rowOffset(matrix, first, gram);
+      const from = bucketAt + rowOffset(matrix, bucket, gram);
       for (let i = 0; i < left.length; i++) {
         const byte = left[i]! & bytes[from + i]!;
         left[i] = byte;
@@ -79,13 +84,17 @@ export class FilterMatrixReader {
   async ask(grams: Uint32Array, note: (bytes: number) => void): Promise<FilterAnswer> {
     const { layout } = await this.#root();
     const answer = new FilterAnswer(layout);
+    const buckets = 2 ** layout.bucketBits;
+    const isSmall = buckets * layout.bucketBytes <= WHOLE_BYTES_MAX;
+    const all = isSmall && answer.count > 0 ? await this.readBuckets(0, buckets) : undefined;
+    note(all?.bytes.length ?? 0);
     let idle = 0;
     for (const [asked, gram] of spread(grams, GRAMS_ASKED_MAX).entries()) {
       const before = answer.count;
       if (before === 0) break;
-      const buckets = await this.readBuckets(bucketOf(layout, gram), 1);
-      note(buckets.bytes.length);
-      answer.narrow(buckets, gram);
+      const some = all ?? (await this.readBuckets(bucketOf(layout, gram), 1));
+      if (some !== all) note(some.bytes.length);
+      answer.narrow(some, gram);
       idle = answer.count === before ? idle + 1 : 0;
       if (asked + 1 >= GRAMS_ASKED_MIN && idle >= IDLE_GRAMS_MAX) break;
     }
