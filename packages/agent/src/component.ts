@@ -3,6 +3,7 @@
  * the UI's view and health. `run` is the only behaviour; the runtime builds the graph, evaluates arguments, and restarts nothing by itself.
  */
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
+import type { InternalHandler } from "./internal-handler.ts";
 import type { BlockSchema, ValuesOf } from "./schema.ts";
 import type { ScrapePool } from "./scrape-pool.ts";
 
@@ -37,8 +38,8 @@ export interface ComponentContext<Arguments, Exports> {
   readonly fileSystem: FileSystem;
   /** Counters and gauges of the component, exposed at `/metrics` with a `component_id` label. */
   readonly metrics: ComponentMetrics;
-  /** Connects to an in-process address such as `exporter.unix.local`; how exporters are scraped without a socket. */
-  readonly internalHandlers: Map<string, () => Promise<string>>;
+  /** Handlers of in-process addresses by path: an exporter adds its own, a scraper asks them. */
+  readonly internalHandlers: Map<string, InternalHandler>;
   /** Where components that scrape tell of it, by their id; the host asks when it is asked. */
   readonly scrapePools: Map<string, () => ScrapePool>;
 }

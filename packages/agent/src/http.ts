@@ -42,6 +42,9 @@ export function createAgentRoutes(agent: Agent): readonly Route[] {
 
 const EXPOSITION_HEADERS = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };
 
+/** As long as `prometheus.scrape` waits unless told otherwise. */
+const SCRAPE_TIMEOUT_MS = 10_000;
+
 const PAGE_HEADERS = {
   "content-type": "text/html; charset=utf-8",
   "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -87,8 +90,22 @@ function answerComponent(agent: Agent, request: HttpRequest): HttpReply {
 async function answerInternal(agent: Agent, request: HttpRequest): Promise<HttpReply> {
   const handler = agent.internalHandlers.get(request.path);
   if (handler !== undefined)
-    return { status: 200, headers: EXPOSITION_HEADERS, body: await handler() };
+    return {
+      status: 200,
+      headers: EXPOSITION_HEADERS,
+      body: await handler({
+        query: request.query,
+        timeoutMs: scrapeTimeoutMs(request),
+        signal: request.signal,
+      }),
+    };
   throw new FinchError("not-found", "agent/no-component", `no component serves ${request.path}`);
+}
+
+/** What the scraper says of its patience; a browser says nothing. */
+function scrapeTimeoutMs(request: HttpRequest): number {
+  const seconds = Number(request.header("x-prometheus-scrape-timeout-seconds"));
+  return seconds > 0 ? seconds * 1000 : SCRAPE_TIMEOUT_MS;
 }
 
 /** In the shape of Alloy's web API. */

@@ -2,14 +2,27 @@
  * What flows between components: batches of samples and of log entries. A receiver's promise is the back-pressure: it settles when everything
  * downstream has taken the batch (for a sink: when its on-disk queue has it). Receivers are exported by components as capsules.
  */
-import type { Labels, MetricMetadata } from "@finch/model";
+import type { Exemplar, Histogram, Labels, MetricMetadata } from "@finch/model";
 
-/** Samples of one scrape, in columns; sample `i` belongs to `labels[i]` (with `__name__`). Stale markers are kept by their bits. */
+/** Samples of one scrape or request, in columns; sample `i` belongs to `labels[i]` (with `__name__`). Stale markers are kept by their bits. */
 export interface SampleSet {
   readonly labels: readonly Labels[];
   readonly timestampsMs: Float64Array;
+  /** A float sample's value; of a sample that is a histogram, its sum. */
   readonly values: Float64Array;
   readonly metadata: readonly MetricMetadata[];
+  /** Samples that are native histograms, by index. Missing when there is none. */
+  readonly histograms?: ReadonlyMap<number, Histogram>;
+  /** When each counter began, Unix milliseconds; 0 where unknown. Missing when it never is. */
+  readonly startTimestampsMs?: Float64Array;
+  /** Missing when there is none. */
+  readonly exemplars?: readonly SeriesExemplar[];
+}
+
+/** An exemplar with the labels of its series, which need not have a sample in the same set: senders may write exemplars by themselves. */
+export interface SeriesExemplar {
+  readonly labels: Labels;
+  readonly exemplar: Exemplar;
 }
 
 export interface MetricsReceiver {

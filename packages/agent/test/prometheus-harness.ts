@@ -2,6 +2,7 @@
 import { isStaleAt, wordsOf, type MetricMetadata } from "@finch/model";
 import { nodeFileSystem, silentLogger, systemClock, type Clock } from "@finch/runtime";
 import type { ComponentContext, ComponentDefinition } from "../src/component.ts";
+import type { InternalHandler } from "../src/internal-handler.ts";
 import type { MetricsReceiver, SampleSet } from "../src/receivers.ts";
 import type { BlockSchema, ValuesOf } from "../src/schema.ts";
 import type { ScrapePool } from "../src/scrape-pool.ts";
@@ -44,7 +45,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
     readonly values: ValuesOf<Schema>;
     readonly directory?: string;
     readonly clock?: Clock;
-    readonly handlers?: Map<string, () => Promise<string>>;
+    readonly handlers?: Map<string, InternalHandler>;
   },
 ): Running<ValuesOf<Schema>, Exports> {
   const stop = new AbortController();

@@ -9,6 +9,7 @@ import { exporterUnix } from "../src/components/prometheus/exporter-unix.ts";
 import { mergeLabels } from "../src/components/prometheus/scrape-series.ts";
 import { delayUntilNext, readTarget } from "../src/components/prometheus/scrape-target.ts";
 import { scrape } from "../src/components/prometheus/scrape.ts";
+import type { InternalHandler } from "../src/internal-handler.ts";
 import {
   collectingReceiver,
   handClock,
@@ -285,7 +286,7 @@ void describe("prometheus.scrape", () => {
   });
 
   void test("scrapes an exporter in process, without a socket", async () => {
-    const handlers = new Map<string, () => Promise<string>>();
+    const handlers = new Map<string, InternalHandler>();
     await using exporter = runComponent(exporterUnix, {
       values: valuesOf(exporterUnix.arguments, { set_collectors: ["loadavg"] }),
       handlers,
@@ -304,6 +305,32 @@ void describe("prometheus.scrape", () => {
       /^\{__name__="node_load1", instance=".+", job="integrations\/unix"\} [\d.]+ @\d+$/,
     );
     assert.ok(lines.some((line) => /"up".* 1 @/.test(line)));
+  });
+
+  void test("tells an exporter its parameters and how long it waits", async () => {
+    const asked: string[] = [];
+    const handler: InternalHandler = ({ query, timeoutMs, signal }) => {
+      asked.push(`${query.toString()} ${timeoutMs} ${signal.aborted}`);
+      return Promise.resolve("a 1\n");
+    };
+    const receiver = collectingReceiver();
+    const clock = handClock(1_000_000);
+    const values = valuesOf(scrape.arguments, {
+      targets: [
+        Labels.fromObject({
+          __address__: "alloy.internal:12345",
+          __metrics_path__: "/api/v0/component/x/metrics",
+          __param_target: "https://a.example/?q=1&r=2",
+        }),
+      ],
+      forward_to: [receiver],
+      scrape_timeout: 3000,
+    });
+    const handlers = new Map([["/api/v0/component/x/metrics", handler]]);
+    await using _ = runComponent(scrape, { values, clock, handlers });
+    await clock.tick();
+    await receiver.batch(0);
+    assert.deepEqual(asked, ["target=https%3A%2F%2Fa.example%2F%3Fq%3D1%26r%3D2 3000 false"]);
   });
 
   void test("refuses arguments it cannot honour", () => {

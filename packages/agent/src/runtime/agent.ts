@@ -10,6 +10,7 @@ import type { Clock, FileSystem } from "@finch/runtime";
 import type { Health, Stability } from "../component.ts";
 import { COMPONENTS } from "../components/index.ts";
 import type { ComponentLoader } from "../components/index.ts";
+import { AGENT_METRICS_PATH, type InternalHandler } from "../internal-handler.ts";
 import { uniteScrapePools } from "../scrape-pool.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
 import { checkGraph } from "./check.ts";
@@ -44,7 +45,7 @@ export interface AgentOptions {
   /** Components less mature than this are refused; `generally-available` when absent. */
   readonly stability?: Stability;
   /** Handlers of in-process addresses, when the host has some of its own. */
-  readonly internalHandlers?: Map<string, () => Promise<string>>;
+  readonly internalHandlers?: Map<string, InternalHandler>;
 }
 
 /** A running agent. Dispose it, or abort its signal, to stop it in order. */
@@ -57,7 +58,7 @@ export interface Agent extends AsyncDisposable {
   /** Prometheus text format. */
   metricsText(): string;
   /** In-process addresses of exporters, by path such as `/api/v0/component/ID/metrics`. */
-  readonly internalHandlers: ReadonlyMap<string, () => Promise<string>>;
+  readonly internalHandlers: ReadonlyMap<string, InternalHandler>;
   /** What its components scrape, by job name. */
   scrapePools(): readonly ScrapePool[];
   /** Resolves when the agent has stopped. */
@@ -74,7 +75,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 }
 
 class AgentRuntime implements Agent {
-  readonly internalHandlers: Map<string, () => Promise<string>>;
+  readonly internalHandlers: Map<string, InternalHandler>;
   readonly done: Promise<void>;
   readonly #options: AgentOptions;
   readonly #log: AgentLog;
@@ -96,6 +97,7 @@ class AgentRuntime implements Agent {
     this.#metrics = new MetricsRegistry(options.clock);
     this.#log = new AgentLog(options.logSink, () => options.clock.nowMs());
     this.internalHandlers = options.internalHandlers ?? new Map();
+    this.internalHandlers.set(AGENT_METRICS_PATH, () => Promise.resolve(this.metricsText()));
     this.done = this.#finished.promise;
     this.#vocabulary = {
       library: libraryOf(options.environment),

@@ -7,6 +7,7 @@ import type { ObjectValue, Value } from "@finch/alloy-syntax";
 import { describeError } from "@finch/runtime";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { ComponentContext, ComponentMetrics, Health } from "../component.ts";
+import type { InternalHandler } from "../internal-handler.ts";
 import type { BlockSchema, ValuesOf } from "../schema.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
 import { sameData, toLanguageObject } from "./export-value.ts";
@@ -20,7 +21,7 @@ export interface NodeEnvironment {
   readonly storagePath: string;
   readonly clock: Clock;
   readonly fileSystem: FileSystem;
-  readonly internalHandlers: Map<string, () => Promise<string>>;
+  readonly internalHandlers: Map<string, InternalHandler>;
   readonly scrapePools: Map<string, () => ScrapePool>;
   readonly logger: (part: string) => Logger;
   readonly metricsOf: (id: string) => ComponentMetrics;

@@ -409,7 +409,12 @@ async function askInProcess({ context, target }: Asking, signal: AbortSignal): P
       );
     });
   try {
-    const text = await Promise.race([handler(), timeOut]);
+    const answer = handler({
+      query: new URL(target.url).searchParams,
+      timeoutMs: target.timeoutMs,
+      signal: AbortSignal.any([signal, waiting.signal]),
+    });
+    const text = await Promise.race([answer, timeOut]);
     return { body: Buffer.from(text), contentType: "text/plain; version=0.0.4" };
   } finally {
     waiting.abort();
