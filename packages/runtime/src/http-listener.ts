@@ -1,6 +1,7 @@
 /** Opens a TCP port for an HttpServer, says clearly when it cannot, and closes it gracefully. */
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { TlsOptions, TLSSocket } from "node:tls";
 import { assert } from "./assert.ts";
 import { FinchError } from "./errors.ts";
 import { GrpcServer } from "./grpc-server.ts";
@@ -9,7 +10,7 @@ import { HttpServer } from "./http-server.ts";
 import type { HttpServerOptions } from "./http-server.ts";
 import { WebSocketGate } from "./http-websocket.ts";
 import type { MetricFamily } from "./metric-family.ts";
-import { createServer } from "./node-http.ts";
+import { createServer, loadHttps } from "./node-http.ts";
 import { sniffProtocol } from "./protocol-sniffer.ts";
 
 /** Where a person changes the address, named in messages. */
@@ -28,6 +29,15 @@ export interface ListenerOptions extends HttpServerOptions {
   readonly setting?: ListenerSetting;
   /** Calls of gRPC without TLS that are served on the same port. */
   readonly grpc?: readonly GrpcMethod[];
+  /** Speaks HTTPS; not together with `grpc`. */
+  readonly tls?: ListenerTls;
+}
+
+export interface ListenerTls {
+  /** Certificate, key, and whether clients show a certificate. */
+  readonly options: TlsOptions;
+  /** Called after each handshake: connections that it refuses are closed. */
+  readonly admits?: (socket: TLSSocket) => boolean;
 }
 
 export interface Listener {
@@ -49,13 +59,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   const { limits, host, port } = options;
   const http = new HttpServer(options);
   const gate = new WebSocketGate(http);
-  const server = createServer({
-    maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
-    keepAliveTimeout: limits.keepAliveTimeoutMs,
-    noDelay: true,
-  });
+  const server = createHttpServer(options);
   server.maxConnections = limits.socketsMax;
   server.on("request", (message, response) => void http.serve(message, response));
   server.on("upgrade", (message, socket, head) => void gate.serve(message, socket, head));
@@ -82,6 +86,23 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     ],
     close: (deadlineMs) => (closing ??= closeGracefully(server, { http, gate, grpc }, deadlineMs)),
   };
+}
+
+function createHttpServer({ limits, tls, grpc }: ListenerOptions): Server {
+  const bounds = {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveTimeoutMs,
+    noDelay: true,
+  };
+  if (tls === undefined) return createServer(bounds);
+  assert(grpc === undefined, "gRPC is served without TLS");
+  const server = loadHttps().createServer({ ...bounds, ...tls.options });
+  server.on("secureConnection", (socket) => {
+    if (tls.admits?.(socket) === false) socket.destroy();
+  });
+  return server;
 }
 
 function listen(server: Server, options: ListenerOptions): Promise<void> {

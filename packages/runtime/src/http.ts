@@ -9,7 +9,7 @@ export type { HttpFaultStyle } from "./http-faults.ts";
 export { DEFAULT_HTTP_LIMITS } from "./http-limits.ts";
 export type { HttpLimits } from "./http-limits.ts";
 export { bindFault, openListener } from "./http-listener.ts";
-export type { Listener, ListenerOptions, ListenerSetting } from "./http-listener.ts";
+export type { Listener, ListenerOptions, ListenerSetting, ListenerTls } from "./http-listener.ts";
 export { acceptedCoding } from "./http-reply.ts";
 export { jsonReply, textReply, underPrefix } from "./http-types.ts";
 export type {

@@ -15,8 +15,12 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.source.journal": () =>
     import("./loki/source-journal.ts").then((module) => module.sourceJournal),
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
+  "prometheus.exporter.self": () =>
+    import("./prometheus/exporter-self.ts").then((module) => module.exporterSelf),
   "prometheus.exporter.unix": () =>
     import("./prometheus/exporter-unix.ts").then((module) => module.exporterUnix),
+  "prometheus.receive_http": () =>
+    import("./prometheus/receive-http.ts").then((module) => module.receiveHttp),
   "prometheus.relabel": () =>
     import("./prometheus/relabel.ts").then((module) => module.prometheusRelabel),
   "prometheus.remote_write": () =>

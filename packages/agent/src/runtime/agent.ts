@@ -26,6 +26,8 @@ import { AgentLog, defineLogging } from "./logging.ts";
 import type { AgentLogSink } from "./logging.ts";
 import { MetricsRegistry } from "./metrics-registry.ts";
 import { ComponentNode } from "./node.ts";
+import { buildFamily, ConfigLoads, processFamilies } from "./own-metrics.ts";
+import { formatFamilies } from "../unix/family.ts";
 import { describeComponent } from "./component-info.ts";
 import type { ComponentInfo } from "./component-info.ts";
 
@@ -85,6 +87,7 @@ class AgentRuntime implements Agent {
   readonly #scrapePools = new Map<string, () => ScrapePool>();
   readonly #dirty = new Set<string>();
   readonly #finished = Promise.withResolvers<void>();
+  readonly #loads = new ConfigLoads();
   readonly #reloads: { add(outcome: "success" | "failure"): void };
   #order: readonly string[] = [];
   /** Loading, evaluating and stopping happen one after the other. */
@@ -136,9 +139,11 @@ class AgentRuntime implements Agent {
       if (diagnostics.some((diagnostic) => diagnostic.severity === "error"))
         throw new ConfigError(diagnostics);
       this.#reloads.add("success");
+      this.#loads.succeeded(sources, this.#options.clock.nowMs());
       return graph;
     } catch (error) {
       this.#reloads.add("failure");
+      this.#loads.failed();
       throw error;
     }
   }
@@ -280,6 +285,11 @@ class AgentRuntime implements Agent {
       ([state, count]) =>
         `alloy_component_controller_running_components{health_type="${state}"} ${count}`,
     );
-    return `# HELP alloy_component_controller_running_components Components by health.\n# TYPE alloy_component_controller_running_components gauge\n${lines.join("\n")}\n${this.#metrics.text()}`;
+    const own = formatFamilies([
+      buildFamily(this.#options.environment),
+      ...this.#loads.families(),
+      ...processFamilies(this.#options.clock.nowMs()),
+    ]);
+    return `${own}# HELP alloy_component_controller_running_components Components by health.\n# TYPE alloy_component_controller_running_components gauge\n${lines.join("\n")}\n${this.#metrics.text()}`;
   }
 }

@@ -10,16 +10,18 @@ const LATENCY_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 export type FanOutContext = Pick<ComponentContext<unknown, object>, "metrics" | "log" | "clock">;
 
 /**
- * Resolves when every receiver has taken the batch or refused it. A receiver that refuses does not keep the others from theirs; what it
- * missed is counted and logged. Rejects only when `signal` aborts.
+ * Resolves when every receiver has taken the batch or refused it, with the owners of those that refused. A receiver that refuses does not
+ * keep the others from theirs; what it missed is counted and logged. Rejects only when `signal` aborts.
  */
 export async function fanOut(
   context: FanOutContext,
   receivers: readonly MetricsReceiver[],
   batch: { readonly samples: SampleSet; readonly signal: AbortSignal },
-): Promise<void> {
+): Promise<readonly string[]> {
   const { samples, signal } = batch;
-  if (samples.labels.length === 0 || receivers.length === 0) return;
+  const isEmpty =
+    samples.labels.length === 0 && samples.metadata.length === 0 && samples.exemplars === undefined;
+  if (isEmpty || receivers.length === 0) return [];
   const startMs = context.clock.monotonicMs();
   const results = await Promise.allSettled(
     receivers.map((receiver) => receiver.append(samples, signal)),
@@ -31,6 +33,7 @@ export async function fanOut(
     LATENCY_BUCKETS,
   );
   latency.observe((context.clock.monotonicMs() - startMs) / 1000);
+  const refusing: string[] = [];
   for (const [index, result] of results.entries()) {
     const receiver = receivers[index]!.owner;
     if (result.status === "fulfilled") {
@@ -38,6 +41,7 @@ export async function fanOut(
         .counter("prometheus_forwarded_samples_total", "Samples handed to receivers.")
         .add(samples.labels.length);
     } else {
+      refusing.push(receiver);
       context.metrics
         .counter(
           "prometheus_forward_failed_samples_total",
@@ -52,4 +56,5 @@ export async function fanOut(
       });
     }
   }
+  return refusing;
 }
