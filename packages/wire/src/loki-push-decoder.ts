@@ -9,6 +9,7 @@ import {
   WIRE_BYTES,
   WIRE_VARINT,
 } from "@finch/codec";
+import { SnappyDecoder } from "@finch/codec/kernels";
 import type { Labels, LogBatch } from "@finch/model";
 import { freeBytes } from "@finch/runtime";
 import { decompressBody } from "./content-encoding.ts";
@@ -88,18 +89,20 @@ function readProtobufStreams(content: Uint8Array, limits: LokiPushLimits): LogBa
       throw tooLarge(
         `the snappy body decodes to ${size} bytes, ${limits.decodedBytesMax} are allowed: send smaller batches`,
       );
-    const decoded = decodeSnappy(content, { sizeMax: limits.decodedBytesMax, scratch });
-    if (decoded.length > scratch.length && decoded.length <= SCRATCH_BYTES_MAX)
-      scratch = new Uint8Array(decoded.buffer);
+    const decoded =
+      size > KERNEL_BYTES_MAX
+        ? decodeSnappy(content, { sizeMax: limits.decodedBytesMax })
+        : (decoder ??= new SnappyDecoder()).decode(content, limits.decodedBytesMax);
     const builder = new LogBatchBuilder(limits, decoded.length);
     new ProtobufStreams(decoded, builder, limits).read();
     return builder;
   });
 }
 
-/** What bodies are decoded into, one after the other: nothing of it is used once the lines and labels are copied. */
-let scratch: Uint8Array = new Uint8Array(0);
-const SCRATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Decodes bodies one after the other, in memory of its own: nothing of it is used once the lines and labels are copied. */
+let decoder: SnappyDecoder | undefined;
+/** Larger bodies are decoded into memory that is given back. */
+const KERNEL_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Labels of streams by their text, as they were found to keep the limits. */
 const knownStreams = new WeakMap<LokiPushLimits, Map<string, Labels>>();
