@@ -1,4 +1,7 @@
+export { ALLOY_COMPONENTS } from "./alloy-names.ts";
 export type { Health, Stability } from "./component.ts";
+export { COMPONENTS } from "./components/index.ts";
+export { draftExample } from "./draft-example.ts";
 export { createAgentRoutes } from "./http.ts";
 export {
   detectJournal,
@@ -7,6 +10,7 @@ export {
   MACHINE_LOG_FILES,
 } from "./machine-config.ts";
 export type { MachineConfigOptions } from "./machine-config.ts";
+export { componentIndexPage, componentPage } from "./reference-page.ts";
 export { compileRules, createRelabeler, relabel } from "./relabel.ts";
 export type { NameScheme, RelabelConfig, RelabelRule } from "./relabel.ts";
 export type { ScrapedTarget, ScrapePool } from "./scrape-pool.ts";

@@ -88,6 +88,8 @@ export interface BlockChoice<Choices extends BlockChoices = BlockChoices> {
   /** A function, so that a choice may contain itself (`stage.match` holds stages). */
   readonly choices: () => Choices;
   readonly doc: string;
+  /** One sentence for each block, by name; {@link doc} where there is none. */
+  readonly docs: Readonly<Record<string, string>>;
 }
 
 export type BlockChoices = { readonly [name: string]: BlockSchema };
@@ -182,8 +184,14 @@ export function block<Schema extends BlockSchema, Repeat_ extends Repeat>(
 export function choice<Choices extends BlockChoices>(
   choices: Choices | (() => Choices),
   doc: string,
+  docs: Readonly<Record<string, string>> = {},
 ): BlockChoice<Choices> {
-  return { kind: "choice", choices: typeof choices === "function" ? choices : () => choices, doc };
+  return {
+    kind: "choice",
+    choices: typeof choices === "function" ? choices : () => choices,
+    doc,
+    docs,
+  };
 }
 
 /** Names an attribute or block that Alloy has and this component does not build yet. */

@@ -2,6 +2,7 @@
 import { Capsule, Secret } from "@finch/alloy-syntax";
 import { Labels } from "@finch/model";
 import type { Health } from "../component.ts";
+import { formatBytes, formatMs } from "../shown-units.ts";
 import { toLanguageValue } from "./export-value.ts";
 import { SHOWN_ELEMENTS_MAX } from "./limits.ts";
 import type { ComponentNode } from "./node.ts";
@@ -96,20 +97,10 @@ function showDecoded(type: string, value: unknown): ShownValue {
   if (type === "duration" && typeof value === "number")
     return { type: "string", value: formatMs(value) };
   if (type === "bytes" && typeof value === "number" && value >= 1024 && value % 1024 === 0) {
-    return { type: "string", value: formatKibibytes(value / 1024) };
+    return { type: "string", value: formatBytes(value) };
   }
   if (type === "relabel-rules") return { type: "capsule", value: 'capsule("RelabelRules")' };
   return showValue(toLanguageValue(value, ""));
-}
-
-function formatKibibytes(kib: number): string {
-  return kib % 1024 === 0 ? `${kib / 1024}MiB` : `${kib}KiB`;
-}
-
-function formatMs(ms: number): string {
-  if (ms !== 0 && ms % 3_600_000 === 0) return `${ms / 3_600_000}h`;
-  if (ms !== 0 && ms % 60_000 === 0) return `${ms / 60_000}m`;
-  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
 function showValue(value: ReturnType<typeof toLanguageValue>): ShownValue {

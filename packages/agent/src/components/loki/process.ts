@@ -27,6 +27,7 @@ import { TEMPLATE_STAGE, templateStage } from "./stage-template.ts";
 import { TIMESTAMP_STAGE, timestampStage } from "./stage-timestamp.ts";
 
 interface StageKind {
+  readonly doc: string;
   readonly schema: BlockSchema;
   /** Throws a FinchError when the arguments make no sense together. */
   readonly build: (values: unknown, context: StageContext) => Stage;
@@ -38,10 +39,11 @@ interface WrittenStage {
 }
 
 function stageKind<Schema extends BlockSchema>(
+  doc: string,
   schema: Schema,
   build: (values: ValuesOf<Schema>, context: StageContext) => Stage,
 ): StageKind {
-  return { schema, build: (values, context) => build(values as ValuesOf<Schema>, context) };
+  return { doc, schema, build: (values, context) => build(values as ValuesOf<Schema>, context) };
 }
 
 const MATCH_STAGE = {
@@ -61,32 +63,104 @@ const MATCH_STAGE = {
 } as const;
 
 const STAGES: Readonly<Record<string, StageKind>> = {
-  cri: stageKind(extract.CRI_STAGE, extract.criStage),
-  decolorize: stageKind(text.DECOLORIZE_STAGE, text.decolorizeStage),
-  docker: stageKind(extract.DOCKER_STAGE, extract.dockerStage),
-  drop: stageKind(filter.DROP_STAGE, filter.dropStage),
-  json: stageKind(extract.JSON_STAGE, extract.jsonStage),
-  label_drop: stageKind(label.LABEL_NAMES_STAGE, label.labelDropStage),
-  label_keep: stageKind(label.LABEL_NAMES_STAGE, label.labelKeepStage),
-  labels: stageKind(label.LABELS_STAGE, label.labelsStage),
-  limit: stageKind(filter.LIMIT_STAGE, filter.limitStage),
-  logfmt: stageKind(extract.LOGFMT_STAGE, extract.logfmtStage),
-  luhn: stageKind(LUHN_STAGE, luhnStage),
-  match: stageKind(MATCH_STAGE, matchStage),
-  metrics: stageKind(METRICS_STAGE, metricsStage),
-  multiline: stageKind(MULTILINE_STAGE, multilineStage),
-  output: stageKind(text.OUTPUT_STAGE, text.outputStage),
-  pack: stageKind(PACK_STAGE, packStage),
-  regex: stageKind(extract.REGEX_STAGE, extract.regexStage),
-  replace: stageKind(text.REPLACE_STAGE, text.replaceStage),
-  sampling: stageKind(filter.SAMPLING_STAGE, filter.samplingStage),
-  static_labels: stageKind(label.STATIC_LABELS_STAGE, label.staticLabelsStage),
-  structured_metadata: stageKind(label.STRUCTURED_METADATA_STAGE, label.structuredMetadataStage),
-  structured_metadata_drop: stageKind(label.LABEL_NAMES_STAGE, label.structuredMetadataDropStage),
-  template: stageKind(TEMPLATE_STAGE, templateStage),
-  tenant: stageKind(label.TENANT_STAGE, label.tenantStage),
-  timestamp: stageKind(TIMESTAMP_STAGE, timestampStage),
-  truncate: stageKind(TRUNCATE_STAGE, truncateStage),
+  cri: stageKind(
+    "Reads a line as container runtimes write it: time, stream, flag, content.",
+    extract.CRI_STAGE,
+    extract.criStage,
+  ),
+  decolorize: stageKind(
+    "Takes the escape sequences of colours out of the line.",
+    text.DECOLORIZE_STAGE,
+    text.decolorizeStage,
+  ),
+  docker: stageKind(
+    "Reads a line as Docker writes it to its log files: JSON with log, stream and time.",
+    extract.DOCKER_STAGE,
+    extract.dockerStage,
+  ),
+  drop: stageKind(
+    "Drops entries for which every given condition holds.",
+    filter.DROP_STAGE,
+    filter.dropStage,
+  ),
+  json: stageKind("Takes values out of JSON.", extract.JSON_STAGE, extract.jsonStage),
+  label_drop: stageKind("Removes labels.", label.LABEL_NAMES_STAGE, label.labelDropStage),
+  label_keep: stageKind(
+    "Removes all labels but these.",
+    label.LABEL_NAMES_STAGE,
+    label.labelKeepStage,
+  ),
+  labels: stageKind("Makes labels of extracted values.", label.LABELS_STAGE, label.labelsStage),
+  limit: stageKind("Drops what comes faster than a rate.", filter.LIMIT_STAGE, filter.limitStage),
+  logfmt: stageKind(
+    "Takes values out of `key=value` pairs.",
+    extract.LOGFMT_STAGE,
+    extract.logfmtStage,
+  ),
+  luhn: stageKind(
+    "Replaces numbers that pass the Luhn check, as those of bank cards do.",
+    LUHN_STAGE,
+    luhnStage,
+  ),
+  match: stageKind(
+    "Runs stages on, or drops, the entries that a selector selects.",
+    MATCH_STAGE,
+    matchStage,
+  ),
+  metrics: stageKind(
+    "Counts and measures entries, as metrics of the agent.",
+    METRICS_STAGE,
+    metricsStage,
+  ),
+  multiline: stageKind(
+    "Joins lines to one entry, such as stack traces.",
+    MULTILINE_STAGE,
+    multilineStage,
+  ),
+  output: stageKind("Makes an extracted value the line.", text.OUTPUT_STAGE, text.outputStage),
+  pack: stageKind("Moves labels into the line, as JSON.", PACK_STAGE, packStage),
+  regex: stageKind(
+    "Takes values out of the line by the named groups of a pattern.",
+    extract.REGEX_STAGE,
+    extract.regexStage,
+  ),
+  replace: stageKind(
+    "Replaces what the groups of a pattern match.",
+    text.REPLACE_STAGE,
+    text.replaceStage,
+  ),
+  sampling: stageKind("Keeps a share of the entries.", filter.SAMPLING_STAGE, filter.samplingStage),
+  static_labels: stageKind(
+    "Adds labels with fixed values.",
+    label.STATIC_LABELS_STAGE,
+    label.staticLabelsStage,
+  ),
+  structured_metadata: stageKind(
+    "Makes structured metadata of extracted values.",
+    label.STRUCTURED_METADATA_STAGE,
+    label.structuredMetadataStage,
+  ),
+  structured_metadata_drop: stageKind(
+    "Removes structured metadata.",
+    label.LABEL_NAMES_STAGE,
+    label.structuredMetadataDropStage,
+  ),
+  template: stageKind(
+    "Computes an extracted value with a template of Go.",
+    TEMPLATE_STAGE,
+    templateStage,
+  ),
+  tenant: stageKind(
+    "Sets the tenant that entries are sent for.",
+    label.TENANT_STAGE,
+    label.tenantStage,
+  ),
+  timestamp: stageKind(
+    "Makes an extracted value the time of the entry.",
+    TIMESTAMP_STAGE,
+    timestampStage,
+  ),
+  truncate: stageKind("Shortens what is too long.", TRUNCATE_STAGE, truncateStage),
 };
 
 /** Stages Alloy has and Finch does not have yet. */
@@ -98,7 +172,11 @@ function stageSchemas(): BlockChoices {
 
 const ARGUMENTS = {
   forward_to: required("list(logs-receiver)", "Where the entries go."),
-  stage: choice(stageSchemas, "Stages, run in order.") as BlockChoice<BlockChoices>,
+  stage: choice(
+    stageSchemas,
+    "Stages, run in order.",
+    Object.fromEntries(Object.entries(STAGES).map(([name, { doc }]) => [name, doc])),
+  ) as BlockChoice<BlockChoices>,
   ...Object.fromEntries(
     NOT_YET.map((name) => [`stage.${name}`, notYet("block", `The ${name} stage.`)]),
   ),
