@@ -19,7 +19,7 @@ import { fileURLToPath } from "node:url";
 
 export type ServerName = "finch" | "prometheus" | "victoria-metrics";
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const LISTENERS = ["prometheus", "loki", "ui", "mimir", "agent", "otlp-grpc", "otlp-http"];
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
@@ -180,7 +180,13 @@ export function bytesBelow(directory: string): number {
 type Described = Omit<MetricServer, "pid" | "stop" | typeof Symbol.asyncDispose>;
 
 function serverOf(child: ChildProcess, described: Described): MetricServer {
-  const stop = async () => {
+  const stop = stopper(child);
+  return { ...described, pid: child.pid!, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** SIGTERM, and waits. */
+export function stopper(child: ChildProcess): () => Promise<void> {
+  return async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, "exit");
     child.kill("SIGTERM");
@@ -188,10 +194,9 @@ function serverOf(child: ChildProcess, described: Described): MetricServer {
     await exited;
     clearTimeout(timer);
   };
-  return { ...described, pid: child.pid!, stop, [Symbol.asyncDispose]: stop };
 }
 
-function spawnLogged(
+export function spawnLogged(
   program: string,
   args: readonly string[],
   options: { readonly log: string; readonly environment?: Readonly<Record<string, string>> },
@@ -208,7 +213,7 @@ function spawnLogged(
   }
 }
 
-async function untilReady(
+export async function untilReady(
   child: ChildProcess,
   where: { readonly url: string; readonly log: string },
 ): Promise<void> {
@@ -248,7 +253,7 @@ function debianVersion(program: string): string {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
