@@ -325,7 +325,8 @@ const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = {
   TLS13: "TLSv1.3",
 };
 
-async function loadTls(tls: TlsOptions | undefined): Promise<Record<string, unknown>> {
+/** TLS of a connection as node:tls takes it; files are read at each call. */
+export async function loadTls(tls: TlsOptions | undefined): Promise<Record<string, unknown>> {
   if (tls === undefined) return {};
   const loaded: Record<string, unknown> = { rejectUnauthorized: !tls.insecureSkipVerify };
   const ca = tls.caPem ?? (await loadPem(tls.caFile, "ca_file"));

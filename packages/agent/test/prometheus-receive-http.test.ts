@@ -1,6 +1,5 @@
 /** `prometheus.receive_http` over real sockets: what senders write arrives, and what receivers do not take is not acknowledged. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { request as httpsRequest } from "node:https";
@@ -10,6 +9,7 @@ import { Labels, type Histogram } from "@finch/model";
 import { encodeRemoteWrite, encodeRemoteWrite2 } from "@finch/wire";
 import { receiveHttp } from "../src/components/prometheus/receive-http.ts";
 import type { MetricsReceiver } from "../src/receivers.ts";
+import { makeCertificates } from "./certificates.ts";
 import { temporaryDirectory } from "./component-harness.ts";
 import { collectingReceiver, linesOf, runComponent, valuesOf } from "./prometheus-harness.ts";
 
@@ -281,26 +281,3 @@ void describe("prometheus.receive_http", () => {
     );
   });
 });
-
-/** An authority, and certificates of `localhost` and of a client that it signed. */
-function makeCertificates(directory: string): void {
-  const run = (...args: string[]) =>
-    execFileSync("openssl", args, { cwd: directory, stdio: ["ignore", "ignore", "ignore"] });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-  run("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca");
-  for (const [name, subject] of [
-    ["server", "localhost"],
-    ["client", "client"],
-  ] as const) {
-    const signed = [
-      "-CA",
-      "ca.pem",
-      "-CAkey",
-      "ca.key",
-      "-addext",
-      `subjectAltName=DNS:${subject}`,
-    ];
-    const files = ["-keyout", `${name}.key`, "-out", `${name}.pem`, "-subj", `/CN=${subject}`];
-    run("req", "-x509", ...key, ...signed, ...files);
-  }
-}

@@ -24,4 +24,4 @@ export type {
   Route,
   WebSocketRoute,
 } from "./http-types.ts";
-export { Agent, loadHttps, request } from "./node-http.ts";
+export { Agent, loadHttp2, loadHttps, request } from "./node-http.ts";

@@ -15,6 +15,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.source.journal": () =>
     import("./loki/source-journal.ts").then((module) => module.sourceJournal),
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
+  "prometheus.exporter.blackbox": () =>
+    import("./prometheus/exporter-blackbox.ts").then((module) => module.exporterBlackbox),
   "prometheus.exporter.self": () =>
     import("./prometheus/exporter-self.ts").then((module) => module.exporterSelf),
   "prometheus.exporter.unix": () =>

@@ -1,0 +1,67 @@
+/** Codes of DNS by the names that configurations write (RFC 1035 and the registries that followed). */
+
+export const DNS_TYPES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    A: 1,
+    NS: 2,
+    CNAME: 5,
+    SOA: 6,
+    PTR: 12,
+    HINFO: 13,
+    MX: 15,
+    TXT: 16,
+    AAAA: 28,
+    LOC: 29,
+    SRV: 33,
+    NAPTR: 35,
+    CERT: 37,
+    DNAME: 39,
+    OPT: 41,
+    DS: 43,
+    SSHFP: 44,
+    RRSIG: 46,
+    NSEC: 47,
+    DNSKEY: 48,
+    NSEC3: 50,
+    NSEC3PARAM: 51,
+    TLSA: 52,
+    SMIMEA: 53,
+    CDS: 59,
+    CDNSKEY: 60,
+    OPENPGPKEY: 61,
+    SVCB: 64,
+    HTTPS: 65,
+    SPF: 99,
+    ANY: 255,
+    CAA: 257,
+  }),
+);
+
+export const DNS_CLASSES: ReadonlyMap<string, number> = new Map(
+  Object.entries({ IN: 1, CS: 2, CH: 3, HS: 4, NONE: 254, ANY: 255 }),
+);
+
+export const DNS_RCODES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    NOERROR: 0,
+    FORMERR: 1,
+    SERVFAIL: 2,
+    NXDOMAIN: 3,
+    NOTIMP: 4,
+    REFUSED: 5,
+    YXDOMAIN: 6,
+    YXRRSET: 7,
+    NXRRSET: 8,
+    NOTAUTH: 9,
+    NOTZONE: 10,
+    BADSIG: 16,
+    BADVERS: 16,
+    BADKEY: 17,
+    BADTIME: 18,
+    BADMODE: 19,
+    BADNAME: 20,
+    BADALG: 21,
+    BADTRUNC: 22,
+    BADCOOKIE: 23,
+  }),
+);
