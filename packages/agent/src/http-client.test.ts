@@ -201,6 +201,49 @@ void describe("the HTTP client", () => {
     await assert.rejects(asking, /enough/);
   });
 
+  void test("a stream is read as it comes, and left when it is enough", async () => {
+    await using server = await startServer((_, response) => {
+      response.writeHead(202);
+      response.write("one");
+    });
+    using client = await createHttpClient(DEFAULT_HTTP_CLIENT_OPTIONS);
+    const stop = new AbortController();
+    const request = { method: "GET", url: server.url, headers: {}, signal: stop.signal } as const;
+    const left = await client.open({ ...request, timeoutMs: 10_000 });
+    assert.equal(left.status, 202);
+    for await (const chunk of left.body) {
+      assert.equal(Buffer.from(chunk).toString(), "one");
+      break;
+    }
+    const { body } = await client.open({ ...request, timeoutMs: Infinity });
+    const reading = (async () => {
+      for await (const chunk of body) if (Buffer.from(chunk).toString() === "one") stop.abort();
+    })();
+    await assert.rejects(reading, { code: "ECONNRESET" });
+  });
+
+  void test("a stream whose headers do not come is given up", async () => {
+    await using server = await startServer(() => {});
+    using client = await createHttpClient(DEFAULT_HTTP_CLIENT_OPTIONS);
+    const { signal } = new AbortController();
+    const request = { method: "GET", url: server.url, headers: {}, signal, timeoutMs: 1 } as const;
+    await assert.rejects(client.open(request), { code: "agent/http-timeout" });
+  });
+
+  void test("speaks through a Unix socket", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "finch-http-"));
+    const socketPath = join(directory, "socket");
+    const server = createServer((request, response) => response.end(request.url));
+    server.listen(socketPath);
+    await once(server, "listening");
+    const answer = await ask("http://engine/path", { options: { socketPath } });
+    assert.equal(answer.text, "/path");
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+    await rm(directory, { recursive: true });
+  });
+
   void test("refuses what is no URL", async () => {
     await assert.rejects(ask("host:9090/metrics"), { code: "agent/http-url" });
   });

@@ -42,6 +42,8 @@ export interface HttpClientOptions {
   readonly followRedirects: boolean;
   /** Added to every request; a request's own headers win. */
   readonly headers: readonly { readonly name: string; readonly value: Secret }[];
+  /** Unix socket to speak through; the host of a URL is then a name alone. */
+  readonly socketPath?: string;
 }
 
 export const DEFAULT_HTTP_CLIENT_OPTIONS: HttpClientOptions = {
@@ -51,14 +53,19 @@ export const DEFAULT_HTTP_CLIENT_OPTIONS: HttpClientOptions = {
   headers: [],
 };
 
-export interface HttpClientRequest {
+/** A request whose answer is read as it arrives. */
+export interface HttpStreamRequest {
   readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
-  /** For the whole exchange, redirects included. */
+  /** For the whole exchange, redirects included; of a stream, until its headers are there (Infinity: for ever). */
   readonly timeoutMs: number;
+  /** Ends the exchange, the body of a stream included. */
   readonly signal: AbortSignal;
+}
+
+export interface HttpClientRequest extends HttpStreamRequest {
   /** A longer answer (after gzip) is refused with `too-large`. */
   readonly responseBytesMax: number;
 }
@@ -70,16 +77,28 @@ export interface HttpClientResponse {
   readonly body: Uint8Array;
 }
 
+/** An answer whose body is still to come. Leaving the loop over `body`, or aborting the signal, closes the connection. */
+export interface HttpClientStream {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** As it arrives, not decompressed; the next chunk is read when it is asked for. Rejects when the connection breaks. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 export interface HttpClient extends Disposable {
   /**
    * Any status is an answer. Rejects with `unavailable` when the server cannot be reached, `timeout` when time is up, `too-large` when the
    * answer is, and with the signal's reason when `signal` aborts.
    */
   request(request: HttpClientRequest): Promise<HttpClientResponse>;
+  /** For answers that have no end, such as events: resolves with the headers, rejects as `request` does. The body must be read or left. */
+  open(request: HttpStreamRequest): Promise<HttpClientStream>;
 }
 
 /** Go's client follows at most ten; a loop would never end without a limit. */
 const REDIRECTS_MAX = 10;
+/** Silence after which the system asks whether the peer of a stream is still there; a cut cable would look like a quiet stream for ever. */
+const STREAM_KEEP_ALIVE_MS = 30_000;
 /** Sockets kept open while idle, for each host; more would only hold file descriptors. */
 const IDLE_SOCKETS_MAX = 4;
 
@@ -99,6 +118,7 @@ export async function createHttpClient(options: HttpClientOptions): Promise<Http
   };
   return {
     request: (request) => exchange(request, options, agents),
+    open: (request) => openStream(request, options, agents),
     [Symbol.dispose]: () => {
       plain.destroy();
       secure?.destroy();
@@ -120,6 +140,44 @@ async function exchange(
 ): Promise<HttpClientResponse> {
   const deadline = AbortSignal.timeout(request.timeoutMs);
   const signal = AbortSignal.any([deadline, request.signal]);
+  try {
+    const message = await sendAndFollow(request, options, agents, signal);
+    return await readResponse(message, request, signal);
+  } catch (error) {
+    throw explain(error, request, deadline);
+  }
+}
+
+async function openStream(
+  request: HttpStreamRequest,
+  options: HttpClientOptions,
+  agents: Agents,
+): Promise<HttpClientStream> {
+  const deadline = new AbortController();
+  const timer =
+    request.timeoutMs === Infinity
+      ? undefined
+      : setTimeout(() => deadline.abort(), request.timeoutMs);
+  const signal = AbortSignal.any([deadline.signal, request.signal]);
+  try {
+    const message = await sendAndFollow(request, options, agents, signal);
+    message.socket.setKeepAlive(true, STREAM_KEEP_ALIVE_MS);
+    return { status: message.statusCode ?? 0, headers: message.headers, body: message };
+  } catch (error) {
+    throw explain(error, request, deadline.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Resolves with the headers of the last answer. */
+async function sendAndFollow(
+  request: HttpStreamRequest,
+  options: HttpClientOptions,
+  agents: Agents,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const { socketPath } = options;
   let url = parseUrl(request.url);
   let method: string = request.method;
   let body = request.body;
@@ -129,17 +187,10 @@ async function exchange(
       sameOrigin: url.origin === origin,
       body,
     });
-    const message = await send({ url, method, headers, body, signal }, agents).catch(
-      (thrown: unknown) => {
-        throw explain(thrown, request, deadline);
-      },
-    );
+    const message = await send({ url, method, headers, body, signal, socketPath }, agents);
     const location = message.headers.location;
-    if (location === undefined || !options.followRedirects || !isRedirect(message.statusCode)) {
-      return await readResponse(message, request, signal).catch((thrown: unknown) => {
-        throw explain(thrown, request, deadline);
-      });
-    }
+    if (location === undefined || !options.followRedirects || !isRedirect(message.statusCode))
+      return message;
     message.resume();
     if (redirects === REDIRECTS_MAX) {
       throw new FinchError(
@@ -173,7 +224,7 @@ function parseUrl(text: string): URL {
 }
 
 async function requestHeaders(
-  request: HttpClientRequest,
+  request: HttpStreamRequest,
   options: HttpClientOptions,
   about: { readonly sameOrigin: boolean; readonly body: Uint8Array | undefined },
 ): Promise<Record<string, string>> {
@@ -223,10 +274,11 @@ interface Outgoing {
   readonly headers: Record<string, string>;
   readonly body: Uint8Array | undefined;
   readonly signal: AbortSignal;
+  readonly socketPath: string | undefined;
 }
 
 function send(outgoing: Outgoing, agents: Agents): Promise<IncomingMessage> {
-  const { url, method, headers, body, signal } = outgoing;
+  const { url, method, headers, body, signal, socketPath } = outgoing;
   return new Promise((resolve, reject) => {
     const isSecure = url.protocol === "https:";
     const options: RequestOptions = {
@@ -234,6 +286,7 @@ function send(outgoing: Outgoing, agents: Agents): Promise<IncomingMessage> {
       headers,
       signal,
       agent: isSecure ? agents.secure() : agents.plain,
+      ...(socketPath !== undefined && { socketPath }),
     };
     const request = isSecure
       ? loadHttps().request(url, options, resolve)
@@ -303,7 +356,7 @@ function tooLarge(request: HttpClientRequest): FinchError {
   );
 }
 
-function explain(thrown: unknown, request: HttpClientRequest, deadline: AbortSignal): unknown {
+function explain(thrown: unknown, request: HttpStreamRequest, deadline: AbortSignal): unknown {
   if (thrown instanceof FinchError) return thrown;
   if (request.signal.aborted) return request.signal.reason;
   if (deadline.aborted) {

@@ -7,10 +7,13 @@ import type { ComponentDefinition } from "../component.ts";
 export type ComponentLoader = () => Promise<ComponentDefinition>;
 
 export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
+  "discovery.docker": () => import("./discovery/docker.ts").then((module) => module.docker),
   "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
   "local.file_match": () => import("./local/file-match.ts").then((module) => module.fileMatch),
   "loki.process": () => import("./loki/process.ts").then((module) => module.process),
   "loki.relabel": () => import("./loki/relabel.ts").then((module) => module.lokiRelabel),
+  "loki.source.docker": () =>
+    import("./loki/source-docker.ts").then((module) => module.sourceDocker),
   "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),
   "loki.source.journal": () =>
     import("./loki/source-journal.ts").then((module) => module.sourceJournal),
