@@ -121,3 +121,15 @@ test("series of one scrape have the same array of times; what is too long is lef
   assert.equal(reader.read(store, 1, all), -1);
   assert.equal(reader.read(store, 1, { ...all, newestOnly: true }), 1);
 });
+
+test("a range that ends before it begins has nothing", () => {
+  const arena = new SampleArena();
+  const store = new SampleStore(arena, CHUNK_VALUES_MAX);
+  store.reserve(1);
+  append(store, arena, 0, { timestampMs: 1000, value: 1 });
+  append(store, arena, 0, { timestampMs: 16_000, value: 2 });
+  const want = { startMs: 16_000, endMs: 900, total: Infinity, newestOnly: false };
+  const reader = new SampleRangeReader(arena);
+  assert.equal(store.countRange(0, want), 0);
+  assert.equal(reader.read(store, 0, { ...want, target: new Float64Array(2), at: 0 }), 0);
+});

@@ -304,6 +304,8 @@ export class SampleStore {
   countRange(series: number, want: RangeWish): number {
     const total = Math.min(this.total(series), want.total);
     if (total === 0 || want.newestOnly) return Math.min(total, 1);
+    // A range that ends before it begins would be less than none.
+    if (want.startMs > want.endMs) return 0;
     return this.#arena.ranges.countRange(this.#target, series, total, want.startMs, want.endMs);
   }
 
