@@ -20,6 +20,6 @@ export {
 export type { AppendColumns, RangeWish } from "./sample-store.ts";
 export { SampleRangeReader } from "./sample-range-reader.ts";
 export { SampleTextWriter } from "./sample-text-kernel.ts";
-export { SnappyDecoder } from "./snappy-kernel.ts";
+export { SnappyDecoder, SnappyEncoder } from "./snappy-kernel.ts";
 export { KeyHasher, WriteRequestReader } from "./write-request-kernel.ts";
 export type { OddField, WriteRequestColumns, WriteRequestLimits } from "./write-request-kernel.ts";

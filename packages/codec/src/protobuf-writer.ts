@@ -3,6 +3,8 @@ import { ByteWriter } from "./byte-writer.ts";
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from "./protobuf-reader.ts";
 
 const ENCODER = new TextEncoder();
+/** Shorter strings are not worth a call out of JavaScript when they are ASCII. */
+const ASCII_LENGTH_MAX = 512;
 
 /** Nested messages: `const mark = writer.begin(1); …; writer.end(mark)`. */
 export class ProtobufWriter {
@@ -56,13 +58,19 @@ export class ProtobufWriter {
   writeString(field: number, text: string): void {
     this.writeTag(field, WIRE_BYTES);
     const out = this.#out;
-    out.reserve(text.length * 3 + 5);
+    const { length } = text;
+    out.reserve(length * 3 + 5);
     const mark = out.length;
-    out.length = text.length < 0x80 ? writeAscii(out.bytes, mark + 1, text) : mark;
-    if (out.length === mark) {
-      const { written } = ENCODER.encodeInto(text, out.bytes.subarray(mark + 1));
-      out.length = mark + 1 + written;
+    if (length < ASCII_LENGTH_MAX) {
+      out.writeVarint(length);
+      const end = writeAscii(out.bytes, out.length, text);
+      if (end >= out.length) {
+        out.length = end;
+        return;
+      }
     }
+    const { written } = ENCODER.encodeInto(text, out.bytes.subarray(mark + 1));
+    out.length = mark + 1 + written;
     this.end(mark);
   }
 
@@ -93,7 +101,7 @@ export class ProtobufWriter {
   }
 }
 
-/** Writes ASCII and returns where it ends; for any other text the place before `at`. Short strings are not worth a call out of JavaScript. */
+/** Writes ASCII and returns where it ends; for any other text the place before `at`. */
 function writeAscii(bytes: Uint8Array, at: number, text: string): number {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { CodecError } from "./errors.ts";
-import { SnappyDecoder } from "./snappy-kernel.ts";
+import { SnappyDecoder, SnappyEncoder } from "./snappy-kernel.ts";
 import { decodeSnappy, encodeSnappy } from "./snappy.ts";
 
 const sizeMax = 1 << 20;
@@ -89,4 +89,33 @@ void test("four-byte lengths and offsets", () => {
   assertSame(Uint8Array.from([3, 0xfc, 2, 0, 0, 0, 1, 2, 3]));
   assertSame(Uint8Array.from([6, 0x08, 1, 2, 3, 0x0b, 3, 0, 0, 0]));
   assertSame(Uint8Array.from([6, 0x08, 1, 2, 3, 0x0b, 3, 0, 0, 0x80]));
+});
+
+void test("the kernel encodes what its twin encodes", () => {
+  const encoder = new SnappyEncoder(1000);
+  const assertEncoded = (parts: readonly Uint8Array[]) => {
+    const whole = Buffer.concat(parts);
+    assert.deepEqual(Buffer.from(encoder.encode(parts)), Buffer.from(encodeSnappy(whole)));
+  };
+  const words = fc
+    .array(
+      fc.constantFrom("level=info ", "a", "ab", "status=200 path=/api/v1 ", "\u0000\u00ff", "7"),
+      {
+        maxLength: 400,
+      },
+    )
+    .map((some) => Buffer.from(some.join("")));
+  const bytes = fc.uint8Array({ maxLength: 300 });
+  fc.assert(
+    fc.property(fc.array(fc.oneof(words, bytes), { maxLength: 5 }), (parts) =>
+      assertEncoded(parts),
+    ),
+    { numRuns: 500 },
+  );
+  // Fragments of 64 KiB, and memory that is given back.
+  const random = Uint8Array.from({ length: 200_000 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24);
+  for (const length of [65_535, 65_536, 65_537, 131_072, 200_000]) {
+    assertEncoded([random.subarray(0, length)]);
+    assertEncoded([Buffer.from("0123456789abcdef".repeat(length / 16))]);
+  }
 });

@@ -29,7 +29,8 @@ export {
 export type { ExpositionLimits, LokiPushLimits, RemoteWriteLimits } from "./limits.ts";
 export { decodeLokiPush } from "./loki-push-decoder.ts";
 export type { LokiPushRequest, LokiPushResult } from "./loki-push-decoder.ts";
-export { encodeLokiPush, encodeLokiPushMessage } from "./loki-push-encoder.ts";
+export { encodeLokiEntries, encodeLokiPush, encodeLokiPushMessage } from "./loki-push-encoder.ts";
+export type { LokiStreamEntries } from "./loki-push-encoder.ts";
 export { checkHistogram } from "./native-histogram-check.ts";
 export type { RawBuckets, RawHistogram } from "./native-histogram-check.ts";
 export { decodeHistogram, readHistogram, writeHistogram } from "./native-histogram-protobuf.ts";
@@ -97,3 +98,4 @@ export type { BulkOperation, BulkOptions } from "./elastic-bulk.ts";
 export { addJournalEntry } from "./journal-entry.ts";
 export { JournalExportReader } from "./journal-export.ts";
 export type { JournalEntry } from "./journal-export.ts";
+export { encodeSnappyBody } from "./snappy-body.ts";

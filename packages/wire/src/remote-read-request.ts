@@ -1,14 +1,9 @@
 /** Remote read requests: a Snappy block of a `prometheus.ReadRequest`. Decoded by the server, encoded by clients and tests. */
-import {
-  CodecError,
-  decodeSnappy,
-  encodeSnappy,
-  ProtobufReader,
-  ProtobufWriter,
-} from "@finch/codec";
+import { CodecError, decodeSnappy, ProtobufReader, ProtobufWriter } from "@finch/codec";
 import { createMatcher } from "@finch/model";
 import type { Matcher, MatchOperator } from "@finch/model";
 import { FinchError } from "@finch/runtime";
+import { encodeSnappyBody } from "./snappy-body.ts";
 
 /** How the answer is sent: all samples in one message, or chunks series by series. */
 export type ReadResponseType = "samples" | "streamed-xor-chunks";
@@ -177,5 +172,5 @@ export function encodeReadRequest(request: {
     writer.end(query);
   }
   for (const type of request.acceptedTypes) writer.writeInt64(2, RESPONSE_TYPES.indexOf(type));
-  return encodeSnappy(writer.finish());
+  return encodeSnappyBody([writer.finish()]);
 }

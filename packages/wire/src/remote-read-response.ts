@@ -3,13 +3,14 @@
  * `prometheus.ChunkedReadResponse` each, with chunks of one series; a chunk is as Prometheus' store has it, see `xor-chunk.ts` and
  * `histogram-chunk.ts`. Clients decode them with `remote-read-decoder.ts`.
  */
-import { ByteWriter, crc32c, encodeSnappy, ProtobufWriter } from "@finch/codec";
+import { ByteWriter, crc32c, ProtobufWriter } from "@finch/codec";
 import { wordsOf } from "@finch/model";
 import type { Labels, Series } from "@finch/model";
 import { encodeHistogramChunk, sharesChunk } from "./histogram-chunk.ts";
 import type { HistogramSample } from "./histogram-chunk.ts";
 import { writeHistogram } from "./native-histogram-protobuf.ts";
 import { encodeXorChunk } from "./xor-chunk.ts";
+import { encodeSnappyBody } from "./snappy-body.ts";
 
 export const READ_CONTENT_TYPES = {
   samples: "application/x-protobuf",
@@ -61,7 +62,7 @@ export class ReadResponseWriter {
   /** The body. */
   finish(): Uint8Array {
     this.endQuery();
-    return encodeSnappy(this.#writer.finish());
+    return encodeSnappyBody([this.#writer.finish()]);
   }
 }
 

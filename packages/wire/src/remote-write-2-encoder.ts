@@ -1,9 +1,10 @@
 /** Writes remote write 2.0 requests, for senders and for tests. */
-import { ByteWriter, encodeSnappy, ProtobufWriter } from "@finch/codec";
+import { ByteWriter, ProtobufWriter } from "@finch/codec";
 import { wordsOf } from "@finch/model";
 import type { Exemplar, Histogram, Labels, MetricMetadata } from "@finch/model";
 import { writeHistogram } from "./native-histogram-protobuf.ts";
 import { REMOTE_WRITE_METRIC_TYPES } from "./remote-write-decoder.ts";
+import { encodeSnappyBody } from "./snappy-body.ts";
 
 /** One series of a request. */
 export interface RemoteWrite2Series {
@@ -36,7 +37,7 @@ export function encodeRemoteWrite2(series: readonly RemoteWrite2Series[]): Uint8
   const all = new Uint8Array(head.length + body.length);
   all.set(head.finish());
   all.set(body.finish(), head.length);
-  return encodeSnappy(all);
+  return encodeSnappyBody([all]);
 }
 
 function writeSeries(

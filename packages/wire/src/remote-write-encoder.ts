@@ -1,7 +1,8 @@
 /** Writes remote write 1.0 requests, for the agent's sinks and for tests. */
-import { encodeSnappy, ProtobufWriter } from "@finch/codec";
+import { ProtobufWriter } from "@finch/codec";
 import { type Labels, type MetricMetadata, wordsOf } from "@finch/model";
 import { REMOTE_WRITE_METRIC_TYPES } from "./remote-write-decoder.ts";
+import { encodeSnappyBody } from "./snappy-body.ts";
 
 /** Samples by row. Rows next to each other with the same labels (the same object, or equal) become one series. */
 export interface RemoteWriteSamples {
@@ -45,5 +46,5 @@ export function encodeRemoteWrite(samples: RemoteWriteSamples): Uint8Array {
     writer.writeString(5, metadata.unit);
     writer.end(message);
   }
-  return encodeSnappy(writer.finish());
+  return encodeSnappyBody([writer.finish()]);
 }

@@ -2,6 +2,7 @@
  * Cuts a byte stream into lines: at `\n`, a `\r` before it taken off. The last piece without an end is kept until more comes or
  * {@link LineSplitter.flush} asks for it.
  */
+import { isAscii } from "node:buffer";
 
 /** A longer line is delivered in pieces of this size: without it one endless line would fill the memory. */
 export const LINE_BYTES_MAX = 1 << 20;
@@ -10,10 +11,12 @@ export class LineSplitter {
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   readonly #decoder: TextDecoder;
+  readonly #isUtf8: boolean;
 
   /** `encoding` is any that keeps `\n` as one byte, such as utf-8, windows-1252, shift_jis. */
   constructor(encoding = "utf-8") {
     this.#decoder = new TextDecoder(encoding, { ignoreBOM: false });
+    this.#isUtf8 = this.#decoder.encoding === "utf-8";
   }
 
   /** Bytes taken in that belong to no delivered line yet. */
@@ -23,11 +26,16 @@ export class LineSplitter {
 
   /** Takes a chunk (which may be reused afterwards) and appends the lines it completes to `lines`. */
   push(chunk: Buffer, lines: string[]): void {
+    // Without a view and a decoder's call for each line.
+    const isPlain = this.#isUtf8 && isAscii(chunk);
     let start = 0;
     for (;;) {
       const end = chunk.indexOf(0x0a, start);
       if (end === -1) break;
-      lines.push(this.#complete(chunk.subarray(start, end)));
+      if (isPlain && this.#pendingBytes === 0) {
+        const isCut = end > start && chunk[end - 1] === 0x0d;
+        lines.push(chunk.toString("latin1", start, isCut ? end - 1 : end));
+      } else lines.push(this.#complete(chunk.subarray(start, end)));
       start = end + 1;
     }
     if (start < chunk.length) {

@@ -1,6 +1,6 @@
 /** The selectors of `stage.match`: LogQL stream matchers and line filters, nothing more. */
 import { compileRegexp, createMatcher } from "@finch/model";
-import type { Matcher, MatchOperator } from "@finch/model";
+import type { Labels, Matcher, MatchOperator } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 
 export interface LogSelector {
@@ -61,13 +61,9 @@ function lineFilter(operator: string, value: string): (line: string) => boolean 
 }
 
 /** Whether an entry with these labels and this line is selected. */
-export function selects(
-  selector: LogSelector,
-  labels: ReadonlyMap<string, string>,
-  line: string,
-): boolean {
+export function selects(selector: LogSelector, labels: Labels, line: string): boolean {
   return (
-    selector.matchers.every((matcher) => matcher.matches(labels.get(matcher.name) ?? "")) &&
+    selector.matchers.every((matcher) => matcher.matches(labels.get(matcher.name))) &&
     selector.lineFilters.every((holds) => holds(line))
   );
 }

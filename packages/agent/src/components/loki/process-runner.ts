@@ -8,16 +8,17 @@
 import type { Clock, Logger } from "@finch/runtime";
 import { describeError } from "@finch/runtime";
 import type { LogEntry } from "../../receivers.ts";
-import type { PipelineEntry, Stage } from "./process-stage.ts";
+import { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage } from "./process-stage.ts";
 
 /** Wait before entries that were held are offered again to a receiver that refused them. */
 const RETRY_MS = 1000;
+/** Entries that go through all stages together. What stages make of them is dead before the collector sees it; of a whole batch it would be copied. */
+const STEP_ENTRIES = 128;
 
 export interface PipelineRunnerOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly open: (entry: LogEntry) => PipelineEntry;
-  readonly close: (entry: PipelineEntry) => LogEntry;
   readonly forward: (entries: readonly LogEntry[], signal: AbortSignal) => Promise<void>;
 }
 
@@ -37,12 +38,16 @@ export class PipelineRunner {
   }
 
   async append(entries: readonly LogEntry[], signal: AbortSignal): Promise<void> {
-    const { open, close, forward } = this.#options;
-    const out = this.#pipeline(entries.map(open)).map(close);
+    const out: LogEntry[] = [];
+    for (let from = 0; from < entries.length; from += STEP_ENTRIES) {
+      const some = entries.slice(from, from + STEP_ENTRIES);
+      for (const entry of this.#pipeline(some.map((one) => new PipelineEntry(one))))
+        out.push(entry.close());
+    }
     const dueMs = this.#pipeline.held?.dueMs();
     if (dueMs !== undefined && dueMs < this.#awaitedMs) this.#wake.abort();
     await this.#releasing;
-    await forward(out, signal);
+    await this.#options.forward(out, signal);
   }
 
   /** Hands on what the old stages hold, then works with the new ones. */
@@ -78,7 +83,7 @@ export class PipelineRunner {
 
   #collect(which: "due" | "all"): void {
     const released = this.#pipeline.held?.release(which) ?? [];
-    this.#unsent.push(...released.map(this.#options.close));
+    for (const entry of released) this.#unsent.push(entry.close());
   }
 
   async #send(signal: AbortSignal): Promise<void> {

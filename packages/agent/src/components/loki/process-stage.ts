@@ -1,16 +1,7 @@
 /** What a stage of `loki.process` works on, and how it is built. Stages run in file order, on the entries of one batch. */
 import type { ComponentMetrics } from "../../component.ts";
 import type { Clock } from "@finch/runtime";
-
-/** An entry inside the pipeline: mutable, owned by the pipeline, never seen outside. */
-export interface PipelineEntry {
-  labels: Map<string, string>;
-  line: string;
-  timestampNs: bigint;
-  metadata: Map<string, string>;
-  /** What stages took out of the line; begins with the labels. Values are JSON values. */
-  readonly extracted: Map<string, unknown>;
-}
+import type { PipelineEntry } from "./pipeline-entry.ts";
 
 /** Changes entries, drops some, adds some; keeps the order within a stream. */
 export interface Stage {
@@ -44,7 +35,7 @@ export interface StageContext {
 
 /** Tells streams apart: the labels as the stages before left them. */
 export function streamKeyOf(entry: PipelineEntry): string {
-  return [...entry.labels].flat().join("\u0001");
+  return entry.labels.key;
 }
 
 /** A stage that changes entries one by one. */

@@ -2,7 +2,6 @@
  * `loki.process`: stages that parse, label, rewrite and drop entries, in the order they are written. A kind of stage is an argument
  * declaration and the function that builds it; the table below lists them.
  */
-import { Labels } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
 import { defineComponent } from "../../component.ts";
 import type { ArgumentFault, ComponentContext } from "../../component.ts";
@@ -14,7 +13,8 @@ import { forward } from "./forward.ts";
 import { parseLogSelector, selects } from "./log-selector.ts";
 import { PipelineRunner } from "./process-runner.ts";
 import { holdingStage } from "./process-stage.ts";
-import type { HeldEntries, PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import { PipelineEntry } from "./pipeline-entry.ts";
+import type { HeldEntries, Stage, StageContext } from "./process-stage.ts";
 import * as extract from "./stage-extract.ts";
 import * as filter from "./stage-filter.ts";
 import * as label from "./stage-labels.ts";
@@ -204,8 +204,6 @@ export const process = defineComponent({
       {
         clock: context.clock,
         log: context.log,
-        open,
-        close,
         forward: (entries, forwardSignal) =>
           forward(context.arguments().forward_to, entries, forwardSignal),
       },
@@ -231,7 +229,7 @@ export const process = defineComponent({
 
 /** A pipeline over whole batches; exported for tests and benches. */
 export function runPipeline(pipeline: Stage, entries: readonly LogEntry[]): readonly LogEntry[] {
-  return pipeline(entries.map(open)).map(close);
+  return pipeline(entries.map((entry) => new PipelineEntry(entry))).map((entry) => entry.close());
 }
 
 export function buildPipeline(stages: readonly WrittenStage[], context: StageContext): Stage {
@@ -321,24 +319,4 @@ function matchStage(values: ValuesOf<typeof MATCH_STAGE>, context: StageContext)
     if (dropped > 0) context.dropped(values.drop_counter_reason, dropped);
     return out;
   }, nested.held);
-}
-
-function open(entry: LogEntry): PipelineEntry {
-  const labels = new Map(entry.labels);
-  return {
-    labels,
-    line: entry.line,
-    timestampNs: entry.timestampNs,
-    metadata: new Map(entry.structuredMetadata),
-    extracted: new Map(labels),
-  };
-}
-
-function close(entry: PipelineEntry): LogEntry {
-  return {
-    labels: Labels.fromPairs([...entry.labels].flat()),
-    timestampNs: entry.timestampNs,
-    line: entry.line,
-    structuredMetadata: Labels.fromPairs([...entry.metadata].flat()),
-  };
 }

@@ -6,7 +6,8 @@ import type { ValuesOf } from "../../schema.ts";
 import { parseJsonPath, readJsonPath } from "./json-path.ts";
 import { readLogfmt } from "./logfmt.ts";
 import { eachEntry, holdingStage, sourceText, streamKeyOf } from "./process-stage.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import type { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage, StageContext } from "./process-stage.ts";
 
 export const JSON_STAGE = {
   expressions: required(
@@ -88,7 +89,7 @@ export function regexStage(values: ValuesOf<typeof REGEX_STAGE>): Stage {
     for (let i = 1; i < names.length; i++) {
       const text = groups[i] ?? "";
       entry.extracted.set(names[i]!, text);
-      if (values.labels_from_groups && text !== "") entry.labels.set(names[i]!, text);
+      if (values.labels_from_groups && text !== "") entry.setLabel(names[i]!, text);
     }
   });
 }
@@ -174,7 +175,7 @@ export function criStage(values: ValuesOf<typeof CRI_STAGE>): Stage {
 
 function setStreamAndTime(entry: PipelineEntry, stream: unknown, time: unknown): void {
   if (typeof stream === "string") {
-    entry.labels.set("stream", stream);
+    entry.setLabel("stream", stream);
     entry.extracted.set("stream", stream);
   }
   if (typeof time !== "string") return;

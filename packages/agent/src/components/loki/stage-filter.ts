@@ -4,7 +4,8 @@ import { FinchError } from "@finch/runtime";
 import { maybe, notYet, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { keepEntries, textOf } from "./process-stage.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import type { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage, StageContext } from "./process-stage.ts";
 
 export const DROP_STAGE = {
   source: maybe(

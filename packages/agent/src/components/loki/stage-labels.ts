@@ -46,8 +46,10 @@ export function labelsStage(values: ValuesOf<typeof LABELS_STAGE>): Stage {
       const text =
         values.source_type === "extracted"
           ? textOf(entry.extracted.get(source))
-          : entry.metadata.get(source);
-      if (text !== undefined && text.isWellFormed()) entry.labels.set(name, text);
+          : entry.metadata.has(source)
+            ? entry.metadata.get(source)
+            : undefined;
+      if (text !== undefined && text.isWellFormed()) entry.setLabel(name, text);
     }
   });
 }
@@ -56,20 +58,20 @@ export const LABEL_NAMES_STAGE = { values: required("list(string)", "Label names
 
 export function labelDropStage(values: ValuesOf<typeof LABEL_NAMES_STAGE>): Stage {
   return eachEntry((entry) => {
-    for (const name of values.values) entry.labels.delete(name);
+    for (const name of values.values) entry.dropLabel(name);
   });
 }
 
 export function labelKeepStage(values: ValuesOf<typeof LABEL_NAMES_STAGE>): Stage {
   const kept = new Set(values.values);
   return eachEntry((entry) => {
-    for (const name of entry.labels.keys()) if (!kept.has(name)) entry.labels.delete(name);
+    for (const [name] of entry.labels) if (!kept.has(name)) entry.dropLabel(name);
   });
 }
 
 export function structuredMetadataDropStage(values: ValuesOf<typeof LABEL_NAMES_STAGE>): Stage {
   return eachEntry((entry) => {
-    for (const name of values.values) entry.metadata.delete(name);
+    for (const name of values.values) if (entry.metadata.has(name)) entry.setMetadata(name, "");
   });
 }
 
@@ -89,7 +91,7 @@ export function staticLabelsStage(values: ValuesOf<typeof STATIC_LABELS_STAGE>):
     labels.map(([name]) => name),
   );
   return eachEntry((entry) => {
-    for (const [name, value] of labels) entry.labels.set(name, value);
+    for (const [name, value] of labels) entry.setLabel(name, value);
   });
 }
 
@@ -105,9 +107,9 @@ export function structuredMetadataStage(values: ValuesOf<typeof STRUCTURED_METAD
   const sources = mapping("stage.structured_metadata", values.values ?? {});
   return eachEntry((entry) => {
     for (const [name, source] of sources) {
-      const text = entry.labels.get(source) ?? textOf(entry.extracted.get(source));
-      if (text !== undefined) entry.metadata.set(name, text);
-      entry.labels.delete(source);
+      const text = entry.labels.get(source) || textOf(entry.extracted.get(source));
+      if (text !== undefined) entry.setMetadata(name, text);
+      entry.dropLabel(source);
     }
   });
 }
@@ -132,7 +134,7 @@ export function tenantStage(values: ValuesOf<typeof TENANT_STAGE>): Stage {
       (values.source === undefined
         ? entry.labels.get(values.label!)
         : textOf(entry.extracted.get(values.source)));
-    if (tenant !== undefined && tenant !== "") entry.labels.set(TENANT_LABEL, tenant);
+    if (tenant !== undefined && tenant !== "") entry.setLabel(TENANT_LABEL, tenant);
   });
 }
 

@@ -4,7 +4,8 @@ import { FinchError } from "@finch/runtime";
 import { choice, maybe, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { eachEntry, textOf } from "./process-stage.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import type { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage, StageContext } from "./process-stage.ts";
 
 const SHARED = {
   name: required("string", "Name behind the prefix."),

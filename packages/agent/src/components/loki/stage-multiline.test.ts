@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Labels } from "@finch/model";
 import type { Clock, Logger } from "@finch/runtime";
 import { buildPipeline } from "./process.ts";
 import { PipelineRunner } from "./process-runner.ts";
-import type { PipelineEntry, Stage } from "./process-stage.ts";
+import { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage } from "./process-stage.ts";
 
 const MULTILINE = {
   name: "multiline",
@@ -43,8 +45,9 @@ function build(clock: Clock, stages: readonly { name: string; values: object }[]
 
 let sequence = 0n;
 function entry(line: string, stream = "a"): PipelineEntry {
-  const labels = new Map([["s", stream]]);
-  return { labels, line, timestampNs: ++sequence, metadata: new Map(), extracted: new Map(labels) };
+  const labels = Labels.fromObject({ s: stream });
+  const from = { labels, line, timestampNs: ++sequence, structuredMetadata: Labels.EMPTY };
+  return new PipelineEntry(from);
 }
 
 function linesOf(entries: readonly PipelineEntry[]): string[] {
@@ -127,12 +130,10 @@ describe("a pipeline that holds entries", () => {
     return new PipelineRunner(build(clock, [MULTILINE]), {
       clock,
       log,
-      open: (given) => entry(given.line),
-      close: ({ line }) => ({ line }) as never,
       forward: (entries) => forward(entries.map(({ line }) => line)),
     });
   };
-  const lines = (...texts: string[]) => texts.map((line) => ({ line })) as never;
+  const lines = (...texts: string[]) => texts.map((line) => entry(line).close());
 
   test("hands them on when they are due, and entries that arrive wait behind them", async () => {
     const clock = new TestClock();

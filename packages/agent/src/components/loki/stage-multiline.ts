@@ -6,7 +6,8 @@ import { compileRegexp } from "@finch/model";
 import { optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { holdingStage, streamKeyOf } from "./process-stage.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import type { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage, StageContext } from "./process-stage.ts";
 
 export const MULTILINE_STAGE = {
   firstline: required("string", "RE2 pattern of the lines that begin a record."),
@@ -42,13 +43,7 @@ export function multilineStage(
     const record = records.get(key)!;
     held.delete(key);
     if (record.lines.length === 0) return;
-    out.push({
-      ...record.start,
-      labels: new Map(record.start.labels),
-      metadata: new Map(record.start.metadata),
-      extracted: new Map(record.start.extracted),
-      line: record.lines.join("\n"),
-    });
+    out.push(record.start.withLine(record.lines.join("\n")));
     record.lines = [];
   };
   const take = (entry: PipelineEntry, out: PipelineEntry[]) => {

@@ -20,8 +20,10 @@ export function packStage(values: ValuesOf<typeof PACK_STAGE>, context: StageCon
   return eachEntry((entry) => {
     let packed = "{";
     for (const name of names) {
-      const text = textOf(entry.extracted.get(name)) ?? entry.labels.get(name);
-      entry.labels.delete(name);
+      const text =
+        textOf(entry.extracted.get(name)) ??
+        (entry.labels.has(name) ? entry.labels.get(name) : undefined);
+      entry.dropLabel(name);
       if (text !== undefined) packed += `${goJson(name)}:${goJson(text)},`;
     }
     entry.line = `${packed}${goJson(ENTRY_KEY)}:${goJson(entry.line)}}`;

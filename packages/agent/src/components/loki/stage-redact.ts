@@ -3,7 +3,8 @@ import { FinchError } from "@finch/runtime";
 import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { eachEntry, sourceText, textOf } from "./process-stage.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import type { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage, StageContext } from "./process-stage.ts";
 
 export const LUHN_STAGE = {
   source: maybe("string", "Extracted value to change instead of the line."),
@@ -84,10 +85,13 @@ function truncate(entry: PipelineEntry, rule: TruncateRule, count: (field: strin
   }
   const fields =
     type === "label" ? entry.labels : type === "extracted" ? entry.extracted : entry.metadata;
-  for (const name of rule.sources.length > 0 ? rule.sources : fields.keys()) {
+  for (const name of rule.sources.length > 0 ? rule.sources : [...fields].map(([name]) => name)) {
     const text = textOf(fields.get(name));
     const shorter = text === undefined ? undefined : cut(text);
-    if (shorter !== undefined) (fields as Map<string, unknown>).set(name, shorter);
+    if (shorter === undefined) continue;
+    if (type === "label") entry.setLabel(name, shorter);
+    else if (type === "extracted") entry.extracted.set(name, shorter);
+    else entry.setMetadata(name, shorter);
   }
 }
 

@@ -17,7 +17,8 @@ import { FinchError } from "@finch/runtime";
 import { required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { eachEntry, textOf } from "./process-stage.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import type { ExtractedValues, PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage, StageContext } from "./process-stage.ts";
 
 function digest(algorithm: string, text: string): string {
   return createHash(algorithm).update(text).digest("hex");
@@ -39,7 +40,7 @@ const NAMES = new Set(Object.keys(FUNCTIONS));
 
 /** A template over extracted values; undefined when it fails on these. `own` are names that come before the extracted ones. */
 export type EntryTemplate = (
-  extracted: ReadonlyMap<string, unknown>,
+  extracted: ExtractedValues,
   own: ReadonlyMap<string, string>,
 ) => string | undefined;
 

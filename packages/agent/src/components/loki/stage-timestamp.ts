@@ -5,7 +5,8 @@ import { FinchError } from "@finch/runtime";
 import { maybe, notYet, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { eachEntry, streamKeyOf, textOf } from "./process-stage.ts";
-import type { PipelineEntry, Stage, StageContext } from "./process-stage.ts";
+import type { PipelineEntry } from "./pipeline-entry.ts";
+import type { Stage, StageContext } from "./process-stage.ts";
 
 export const TIMESTAMP_STAGE = {
   source: required("string", "Extracted value that is the time."),

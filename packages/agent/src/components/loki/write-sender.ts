@@ -2,8 +2,8 @@
  * Sends what the queue holds to one endpoint: joins records of a tenant into requests, retries what may pass later for as long as the queue keeps
  * it, gives up only what the server refuses for good, and moves its position after each answer.
  */
-import { encodeSnappy } from "@finch/codec";
 import { describeError, FinchError } from "@finch/runtime";
+import { encodeSnappyBody } from "@finch/wire";
 import type { ComponentContext } from "../../component.ts";
 import type { DurableQueue } from "../../durable-queue.ts";
 import type { HttpClient, HttpClientResponse } from "../../http-client.ts";
@@ -42,7 +42,8 @@ export type SenderContext = Pick<
 interface Request {
   readonly tenant: string;
   readonly entries: number;
-  readonly message: Uint8Array;
+  /** Together one push request. */
+  readonly messages: readonly Uint8Array[];
 }
 
 /** Sends until `signal` aborts. A fault of this machine is reported and pauses it: the entries wait safely on disk. */
@@ -123,7 +124,7 @@ function joinByTenant(records: readonly QueueRecord[], fallback: string): readon
   return [...byTenant].map(([tenant, { entries, parts }]) => ({
     tenant,
     entries,
-    message: Buffer.concat(parts),
+    messages: parts,
   }));
 }
 
@@ -136,7 +137,7 @@ async function sendUntilSettled(
   signal: AbortSignal,
 ): Promise<void> {
   const labels = { endpoint: options.name };
-  const body = encodeSnappy(request.message);
+  const body = encodeSnappyBody(request.messages);
   for (let attempt = 0; ; attempt++) {
     if (queue.holdsOthersBack(options.name)) {
       drop(request, "queue_is_full", "it is so far behind that the other endpoints get nothing", {
@@ -197,7 +198,7 @@ function drop(
     .add(request.entries);
   metrics
     .counter("loki_write_dropped_bytes_total", "Bytes given up.", labels)
-    .add(request.message.length);
+    .add(request.messages.reduce((sum, { length }) => sum + length, 0));
   context.setHealth("unhealthy", `${options.url}: entries are dropped: ${why}`);
   context.log.error("entries are dropped", {
     endpoint: options.name,

@@ -2,9 +2,9 @@
  * `loki.write`: pushes entries to Loki endpoints. An entry is taken when it is in the queue on disk; every endpoint reads the queue at its own
  * pace, across restarts. What an endpoint cannot take now waits there and is never dropped for want of a connection.
  */
-import { Labels } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import { encodeLokiPushMessage } from "@finch/wire";
+import { encodeLokiEntries } from "@finch/wire";
+import type { LokiStreamEntries } from "@finch/wire";
 import { defineComponent } from "../../component.ts";
 import type { ArgumentFault, ComponentContext } from "../../component.ts";
 import { openDurableQueue } from "../../durable-queue.ts";
@@ -15,8 +15,7 @@ import type { LogEntry, LogsReceiver } from "../../receivers.ts";
 import { block, maybe, notYet, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { unlessAborted, untilAborted } from "../../until-aborted.ts";
-import { TENANT_LABEL } from "./stage-labels.ts";
-import { toColumns } from "./entry-columns.ts";
+import { OutgoingStreams } from "./outgoing-streams.ts";
 import { encodeQueueRecord } from "./write-queue-record.ts";
 import { runSender } from "./write-sender.ts";
 import type { SenderOptions } from "./write-sender.ts";
@@ -198,25 +197,29 @@ async function enqueue(
   signal: AbortSignal,
 ): Promise<void> {
   const { external_labels: external, max_streams: streamsMax } = context.arguments();
-  for (const [tenant, streams] of groupByTenant(entries, external)) {
-    const kept = withinLimit([...streams.values()], streamsMax, context);
-    const message = encodeLokiPushMessage(
-      kept.map((stream) => ({
-        labels: stream.labels,
-        entries: toColumns(stream.entries),
-      })),
-    );
-    const count = countEntries(kept);
-    await queue.push(encodeQueueRecord({ tenant, entries: count, message }), signal);
+  for (const [tenant, grouped] of streamsOf(external).group(entries)) {
+    const streams = [...grouped].map(([{ labels }, some]) => ({ labels, entries: some }));
+    const kept = withinLimit(streams, streamsMax, context);
+    const message = encodeLokiEntries(kept);
+    await queue.push(encodeQueueRecord({ tenant, entries: countEntries(kept), message }), signal);
   }
+}
+
+/** What was found out of the streams, as long as the arguments stay the same. */
+const knownStreams = new WeakMap<object, OutgoingStreams>();
+
+function streamsOf(external: Readonly<Record<string, string>>): OutgoingStreams {
+  let streams = knownStreams.get(external);
+  if (streams === undefined) knownStreams.set(external, (streams = new OutgoingStreams(external)));
+  return streams;
 }
 
 /** Refusing the batch instead would make its source offer it again for ever. */
 function withinLimit(
-  streams: readonly OutgoingStream[],
+  streams: readonly LokiStreamEntries[],
   streamsMax: number,
   context: Context,
-): readonly OutgoingStream[] {
+): readonly LokiStreamEntries[] {
   if (streamsMax === 0 || streams.length <= streamsMax) return streams;
   const dropped = countEntries(streams.slice(streamsMax));
   context.metrics
@@ -230,35 +233,6 @@ function withinLimit(
   return streams.slice(0, streamsMax);
 }
 
-function countEntries(streams: readonly OutgoingStream[]): number {
+function countEntries(streams: readonly LokiStreamEntries[]): number {
   return streams.reduce((sum, stream) => sum + stream.entries.length, 0);
-}
-
-interface OutgoingStream {
-  readonly labels: Labels;
-  readonly entries: LogEntry[];
-}
-
-/** Entries by tenant and by the labels they are sent with: external ones added where missing, internal ones (`__…`) left out. */
-function groupByTenant(
-  entries: readonly LogEntry[],
-  external: Readonly<Record<string, string>>,
-): Map<string, Map<string, OutgoingStream>> {
-  const tenants = new Map<string, Map<string, OutgoingStream>>();
-  const outgoing = new Map<string, Labels>();
-  for (const entry of entries) {
-    const tenant = entry.labels.get(TENANT_LABEL);
-    let labels = outgoing.get(entry.labels.key);
-    if (labels === undefined) {
-      const visible = [...entry.labels].filter(([name]) => !name.startsWith("__"));
-      labels = Labels.fromObject({ ...external, ...Object.fromEntries(visible) });
-      outgoing.set(entry.labels.key, labels);
-    }
-    const streams = tenants.get(tenant) ?? new Map<string, OutgoingStream>();
-    tenants.set(tenant, streams);
-    const stream = streams.get(labels.key) ?? { labels, entries: [] };
-    streams.set(labels.key, stream);
-    stream.entries.push(entry);
-  }
-  return tenants;
 }

@@ -7,10 +7,15 @@
  * Numbers are little-endian. Several records merge into one request by joining their decompressed bodies: fields of a protobuf message that
  * repeat may come in any number of parts.
  */
-import { decodeSnappy, encodeSnappy, readSnappyHeader } from "@finch/codec";
+import { decodeSnappy, readSnappyHeader } from "@finch/codec";
 import { Labels } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { decodeRemoteWrite, DEFAULT_REMOTE_WRITE_LIMITS, encodeRemoteWrite } from "@finch/wire";
+import {
+  decodeRemoteWrite,
+  DEFAULT_REMOTE_WRITE_LIMITS,
+  encodeRemoteWrite,
+  encodeSnappyBody,
+} from "@finch/wire";
 import type { SampleSet } from "../../receivers.ts";
 import { SampleBuilder } from "./sample-builder.ts";
 
@@ -73,7 +78,7 @@ export function mergeBodies(records: readonly WriteRecord[]): Uint8Array {
   const parts = records.map(({ body }) =>
     decodeSnappy(body, { sizeMax: readSnappyHeader(body).size }),
   );
-  return encodeSnappy(Buffer.concat(parts));
+  return encodeSnappyBody(parts);
 }
 
 /** The record with every label set passed through `rewrite` (undefined drops the series); undefined when nothing is left. */
