@@ -8,6 +8,8 @@ export type ComponentLoader = () => Promise<ComponentDefinition>;
 
 export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "discovery.docker": () => import("./discovery/docker.ts").then((module) => module.docker),
+  "discovery.kubernetes": () =>
+    import("./discovery/kubernetes.ts").then((module) => module.kubernetes),
   "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
   "local.file_match": () => import("./local/file-match.ts").then((module) => module.fileMatch),
   "loki.process": () => import("./loki/process.ts").then((module) => module.process),
