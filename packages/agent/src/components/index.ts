@@ -8,6 +8,8 @@ export type ComponentLoader = () => Promise<ComponentDefinition>;
 
 export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "discovery.docker": () => import("./discovery/docker.ts").then((module) => module.docker),
+  "discovery.file": () => import("./discovery/file.ts").then((module) => module.discoveryFile),
+  "discovery.http": () => import("./discovery/http.ts").then((module) => module.discoveryHttp),
   "discovery.kubernetes": () =>
     import("./discovery/kubernetes.ts").then((module) => module.kubernetes),
   "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
@@ -19,6 +21,10 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),
   "loki.source.journal": () =>
     import("./loki/source-journal.ts").then((module) => module.sourceJournal),
+  "loki.source.kubernetes": () =>
+    import("./loki/source-kubernetes.ts").then((module) => module.sourceKubernetes),
+  "loki.source.kubernetes_events": () =>
+    import("./loki/source-kubernetes-events.ts").then((module) => module.sourceKubernetesEvents),
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
   "prometheus.exporter.blackbox": () =>
     import("./prometheus/exporter-blackbox.ts").then((module) => module.exporterBlackbox),
@@ -33,4 +39,9 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "prometheus.remote_write": () =>
     import("./prometheus/remote-write.ts").then((module) => module.remoteWrite),
   "prometheus.scrape": () => import("./prometheus/scrape.ts").then((module) => module.scrape),
+  "remote.http": () => import("./remote/http.ts").then((module) => module.remoteHttp),
+  "remote.kubernetes.configmap": () =>
+    import("./remote/kubernetes.ts").then((module) => module.kubernetesConfigmap),
+  "remote.kubernetes.secret": () =>
+    import("./remote/kubernetes.ts").then((module) => module.kubernetesSecret),
 };

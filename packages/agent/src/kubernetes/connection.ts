@@ -8,7 +8,7 @@ import { describeError, FinchError } from "@finch/runtime";
 import type { ArgumentFault } from "../component.ts";
 import { DEFAULT_HTTP_CLIENT_OPTIONS } from "../http-client.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../http-client-schema.ts";
-import { maybe } from "../schema.ts";
+import { block, maybe } from "../schema.ts";
 import type { ValuesOf } from "../schema.ts";
 import { createKubernetesClient } from "./client.ts";
 import type { KubernetesClient } from "./client.ts";
@@ -70,6 +70,21 @@ export function kubernetesClientFault(
     return { message: describeError(error) };
   }
 }
+
+/** Faults of a component's `client` block, told at the block. */
+export function clientBlockFault(
+  client: KubernetesClientArguments | undefined,
+): ArgumentFault | undefined {
+  const fault = client === undefined ? undefined : kubernetesClientFault(client);
+  if (fault === undefined) return undefined;
+  return { ...fault, at: fault.at === undefined ? "client" : `client.${fault.at}` };
+}
+
+/** The `client` block of components. */
+export const KUBERNETES_CLIENT_BLOCK = block(KUBERNETES_CLIENT_ARGUMENTS, {
+  repeat: "optional",
+  doc: "How to reach the API server; that of the agent's own cluster by default.",
+});
 
 /** The first argument of the HTTP client that differs from its default. */
 function customArgument(values: KubernetesClientArguments): string | undefined {

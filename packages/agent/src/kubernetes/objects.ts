@@ -149,6 +149,24 @@ export interface Ingress extends KubernetesObject {
   };
 }
 
+/** core/v1 Event: something that happened to `involvedObject`. */
+export interface ClusterEvent extends KubernetesObject {
+  readonly involvedObject?: ObjectReference & {
+    readonly apiVersion?: string;
+    readonly resourceVersion?: string;
+  };
+  readonly action?: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly type?: string;
+  readonly count?: number;
+  readonly source?: { readonly component?: string; readonly host?: string };
+  readonly reportingComponent?: string;
+  readonly reportingInstance?: string;
+  readonly lastTimestamp?: string | null;
+  readonly eventTime?: string | null;
+}
+
 /** Where a kind of object is found. `roots` in order of preference: a server that answers 404 for the first is asked for the next. */
 export interface Resource {
   readonly plural: string;

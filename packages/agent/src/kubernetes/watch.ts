@@ -45,6 +45,8 @@ const WATCH_SECONDS_MAX = 600;
 const WATCH_GRACE_MS = 30_000;
 const RETRY_MS_MIN = 800;
 const RETRY_MS_MAX = 30_000;
+/** Longest pause that a server may ask for. */
+const RETRY_AFTER_MS_MAX = 300_000;
 /** etcd takes 1.5 MiB an object; without a limit a server gone mad fills the memory. */
 const EVENT_BYTES_MAX = 16 << 20;
 
@@ -101,8 +103,11 @@ class Watcher<Item extends KubernetesObject> {
   }
 
   async #pause(error: unknown): Promise<void> {
-    const asked = error instanceof FinchError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
-    const waitMs = Math.max(asked, this.#retryMs * (0.5 + Math.random() / 2));
+    const askedMs = error instanceof FinchError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+    const waitMs = Math.max(
+      Math.min(RETRY_AFTER_MS_MAX, askedMs),
+      this.#retryMs * (0.5 + Math.random() / 2),
+    );
     this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
     await this.#clock.sleep(waitMs, this.#signal).catch(() => {});
   }

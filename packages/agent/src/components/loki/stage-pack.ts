@@ -3,6 +3,7 @@ import { optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { eachEntry, textOf } from "./process-stage.ts";
 import type { Stage, StageContext } from "./process-stage.ts";
+import { goJson } from "./go-json.ts";
 
 export const PACK_STAGE = {
   labels: required(
@@ -29,12 +30,4 @@ export function packStage(values: ValuesOf<typeof PACK_STAGE>, context: StageCon
     entry.line = `${packed}${goJson(ENTRY_KEY)}:${goJson(entry.line)}}`;
     if (values.ingest_timestamp) entry.timestampNs = context.clock.nowNs();
   });
-}
-
-/** Text as Go's JSON writer puts it: three characters that HTML minds are escaped. */
-function goJson(text: string): string {
-  return JSON.stringify(text).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
