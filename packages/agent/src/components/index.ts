@@ -7,11 +7,14 @@ import type { ComponentDefinition } from "../component.ts";
 export type ComponentLoader = () => Promise<ComponentDefinition>;
 
 export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
+  "discovery.dns": () => import("./discovery/dns.ts").then((module) => module.discoveryDns),
   "discovery.docker": () => import("./discovery/docker.ts").then((module) => module.docker),
   "discovery.file": () => import("./discovery/file.ts").then((module) => module.discoveryFile),
   "discovery.http": () => import("./discovery/http.ts").then((module) => module.discoveryHttp),
   "discovery.kubernetes": () =>
     import("./discovery/kubernetes.ts").then((module) => module.kubernetes),
+  "discovery.process": () =>
+    import("./discovery/process.ts").then((module) => module.discoveryProcess),
   "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
   "local.file_match": () => import("./local/file-match.ts").then((module) => module.fileMatch),
   "loki.process": () => import("./loki/process.ts").then((module) => module.process),
@@ -25,6 +28,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
     import("./loki/source-kubernetes.ts").then((module) => module.sourceKubernetes),
   "loki.source.kubernetes_events": () =>
     import("./loki/source-kubernetes-events.ts").then((module) => module.sourceKubernetesEvents),
+  "loki.source.windowsevent": () =>
+    import("./loki/source-windowsevent.ts").then((module) => module.sourceWindowsevent),
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
   "prometheus.exporter.blackbox": () =>
     import("./prometheus/exporter-blackbox.ts").then((module) => module.exporterBlackbox),
