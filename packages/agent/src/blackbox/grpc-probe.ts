@@ -7,7 +7,7 @@ import { loadHttp2 } from "@finch/runtime/http";
 import { openSocket, resolveAddress, secureSocket } from "./connect.ts";
 import type { GrpcModule } from "./module.ts";
 import type { Probe } from "./probe.ts";
-import { EARLIEST_EXPIRY, reportTls } from "./tls-report.ts";
+import { EARLIEST_EXPIRY, inspectTls, reportTls } from "./tls-report.ts";
 
 const DURATION = {
   name: "probe_grpc_duration_seconds",
@@ -80,7 +80,7 @@ async function check(probe: Probe, server: Server): Promise<Outcome> {
         protocols: ["h2"],
       });
       probe.set(SSL, 1);
-      reportTls(probe, secure);
+      reportTls(probe, inspectTls(secure));
       connection = secure;
     }
     const scheme = module.isSecure ? "https" : "http";

@@ -8,6 +8,7 @@ import { loadHttp2, request as httpRequest } from "@finch/runtime/http";
 import type { TlsOptions } from "../http-client.ts";
 import { openSocket, secureSocket } from "./connect.ts";
 import type { Probe } from "./probe.ts";
+import { inspectTls, type TlsFacts } from "./tls-report.ts";
 
 export interface ExchangeRequest {
   readonly url: URL;
@@ -31,7 +32,8 @@ export interface Exchange {
   /** `HTTP/1.1`, `HTTP/2.0`. */
   readonly protocol: string;
   readonly body: Readable;
-  readonly tlsSocket: TLSSocket | undefined;
+  /** Of the connection; undefined without TLS. */
+  readonly tls: TlsFacts | undefined;
   readonly responseStartMs: number;
   close(): void;
 }
@@ -53,10 +55,12 @@ export async function exchange(
   onPhase("connect", (connectedMs - startMs) / 1000);
   try {
     let tlsSocket: TLSSocket | undefined;
+    let facts: TlsFacts | undefined;
     if (isSecure) {
       const { serverName: host, tls } = request;
       const protocols = request.enableHttp2 ? ["h2", "http/1.1"] : ["http/1.1"];
       tlsSocket = await secureSocket(probe, socket, { host, tls, protocols });
+      facts = inspectTls(tlsSocket);
       onPhase("tls", (probe.monotonicMs() - connectedMs) / 1000);
     }
     const sentMs = probe.monotonicMs();
@@ -67,7 +71,7 @@ export async function exchange(
         : await sendHttp1(connection, request);
     const responseStartMs = probe.monotonicMs();
     onPhase("processing", (responseStartMs - sentMs) / 1000);
-    return { ...answer, tlsSocket, responseStartMs, close: () => socket.destroy() };
+    return { ...answer, tls: facts, responseStartMs, close: () => socket.destroy() };
   } catch (error) {
     socket.destroy();
     throw error;

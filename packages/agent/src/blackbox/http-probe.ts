@@ -232,9 +232,9 @@ async function judge(
   reportHead(probe, answer);
   if (module.validHttpVersions.length > 0 && !module.validHttpVersions.includes(answer.protocol))
     success = probe.fail(`${answer.protocol} is no valid version`);
-  if (answer.tlsSocket !== undefined) {
+  if (answer.tls !== undefined) {
     probe.set(SSL, 1);
-    reportTls(probe, answer.tlsSocket);
+    reportTls(probe, answer.tls);
     if (module.failIfSsl) success = probe.fail("the final request was over TLS");
   } else if (module.failIfNotSsl && success) {
     success = probe.fail("the final request was not over TLS");

@@ -6,7 +6,7 @@ import { openSocket, resolveAddress, secureSocket, splitHostPort } from "./conne
 import type { QueryResponse, TcpModule } from "./module.ts";
 import type { Probe } from "./probe.ts";
 import { SocketReader } from "./socket-reader.ts";
-import { reportTls } from "./tls-report.ts";
+import { inspectTls, reportTls } from "./tls-report.ts";
 
 const FAILED_REGEX = {
   name: "probe_failed_due_to_regex",
@@ -59,7 +59,7 @@ async function converse(
     probe.note("connected");
     const secure = async () => {
       const upgraded = await secureSocket(probe, socket!, { host, tls: module.tls });
-      reportTls(probe, upgraded);
+      reportTls(probe, inspectTls(upgraded));
       socket = upgraded;
       return upgraded;
     };

@@ -25,18 +25,33 @@ const CIPHER_INFO = {
 /** What Go's zero time is in Unix seconds: the expiry of a chain that was not verified. */
 const NEVER_SECONDS = -62_135_596_800;
 
-/** Sets the gauges for a connection whose handshake is done. */
-export function reportTls(probe: Probe, socket: TLSSocket): void {
-  const chain = certificatesOf(socket);
+/** What a handshake showed. A socket that is closed has forgotten it, so it is taken down at once. */
+export interface TlsFacts {
+  readonly version: string;
+  readonly cipher: string;
+  readonly isVerified: boolean;
+  /** The server's certificate first, the anchor of trust last; empty when it showed none. */
+  readonly chain: readonly DetailedPeerCertificate[];
+}
+
+/** Called when the handshake is done. */
+export function inspectTls(socket: TLSSocket): TlsFacts {
+  return {
+    version: versionOf(socket),
+    cipher: socket.getCipher().standardName,
+    isVerified: socket.authorized,
+    chain: certificatesOf(socket),
+  };
+}
+
+/** Sets the gauges. */
+export function reportTls(probe: Probe, { version, cipher, isVerified, chain }: TlsFacts): void {
   const [leaf] = chain;
   const presented = chain.filter((one, index) => index === 0 || !isSelfSigned(one));
   probe.set(EARLIEST_EXPIRY, leaf === undefined ? NEVER_SECONDS : earliest(presented));
-  probe.set(
-    CHAIN_EXPIRY,
-    socket.authorized && leaf !== undefined ? earliest(chain) : NEVER_SECONDS,
-  );
-  probe.set(VERSION_INFO, 1, "version", versionOf(socket));
-  probe.set(CIPHER_INFO, 1, "cipher", socket.getCipher().standardName);
+  probe.set(CHAIN_EXPIRY, isVerified && leaf !== undefined ? earliest(chain) : NEVER_SECONDS);
+  probe.set(VERSION_INFO, 1, "version", version);
+  probe.set(CIPHER_INFO, 1, "cipher", cipher);
   if (leaf === undefined) return;
   const labels = {
     fingerprint_sha256: leaf.fingerprint256.replaceAll(":", "").toLowerCase(),

@@ -33,6 +33,10 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
   "prometheus.exporter.blackbox": () =>
     import("./prometheus/exporter-blackbox.ts").then((module) => module.exporterBlackbox),
+  "prometheus.exporter.github": () =>
+    import("./prometheus/exporter-github.ts").then((module) => module.exporterGithub),
+  "prometheus.exporter.postgres": () =>
+    import("./prometheus/exporter-postgres.ts").then((module) => module.exporterPostgres),
   "prometheus.exporter.self": () =>
     import("./prometheus/exporter-self.ts").then((module) => module.exporterSelf),
   "prometheus.exporter.unix": () =>
