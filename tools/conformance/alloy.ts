@@ -44,7 +44,7 @@ async function checkFile(path: string, bytes: Uint8Array): Promise<string | unde
   const again = parseFile(decodeSource(path, Buffer.from(formatted))).file;
   if (shape(again) !== shape(file)) return "the formatted text means something else";
   const refused = (await validateConfig(source.text, path)).find(
-    (diagnostic) => diagnostic.kind !== "unsupported",
+    ({ kind, severity }) => kind !== "unsupported" && severity === "error",
   );
   return refused === undefined ? undefined : formatDiagnosticLine(refused);
 }

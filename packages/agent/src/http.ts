@@ -113,11 +113,12 @@ function summaryJson(info: ComponentInfo) {
   return {
     name: info.name,
     type: "block",
-    localID: info.id,
-    moduleID: "",
+    localID: info.localId,
+    moduleID: info.moduleId,
     label: info.label,
     referencesTo: info.referencesTo,
     referencedBy: info.referencedBy,
+    createdModuleIDs: info.createdModuleIds,
     health: {
       state: info.health.state,
       message: info.health.message,

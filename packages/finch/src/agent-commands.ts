@@ -1,5 +1,6 @@
 /** The commands of the collector: `finch agent run|fmt|validate|graph`. */
 import type { Command } from "commander";
+import type { Stability } from "@finch/agent";
 import { FinchError } from "@finch/runtime";
 
 /** Flags of `alloy run` that change nothing here, with why; they are taken so that units and images keep working. */
@@ -18,7 +19,11 @@ const REFUSED_FLAGS = [
   "--server.http.disable-support-bundle",
 ] as const;
 
-const STABILITIES = ["experimental", "public-preview", "generally-available"] as const;
+const STABILITIES = [
+  "experimental",
+  "public-preview",
+  "generally-available",
+] as const satisfies Stability[];
 
 export function addAgentCommands(program: Command): void {
   const agent = program
@@ -38,7 +43,7 @@ export function addAgentCommands(program: Command): void {
     )
     .option(
       "--stability.level <LEVEL>",
-      `least stability of the components allowed: ${STABILITIES.join(", ")}; all that Finch has are generally available`,
+      `least stability of what a configuration may use: ${STABILITIES.join(", ")}; foreach is experimental`,
       "generally-available",
     );
   for (const [flag, why] of ACCEPTED_FLAGS) run.option(flag, `taken and without effect: ${why}`);
@@ -48,11 +53,12 @@ export function addAgentCommands(program: Command): void {
     .addHelpText("after", RUN_EXAMPLES)
     .action(async (path: string, flags: Readonly<Record<string, string>>, command: Command) => {
       refuseUnknown(command.args.slice(1));
-      checkStability(flags["stability.level"]!);
+      const stability = parseStability(flags["stability.level"]!);
       const { runAgent } = await import("./agent-run-command.ts");
       await runAgent(path, {
         storagePath: flags["storage.path"]!,
         listen: flags["server.http.listenAddr"]!,
+        stability,
       });
     });
   agent
@@ -84,9 +90,9 @@ export function addAgentCommands(program: Command): void {
     });
 }
 
-/** Every component is generally available, so that each level allows all of them; a level that is none is a mistake all the same. */
-function checkStability(text: string): void {
-  if (STABILITIES.some((level) => level === text)) return;
+function parseStability(text: string): Stability {
+  const level = STABILITIES.find((known) => known === text);
+  if (level !== undefined) return level;
   throw new FinchError(
     "invalid",
     "finch/bad-flag",

@@ -27,14 +27,10 @@ export async function formatAgentFile(
 /** Prints every diagnostic; a configuration with errors is a fault. */
 export async function validateAgentFile(path: string): Promise<void> {
   const diagnostics = await validateConfigAt({ path }, nodeFileSystem);
-  if (diagnostics.length === 0) {
-    process.stdout.write(`${path} is valid\n`);
-    return;
-  }
-  const error = new ConfigError(diagnostics);
-  process.stderr.write(`${error.text()}\n`);
-  if (diagnostics.some(({ severity }) => severity === "error"))
-    throw tooManyFaults(path, diagnostics.length);
+  if (diagnostics.length > 0) process.stderr.write(`${new ConfigError(diagnostics).text()}\n`);
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) throw tooManyFaults(path, errors.length);
+  process.stdout.write(`${path} is valid\n`);
 }
 
 /** Prints the graph in Graphviz' language. */

@@ -12,7 +12,7 @@ import {
 import type { Logger } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import type { Listener } from "@finch/runtime/http";
-import type { Agent } from "@finch/agent";
+import type { Agent, Stability } from "@finch/agent";
 import { readVersion } from "./version.ts";
 import { parseListenAddress } from "./config-options.ts";
 import { createStreamSink } from "./log-output.ts";
@@ -24,6 +24,7 @@ const STOP_DEADLINE_MS = 30_000;
 export interface AgentRunOptions {
   readonly storagePath: string;
   readonly listen: string;
+  readonly stability: Stability;
 }
 
 /** Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. */
@@ -75,6 +76,7 @@ async function start(
       fileSystem: nodeFileSystem,
       environment: machineEnvironment(process.env, readVersion()),
       signal,
+      stability: options.stability,
     });
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.text()}\n`);

@@ -1,10 +1,4 @@
-/**
- * The component runtime: loads a configuration, starts its components, evaluates again what depends on new exports, and reloads.
- *
- * Stop order, on reload for what is gone and at the end for everything: a component stops before those it refers to, so that sources stop
- * first, then processors, and sinks last, when nothing can come any more; each sink then drains to its queue on disk. Components that
- * do not depend on each other stop at the same time.
- */
+/** The agent: reads a configuration, runs it, and replaces it as a whole when it is asked to and the new one is in order. */
 import type { LibraryEnvironment } from "@finch/alloy-syntax";
 import type { Clock, FileSystem } from "@finch/runtime";
 import type { Health, Stability } from "../component.ts";
@@ -15,20 +9,19 @@ import { uniteScrapePools } from "../scrape-pool.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
 import { checkGraph } from "./check.ts";
 import { ConfigError } from "./config-error.ts";
-import { readConfig } from "./config-source.ts";
+import { asFiles, readConfig } from "./config-source.ts";
 import type { ConfigSource } from "./config-source.ts";
 import { libraryOf } from "./environment.ts";
-import { evaluateNode } from "./evaluate-node.ts";
-import { buildGraph } from "./graph.ts";
+import { buildGraph } from "./build-graph.ts";
 import type { Graph, Vocabulary } from "./graph.ts";
-import { stopGroups } from "./graph-order.ts";
+import { createImportLoader } from "./import-loader.ts";
 import { AgentLog, defineLogging } from "./logging.ts";
 import type { AgentLogSink } from "./logging.ts";
 import { MetricsRegistry } from "./metrics-registry.ts";
-import { ComponentNode } from "./node.ts";
+import { ModuleRuntime } from "./module-runtime.ts";
+import type { ModuleEnvironment } from "./module-runtime.ts";
 import { buildFamily, ConfigLoads, processFamilies } from "./own-metrics.ts";
 import { formatFamilies } from "../unix/family.ts";
-import { describeComponent } from "./component-info.ts";
 import type { ComponentInfo } from "./component-info.ts";
 
 export interface AgentOptions {
@@ -52,7 +45,7 @@ export interface AgentOptions {
 
 /** A running agent. Dispose it, or abort its signal, to stop it in order. */
 export interface Agent extends AsyncDisposable {
-  /** In evaluation order. */
+  /** In evaluation order; each is followed by those in its modules. */
   components(): readonly ComponentInfo[];
   component(id: string): ComponentInfo | undefined;
   /** Reads the configuration again. A configuration that is refused throws a {@link ConfigError} and changes nothing. */
@@ -83,16 +76,13 @@ class AgentRuntime implements Agent {
   readonly #log: AgentLog;
   readonly #vocabulary: Vocabulary;
   readonly #metrics: MetricsRegistry;
-  readonly #nodes = new Map<string, ComponentNode>();
+  readonly #root: ModuleRuntime;
   readonly #scrapePools = new Map<string, () => ScrapePool>();
-  readonly #dirty = new Set<string>();
   readonly #finished = Promise.withResolvers<void>();
   readonly #loads = new ConfigLoads();
   readonly #reloads: { add(outcome: "success" | "failure"): void };
-  #order: readonly string[] = [];
-  /** Loading, evaluating and stopping happen one after the other. */
-  #work: Promise<void> = Promise.resolve();
-  #isFlushPlanned = false;
+  /** One load after the other: the last one that was asked for is the one that stays. */
+  #loading: Promise<void> = Promise.resolve();
   #isStopping = false;
 
   constructor(options: AgentOptions) {
@@ -102,12 +92,34 @@ class AgentRuntime implements Agent {
     this.internalHandlers = options.internalHandlers ?? new Map();
     this.internalHandlers.set(AGENT_METRICS_PATH, () => Promise.resolve(this.metricsText()));
     this.done = this.#finished.promise;
+    const { clock, fileSystem, storagePath, environment } = options;
+    const library = libraryOf(environment);
+    const imports = createImportLoader({
+      library,
+      fileSystem,
+      storagePath,
+      names: ["import.file", "import.git", "import.http", "import.string"],
+    });
     this.#vocabulary = {
-      library: libraryOf(options.environment),
+      library,
       components: options.components ?? COMPONENTS,
       stability: options.stability ?? "generally-available",
       singleBlocks: { logging: defineLogging(this.#log) },
+      imports,
     };
+    const modules: ModuleEnvironment = {
+      storagePath,
+      clock,
+      fileSystem,
+      imports,
+      library,
+      internalHandlers: this.internalHandlers,
+      scrapePools: this.#scrapePools,
+      logger: (part) => this.#log.logger(part),
+      metricsOf: (id, isShown) => this.#metrics.ofComponent(id, isShown),
+      forgetMetrics: (id) => this.#metrics.forget(id),
+    };
+    this.#root = new ModuleRuntime("", modules, { onExports: () => {}, onFault: () => {} });
     const own = this.#metrics.ofComponent("agent");
     this.#reloads = {
       add: (outcome) =>
@@ -119,25 +131,34 @@ class AgentRuntime implements Agent {
     };
   }
 
-  async load(): Promise<void> {
-    const graph = await this.#readGraph();
-    await this.#inTurn(() => this.#apply(graph));
+  load(): Promise<void> {
+    const turn = this.#loading.then(async () => {
+      if (this.#isStopping) return;
+      const graph = await this.#readGraph();
+      if (!graph.nodes.has("logging")) this.#log.setWriteTo([]);
+      await this.#root.apply(graph);
+    });
+    this.#loading = turn.catch(() => {});
+    return turn;
   }
 
   async reload(): Promise<void> {
-    if (this.#isStopping) return;
-    const graph = await this.#readGraph();
-    await this.#inTurn(() => this.#apply(graph));
-    this.#log.logger("agent").info("configuration reloaded", { components: this.#nodes.size });
+    await this.load();
+    if (!this.#isStopping)
+      this.#log
+        .logger("agent")
+        .info("configuration reloaded", { components: this.components().length });
   }
 
   async #readGraph(): Promise<Graph> {
     try {
       const sources = await readConfig(this.#options.source, this.#options.fileSystem);
-      const graph = await buildGraph(sources, this.#vocabulary);
+      const graph = await buildGraph(asFiles(sources), this.#vocabulary, {
+        known: this.#root.contents(),
+      });
       const diagnostics = checkGraph(graph, this.#vocabulary.library);
-      if (diagnostics.some((diagnostic) => diagnostic.severity === "error"))
-        throw new ConfigError(diagnostics);
+      const errors = diagnostics.filter(({ severity }) => severity === "error");
+      if (errors.length > 0) throw new ConfigError(errors);
       this.#reloads.add("success");
       this.#loads.succeeded(sources, this.#options.clock.nowMs());
       return graph;
@@ -148,111 +169,10 @@ class AgentRuntime implements Agent {
     }
   }
 
-  #inTurn(step: () => Promise<void>): Promise<void> {
-    const turn = this.#work.then(step);
-    this.#work = turn.catch(() => {});
-    return turn;
-  }
-
-  /**
-   * Replaces the graph. What is gone stops first, so that its ports and files are free; but what those that stay still send to stops last, when
-   * they have their new arguments, so that nothing is lost between. What stays keeps its state.
-   */
-  async #apply(graph: Graph): Promise<void> {
-    if (this.#isStopping) return;
-    const gone = new Set([...this.#nodes.values()].filter((node) => !graph.nodes.has(node.id)));
-    const stillUsed = this.#usedBy([...this.#nodes.values()].filter((node) => !gone.has(node)));
-    await this.#stopNodes([...gone].filter((node) => !stillUsed.has(node)));
-    this.#order = [...graph.nodes.keys()];
-    for (const [id, written] of graph.nodes) {
-      const node = this.#nodes.get(id);
-      if (node !== undefined) node.written = written;
-      else this.#nodes.set(id, this.#makeNode(id, graph));
-    }
-    if (!this.#nodes.has("logging")) this.#log.setWriteTo([]);
-    await this.#evaluate(this.#order);
-    await this.#stopNodes([...gone].filter((node) => stillUsed.has(node)));
-  }
-
-  /** What these nodes refer to, directly or through others. */
-  #usedBy(nodes: readonly ComponentNode[]): ReadonlySet<ComponentNode> {
-    const used = new Set<ComponentNode>();
-    const visit = (node: ComponentNode) => {
-      for (const reference of node.written.references) {
-        const to = this.#nodes.get(reference.to);
-        if (to === undefined || used.has(to)) continue;
-        used.add(to);
-        visit(to);
-      }
-    };
-    for (const node of nodes) visit(node);
-    return used;
-  }
-
-  #makeNode(id: string, graph: Graph): ComponentNode {
-    const { storagePath, clock, fileSystem } = this.#options;
-    return new ComponentNode(graph.nodes.get(id)!, {
-      storagePath,
-      clock,
-      fileSystem,
-      internalHandlers: this.internalHandlers,
-      scrapePools: this.#scrapePools,
-      logger: (part) => this.#log.logger(part),
-      metricsOf: (component) => this.#metrics.ofComponent(component),
-      onExports: (changed) => this.#onExports(changed),
-    });
-  }
-
-  /** Evaluates nodes in the order given; those evaluated for the first time start. */
-  async #evaluate(ids: readonly string[]): Promise<void> {
-    for (const id of ids) {
-      const node = this.#nodes.get(id);
-      if (node === undefined || this.#isStopping) continue;
-      this.#dirty.delete(id);
-      evaluateNode(node, { nodes: this.#nodes, library: this.#vocabulary.library });
-      if (!node.isStarted && node.currentArguments !== undefined) await node.start();
-    }
-  }
-
-  /** Marks dependants; they are evaluated together, once the exports of this turn of the event loop are all there. */
-  #onExports(changed: string): void {
-    for (const node of this.#nodes.values()) {
-      if (node.written.references.some((reference) => reference.to === changed))
-        this.#dirty.add(node.id);
-    }
-    if (this.#isFlushPlanned || this.#dirty.size === 0) return;
-    this.#isFlushPlanned = true;
-    setImmediate(() => {
-      this.#isFlushPlanned = false;
-      if (this.#isStopping) return;
-      void this.#inTurn(() => this.#evaluate(this.#order.filter((id) => this.#dirty.has(id))));
-    });
-  }
-
-  async #stopNodes(nodes: readonly ComponentNode[]): Promise<void> {
-    const edges = new Map(
-      nodes.map((node) => [
-        node.id,
-        new Set(
-          node.written.references
-            .map((reference) => reference.to)
-            .filter((to) => nodes.some((other) => other.id === to)),
-        ),
-      ]),
-    );
-    for (const group of stopGroups(edges)) {
-      await Promise.all(group.map((id) => this.#nodes.get(id)!.stop()));
-      for (const id of group) {
-        this.#nodes.delete(id);
-        this.#metrics.forget(id);
-      }
-    }
-  }
-
   async stop(): Promise<void> {
     if (!this.#isStopping) {
       this.#isStopping = true;
-      await this.#inTurn(() => this.#stopNodes([...this.#nodes.values()]));
+      await this.#root.stop();
       this.#finished.resolve();
     }
     await this.done;
@@ -263,12 +183,11 @@ class AgentRuntime implements Agent {
   }
 
   components(): readonly ComponentInfo[] {
-    return this.#order.flatMap((id) => this.component(id) ?? []);
+    return this.#root.components();
   }
 
   component(id: string): ComponentInfo | undefined {
-    const node = this.#nodes.get(id);
-    return node === undefined ? undefined : describeComponent(node, this.#nodes.values());
+    return this.#root.component(id);
   }
 
   scrapePools(): readonly ScrapePool[] {
@@ -279,7 +198,7 @@ class AgentRuntime implements Agent {
     const counts = new Map<Health["state"], number>(
       ["healthy", "unhealthy", "unknown", "exited"].map((state) => [state as Health["state"], 0]),
     );
-    for (const node of this.#nodes.values())
+    for (const node of this.#root.nodes())
       counts.set(node.health.state, counts.get(node.health.state)! + 1);
     const lines = [...counts].map(
       ([state, count]) =>

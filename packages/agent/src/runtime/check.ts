@@ -5,24 +5,49 @@ import type { ArgumentFault } from "../component.ts";
 import { decodeBody, headerOf } from "./decode-body.ts";
 import type { Graph, GraphNode } from "./graph.ts";
 
-/** All diagnostics of a graph: of its making, and of every node's arguments as far as they do not depend on what runs. */
+/**
+ * All diagnostics of a graph and the modules in it: of its making, and of every node's arguments as far as they do not depend on what runs. What is
+ * wrong in a module that nothing is made of is a warning: libraries of modules need not fit as a whole.
+ */
 export function checkGraph(graph: Graph, library: ObjectValue): readonly Diagnostic[] {
-  const diagnostics = [...graph.diagnostics];
-  for (const node of graph.nodes.values()) checkNode(node, library, diagnostics);
+  const diagnostics: Diagnostic[] = [];
+  const checked = new Set<Graph>();
+  const unused: Graph[] = [];
+  const check = (one: Graph): Diagnostic[] => {
+    if (checked.has(one)) return [];
+    checked.add(one);
+    unused.push(...one.modules);
+    const found = [...one.diagnostics];
+    for (const node of one.nodes.values()) {
+      checkNode(node, library, found);
+      if (node.part.kind === "custom") found.push(...check(node.part.graph));
+      if (node.part.kind === "foreach") found.push(...check(node.part.template));
+    }
+    return found;
+  };
+  diagnostics.push(...check(graph));
+  for (let one = unused.pop(); one !== undefined; one = unused.pop())
+    diagnostics.push(...check(one).map(toWarning));
   return diagnostics.toSorted((a, b) =>
     a.source.name === b.source.name ? a.start - b.start : a.source.name < b.source.name ? -1 : 1,
   );
 }
 
+function toWarning(diagnostic: Diagnostic): Diagnostic {
+  return { ...diagnostic, severity: "warning" };
+}
+
 function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnostic[]): void {
+  if (node.part.kind === "pending") return;
   const scope = libraryScope(library);
+  const outside = [...node.references, ...node.outerReferences];
   const evaluateAttribute = (attribute: Attribute): Value | undefined => {
     const references = referencesOf([attribute]);
     // What refers to a component is known only when it runs; what reads the environment may differ on the machine it is meant for.
     const isKnown = references.every(
       ({ path }) =>
         !readsEnvironment(path, library) &&
-        !node.references.some((reference) => within(reference, attribute)),
+        !outside.some((reference) => within(reference, attribute)),
     );
     if (!isKnown || references.some(({ path }) => !library.has(path[0]!))) return undefined;
     const result = evaluate(attribute.value, node.source, scope);
@@ -36,7 +61,7 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
     evaluateAttribute,
     diagnostics,
   };
-  const decoded = decodeBody(node.block.body, node.definition.arguments, context);
+  const decoded = decodeBody(node.body, node.definition.arguments, context);
   if (!decoded.isComplete) return;
   const fault = node.definition.check?.(decoded.values);
   if (fault !== undefined) diagnostics.push(faultDiagnostic(node, fault));

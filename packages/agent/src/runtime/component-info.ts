@@ -26,6 +26,12 @@ export type ShownStatement =
 
 export interface ComponentInfo {
   readonly id: string;
+  /** The id within its module: {@link id} itself outside of modules. */
+  readonly localId: string;
+  /** Id of the module it is in; empty outside of modules. */
+  readonly moduleId: string;
+  /** Modules that run below it. */
+  readonly createdModuleIds: readonly string[];
   /** `prometheus.scrape`. */
   readonly name: string;
   readonly label: string;
@@ -36,26 +42,32 @@ export interface ComponentInfo {
   readonly exports: readonly ShownStatement[];
 }
 
+/** `all`: the nodes of the module it is in. */
 export function describeComponent(
   node: ComponentNode,
   all: Iterable<ComponentNode>,
 ): ComponentInfo {
   const { id, written, health } = node;
+  const moduleId = id.slice(0, -written.id.length).replace(/\/$/, "");
+  const globalId = (localId: string) => (moduleId === "" ? localId : `${moduleId}/${localId}`);
   const referencedBy = [...all]
-    .filter((other) => other.written.references.some((reference) => reference.to === id))
+    .filter((other) => other.written.references.some((reference) => reference.to === written.id))
     .map((other) => other.id);
   return {
     id,
-    name: written.definition.name,
+    localId: written.id,
+    moduleId,
+    createdModuleIds: [...node.modules].map((module) => module.id),
+    name: written.definition.name === "" ? written.block.name : written.definition.name,
     label: written.label,
     health,
-    referencesTo: [...new Set(written.references.map((reference) => reference.to))],
+    referencesTo: [...new Set(written.references.map((reference) => globalId(reference.to)))],
     referencedBy,
     arguments: showArguments(node),
-    exports: Object.entries(node.currentExports ?? {}).map(([name, value]) => ({
+    exports: [...(node.exportValues ?? [])].map(([name, value]) => ({
       name,
       type: "attr",
-      value: showValue(toLanguageValue(value, name)),
+      value: showValue(value),
     })),
   };
 }

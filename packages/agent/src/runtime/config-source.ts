@@ -1,9 +1,10 @@
 /** Reads a configuration: a text, one file, or every `*.alloy` directly in a directory, sorted by name, as one body. */
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { decodeSource, Source } from "@finch/alloy-syntax";
 import { FinchError } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
+import type { ImportedFile } from "./import-content.ts";
 import { CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX } from "./limits.ts";
 
 export type ConfigSource =
@@ -33,6 +34,11 @@ export async function readConfig(
   return Promise.all(
     names.toSorted().map((name) => readSource(join(config.path, name), fileSystem)),
   );
+}
+
+/** Sources with the folders they are in, which is what `module_path` is. */
+export function asFiles(sources: readonly Source[]): readonly ImportedFile[] {
+  return sources.map((source) => ({ source, modulePath: dirname(source.name) }));
 }
 
 async function describePath(path: string): Promise<boolean> {

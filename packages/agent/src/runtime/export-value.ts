@@ -1,5 +1,5 @@
 /** What components export, as values of the language; and whether two exports (or arguments) are the same. */
-import { Capsule, Secret } from "@finch/alloy-syntax";
+import { Capsule, FunctionValue, Secret } from "@finch/alloy-syntax";
 import type { ObjectValue, Value } from "@finch/alloy-syntax";
 import { Labels } from "@finch/model";
 import { CAPSULE_NAMES, RULES_CAPSULE } from "./decode-value.ts";
@@ -11,7 +11,13 @@ export function toLanguageValue(exported: unknown, name: string): Value {
     return exported;
   if (typeof exported === "number")
     return Number.isSafeInteger(exported) ? BigInt(exported) : exported;
-  if (exported instanceof Secret || exported instanceof Capsule) return exported;
+  if (
+    exported instanceof Secret ||
+    exported instanceof Capsule ||
+    exported instanceof FunctionValue ||
+    exported instanceof Map
+  )
+    return exported as Value;
   if (exported instanceof Labels)
     return new Capsule("Target", exported, () => new Map<string, Value>(exported));
   if (name === "rules" && Array.isArray(exported)) return new Capsule(RULES_CAPSULE, exported);

@@ -17,3 +17,15 @@ export const COMPONENT_METRIC_SERIES_MAX = 20_000;
 
 /** Elements of one array shown by the web API and page. Without it thousands of targets make a page of many megabytes. */
 export const SHOWN_ELEMENTS_MAX = 200;
+
+/** Modules within modules. Without it a template that holds another, and so on, overflows the call stack. */
+export const MODULE_DEPTH_MAX = 20;
+
+/** Items of one `foreach`. Without it a list that grows starts components until memory ends. */
+export const FOREACH_ITEMS_MAX = 5000;
+
+/** Imports within imports. Without it a file that imports itself is read for ever. */
+export const IMPORT_DEPTH_MAX = 10;
+
+/** Bytes of what one import brings. Without it a wrong address fills the memory. */
+export const IMPORT_BYTES_MAX = 16 * 1024 * 1024;

@@ -30,10 +30,10 @@ export class MetricsRegistry {
     this.#clock = clock;
   }
 
-  /** The metrics of one component; asking for the same name and labels again gives the same series. */
-  ofComponent(id: string): ComponentMetrics {
+  /** The metrics of one component; asking for the same name and labels again gives the same series. Those that are not shown are not kept. */
+  ofComponent(id: string, isShown = true): ComponentMetrics {
     const families = this.#components.get(id) ?? new Map<string, Family>();
-    this.#components.set(id, families);
+    if (isShown) this.#components.set(id, families);
     const find = (
       type: Family["type"],
       name: string,
@@ -72,7 +72,13 @@ export class MetricsRegistry {
   }
 
   #series(id: string, family: Family, request: SeriesRequest): Series {
-    const labels = { component_path: "/", component_id: id, ...request.labels };
+    // A component in a module is told by the path of the module and its id there.
+    const slash = id.lastIndexOf("/");
+    const labels = {
+      component_path: `/${id.slice(0, Math.max(0, slash))}`,
+      component_id: id.slice(slash + 1),
+      ...request.labels,
+    };
     const key = JSON.stringify(Object.entries(labels));
     const known = family.series.get(key);
     if (known !== undefined) return known;

@@ -11,8 +11,12 @@ import type { InternalHandler } from "../internal-handler.ts";
 import type { BlockSchema, ValuesOf } from "../schema.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
 import { sameData, toLanguageObject } from "./export-value.ts";
+import type { ModuleContext } from "./custom-component.ts";
 import type { GraphNode } from "./graph.ts";
+import type { ImportContent, ImportLoader } from "./import-content.ts";
+import type { ImportContext } from "./import-blocks.ts";
 import { COMPONENT_STOP_MS_MAX } from "./limits.ts";
+import type { ModuleOptions, ModuleRuntime } from "./module-runtime.ts";
 
 type Arguments = ValuesOf<BlockSchema>;
 
@@ -27,6 +31,11 @@ export interface NodeEnvironment {
   readonly metricsOf: (id: string) => ComponentMetrics;
   /** Called after exports changed. */
   readonly onExports: (id: string) => void;
+  readonly imports: ImportLoader;
+  /** Opens a module below a node. */
+  readonly openModule: (id: string, options: ModuleOptions) => ModuleRuntime;
+  /** An import has other content; resolves when what depends on it has been changed, rejects when it is refused. */
+  readonly publish: (id: string, content: ImportContent) => Promise<void>;
 }
 
 interface Waiter {
@@ -41,12 +50,18 @@ const SEVERITY: Readonly<Record<Health["state"], number>> = {
 };
 
 export class ComponentNode {
-  /** As written now; replaced on reload. */
-  written: GraphNode;
+  /** Among all nodes of the agent: `mod.a/loki.write.b` for one in a module. */
+  readonly id: string;
+  /** Modules that run below it. */
+  readonly modules = new Set<ModuleRuntime>();
+  #written: GraphNode;
   readonly #environment: NodeEnvironment;
   readonly #log: Logger;
   readonly #stop = new AbortController();
   #arguments: Arguments | undefined;
+  /** Values around a template that it refers to. */
+  #outer: readonly Value[] = [];
+  #isRenewed = false;
   #version = 0;
   #deliveredVersion = 0;
   readonly #waiters = new Set<Waiter>();
@@ -57,18 +72,27 @@ export class ComponentNode {
   #evaluationHealth: Health;
   #reportedHealth: Health;
 
-  constructor(written: GraphNode, environment: NodeEnvironment) {
-    this.written = written;
+  constructor(id: string, written: GraphNode, environment: NodeEnvironment) {
+    this.id = id;
+    this.#written = written;
     this.#environment = environment;
-    this.#log = environment.logger(written.id);
+    this.#log = environment.logger(id);
     const sinceMs = environment.clock.nowMs();
     this.#runHealth = { state: "unknown", message: "not started yet", sinceMs };
     this.#evaluationHealth = { state: "healthy", message: "component evaluated", sinceMs };
     this.#reportedHealth = { state: "healthy", message: "", sinceMs };
   }
 
-  get id(): string {
-    return this.written.id;
+  /** As written now; replaced on reload. */
+  get written(): GraphNode {
+    return this.#written;
+  }
+
+  set written(written: GraphNode) {
+    if (this.#written === written) return;
+    this.#written = written;
+    // What it runs may be another module, though its arguments are the same.
+    this.#isRenewed ||= written.part.kind !== "component" && written.part.kind !== "setting";
   }
 
   get isStarted(): boolean {
@@ -79,12 +103,9 @@ export class ComponentNode {
     return this.#arguments;
   }
 
-  get currentExports(): object | undefined {
-    return this.#exports;
-  }
-
   /** Exports as the language sees them; undefined until there are any. A component that exports nothing has an empty object. */
   get exportValues(): ObjectValue | undefined {
+    if (this.written.part.kind === "pending") return undefined;
     if (Object.keys(this.written.definition.exports).length === 0) return NO_EXPORTS;
     return this.#exportValues;
   }
@@ -110,11 +131,21 @@ export class ComponentNode {
     this.#log.error("component evaluation failed", { error: message });
   }
 
-  /** Gives the component its arguments; those that are equal to the last ones change nothing. The first ones are followed by {@link start}. */
-  setArguments(args: Arguments): void {
+  /**
+   * Gives the component its arguments; those that are equal to the last ones change nothing. The first ones are followed by {@link start}.
+   * `outer`: values that a template refers to.
+   */
+  setArguments(args: Arguments, outer: readonly Value[] = []): void {
     if (this.#evaluationHealth.state !== "healthy")
       this.#evaluationHealth = this.#health("healthy", "component evaluated");
-    if (this.#arguments !== undefined && sameData(this.#arguments, args)) return;
+    const isSame =
+      this.#arguments !== undefined &&
+      !this.#isRenewed &&
+      sameData(this.#arguments, args) &&
+      sameData(this.#outer, outer);
+    if (isSame) return;
+    this.#isRenewed = false;
+    this.#outer = outer;
     this.#arguments = args;
     this.#version++;
     if (this.#waiters.size === 0) return;
@@ -138,7 +169,14 @@ export class ComponentNode {
       return;
     }
     this.#runHealth = this.#health("healthy", "started component");
-    this.#task = this.#run(this.#context(dataDirectory));
+    const ready = Promise.withResolvers<void>();
+    this.#task = this.#run(this.#context(dataDirectory, ready.resolve));
+    if (this.#runsModules) await Promise.race([ready.promise, this.#task]);
+  }
+
+  get #runsModules(): boolean {
+    const { kind } = this.written.part;
+    return kind === "custom" || kind === "foreach";
   }
 
   async #run(context: ComponentContext<Arguments, object>): Promise<void> {
@@ -158,9 +196,15 @@ export class ComponentNode {
     return { state, message, sinceMs: this.#environment.clock.nowMs() };
   }
 
-  #context(dataDirectory: string): ComponentContext<Arguments, object> {
+  #context(dataDirectory: string, ready: () => void): ModuleContext & ImportContext {
     const { clock, fileSystem, internalHandlers, scrapePools, metricsOf } = this.#environment;
     return {
+      part: () => this.written.part,
+      written: () => this.written,
+      openModule: (id, options) => this.#openModule(id, options),
+      imports: this.#environment.imports,
+      publish: (content) => this.#environment.publish(this.written.id, content),
+      ready,
       id: this.id,
       label: this.written.label,
       arguments: () => this.#arguments!,
@@ -179,6 +223,15 @@ export class ComponentNode {
       internalHandlers,
       scrapePools,
     };
+  }
+
+  #openModule(id: string, options: ModuleOptions): ModuleRuntime {
+    const module = this.#environment.openModule(id, {
+      ...options,
+      onStop: () => this.modules.delete(module),
+    });
+    this.modules.add(module);
+    return module;
   }
 
   #nextArguments(signal: AbortSignal): Promise<Arguments> {
@@ -206,14 +259,17 @@ export class ComponentNode {
   #setExports(exports: object): void {
     if (this.#exports !== undefined && sameData(this.#exports, exports)) return;
     this.#exports = exports;
-    this.#exportValues = toLanguageObject(exports);
-    this.#environment.onExports(this.id);
+    this.#exportValues =
+      exports instanceof Map ? (exports as ObjectValue) : toLanguageObject(exports);
+    this.#environment.onExports(this.written.id);
   }
 
   /** Ends the task and waits for it, within a bound; what does not end by then is left behind and named in the log. */
   async stop(): Promise<void> {
     this.#stop.abort(new DOMException("the component is being stopped", "AbortError"));
     if (this.#task === undefined) return;
+    // Each node in a module has its own limit.
+    if (this.#runsModules) return this.#task;
     const deadline = new AbortController();
     const timeout = this.#environment.clock.sleep(COMPONENT_STOP_MS_MAX, deadline.signal).then(
       () => true,

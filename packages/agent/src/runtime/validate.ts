@@ -1,15 +1,17 @@
 /** Checks, formats and draws configurations without running them; behind `finch agent validate|fmt|graph`. */
 import { formatFile, parseFile, Source } from "@finch/alloy-syntax";
 import type { Diagnostic, LibraryEnvironment } from "@finch/alloy-syntax";
+import { nodeFileSystem } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
 import { COMPONENTS } from "../components/index.ts";
 import { checkGraph } from "./check.ts";
 import { ConfigError } from "./config-error.ts";
-import { readConfig } from "./config-source.ts";
+import { asFiles, readConfig } from "./config-source.ts";
 import type { ConfigSource } from "./config-source.ts";
 import { libraryOf } from "./environment.ts";
-import { buildGraph } from "./graph.ts";
+import { buildGraph } from "./build-graph.ts";
 import type { Graph } from "./graph.ts";
+import { createTextImportLoader } from "./import-loader.ts";
 import { defineLogging, LOGGING_DEFAULTS } from "./logging.ts";
 
 /** For checking: reads no variable and names no machine. */
@@ -26,11 +28,12 @@ async function loadGraph(
 ): Promise<{ readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] }> {
   const library = libraryOf(NEUTRAL_ENVIRONMENT);
   const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
-  const graph = await buildGraph(sources, {
+  const graph = await buildGraph(asFiles(sources), {
     library,
     components: COMPONENTS,
     stability: "experimental",
     singleBlocks: { logging },
+    imports: createTextImportLoader(library, nodeFileSystem),
   });
   return { graph, diagnostics: checkGraph(graph, library) };
 }
@@ -65,7 +68,8 @@ export interface ConfigGraph {
 /** Components and references; throws a {@link ConfigError} when the configuration is refused. */
 export async function graphConfig(text: string, name = "config.alloy"): Promise<ConfigGraph> {
   const { graph, diagnostics } = await loadGraph([new Source(name, text)]);
-  if (diagnostics.length > 0) throw new ConfigError(diagnostics);
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) throw new ConfigError(errors);
   const nodes = [...graph.nodes.values()];
   return {
     nodes: nodes.map((node) => ({ id: node.id, name: node.definition.name })),
