@@ -4,6 +4,7 @@
  * more than the read.
  */
 import { FinchError } from "@finch/runtime";
+import type { Adjtimex } from "./adjtimex.ts";
 import type { Family } from "./family.ts";
 
 /** Where the machine's files are; differs from the defaults when the host is mounted into a container. */
@@ -43,6 +44,8 @@ export interface Machine {
   /** What a program prints; rejects when it cannot be run, fails, or takes too long. */
   run(program: string, args: readonly string[]): Promise<string>;
   nowMs(): number;
+  /** Undefined where adjtimex(2) cannot be called. */
+  adjtimex(): Adjtimex | undefined;
   /** Name and distance from UTC of the machine's time zone at a time. */
   zoneAt(timeMs: number): { readonly name: string; readonly offsetSeconds: number };
   addresses(): readonly {

@@ -44,6 +44,7 @@ function machineOf(
     space: () => Promise.resolve(space),
     run: (program) => Promise.reject(new Error(`no ${program} here`)),
     nowMs: () => 1_700_000_000_123,
+    adjtimex: () => undefined,
     zoneAt: () => ({ name: "CET", offsetSeconds: 3600 }),
     addresses: () => [{ device: "eth0", address: "10.0.0.1", prefixLength: 24 }],
     architecture: "x86_64",
@@ -92,6 +93,202 @@ const DISK =
   " 254 0 vda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n   7 0 loop0 1 1 1 1 1 1 1 1 1 1 1\n   8 0 sdb 1 2 3 4 5 6 7 8 9 10 11\n";
 
 const CASES: readonly Case[] = [
+  {
+    collector: "interrupts",
+    name: "numbered ones have devices, named ones a description, counters of errors nothing",
+    files: {
+      "/proc/interrupts":
+        "           CPU0       CPU1\n  0:         18          1  IR-IO-APIC-edge      timer, rtc\nNMI:         47       5031   Non-maskable interrupts\nERR:          0\n",
+    },
+    expected: [
+      'node_interrupts_total{cpu="0",devices="timer, rtc",info="IR-IO-APIC-edge",type="0"} 18',
+      'node_interrupts_total{cpu="1",devices="timer, rtc",info="IR-IO-APIC-edge",type="0"} 1',
+      'node_interrupts_total{cpu="0",devices="",info="Non-maskable interrupts",type="NMI"} 47',
+      'node_interrupts_total{cpu="1",devices="",info="Non-maskable interrupts",type="NMI"} 5031',
+    ],
+  },
+  {
+    collector: "tcpstat",
+    name: "sockets of both versions by state, and what is queued",
+    files: {
+      "/proc/net/tcp":
+        "  sl  local_address rem_address   st tx_queue rx_queue\n   0: 0100007F:1F90 00000000:0000 0A 00000000:00000002 00:00000000\n   1: 0100007F:1F90 0100007F:E000 01 00000010:00000000 00:00000000\n",
+      "/proc/net/tcp6": "  sl\n   0: 0:1F90 0:0000 0A 00000000:00000000 00:00000000\n",
+    },
+    expected: [
+      'node_tcp_connection_states{state="rx_queued_bytes"} 2',
+      'node_tcp_connection_states{state="tx_queued_bytes"} 16',
+      'node_tcp_connection_states{state="listen"} 2',
+      'node_tcp_connection_states{state="established"} 1',
+    ],
+  },
+  {
+    collector: "sysctl",
+    name: "one number, several, named ones, words",
+    files: {
+      "/proc/sys/kernel/threads-max": "7801\n",
+      "/proc/sys/fs/file-nr": "1024\t0\t1631329\n",
+      "/proc/sys/kernel/seccomp/actions_avail": "kill trap\n",
+    },
+    options: {
+      sysctl: {
+        include: ["kernel.threads-max", "fs.file-nr:total,current,max"],
+        includeInfo: ["kernel.seccomp.actions_avail"],
+      },
+    },
+    expected: [
+      "node_sysctl_fs_file_nr_current 0",
+      "node_sysctl_fs_file_nr_max 1631329",
+      "node_sysctl_fs_file_nr_total 1024",
+      'node_sysctl_info{index="0",name="kernel.seccomp.actions_avail",value="kill"} 1',
+      'node_sysctl_info{index="1",name="kernel.seccomp.actions_avail",value="trap"} 1',
+      "node_sysctl_kernel_threads_max 7801",
+    ],
+  },
+  {
+    collector: "xfs",
+    name: "a row for each file system, none for the sum of all",
+    files: {
+      "/sys/fs/xfs/sda1/stats/stats": "extent_alloc 1 2 3 4\nrw 7 8\nxpc 1 2 3\n",
+      "/sys/fs/xfs/stats/stats": "extent_alloc 9 9 9 9\n",
+    },
+    expected: [
+      'node_xfs_extent_allocation_blocks_allocated_total{device="sda1"} 2',
+      'node_xfs_extent_allocation_blocks_freed_total{device="sda1"} 4',
+      'node_xfs_extent_allocation_extents_allocated_total{device="sda1"} 1',
+      'node_xfs_extent_allocation_extents_freed_total{device="sda1"} 3',
+      'node_xfs_read_calls_total{device="sda1"} 8',
+      'node_xfs_write_calls_total{device="sda1"} 7',
+    ],
+  },
+  {
+    collector: "ipvs",
+    name: "backends of one service are summed up when their labels are not asked for",
+    files: {
+      "/proc/net/ip_vs_stats":
+        "   Total Incoming Outgoing         Incoming         Outgoing\n   Conns  Packets  Packets            Bytes            Bytes\n 16AA370 E33656E5        0     51D8C8883AB3        0\n",
+      "/proc/net/ip_vs":
+        "IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n" +
+        "TCP  C0A80016:0CEA wlc\n  -> C0A85216:0CEA      Tunnel  100    248        2\n  -> C0A85318:0CEA      Tunnel  100    248        1\n" +
+        "TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0050 wlc\n  -> [2001:0db8:0000:0000:0000:0000:0000:0002]:0050      Masq    1      3          4\n",
+    },
+    options: { ipvs: { backendLabels: ["local_address", "proto"] } },
+    expected: [
+      'node_ipvs_backend_connections_active{local_address="192.168.0.22",proto="TCP"} 496',
+      'node_ipvs_backend_connections_active{local_address="2001:db8::1",proto="TCP"} 3',
+      'node_ipvs_backend_connections_inactive{local_address="192.168.0.22",proto="TCP"} 3',
+      'node_ipvs_backend_connections_inactive{local_address="2001:db8::1",proto="TCP"} 4',
+      'node_ipvs_backend_weight{local_address="192.168.0.22",proto="TCP"} 200',
+      'node_ipvs_backend_weight{local_address="2001:db8::1",proto="TCP"} 1',
+      "node_ipvs_connections_total 23765872",
+      "node_ipvs_incoming_bytes_total 89991519156915",
+      "node_ipvs_incoming_packets_total 3811989221",
+      "node_ipvs_outgoing_bytes_total 0",
+      "node_ipvs_outgoing_packets_total 0",
+    ],
+  },
+  {
+    collector: "tapestats",
+    name: "drives, not their other names",
+    files: {
+      "/sys/class/scsi_tape/st0/stats/in_flight": "1\n",
+      "/sys/class/scsi_tape/st0/stats/read_ns": "33788355744\n",
+      "/sys/class/scsi_tape/nst0/stats/in_flight": "1\n",
+      "/sys/class/scsi_tape/st1/stats/in_flight": "1\n",
+    },
+    options: { tapestats: { ignoredDevices: "^st1$" } },
+    expected: [
+      'node_tape_io_now{device="st0"} 1',
+      'node_tape_io_others_total{device="st0"} 0',
+      'node_tape_io_time_seconds_total{device="st0"} 0',
+      'node_tape_read_bytes_total{device="st0"} 0',
+      'node_tape_read_time_seconds_total{device="st0"} 33.788355744',
+      'node_tape_reads_completed_total{device="st0"} 0',
+      'node_tape_residual_total{device="st0"} 0',
+      'node_tape_write_time_seconds_total{device="st0"} 0',
+      'node_tape_writes_completed_total{device="st0"} 0',
+      'node_tape_written_bytes_total{device="st0"} 0',
+    ],
+  },
+  {
+    collector: "watchdog",
+    name: "numbers that are there, and the rest as labels",
+    files: {
+      "/sys/class/watchdog/watchdog0/timeout": "60\n",
+      "/sys/class/watchdog/watchdog0/identity": "Software Watchdog\n",
+    },
+    expected: [
+      'node_watchdog_info{identity="Software Watchdog",name="watchdog0",options="",pretimeout_governor="",state="",status=""} 1',
+      'node_watchdog_timeout_seconds{name="watchdog0"} 60',
+    ],
+  },
+  {
+    collector: "fibrechannel",
+    name: "identifiers without 0x, no counter that the driver does not count",
+    files: {
+      "/sys/class/fc_host/host0/port_id": "0x000002\n",
+      "/sys/class/fc_host/host0/port_state": "Online\n",
+      "/sys/class/fc_host/host0/statistics/rx_frames": "0x10\n",
+      "/sys/class/fc_host/host0/statistics/tx_frames": "0xffffffffffffffff\n",
+    },
+    expected: [
+      'node_fibrechannel_info{dev_loss_tmo="",fabric_name="",fc_host="host0",port_id="000002",port_name="",port_state="Online",port_type="",speed="",supported_classes="",supported_speeds="",symbolic_name=""} 1',
+      'node_fibrechannel_rx_frames_total{fc_host="host0"} 16',
+    ],
+  },
+  {
+    collector: "infiniband",
+    name: "states, rate in bytes, data in words, and nothing of an adapter without a performance agent",
+    files: {
+      "/sys/class/infiniband/mlx4_0/fw_ver": "2.31.5050\n",
+      "/sys/class/infiniband/mlx4_0/ports/1/state": "4: ACTIVE\n",
+      "/sys/class/infiniband/mlx4_0/ports/1/phys_state": "5: LinkUp\n",
+      "/sys/class/infiniband/mlx4_0/ports/1/rate": "40 Gb/sec (4X QDR)\n",
+      "/sys/class/infiniband/mlx4_0/ports/1/counters/port_rcv_data": "10\n",
+      "/sys/class/infiniband/mlx4_0/ports/1/counters/VL15_dropped": "N/A (no PMA)\n",
+      "/sys/class/infiniband/mlx4_0/ports/1/hw_counters/lifespan": "2500\n",
+    },
+    expected: [
+      'node_infiniband_info{board_id="",device="mlx4_0",firmware_version="2.31.5050",hca_type=""} 1',
+      'node_infiniband_lifespan_seconds{device="mlx4_0",port="1"} 2',
+      'node_infiniband_physical_state_id{device="mlx4_0",port="1"} 5',
+      'node_infiniband_port_data_received_bytes_total{device="mlx4_0",port="1"} 40',
+      'node_infiniband_rate_bytes_per_second{device="mlx4_0",port="1"} 5000000000',
+      'node_infiniband_state_id{device="mlx4_0",port="1"} 4',
+    ],
+  },
+  {
+    collector: "btrfs",
+    name: "layouts, devices, commits",
+    files: {
+      "/sys/fs/btrfs/features/skinny_metadata": "0\n",
+      "/sys/fs/btrfs/aa-bb/label": "data\n",
+      "/sys/fs/btrfs/aa-bb/commit_stats": "commits 3\nlast_commit_ms 1500\n",
+      "/sys/fs/btrfs/aa-bb/devices/sda/size": "4\n",
+      "/sys/fs/btrfs/aa-bb/devices/sdb/size": "4\n",
+      "/sys/fs/btrfs/aa-bb/devices/sdc/size": "4\n",
+      "/sys/fs/btrfs/aa-bb/allocation/data/bytes_reserved": "7\n",
+      "/sys/fs/btrfs/aa-bb/allocation/data/raid5/total_bytes": "30\n",
+      "/sys/fs/btrfs/aa-bb/allocation/data/raid5/used_bytes": "20\n",
+    },
+    expected: [
+      'node_btrfs_allocation_ratio{block_group_type="data",mode="raid5",uuid="aa-bb"} 1.5',
+      'node_btrfs_commit_seconds_total{uuid="aa-bb"} 0',
+      'node_btrfs_commits_total{uuid="aa-bb"} 3',
+      'node_btrfs_device_size_bytes{device="sda",uuid="aa-bb"} 2048',
+      'node_btrfs_device_size_bytes{device="sdb",uuid="aa-bb"} 2048',
+      'node_btrfs_device_size_bytes{device="sdc",uuid="aa-bb"} 2048',
+      'node_btrfs_global_rsv_size_bytes{uuid="aa-bb"} 0',
+      'node_btrfs_info{label="data",uuid="aa-bb"} 1',
+      'node_btrfs_last_commit_seconds{uuid="aa-bb"} 1.5',
+      'node_btrfs_max_commit_seconds{uuid="aa-bb"} 0',
+      'node_btrfs_reserved_bytes{block_group_type="data",uuid="aa-bb"} 7',
+      'node_btrfs_reserved_bytes{block_group_type="metadata",uuid="aa-bb"} 0',
+      'node_btrfs_reserved_bytes{block_group_type="system",uuid="aa-bb"} 0',
+      'node_btrfs_size_bytes{block_group_type="data",mode="raid5",uuid="aa-bb"} 30',
+      'node_btrfs_used_bytes{block_group_type="data",mode="raid5",uuid="aa-bb"} 20',
+    ],
+  },
   {
     collector: "loadavg",
     name: "the three averages",
@@ -790,19 +987,87 @@ void describe("chooseCollectors", () => {
       ["cpu", "time", "uname"],
     );
     assert.equal(
-      chooseCollectors({ ...none, disable: ["cpu", "xfs"] }).length,
+      chooseCollectors({ ...none, disable: ["cpu", "wifi"] }).length,
       defaults.length - 1,
     );
   });
 
   void test("refuses what is not built and what does not exist", () => {
-    assert.throws(() => chooseCollectors({ ...none, enable: ["tcpstat"] }), {
+    assert.throws(() => chooseCollectors({ ...none, enable: ["wifi"] }), {
       kind: "unsupported",
-      message: /^not supported yet: collector tcpstat/,
+      message: /^not supported yet: collector wifi/,
     });
     assert.throws(() => chooseCollectors({ ...none, disable: ["cpuu"] }), {
       kind: "invalid",
       message: /no collector "cpuu"/,
     });
   });
+});
+
+void test("timex reads struct timex, in the unit its status tells", async () => {
+  const timex = new Uint8Array(512);
+  const view = new DataView(timex.buffer);
+  view.setBigInt64(8, -1500n, true);
+  view.setBigInt64(16, 65_536n, true);
+  view.setInt32(40, 0x2001, true);
+  view.setBigInt64(88, 10_000n, true);
+  view.setInt32(160, 37, true);
+  const lines = await collect("timex", machineOf({}, { adjtimex: () => ({ state: 5, timex }) }));
+  for (const expected of [
+    "node_timex_offset_seconds -0.0000015",
+    "node_timex_frequency_adjustment_ratio 1.000001",
+    "node_timex_status 8193",
+    "node_timex_sync_status 0",
+    "node_timex_tai_offset_seconds 37",
+    "node_timex_tick_seconds 0.01",
+    "# TYPE node_timex_pps_jitter_total counter",
+  ])
+    assert.ok(lines.includes(expected), `${expected} in\n${lines.join("\n")}`);
+});
+
+void test("nfs and nfsd name procedures by version", async () => {
+  const files = {
+    "/proc/net/rpc/nfs": "net 70 70 69 45\nrpc 12 3 4\nproc3 22 0 1 2 3 4\nproc4 2 0 9\n",
+    "/proc/net/rpc/nfsd":
+      "rc 0 6 18622\nth 8 0 0.000\nnet 972 55 917 1\nrpc 18628 3 1 2 0\nproc4ops 5 0 0 0 1098 2\n",
+  };
+  const nfs = await samples("nfs", files);
+  for (const expected of [
+    'node_nfs_packets_total{protocol="tcp"} 69',
+    "node_nfs_rpcs_total 12",
+    'node_nfs_requests_total{method="GetAttr",proto="3"} 1',
+    'node_nfs_requests_total{method="Access",proto="3"} 4',
+    'node_nfs_requests_total{method="Read",proto="4"} 9',
+  ])
+    assert.ok(nfs.includes(expected), `${expected} in\n${nfs.join("\n")}`);
+  const nfsd = await samples("nfsd", files);
+  for (const expected of [
+    "node_nfsd_reply_cache_nocache_total 18622",
+    "node_nfsd_server_threads 8",
+    'node_nfsd_rpc_errors_total{error="auth"} 2',
+    'node_nfsd_requests_total{method="Access",proto="4"} 1098',
+  ])
+    assert.ok(nfsd.includes(expected), `${expected} in\n${nfsd.join("\n")}`);
+});
+
+void test("bcache reads sizes as the kernel writes them", async () => {
+  const root = "/sys/fs/bcache/deaddd54-c735";
+  const lines = await samples("bcache", {
+    "/sys/fs/bcache/register": "",
+    [`${root}/bdev0/dirty_data`]: "1.5k\n",
+    [`${root}/bdev0/writeback_rate_debug`]:
+      "rate:\t\t1.1M/sec\ntarget:\t\t20.3G\nproportional:\t-427.5k\n",
+    [`${root}/cache0/written`]: "0\n",
+    [`${root}/cache0/priority_stats`]: "Unused:\t\t99%\nMetadata:\t1%\n",
+    [`${root}/tree_depth`]: "2\n",
+  });
+  const uuid = 'uuid="deaddd54-c735"';
+  for (const expected of [
+    `node_bcache_dirty_data_bytes{backing_device="bdev0",${uuid}} 1524`,
+    `node_bcache_dirty_target_bytes{backing_device="bdev0",${uuid}} 21789409280`,
+    `node_bcache_writeback_rate_proportional_term{backing_device="bdev0",${uuid}} -437748`,
+    `node_bcache_tree_depth{${uuid}} 2`,
+  ])
+    assert.ok(lines.includes(expected), `${expected} in\n${lines.join("\n")}`);
+  assert.ok(!lines.some((line) => line.includes("priority_stats")), "off by default");
 });

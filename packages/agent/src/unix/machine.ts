@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { machine as architecture, networkInterfaces } from "node:os";
 import { Worker } from "node:worker_threads";
+import { adjtimex } from "./adjtimex.ts";
 import type { FileSystemSpace, Machine, MachinePaths } from "./collector.ts";
 import { readZoneFile, zoneAbbreviation } from "./time-zone.ts";
 
@@ -33,6 +34,7 @@ export function openMachine(options: {
   return {
     paths: options.paths,
     nowMs: options.nowMs,
+    adjtimex,
     read: (path) => readIfThere(path),
     attribute: (path) => {
       try {

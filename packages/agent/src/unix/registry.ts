@@ -3,6 +3,25 @@ import { describeError, FinchError, type Logger } from "@finch/runtime";
 import type { Collector, Machine } from "./collector.ts";
 import { loadavg, makeCpu, stat, type CpuOptions } from "./cpu.ts";
 import { gauge, type Family } from "./family.ts";
+import { fibreChannel, makeTapestats, watchdog } from "./adapters.ts";
+import { btrfs, makeBcache } from "./file-systems.ts";
+import { infiniband } from "./infiniband.ts";
+import { IPVS_LABELS, makeIpvs } from "./ipvs.ts";
+import {
+  buddyinfo,
+  cgroups,
+  interrupts,
+  ksmd,
+  makeSysctl,
+  meminfoNuma,
+  slabinfo,
+  softirqs,
+  tcpstat,
+  type SysctlOptions,
+} from "./kernel-tables.ts";
+import { nfs, nfsd } from "./nfs.ts";
+import { timex } from "./timex.ts";
+import { xfs } from "./xfs.ts";
 import { cpufreq, edac, makePowerSupply, nvme, rapl, thermalZone } from "./hardware.ts";
 import { makeHwmon } from "./hwmon.ts";
 import { mdadm } from "./mdadm.ts";
@@ -40,6 +59,7 @@ export interface CollectorOptions {
     readonly deviceInclude: string | undefined;
     readonly deviceExclude: string | undefined;
   };
+  readonly bcache: { readonly priorityStats: boolean };
   readonly cpu: CpuOptions;
   readonly diskstats: {
     readonly deviceExclude: string;
@@ -50,11 +70,14 @@ export interface CollectorOptions {
     readonly chipInclude: string | undefined;
     readonly chipExclude: string | undefined;
   };
+  readonly ipvs: { readonly backendLabels: readonly string[] };
   readonly netclass: { readonly ignoredDevices: string; readonly ignoreInvalidSpeed: boolean };
   readonly netdev: NetdevOptions;
   readonly netstat: { readonly fields: string };
   readonly powersupply: { readonly ignoredSupplies: string };
+  readonly sysctl: SysctlOptions;
   readonly systemd: SystemdOptions;
+  readonly tapestats: { readonly ignoredDevices: string };
   readonly textfile: { readonly directory: string };
   readonly vmstat: { readonly fields: string };
 }
@@ -62,6 +85,7 @@ export interface CollectorOptions {
 /** Alloy's defaults, which differ from node_exporter's in `cpu.guest`. */
 export const DEFAULT_COLLECTOR_OPTIONS: CollectorOptions = {
   arp: { deviceInclude: undefined, deviceExclude: undefined },
+  bcache: { priorityStats: false },
   cpu: { guest: false, info: false, flagsInclude: undefined, bugsInclude: undefined },
   diskstats: {
     deviceExclude: "^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+$",
@@ -74,6 +98,7 @@ export const DEFAULT_COLLECTOR_OPTIONS: CollectorOptions = {
     mountTimeoutMs: 5000,
   },
   hwmon: { chipInclude: undefined, chipExclude: undefined },
+  ipvs: { backendLabels: IPVS_LABELS },
   netclass: { ignoredDevices: "^$", ignoreInvalidSpeed: false },
   netdev: { deviceInclude: undefined, deviceExclude: undefined, addressInfo: false },
   netstat: {
@@ -81,6 +106,7 @@ export const DEFAULT_COLLECTOR_OPTIONS: CollectorOptions = {
       "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$",
   },
   powersupply: { ignoredSupplies: "^$" },
+  sysctl: { include: [], includeInfo: [] },
   systemd: {
     unitInclude: ".+",
     unitExclude: ".+\\.(automount|device|mount|scope|slice)",
@@ -88,6 +114,7 @@ export const DEFAULT_COLLECTOR_OPTIONS: CollectorOptions = {
     startTime: false,
     taskMetrics: false,
   },
+  tapestats: { ignoredDevices: "^$" },
   textfile: { directory: "" },
   vmstat: { fields: "^(oom_kill|pgpg|pswp|pg.*fault).*" },
 };
@@ -101,9 +128,17 @@ function always(collector: Collector): Registration {
   return { isDefault: true, make: () => collector };
 }
 
+function onDemand(collector: Collector): Registration {
+  return { isDefault: false, make: () => collector };
+}
+
 const COLLECTORS: Readonly<Record<string, Registration>> = {
   arp: { isDefault: true, make: (options) => makeArp(options.arp) },
+  bcache: { isDefault: true, make: (options) => makeBcache(options.bcache) },
   bonding: always(bonding),
+  btrfs: always(btrfs),
+  buddyinfo: onDemand(buddyinfo),
+  cgroups: onDemand(cgroups),
   conntrack: always(conntrack),
   cpu: { isDefault: true, make: (options) => makeCpu(options.cpu) },
   cpufreq: always(cpufreq),
@@ -111,43 +146,58 @@ const COLLECTORS: Readonly<Record<string, Registration>> = {
   dmi: { isDefault: true, make: () => makeDmi() },
   edac: always(edac),
   entropy: always(entropy),
+  fibrechannel: always(fibreChannel),
   filefd: always(filefd),
   filesystem: { isDefault: true, make: (options) => makeFilesystem(options.filesystem) },
   hwmon: { isDefault: true, make: (options) => makeHwmon(options.hwmon) },
+  infiniband: always(infiniband),
+  interrupts: onDemand(interrupts),
+  ipvs: { isDefault: true, make: (options) => makeIpvs(options.ipvs) },
   kernel_hung: always(kernelHung),
+  ksmd: onDemand(ksmd),
   loadavg: always(loadavg),
   mdadm: always(mdadm),
   meminfo: always(meminfo),
+  meminfo_numa: onDemand(meminfoNuma),
   netclass: { isDefault: true, make: (options) => makeNetclass(options.netclass) },
   netdev: { isDefault: true, make: (options) => makeNetdev(options.netdev) },
   netstat: { isDefault: true, make: (options) => makeNetstat(options.netstat) },
+  nfs: always(nfs),
+  nfsd: always(nfsd),
   nvme: always(nvme),
   os: always(osRelease),
   powersupplyclass: { isDefault: true, make: (options) => makePowerSupply(options.powersupply) },
   pressure: always(pressure),
-  processes: { isDefault: false, make: () => processes },
+  processes: onDemand(processes),
   rapl: always(rapl),
   schedstat: always(schedstat),
   selinux: always(selinux),
+  slabinfo: onDemand(slabinfo),
   sockstat: always(sockstat),
+  softirqs: onDemand(softirqs),
   softnet: always(softnet),
   stat: always(stat),
+  sysctl: { isDefault: false, make: (options) => makeSysctl(options.sysctl) },
   systemd: { isDefault: false, make: (options) => makeSystemd(options.systemd) },
+  tapestats: { isDefault: true, make: (options) => makeTapestats(options.tapestats) },
+  tcpstat: onDemand(tcpstat),
   textfile: { isDefault: true, make: (options) => makeTextfile(options.textfile) },
   thermal_zone: always(thermalZone),
   time: always(time),
+  timex: always(timex),
   udp_queues: always(udpQueues),
   uname: always(uname),
   vmstat: { isDefault: true, make: (options) => makeVmstat(options.vmstat) },
+  watchdog: always(watchdog),
+  xfs: always(xfs),
   zfs: always(zfs),
 };
 
 /** Collectors of node_exporter that are not built; named so that a configuration that asks for one is told so, not that it is a typing error. */
 const NOT_BUILT: ReadonlySet<string> = new Set(
   (
-    "bcache bcachefs boottime btrfs buddyinfo cgroups cpu_vulnerabilities devstat dmmultipath drbd drm ethtool exec fibrechannel infiniband interrupts ipvs ksmd " +
-    "lnstat logind meminfo_numa mountstats network_route nfs nfsd ntp nvmesubsystem pcidevice perf qdisc runit slabinfo softirqs supervisord " +
-    "swap sysctl tapestats tcpstat thermal timex watchdog wifi xfrm xfs zoneinfo"
+    "bcachefs boottime cpu_vulnerabilities devstat dmmultipath drbd drm ethtool exec lnstat logind mountstats network_route ntp " +
+    "nvmesubsystem pcidevice perf qdisc runit supervisord swap thermal wifi xfrm zoneinfo"
   ).split(" "),
 );
 

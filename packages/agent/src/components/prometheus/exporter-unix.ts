@@ -2,10 +2,11 @@
 import { hostname } from "node:os";
 import { Labels } from "@finch/model";
 import { describeError } from "@finch/runtime";
-import { defineComponent, type ComponentContext } from "../../component.ts";
+import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
 import type { Target } from "../../receivers.ts";
 import { block, maybe, notYet, optional, type ValuesOf } from "../../schema.ts";
 import { formatFamilies } from "../../unix/family.ts";
+import { IPVS_LABELS } from "../../unix/ipvs.ts";
 import { openMachine } from "../../unix/machine.ts";
 import {
   chooseCollectors,
@@ -18,15 +19,11 @@ import { INTERNAL_ADDRESS, metricsPathOf } from "./internal-address.ts";
 import { untilAborted } from "../../until-aborted.ts";
 
 const NOT_BUILT_BLOCKS = {
-  bcache: notYet("block", "Options of the bcache collector."),
   ethtool: notYet("block", "Options of the ethtool collector."),
-  ipvs: notYet("block", "Options of the ipvs collector."),
   ntp: notYet("block", "Options of the ntp collector."),
   perf: notYet("block", "Options of the perf collector."),
   runit: notYet("block", "Options of the runit collector."),
   supervisord: notYet("block", "Options of the supervisord collector."),
-  sysctl: notYet("block", "Options of the sysctl collector."),
-  tapestats: notYet("block", "Options of the tapestats collector."),
 };
 
 const ARGUMENTS = {
@@ -46,9 +43,13 @@ const ARGUMENTS = {
     {
       device_include: maybe("string", "RE2 of devices to show."),
       device_exclude: maybe("string", "RE2 of devices not to show."),
-      netlink: notYet("attribute", "Ask netlink in place of /proc/net/arp."),
+      netlink: optional("bool", false, "Ask netlink in place of /proc/net/arp; not supported yet."),
     },
     { repeat: "one", doc: "Options of the arp collector." },
+  ),
+  bcache: block(
+    { priority_stats: optional("bool", false, "Read priority statistics, which is slow.") },
+    { repeat: "one", doc: "Options of the bcache collector." },
   ),
   cpu: block(
     {
@@ -98,6 +99,16 @@ const ARGUMENTS = {
     },
     { repeat: "one", doc: "Options of the hwmon collector." },
   ),
+  ipvs: block(
+    {
+      backend_labels: optional(
+        "list(string)",
+        DEFAULTS.ipvs.backendLabels,
+        "Labels of backends; those alike in them are summed up.",
+      ),
+    },
+    { repeat: "one", doc: "Options of the ipvs collector." },
+  ),
   netclass: block(
     {
       ignored_devices: optional(
@@ -135,6 +146,17 @@ const ARGUMENTS = {
     },
     { repeat: "one", doc: "Options of the powersupplyclass collector." },
   ),
+  sysctl: block(
+    {
+      include: optional(
+        "list(string)",
+        [],
+        "Names to show as numbers, such as `fs.file-nr` or `fs.file-nr:total,current,max`.",
+      ),
+      include_info: optional("list(string)", [], "Names whose words are shown as labels."),
+    },
+    { repeat: "one", doc: "Options of the sysctl collector, which is off by default." },
+  ),
   systemd: block(
     {
       unit_include: optional("string", DEFAULTS.systemd.unitInclude, "RE2 of units to show."),
@@ -144,6 +166,16 @@ const ARGUMENTS = {
       task_metrics: optional("bool", false, "Add the tasks of services."),
     },
     { repeat: "one", doc: "Options of the systemd collector, which is off by default." },
+  ),
+  tapestats: block(
+    {
+      ignored_devices: optional(
+        "string",
+        DEFAULTS.tapestats.ignoredDevices,
+        "RE2 of devices not to show.",
+      ),
+    },
+    { repeat: "one", doc: "Options of the tapestats collector." },
   ),
   textfile: block(
     { directory: optional("string", "", "Directory with *.prom files.") },
@@ -168,6 +200,8 @@ export const exporterUnix = defineComponent<
   arguments: ARGUMENTS,
   exports: { targets: "Target to scrape the machine's metrics from." },
   check: (values) => {
+    const fault = optionsFault(values);
+    if (fault !== undefined) return fault;
     try {
       chooseCollectors(choiceOf(values));
       return undefined;
@@ -195,6 +229,16 @@ export const exporterUnix = defineComponent<
     }
   },
 });
+
+function optionsFault(values: Arguments): ArgumentFault | undefined {
+  if (values.arp.netlink)
+    return { at: "arp.netlink", message: "not supported yet: arp.netlink = true" };
+  const labels: readonly string[] = IPVS_LABELS;
+  const unknown = values.ipvs.backend_labels.find((label) => !labels.includes(label));
+  if (unknown === undefined) return undefined;
+  const message = `${JSON.stringify(unknown)} is none of ${labels.join(", ")}`;
+  return { at: "ipvs.backend_labels", message };
+}
 
 function targetOf(id: string, path: string): Target {
   return Labels.fromObject({
@@ -252,6 +296,7 @@ function optionsOf(values: Arguments): CollectorOptions {
   const { arp, cpu, disk, filesystem, hwmon, netclass, netdev } = values;
   return {
     arp: { deviceInclude: arp.device_include, deviceExclude: arp.device_exclude },
+    bcache: { priorityStats: values.bcache.priority_stats },
     cpu: {
       guest: cpu.guest,
       info: cpu.info,
@@ -265,6 +310,7 @@ function optionsOf(values: Arguments): CollectorOptions {
       mountTimeoutMs: filesystem.mount_timeout,
     },
     hwmon: { chipInclude: hwmon.chip_include, chipExclude: hwmon.chip_exclude },
+    ipvs: { backendLabels: values.ipvs.backend_labels },
     netclass: {
       ignoredDevices: netclass.ignored_devices,
       ignoreInvalidSpeed: netclass.ignore_invalid_speed_device,
@@ -276,6 +322,7 @@ function optionsOf(values: Arguments): CollectorOptions {
     },
     netstat: { fields: values.netstat.fields },
     powersupply: { ignoredSupplies: values.powersupply.ignored_supplies },
+    sysctl: { include: values.sysctl.include, includeInfo: values.sysctl.include_info },
     systemd: {
       unitInclude: values.systemd.unit_include,
       unitExclude: values.systemd.unit_exclude,
@@ -283,6 +330,7 @@ function optionsOf(values: Arguments): CollectorOptions {
       startTime: values.systemd.start_time,
       taskMetrics: values.systemd.task_metrics,
     },
+    tapestats: { ignoredDevices: values.tapestats.ignored_devices },
     textfile: { directory: values.textfile.directory },
     vmstat: { fields: values.vmstat.fields },
   };
