@@ -21,16 +21,43 @@ export const TLS_CONFIG_ARGUMENTS = {
   ),
 };
 
+const PROXY_ARGUMENTS = {
+  proxy_url: maybe("string", "Proxy to send requests through."),
+  proxy_from_environment: maybe(
+    "bool",
+    "Take the proxy from HTTP_PROXY, HTTPS_PROXY and NO_PROXY.",
+  ),
+  no_proxy: maybe(
+    "string",
+    "Hosts, domains and addresses that are reached without the proxy, separated by commas.",
+  ),
+  proxy_connect_header: notYet("attribute", "Headers sent to the proxy."),
+};
+
+const OAUTH2_ARGUMENTS = {
+  client_id: optional("string", "", "Identifier of the client."),
+  client_secret: maybe("secret", "Secret of the client."),
+  client_secret_file: maybe("string", "File with the secret; read for each token."),
+  token_url: optional("string", "", "Where tokens are asked for."),
+  scopes: optional("list(string)", [], "Scopes to ask for."),
+  endpoint_params: optional("map(string)", {}, "Parameters sent to the token URL besides."),
+  ...PROXY_ARGUMENTS,
+  tls_config: block(TLS_CONFIG_ARGUMENTS, {
+    repeat: "optional",
+    doc: "TLS of the connection to the token URL.",
+  }),
+};
+
 export const HTTP_CLIENT_ARGUMENTS = {
   bearer_token: maybe("secret", "Token sent as `Authorization: Bearer`."),
   bearer_token_file: maybe("string", "File with the bearer token; read at each request."),
   follow_redirects: optional("bool", true, "Follow redirects of the server."),
   http_headers: maybe("map(list(secret))", "Headers added to each request."),
-  enable_http2: maybe("bool", "Whether HTTP/2 may be negotiated; only HTTP/1.1 is spoken so far."),
-  proxy_url: notYet("attribute", "Proxy to send requests through."),
-  proxy_from_environment: notYet("attribute", "Take the proxy from HTTP_PROXY and friends."),
-  proxy_connect_header: notYet("attribute", "Headers sent to the proxy."),
-  no_proxy: notYet("attribute", "Hosts that are reached without the proxy."),
+  enable_http2: maybe(
+    "bool",
+    "Whether HTTP/2 may be negotiated; HTTP/1.1, which every server speaks too, is what is chosen.",
+  ),
+  ...PROXY_ARGUMENTS,
   basic_auth: block(
     {
       username: optional("string", "", "User name."),
@@ -47,7 +74,7 @@ export const HTTP_CLIENT_ARGUMENTS = {
     },
     { repeat: "optional", doc: "A generic Authorization header." },
   ),
-  oauth2: notYet("block", "OAuth 2.0 client credentials."),
+  oauth2: block(OAUTH2_ARGUMENTS, { repeat: "optional", doc: "OAuth 2.0 client credentials." }),
   tls_config: block(TLS_CONFIG_ARGUMENTS, { repeat: "optional", doc: "TLS of the connection." }),
 };
 
@@ -55,13 +82,6 @@ export type HttpClientArguments = ValuesOf<typeof HTTP_CLIENT_ARGUMENTS>;
 
 /** Translates decoded arguments; throws `agent/http-arguments` when two ways to authenticate, or two sources of one secret, are given. */
 export function httpClientOptions(values: HttpClientArguments): HttpClientOptions {
-  if (values.enable_http2 === true) {
-    throw new FinchError(
-      "unsupported",
-      "agent/http2",
-      "not supported yet: enable_http2 = true; leave it out to speak HTTP/1.1",
-    );
-  }
   return {
     authentication: authenticationOf(values),
     tls: values.tls_config === undefined ? undefined : tlsOptions(values.tls_config),
@@ -69,7 +89,37 @@ export function httpClientOptions(values: HttpClientArguments): HttpClientOption
     headers: Object.entries(values.http_headers ?? {}).flatMap(([name, secrets]) =>
       secrets.map((value) => ({ name, value })),
     ),
+    ...proxyOf(values),
   };
+}
+
+function proxyOf(values: ValuesOf<typeof PROXY_ARGUMENTS>): Pick<HttpClientOptions, "proxy"> {
+  const { proxy_url: url = "", no_proxy: except = "" } = values;
+  if (values.proxy_from_environment === true) {
+    if (url !== "" || except !== "")
+      throw badArguments("proxy_from_environment excludes proxy_url and no_proxy");
+    return { proxy: environmentProxy() };
+  }
+  if (url === "") {
+    if (except !== "") throw badArguments("no_proxy needs a proxy_url");
+    return {};
+  }
+  const parsed = URL.parse(url);
+  if (parsed === null || (parsed.protocol !== "http:" && parsed.protocol !== "https:"))
+    throw badArguments(`proxy_url ${JSON.stringify(url)} is not an http or https URL`);
+  return {
+    proxy: { HTTP_PROXY: url, HTTPS_PROXY: url, ...(except === "" ? {} : { NO_PROXY: except }) },
+  };
+}
+
+/** The variables about proxies, in either case, the lower case first as in curl and Go. */
+function environmentProxy(): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"]) {
+    const value = process.env[name.toLowerCase()] ?? process.env[name];
+    if (value !== undefined && value !== "") found[name] = value;
+  }
+  return found;
 }
 
 function authenticationOf(values: HttpClientArguments): Authentication {
@@ -95,11 +145,31 @@ function authenticationOf(values: HttpClientArguments): Authentication {
       throw badArguments("authorization needs credentials or credentials_file");
     ways.push({ kind: "scheme", scheme: authorization.type, credential });
   }
+  if (values.oauth2 !== undefined) ways.push(oauth2Of(values.oauth2));
   if (ways.length > 1)
     throw badArguments(
-      "at most one of basic_auth, authorization, bearer_token and bearer_token_file may be given",
+      "at most one of basic_auth, authorization, oauth2, bearer_token and bearer_token_file may be given",
     );
   return ways[0] ?? { kind: "none" };
+}
+
+function oauth2Of(values: ValuesOf<typeof OAUTH2_ARGUMENTS>): Authentication {
+  const { client_id: clientId, token_url: tokenUrl } = values;
+  if (clientId === "") throw badArguments("oauth2 needs a client_id");
+  if (URL.parse(tokenUrl) === null)
+    throw badArguments(`the token_url of oauth2, ${JSON.stringify(tokenUrl)}, is not a URL`);
+  return {
+    kind: "oauth2",
+    oauth2: { tokenUrl, clientId, scopes: values.scopes, endpointParams: values.endpoint_params },
+    secret: credentialOf(values.client_secret, values.client_secret_file, "client_secret"),
+    client: {
+      authentication: { kind: "none" },
+      tls: values.tls_config === undefined ? undefined : tlsOptions(values.tls_config),
+      followRedirects: true,
+      headers: [],
+      ...proxyOf(values),
+    },
+  };
 }
 
 function credentialOf(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -249,6 +249,165 @@ void describe("the HTTP client", () => {
   });
 });
 
+/** A proxy that answers plain requests itself, and tunnels the others. */
+async function startProxy() {
+  const seen: string[] = [];
+  const server = createServer((request, response) => {
+    seen.push(`${request.method} ${request.url} ${request.headers["proxy-authorization"]}`);
+    response.end("from the proxy");
+  });
+  server.on("connect", (request, client) => {
+    seen.push(`CONNECT ${request.url}`);
+    const [host, port] = request.url!.split(":");
+    const upstream = connect(Number(port), host, () => {
+      client.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(client).pipe(upstream);
+    });
+    for (const socket of [client, upstream]) socket.on("error", () => upstream.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    seen,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+void describe("the HTTP client behind a proxy", () => {
+  void test("sends plain requests to it, with its credentials, and spares what no_proxy names", async () => {
+    await using proxy = await startProxy();
+    await using server = await startServer(echo);
+    const address = `http://u:p@${proxy.address}`;
+    const through = { HTTP_PROXY: address, NO_PROXY: "localhost" };
+    const answer = await ask(`${server.url}/x?y=1`, { options: { proxy: through } });
+    assert.equal(answer.text, "from the proxy");
+    assert.deepEqual(proxy.seen, [`GET ${server.url}/x?y=1 Basic ${btoa("u:p")}`]);
+    const direct = server.url.replace("127.0.0.1", "localhost");
+    assert.equal((await ask(direct, { options: { proxy: through } })).status, 200);
+    assert.equal(proxy.seen.length, 1);
+  });
+
+  void test("asks it for a tunnel to where TLS is spoken", async () => {
+    await using proxy = await startProxy();
+    await using server = await startServer(echo);
+    const proxyOptions = { HTTPS_PROXY: `http://${proxy.address}` };
+    // The server speaks no TLS: the tunnel is made, and the handshake through it fails.
+    const address = server.url.replace("http:", "https:");
+    await assert.rejects(ask(address, { options: { proxy: proxyOptions } }), {
+      code: "agent/http-unreachable",
+    });
+    assert.deepEqual(proxy.seen, [`CONNECT ${new URL(server.url).host}`]);
+  });
+});
+
+void describe("OAuth 2.0", () => {
+  const oauth2Options = (tokenUrl: string): Partial<HttpClientOptions> => ({
+    authentication: {
+      kind: "oauth2",
+      oauth2: {
+        tokenUrl,
+        clientId: "me",
+        scopes: ["a", "b"],
+        endpointParams: { audience: "x" },
+      },
+      secret: { kind: "text", secret: secret("s&t") },
+      client: DEFAULT_HTTP_CLIENT_OPTIONS,
+    },
+  });
+
+  /** A token server that takes credentials in the header or in the body, and gives token after token. */
+  async function startTokenServer(about: {
+    readonly takes: "header" | "body";
+    readonly life: number;
+  }) {
+    const asked: string[] = [];
+    let issued = 0;
+    const server = await startServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
+      request.on("end", () => {
+        const form = Buffer.concat(chunks).toString();
+        asked.push(form);
+        const isTaken =
+          about.takes === "header"
+            ? request.headers.authorization === `Basic ${btoa("me:s%26t")}`
+            : form.includes("client_id=me&client_secret=s%26t");
+        if (!isTaken) response.writeHead(401).end("who?");
+        else
+          response.end(
+            JSON.stringify({
+              access_token: `token${++issued}`,
+              token_type: "bearer",
+              expires_in: about.life,
+            }),
+          );
+      });
+    });
+    return { ...server, asked };
+  }
+
+  void test("a token is asked for once and sent with each request", async () => {
+    await using tokens = await startTokenServer({ takes: "header", life: 3600 });
+    await using server = await startServer(echo);
+    using client = await createHttpClient({
+      ...DEFAULT_HTTP_CLIENT_OPTIONS,
+      ...oauth2Options(tokens.url),
+    });
+    const request = () =>
+      client.request({
+        method: "GET",
+        url: server.url,
+        headers: {},
+        timeoutMs: 10_000,
+        signal: new AbortController().signal,
+        responseBytesMax: 1000,
+      });
+    for (const { body } of await Promise.all([request(), request()]))
+      assert.match(Buffer.from(body).toString(), /"authorization":"Bearer token1"/);
+    await request();
+    assert.deepEqual(tokens.asked, ["grant_type=client_credentials&scope=a+b&audience=x"]);
+  });
+
+  void test("a server that wants the credentials in the body gets them there; a token about to end is asked for again", async () => {
+    await using tokens = await startTokenServer({ takes: "body", life: 5 });
+    await using server = await startServer(echo);
+    using client = await createHttpClient({
+      ...DEFAULT_HTTP_CLIENT_OPTIONS,
+      ...oauth2Options(tokens.url),
+    });
+    const request = {
+      method: "GET",
+      url: server.url,
+      headers: {},
+      timeoutMs: 10_000,
+      signal: new AbortController().signal,
+      responseBytesMax: 1000,
+    } as const;
+    for (const expected of ["token1", "token2"])
+      assert.match(
+        Buffer.from((await client.request(request)).body).toString(),
+        new RegExp(`Bearer ${expected}`),
+      );
+    // Refused in the header once, then in the body straight away.
+    assert.equal(tokens.asked.length, 3);
+  });
+
+  void test("a refusal tells what the token server said", async () => {
+    await using tokens = await startServer((_, response) =>
+      response.writeHead(400).end('{"error":"invalid_client"}'),
+    );
+    await assert.rejects(ask(tokens.url, { options: oauth2Options(tokens.url) }), {
+      code: "agent/oauth2-token",
+      message: /status 400: .*invalid_client/,
+    });
+  });
+});
+
 void describe("httpClientOptions", () => {
   const nothing = { follow_redirects: true } as unknown as Parameters<typeof httpClientOptions>[0];
   const cases: readonly {
@@ -285,7 +444,17 @@ void describe("httpClientOptions", () => {
       message: /at most one of bearer_token/,
     },
     { values: { authorization: { type: "Bearer" } }, message: /needs credentials/ },
-    { values: { enable_http2: true }, message: /^not supported yet: enable_http2/ },
+    { values: { no_proxy: "h" }, message: /no_proxy needs a proxy_url/ },
+    { values: { proxy_url: "socks5://p" }, message: /not an http or https URL/ },
+    {
+      values: { proxy_from_environment: true, proxy_url: "http://p" },
+      message: /excludes proxy_url/,
+    },
+    { values: { oauth2: { client_id: "" } }, message: /needs a client_id/ },
+    {
+      values: { oauth2: { client_id: "c", token_url: "x" } },
+      message: /token_url of oauth2/,
+    },
   ];
   for (const { values, message } of refused) {
     void test(`refuses ${Object.keys(values).join(" and ")}`, () =>

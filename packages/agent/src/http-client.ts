@@ -9,6 +9,7 @@ import type { Agent as HttpsAgent } from "node:https";
 import type { SecureVersion } from "node:tls";
 import { gunzip } from "node:zlib";
 import { FinchError } from "@finch/runtime";
+import { createTokenSource, type OAuth2Options } from "./http-oauth2.ts";
 import { Agent as HttpAgent, loadHttps, request as httpRequest } from "@finch/runtime/http";
 import type { Secret } from "./schema.ts";
 
@@ -34,7 +35,17 @@ export type Authentication =
   | { readonly kind: "none" }
   | { readonly kind: "basic"; readonly username: string; readonly password: Credential | undefined }
   /** `Authorization: <scheme> <credential>`; a bearer token has the scheme `Bearer`. */
-  | { readonly kind: "scheme"; readonly scheme: string; readonly credential: Credential };
+  | { readonly kind: "scheme"; readonly scheme: string; readonly credential: Credential }
+  /** `client`: how the token server is reached. */
+  | {
+      readonly kind: "oauth2";
+      readonly oauth2: OAuth2Options;
+      readonly secret: Credential | undefined;
+      readonly client: HttpClientOptions;
+    };
+
+/** Which proxy requests go through, as the environment variables of that name say it: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`. */
+export type ProxyEnvironment = Readonly<Record<string, string>>;
 
 export interface HttpClientOptions {
   readonly authentication: Authentication;
@@ -42,6 +53,8 @@ export interface HttpClientOptions {
   readonly followRedirects: boolean;
   /** Added to every request; a request's own headers win. */
   readonly headers: readonly { readonly name: string; readonly value: Secret }[];
+  /** Undefined: no proxy. */
+  readonly proxy?: ProxyEnvironment;
   /** Unix socket to speak through; the host of a URL is then a name alone. */
   readonly socketPath?: string;
 }
@@ -99,22 +112,27 @@ export interface HttpClient extends Disposable {
 const REDIRECTS_MAX = 10;
 /** Silence after which the system asks whether the peer of a stream is still there; a cut cable would look like a quiet stream for ever. */
 const STREAM_KEEP_ALIVE_MS = 30_000;
+/** How long a token server may take, and how much it may answer. */
+const TOKEN_TIMEOUT_MS = 30_000;
+const TOKEN_BYTES_MAX = 1 << 20;
 /** Sockets kept open while idle, for each host; more would only hold file descriptors. */
 const IDLE_SOCKETS_MAX = 4;
 
 export async function createHttpClient(options: HttpClientOptions): Promise<HttpClient> {
-  const plain = new HttpAgent({ keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX });
+  const agentOptions = {
+    keepAlive: true,
+    maxFreeSockets: IDLE_SOCKETS_MAX,
+    ...(options.proxy === undefined ? {} : { proxyEnv: options.proxy }),
+  };
+  const plain = new HttpAgent(agentOptions);
   const tls = await loadTls(options.tls);
   let secure: HttpsAgent | undefined;
+  const authentication = await openAuthentication(options.authentication);
   const agents: Agents = {
     plain,
     // TLS is loaded for those who talk to a server that has it.
-    secure: () =>
-      (secure ??= new (loadHttps().Agent)({
-        keepAlive: true,
-        maxFreeSockets: IDLE_SOCKETS_MAX,
-        ...tls,
-      })),
+    secure: () => (secure ??= new (loadHttps().Agent)({ ...agentOptions, ...tls })),
+    authorization: authentication.header,
   };
   return {
     request: (request) => exchange(request, options, agents),
@@ -122,6 +140,42 @@ export async function createHttpClient(options: HttpClientOptions): Promise<Http
     [Symbol.dispose]: () => {
       plain.destroy();
       secure?.destroy();
+      authentication[Symbol.dispose]();
+    },
+  };
+}
+
+interface OpenAuthentication extends Disposable {
+  /** The value of the `Authorization` header; undefined for none. */
+  readonly header: () => Promise<string | undefined>;
+}
+
+async function openAuthentication(authentication: Authentication): Promise<OpenAuthentication> {
+  if (authentication.kind !== "oauth2") {
+    return { header: () => authorizationHeader(authentication), [Symbol.dispose]: () => {} };
+  }
+  const { oauth2, secret, client: clientOptions } = authentication;
+  const client = await createHttpClient(clientOptions);
+  const stop = new AbortController();
+  const tokens = createTokenSource(oauth2, {
+    readSecret: async () => (secret === undefined ? "" : await readCredential(secret)),
+    monotonicMs: () => performance.now(),
+    post: async (request) => {
+      const { status, body } = await client.request({
+        ...request,
+        method: "POST",
+        timeoutMs: TOKEN_TIMEOUT_MS,
+        signal: stop.signal,
+        responseBytesMax: TOKEN_BYTES_MAX,
+      });
+      return { status, text: Buffer.from(body).toString("utf8") };
+    },
+  });
+  return {
+    header: () => tokens.authorization(),
+    [Symbol.dispose]: () => {
+      stop.abort();
+      client[Symbol.dispose]();
     },
   };
 }
@@ -131,6 +185,7 @@ type RequestAgent = InstanceType<typeof HttpAgent>;
 interface Agents {
   readonly plain: RequestAgent;
   readonly secure: () => HttpsAgent;
+  readonly authorization: OpenAuthentication["header"];
 }
 
 async function exchange(
@@ -186,6 +241,7 @@ async function sendAndFollow(
     const headers = await requestHeaders(request, options, {
       sameOrigin: url.origin === origin,
       body,
+      authorization: agents.authorization,
     });
     const message = await send({ url, method, headers, body, signal, socketPath }, agents);
     const location = message.headers.location;
@@ -226,12 +282,16 @@ function parseUrl(text: string): URL {
 async function requestHeaders(
   request: HttpStreamRequest,
   options: HttpClientOptions,
-  about: { readonly sameOrigin: boolean; readonly body: Uint8Array | undefined },
+  about: {
+    readonly sameOrigin: boolean;
+    readonly body: Uint8Array | undefined;
+    readonly authorization: OpenAuthentication["header"];
+  },
 ): Promise<Record<string, string>> {
   const headers: Record<string, string> = {};
   // As Go's client does: what proves who we are stays with the host it was given for.
   if (about.sameOrigin) {
-    const authorization = await authorizationHeader(options.authentication);
+    const authorization = await about.authorization();
     if (authorization !== undefined) headers["authorization"] = authorization;
     for (const { name, value } of options.headers) headers[name.toLowerCase()] = value.reveal();
   }
@@ -240,7 +300,9 @@ async function requestHeaders(
   return headers;
 }
 
-async function authorizationHeader(authentication: Authentication): Promise<string | undefined> {
+async function authorizationHeader(
+  authentication: Exclude<Authentication, { readonly kind: "oauth2" }>,
+): Promise<string | undefined> {
   switch (authentication.kind) {
     case "none":
       return undefined;
