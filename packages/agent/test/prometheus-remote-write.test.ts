@@ -401,6 +401,11 @@ void describe("prometheus.remote_write", () => {
         url: receiver.url,
         headers: {},
         timeoutMs: 10_000,
+        version: "1.0",
+        sendsHistograms: true,
+        sendsExemplars: true,
+        shardsMin: 1,
+        shardsMax: 1,
         samplesPerRequestMax: 10,
         capacity: 10,
         batchDeadlineMs: 1,
@@ -423,6 +428,7 @@ void describe("prometheus.remote_write", () => {
         },
         client,
         queueBytesHigh: 100,
+        metadataOf: () => undefined,
         // Full until the first batch is given up.
         queue: {
           push: () => Promise.resolve(),
@@ -458,11 +464,10 @@ void describe("prometheus.remote_write", () => {
       { endpoints: [{ url: "h:9090" }], message: /not an http or https URL/ },
       { endpoints: [{ url }, { url }], message: /two endpoints are called/ },
       {
-        endpoints: [{ url, protobuf_message: "io.prometheus.write.v2.Request" }],
-        message: /^not supported yet: io/,
+        endpoints: [{ url, queue_config: { min_shards: 3, max_shards: 2 } }],
+        message: /min_shards is more than max_shards/,
       },
-      { endpoints: [{ url, send_native_histograms: true }], message: /^not supported yet/ },
-      { endpoints: [{ url, queue_config: { min_shards: 2 } }], message: /^not supported yet/ },
+      { endpoints: [{ url, round_robin_dns: true }], message: /^not supported yet/ },
       {
         endpoints: [{ url, bearer_token: { reveal: () => "" }, basic_auth: {} }],
         message: /at most one of/,

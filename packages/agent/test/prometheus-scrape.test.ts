@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Labels } from "@finch/model";
@@ -333,6 +336,35 @@ void describe("prometheus.scrape", () => {
     assert.deepEqual(asked, ["target=https%3A%2F%2Fa.example%2F%3Fq%3D1%26r%3D2 3000 false"]);
   });
 
+  void test("logs failed scrapes to scrape_failure_log_file", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "finch-scrape-"));
+    const path = join(directory, "failures.log");
+    try {
+      await using target = await startTarget({ status: 500, body: "" });
+      const receiver = collectingReceiver();
+      const { clock, component } = startScrape(target.address, receiver, {
+        scrape_failure_log_file: path,
+      });
+      for (let round = 0; round < 2; round++) {
+        await clock.tick();
+        await receiver.batch(round);
+      }
+      await component[Symbol.asyncDispose]();
+      const lines = (await readFile(path, "utf8")).trim().split("\n");
+      assert.equal(lines.length, 2);
+      const { time, ...line } = JSON.parse(lines[0]!) as Record<string, string>;
+      assert.match(time!, /^1970-01-01T00:16:4/);
+      assert.deepEqual(line, {
+        level: "ERROR",
+        msg: `http://${target.address}/metrics answered with status 500`,
+        job_name: "prometheus.scrape.test",
+        target: `http://${target.address}/metrics`,
+      });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
   void test("refuses arguments it cannot honour", () => {
     const cases: readonly {
       readonly changes: object;
@@ -344,21 +376,11 @@ void describe("prometheus.scrape", () => {
         at: "scrape_timeout",
         message: /longer than scrape_interval/,
       },
-      {
-        changes: { scrape_protocols: ["PrometheusProto"] },
-        at: "scrape_protocols",
-        message: /^not supported yet: PrometheusProto/,
-      },
       { changes: { scrape_protocols: [] }, at: "scrape_protocols", message: /at least one/ },
       {
-        changes: { scrape_native_histograms: true },
-        at: "scrape_native_histograms",
+        changes: { start_timestamp_zero_ingestion: true },
+        at: "start_timestamp_zero_ingestion",
         message: /^not supported yet/,
-      },
-      {
-        changes: { clustering: { enabled: true } },
-        at: "clustering",
-        message: /^not supported yet: clustering/,
       },
       { changes: { params: { a: "b" } }, at: "params", message: /map of lists/ },
     ];

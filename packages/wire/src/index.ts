@@ -6,6 +6,8 @@ export {
 export type { ExpositionFormat } from "./exposition-formatter.ts";
 export { parseExposition } from "./exposition-parser.ts";
 export type { Exposition, ExpositionExemplar, ExpositionOptions } from "./exposition-parser.ts";
+export { boundText, parseProtobufExposition } from "./exposition-protobuf.ts";
+export type { ProtobufExposition, ProtobufExpositionOptions } from "./exposition-protobuf.ts";
 export {
   FEDERATION_CONTENT_TYPES,
   formatFederation,
@@ -33,6 +35,8 @@ export { encodeLokiEntries, encodeLokiPush, encodeLokiPushMessage } from "./loki
 export type { LokiStreamEntries } from "./loki-push-encoder.ts";
 export { checkHistogram } from "./native-histogram-check.ts";
 export type { RawBuckets, RawHistogram } from "./native-histogram-check.ts";
+export { limitResolution, schemaOfFactor } from "./native-histogram-resolution.ts";
+export type { ResolutionLimits } from "./native-histogram-resolution.ts";
 export { decodeHistogram, readHistogram, writeHistogram } from "./native-histogram-protobuf.ts";
 export type { HistogramMessage, HistogramSample } from "./native-histogram-protobuf.ts";
 export { decodeOtlpLogsJson } from "./otlp-logs-json.ts";
@@ -84,6 +88,7 @@ export { decodeRemoteWrite, REMOTE_WRITE_METRIC_TYPES } from "./remote-write-dec
 export type { RemoteWriteOptions, RemoteWriteResult } from "./remote-write-decoder.ts";
 export { encodeRemoteWrite } from "./remote-write-encoder.ts";
 export type { RemoteWriteSamples } from "./remote-write-encoder.ts";
+export { metadataOfSeries } from "./metric-family-name.ts";
 export { negotiateRemoteWrite, remoteWriteVersionOf } from "./remote-write-negotiation.ts";
 export type { RemoteWriteVersion } from "./remote-write-negotiation.ts";
 export { LogEntryGroups } from "./log-entry-groups.ts";

@@ -91,6 +91,11 @@ class Relabeler implements MetricsReceiver {
       if (!isStaleAt(words, i)) this.#remember(labels.key, outcome);
       if (outcome.labels !== undefined) builder.copy(outcome.labels, samples, i);
     }
+    for (const { labels, exemplar } of samples.exemplars ?? []) {
+      const known = this.#outcomes.get(labels.key);
+      const relabelled = known === undefined ? relabel(labels, this.#rules) : known.labels;
+      if (relabelled !== undefined) builder.addExemplar(relabelled, exemplar);
+    }
     this.#count({ processed: samples.labels.length, written: builder.count, hits });
     await fanOut(this.#context, this.#values.forward_to, {
       samples: builder.build(samples.metadata),

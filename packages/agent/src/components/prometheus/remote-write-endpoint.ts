@@ -11,11 +11,14 @@ import type { DurableQueue } from "../../durable-queue.ts";
 import type { HttpClient, HttpClientResponse } from "../../http-client.ts";
 import {
   decodeRecord,
+  encodeVersion2,
   mergeBodies,
   rewriteRecord,
   withoutMetaLabels,
   type WriteRecord,
+  type WrittenCounts,
 } from "./remote-write-record.ts";
+import { nextShards, spreadRecords } from "./remote-write-shards.ts";
 
 export interface EndpointOptions {
   /** Unique among the endpoints; also the name under which the position is stored. */
@@ -23,9 +26,15 @@ export interface EndpointOptions {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
+  readonly version: "1.0" | "2.0";
+  readonly sendsHistograms: boolean;
+  readonly sendsExemplars: boolean;
   readonly samplesPerRequestMax: number;
-  /** Samples held in memory at once. */
+  /** Samples held in memory at once, by each sender. */
   readonly capacity: number;
+  /** How many requests may be under way at once. */
+  readonly shardsMin: number;
+  readonly shardsMax: number;
   readonly batchDeadlineMs: number;
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
@@ -44,12 +53,16 @@ export interface EndpointParts {
   readonly queue: DurableQueue;
   /** Size of the queue at which the oldest samples are given up, so that new ones find room. */
   readonly queueBytesHigh: number;
+  /** What is known of the family of a metric; version 2.0 sends it with each series. */
+  readonly metadataOf: (name: string) => MetricMetadata | undefined;
 }
 
 /** What a compressed sample takes in the queue, roughly; only to translate a number of samples into bytes. */
 const BYTES_PER_SAMPLE = 64;
 const TAKE_BYTES_MIN = 64 << 10;
 const TAKE_BYTES_MAX = 4 << 20;
+/** A batch with so much of what it may hold is full: there is more behind it. */
+const FULL_SHARE = 0.8;
 /** A queue that gives nothing within this is empty: it reads from this machine's page cache. */
 const QUEUE_ANSWER_MS = 50;
 /** An answer to a write is an error message at most. */
@@ -60,7 +73,7 @@ const SECONDS_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30];
 
 type Outcome =
   | { readonly kind: "sent" }
-  | { readonly kind: "refused"; readonly why: string }
+  | { readonly kind: "refused"; readonly why: string; readonly written?: number }
   | Retry;
 interface Retry {
   readonly kind: "retry";
@@ -84,21 +97,48 @@ export class Endpoint {
       "bytes_total",
     ])
       this.#count(name, 0);
+    this.#gauge("shards_min", "Fewest senders.").set(options.shardsMin);
+    this.#gauge("shards_max", "Most senders.").set(options.shardsMax);
+    this.#gauge("shard_capacity", "Samples a sender holds in memory.").set(options.capacity);
+    this.#gauge("max_samples_per_send", "Most samples in a request.").set(
+      options.samplesPerRequestMax,
+    );
   }
 
   /** Sends until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { queue } = this.#parts;
-    const { name, capacity, batchDeadlineMs } = this.#options;
-    const bytesMax = Math.min(
-      TAKE_BYTES_MAX,
-      Math.max(TAKE_BYTES_MIN, capacity * BYTES_PER_SAMPLE),
-    );
+    const { name, capacity, batchDeadlineMs, shardsMin: min, shardsMax: max } = this.#options;
+    let shards = min;
     while (!signal.aborted) {
+      this.#gauge("shards", "Senders at work.").set(shards);
+      const bytesMax = Math.min(
+        TAKE_BYTES_MAX,
+        Math.max(TAKE_BYTES_MIN, capacity * shards * BYTES_PER_SAMPLE),
+      );
       const batch = await queue.take(name, { bytesMax, waitMs: batchDeadlineMs, signal });
-      for (const request of this.#plan(batch.records)) await this.#deliver(request, signal);
+      await this.#deliverAll(batch.records, { shards, signal });
       await queue.commit(name, batch.next);
+      const bytes = batch.records.reduce((sum, record) => sum + record.length, 0);
+      shards = nextShards(shards, { min, max, isBehind: bytes >= bytesMax * FULL_SHARE });
+      this.#gauge("shards_desired", "Senders the next batch gets.").set(shards);
     }
+  }
+
+  async #deliverAll(
+    queued: readonly Uint8Array[],
+    options: { readonly shards: number; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { shards, signal } = options;
+    const records = queued.flatMap((bytes) => this.#prepare(bytes) ?? []);
+    const samplesMax = this.#options.samplesPerRequestMax;
+    const spread = shards === 1 ? [records] : spreadRecords(records, { shards, samplesMax });
+    const results = await Promise.allSettled(
+      spread.map(async (own) => {
+        for (const request of this.#plan(own)) await this.#deliver(request, signal);
+      }),
+    );
+    for (const result of results) if (result.status === "rejected") throw result.reason as Error;
   }
 
   /** Sends what is queued, without waiting for more and for `msMax` at most; what then is left stays in the queue. */
@@ -111,7 +151,7 @@ export class Endpoint {
         const isEmpty = AbortSignal.timeout(QUEUE_ANSWER_MS);
         const signal = AbortSignal.any([timeUp, isEmpty]);
         const batch = await queue.take(name, { bytesMax: TAKE_BYTES_MAX, waitMs: 0, signal });
-        for (const request of this.#plan(batch.records)) await this.#deliver(request, timeUp);
+        await this.#deliverAll(batch.records, { shards: 1, signal: timeUp });
         await queue.commit(name, batch.next);
       }
     } catch (error) {
@@ -131,6 +171,8 @@ export class Endpoint {
     metadata: readonly MetricMetadata[],
     options: { readonly perRequestMax: number; readonly signal: AbortSignal },
   ): Promise<void> {
+    // Version 2.0 sends it with the series.
+    if (this.#options.version === "2.0") return;
     for (let from = 0; from < metadata.length; from += options.perRequestMax) {
       const part = metadata.slice(from, from + options.perRequestMax);
       const none = new Float64Array(0);
@@ -140,7 +182,7 @@ export class Endpoint {
         values: none,
         metadata: part,
       });
-      const outcome = await this.#send(body, options.signal);
+      const outcome = await this.#send({ body, counts: undefined }, options.signal);
       this.#count(
         outcome.kind === "sent" ? "metadata_total" : "metadata_failed_total",
         part.length,
@@ -156,12 +198,10 @@ export class Endpoint {
   }
 
   /** Groups records into requests of at most so many samples, a record at least. */
-  #plan(records: readonly Uint8Array[]): readonly (readonly WriteRecord[])[] {
+  #plan(records: readonly WriteRecord[]): readonly (readonly WriteRecord[])[] {
     const requests: WriteRecord[][] = [];
     let samples = Infinity;
-    for (const bytes of records) {
-      const record = this.#prepare(bytes);
-      if (record === undefined) continue;
+    for (const record of records) {
       if (samples + record.samples > this.#options.samplesPerRequestMax) {
         requests.push([]);
         samples = 0;
@@ -173,16 +213,29 @@ export class Endpoint {
   }
 
   #prepare(bytes: Uint8Array): WriteRecord | undefined {
-    const { relabel, name } = this.#options;
+    const { relabel, name, sendsHistograms, sendsExemplars } = this.#options;
     try {
       const record = decodeRecord(bytes);
-      if (relabel === undefined && !record.needsRewrite) return record;
-      const rewritten = rewriteRecord(record, (labels) => {
-        const relabelled = relabel === undefined ? labels : relabel(labels);
-        return relabelled === undefined ? undefined : withoutMetaLabels(relabelled);
+      const isAsWanted =
+        relabel === undefined &&
+        !record.needsRewrite &&
+        (sendsHistograms || !record.hasHistograms) &&
+        (sendsExemplars || !record.hasExemplars);
+      if (isAsWanted) return record;
+      const rewritten = rewriteRecord(record, {
+        keepsHistograms: sendsHistograms,
+        keepsExemplars: sendsExemplars,
+        relabel: (labels) => {
+          const relabelled = relabel === undefined ? labels : relabel(labels);
+          return relabelled === undefined ? undefined : withoutMetaLabels(relabelled);
+        },
       });
       const dropped = record.samples - (rewritten?.samples ?? 0);
-      if (dropped > 0) this.#countDropped("dropped_series", dropped);
+      if (dropped > 0)
+        this.#countDropped(
+          relabel === undefined ? "native_histograms_off" : "dropped_series",
+          dropped,
+        );
       return rewritten;
     } catch (error) {
       // The queue checks what it reads; such a record is of another version, and would stop the endpoint for good.
@@ -204,7 +257,7 @@ export class Endpoint {
       waiting = this.#dropTooOld(waiting);
       if (waiting.length === 0) return;
       const samples = countSamples(waiting);
-      const outcome = await this.#send(mergeBodies(waiting), signal);
+      const outcome = await this.#sendRecords(waiting, signal);
       signal.throwIfAborted();
       if (outcome.kind === "sent") {
         this.#count("samples_total", samples);
@@ -218,10 +271,12 @@ export class Endpoint {
         return;
       }
       if (outcome.kind === "refused") {
-        this.#count("samples_failed_total", samples);
+        const written = outcome.written ?? 0;
+        this.#count("samples_total", written);
+        this.#count("samples_failed_total", Math.max(0, samples - written));
         context.log.error("the endpoint refused samples; they are dropped", {
           endpoint: name,
-          samples,
+          samples: Math.max(0, samples - written),
           why: outcome.why,
         });
         context.setHealth("unhealthy", `endpoint ${name} refused samples: ${outcome.why}`);
@@ -269,9 +324,20 @@ export class Endpoint {
     });
   }
 
-  async #send(body: Uint8Array, signal: AbortSignal): Promise<Outcome> {
+  async #sendRecords(records: readonly WriteRecord[], signal: AbortSignal): Promise<Outcome> {
+    const { version } = this.#options;
+    if (version === "1.0")
+      return await this.#send({ body: mergeBodies(records), counts: undefined }, signal);
+    return await this.#send(encodeVersion2(records, this.#parts.metadataOf), signal);
+  }
+
+  async #send(
+    message: { readonly body: Uint8Array; readonly counts: WrittenCounts | undefined },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
     const { client, context } = this.#parts;
-    const { url, headers, timeoutMs } = this.#options;
+    const { url, headers, timeoutMs, version } = this.#options;
+    const { body, counts } = message;
     const startMs = context.clock.monotonicMs();
     try {
       const response = await client.request({
@@ -279,9 +345,8 @@ export class Endpoint {
         url,
         headers: {
           ...headers,
-          "content-type": "application/x-protobuf",
+          ...VERSION_HEADERS[version],
           "content-encoding": "snappy",
-          "x-prometheus-remote-write-version": "0.1.0",
           "user-agent": "Finch",
         },
         body,
@@ -298,7 +363,7 @@ export class Endpoint {
       );
       seconds.observe((context.clock.monotonicMs() - startMs) / 1000);
       this.#count("bytes_total", body.byteLength);
-      return this.#judge(response);
+      return this.#judge(response, counts);
     } catch (error) {
       signal.throwIfAborted();
       const isRetryable = !(error instanceof FinchError) || error.code !== "agent/http-url";
@@ -308,15 +373,30 @@ export class Endpoint {
     }
   }
 
-  #judge(response: HttpClientResponse): Outcome {
+  #judge(response: HttpClientResponse, counts: WrittenCounts | undefined): Outcome {
     const { status, headers, body } = response;
-    if (status >= 200 && status < 300) return { kind: "sent" };
+    const written = counts === undefined ? undefined : writtenOf(headers);
+    if (status >= 200 && status < 300) {
+      if (counts === undefined) return { kind: "sent" };
+      if (written === undefined) {
+        const why = `status ${status} without ${WRITTEN_HEADERS.samples}: the endpoint does not take remote write 2.0`;
+        return { kind: "refused", why };
+      }
+      if (written.samples < counts.samples || written.histograms < counts.histograms) {
+        const why = `only ${written.samples} of ${counts.samples} samples and ${written.histograms} of ${counts.histograms} histograms were written`;
+        return { kind: "refused", why, written: written.samples + written.histograms };
+      }
+      return { kind: "sent" };
+    }
     const text = Buffer.from(body.buffer, body.byteOffset, Math.min(body.byteLength, 256))
       .toString("utf8")
       .trim();
     const why = `status ${status}${text === "" ? "" : `: ${text}`}`;
     const isRetryable = status >= 500 || (status === 429 && this.#options.retryOn429);
-    if (!isRetryable) return { kind: "refused", why };
+    if (!isRetryable) {
+      const some = written === undefined ? 0 : written.samples + written.histograms;
+      return { kind: "refused", why, written: some };
+    }
     return {
       kind: "retry",
       why,
@@ -344,6 +424,31 @@ export class Endpoint {
       this.#series,
     );
   }
+}
+
+const VERSION_HEADERS = {
+  "1.0": {
+    "content-type": "application/x-protobuf",
+    "x-prometheus-remote-write-version": "0.1.0",
+  },
+  "2.0": {
+    "content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+    "x-prometheus-remote-write-version": "2.0.0",
+  },
+} as const;
+
+const WRITTEN_HEADERS = {
+  samples: "x-prometheus-remote-write-samples-written",
+  histograms: "x-prometheus-remote-write-histograms-written",
+  exemplars: "x-prometheus-remote-write-exemplars-written",
+} as const;
+
+/** What the answer says was written; undefined when it says nothing. */
+function writtenOf(headers: HttpClientResponse["headers"]): WrittenCounts | undefined {
+  if (headers[WRITTEN_HEADERS.samples] === undefined) return undefined;
+  const of = (name: keyof typeof WRITTEN_HEADERS) =>
+    Number(headers[WRITTEN_HEADERS[name]] ?? 0) || 0;
+  return { samples: of("samples"), histograms: of("histograms"), exemplars: of("exemplars") };
 }
 
 const COUNTER_HELP: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { Labels, type MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
+import { metadataOfSeries } from "@finch/wire";
 import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
 import { openDurableQueue, type DurableQueue } from "../../durable-queue.ts";
 import { createHttpClient, type HttpClient } from "../../http-client.ts";
@@ -12,7 +13,7 @@ import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-sche
 import type { MetricsReceiver, SampleSet } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
 import { createRelabeler } from "../../relabel.ts";
-import { block, maybe, notYet, optional, required, type ValuesOf } from "../../schema.ts";
+import { block, maybe, notYet, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
 import { unlessAborted, untilAborted } from "../../until-aborted.ts";
 import { Endpoint, type EndpointOptions } from "./remote-write-endpoint.ts";
 import { encodeRecord, withoutMetaLabels } from "./remote-write-record.ts";
@@ -37,8 +38,13 @@ const QUEUE_CONFIG = {
   }),
   min_backoff: optional("duration", 30, "First wait after a failed request.", { min: 1 }),
   max_backoff: optional("duration", 5000, "Longest wait after a failed request.", { min: 1 }),
-  min_shards: optional("number", 1, "Fewest senders; there is one.", { min: 1 }),
-  max_shards: optional("number", 50, "Most senders; there is one.", { min: 1 }),
+  min_shards: optional("number", 1, "Fewest requests under way at once.", { min: 1 }),
+  max_shards: optional(
+    "number",
+    50,
+    "Most requests under way at once, while there is more than they can send.",
+    { min: 1 },
+  ),
   retry_on_http_429: optional("bool", true, "Send again what was answered with 429."),
   sample_age_limit: optional(
     "duration",
@@ -59,12 +65,12 @@ const ENDPOINT = {
   name: maybe("string", "Name in logs and metrics; must be unique."),
   remote_timeout: optional("duration", 30_000, "How long a request may take.", { min: 1 }),
   headers: optional("map(string)", {}, "Headers added to each request."),
-  protobuf_message: optional(
-    "string",
+  protobuf_message: oneOf(
+    ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"],
     "prometheus.WriteRequest",
-    "Message sent; only remote write 1.0 so far.",
+    "Message sent: that of remote write 1.0 or of 2.0.",
   ),
-  send_exemplars: optional("bool", true, "Send exemplars; none are collected so far."),
+  send_exemplars: optional("bool", true, "Send exemplars."),
   send_native_histograms: optional("bool", false, "Send native histograms."),
   round_robin_dns: optional("bool", false, "Connect to every address of the host in turn."),
   queue_config: block(QUEUE_CONFIG, { repeat: "one", doc: "How samples are batched and retried." }),
@@ -146,17 +152,10 @@ function endpointFault(endpoint: EndpointArguments): ArgumentFault | undefined {
     return { at: "url", message: `${JSON.stringify(endpoint.url)} is not an http or https URL` };
   }
   const { queue_config: queue } = endpoint;
-  if (endpoint.protobuf_message !== "prometheus.WriteRequest")
-    return { at: "protobuf_message", message: `not supported yet: ${endpoint.protobuf_message}` };
-  if (endpoint.send_native_histograms)
-    return {
-      at: "send_native_histograms",
-      message: "not supported yet: send_native_histograms = true",
-    };
   if (endpoint.round_robin_dns)
     return { at: "round_robin_dns", message: "not supported yet: round_robin_dns = true" };
-  if (queue.min_shards > 1)
-    return { at: "queue_config.min_shards", message: "not supported yet: min_shards above 1" };
+  if (queue.min_shards > queue.max_shards)
+    return { at: "queue_config.min_shards", message: "min_shards is more than max_shards" };
   if (queue.min_backoff > queue.max_backoff)
     return { at: "queue_config.min_backoff", message: "min_backoff is longer than max_backoff" };
   try {
@@ -266,6 +265,7 @@ class Sink implements MetricsReceiver {
       client,
       queue,
       queueBytesHigh: QUEUE_BYTES_HIGH,
+      metadataOf: (name) => metadataOfSeries(name, (family) => this.#metadata.get(family)),
     });
     const sending = this.keepGoing(signal, () => sender.run(signal));
     const loops = [sending.then(() => sender.flush(FLUSH_MS_MAX))];
@@ -339,7 +339,12 @@ function makeEncoder(values: Arguments): (samples: SampleSet) => readonly Uint8A
         builder = new SampleBuilder();
       }
     }
-    if (builder.count > 0) records.push(encodeRecord(builder.build([]), { needsRewrite }));
+    // With the last samples, or behind them: receivers take exemplars only of series they know.
+    for (const { labels, exemplar } of samples.exemplars ?? []) {
+      const finished = finish(labels);
+      if (finished !== undefined) builder.addExemplar(finished, exemplar);
+    }
+    if (!builder.isEmpty) records.push(encodeRecord(builder.build([]), { needsRewrite }));
     return records;
   };
 }
@@ -360,6 +365,11 @@ function optionsOf(endpoint: EndpointArguments, values: Arguments): EndpointOpti
     url: endpoint.url,
     headers: endpoint.headers,
     timeoutMs: endpoint.remote_timeout,
+    version: endpoint.protobuf_message === "prometheus.WriteRequest" ? "1.0" : "2.0",
+    sendsHistograms: endpoint.send_native_histograms,
+    sendsExemplars: endpoint.send_exemplars,
+    shardsMin: queue.min_shards,
+    shardsMax: queue.max_shards,
     samplesPerRequestMax: queue.max_samples_per_send,
     capacity: queue.capacity,
     batchDeadlineMs: queue.batch_send_deadline,

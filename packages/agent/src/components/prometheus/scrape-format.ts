@@ -1,6 +1,8 @@
 /** What a scrape asks for and how its answer is read: the `Accept` header, and the format that the answer's content type names. */
 /** Names of formats as configurations write them, with their media types. */
 const PROTOCOLS = {
+  PrometheusProto:
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
   "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0;escaping=underscores",
   "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
   "PrometheusText1.0.0": "text/plain;version=1.0.0;escaping=underscores",
@@ -16,14 +18,18 @@ export const DEFAULT_PROTOCOLS: readonly ScrapeProtocol[] = [
   "PrometheusText0.0.4",
 ];
 
-/** The first weight Prometheus writes; it has one format more than are read here. */
+/** The order that is asked for when native histograms are wanted: only protobuf has them. */
+export const PROTOCOLS_WITH_PROTOBUF: readonly ScrapeProtocol[] = [
+  "PrometheusProto",
+  ...DEFAULT_PROTOCOLS,
+];
+
+/** The first weight Prometheus writes: one more than there are formats. */
 const FIRST_WEIGHT = 6;
 
 /** Why the list cannot be asked for, or undefined when it can. */
 export function protocolsFault(protocols: readonly string[]): string | undefined {
   for (const [index, name] of protocols.entries()) {
-    if (name === "PrometheusProto")
-      return "not supported yet: PrometheusProto; the text formats are";
     if (!(name in PROTOCOLS))
       return `${JSON.stringify(name)} is none of ${Object.keys(PROTOCOLS).join(", ")}`;
     if (protocols.indexOf(name) !== index) return `${name} is given twice`;

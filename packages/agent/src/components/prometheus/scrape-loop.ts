@@ -2,9 +2,10 @@
  * The loop of one target: waits for its turn, asks, reads the answer, forwards samples, stale markers and the report of the scrape.
  * A failed scrape ends every series of the target, and so does the end of the loop.
  */
-import { isStaleAt, Labels, wordsOf, type MetricMetadata } from "@finch/model";
+import { isStaleAt, Labels, wordsOf } from "@finch/model";
+import type { Exemplar, Histogram, MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import type { Exposition } from "@finch/wire";
+import { limitResolution, type Exposition, type ProtobufExposition } from "@finch/wire";
 import type { MetricsReceiver } from "../../receivers.ts";
 import { fanOut, type FanOutContext } from "./fan-out.ts";
 import { SampleBuilder } from "./sample-builder.ts";
@@ -15,6 +16,8 @@ import { delayUntilNext, type ScrapeTarget } from "./scrape-target.ts";
 
 export interface ScrapeSettings {
   readonly honorLabels: boolean;
+  /** Whether series get their type and unit as labels. */
+  readonly addsTypeAndUnit: boolean;
   readonly honorTimestamps: boolean;
   readonly trackTimestampsStaleness: boolean;
   readonly extraMetrics: boolean;
@@ -23,10 +26,14 @@ export interface ScrapeSettings {
   readonly labelLimit: number;
   readonly labelNameLengthLimit: number;
   readonly labelValueLengthLimit: number;
+  /** 0: no limit. Native histograms with more buckets lose resolution. */
+  readonly nativeBucketLimit: number;
+  /** Finest schema of native histograms; Infinity keeps all. */
+  readonly nativeSchemaMax: number;
 }
 
 export interface Answer {
-  readonly exposition: Exposition;
+  readonly exposition: Exposition & Partial<Pick<ProtobufExposition, "histograms">>;
   readonly bodyBytes: number;
 }
 
@@ -135,7 +142,7 @@ const NO_METADATA: readonly MetricMetadata[] = [];
 function addSamples(
   builder: SampleBuilder,
   state: LoopState,
-  scrape: { readonly exposition: Exposition; readonly timestampMs: number },
+  scrape: { readonly exposition: Answer["exposition"]; readonly timestampMs: number },
 ): void {
   const { series, options } = state;
   const { settings } = options;
@@ -146,18 +153,61 @@ function addSamples(
       `it exposes ${exposition.labels.length} samples, more than sample_limit ${settings.sampleLimit}`,
     );
   }
+  let families: ReadonlyMap<string, MetricMetadata> | undefined;
+  const metadataOf = (family: string) => {
+    families ??= new Map(exposition.metadata.map((one) => [one.family, one]));
+    return families.get(family);
+  };
   for (let i = 0; i < exposition.labels.length; i++) {
     const own = exposition.timestampsMs[i]!;
     const hasOwnTime = settings.honorTimestamps && !Number.isNaN(own);
     const labels = series.see(exposition.labels[i]!, {
       isTracked: !hasOwnTime || settings.trackTimestampsStaleness,
+      metadataOf,
     });
     checkLabels(labels, settings);
     const at = hasOwnTime ? own : timestampMs;
-    if (isStaleAt(words, i)) builder.addStale(labels, at);
+    const histogram = exposition.histograms?.get(i);
+    if (histogram !== undefined)
+      builder.addHistogram(labels, at, limited(histogram, labels, settings));
+    else if (isStaleAt(words, i)) builder.addStale(labels, at);
     else builder.add(labels, at, exposition.values[i]!);
   }
+  addExemplars(builder, state, scrape);
   for (const labels of series.takeVanished()) builder.addStale(labels, timestampMs);
+}
+
+function limited(histogram: Histogram, labels: Labels, settings: ScrapeSettings): Histogram {
+  const { nativeBucketLimit: bucketsMax, nativeSchemaMax: schemaMax } = settings;
+  const found = limitResolution(histogram, { bucketsMax, schemaMax });
+  if (found !== undefined) return found;
+  throw overLimit(
+    `${labels.toString()} has more buckets than native_histogram_bucket_limit ${bucketsMax} at any resolution`,
+  );
+}
+
+/** Exemplars that the last scrape did not show; those without a time get that of the scrape. */
+function addExemplars(
+  builder: SampleBuilder,
+  { series, options }: LoopState,
+  scrape: { readonly exposition: Answer["exposition"]; readonly timestampMs: number },
+): void {
+  const { exposition, timestampMs } = scrape;
+  const { exemplars, labels } = exposition;
+  for (let at = 0; at < exemplars.length;) {
+    const { row } = exemplars[at]!;
+    const own: Exemplar[] = [];
+    for (; exemplars[at]?.row === row; at++) {
+      const { labels: exemplarLabels, value, timestampMs: ownMs } = exemplars[at]!;
+      own.push({ labels: exemplarLabels, value, timestampMs: ownMs ?? NaN });
+    }
+    const forwarded = series.labelsOf(labels[row]!);
+    if (forwarded === undefined) continue;
+    for (const exemplar of series.newExemplars(labels[row]!, own)) {
+      const hasTime = options.settings.honorTimestamps && !Number.isNaN(exemplar.timestampMs);
+      builder.addExemplar(forwarded, hasTime ? exemplar : { ...exemplar, timestampMs });
+    }
+  }
 }
 
 function checkLabels(labels: Labels, settings: ScrapeSettings): void {

@@ -2,7 +2,12 @@
  * What one target exposed last time, so that a series that vanishes can be ended with a stale marker. One cache for each target; not shared.
  * Also where exposed labels and the target's labels become the labels of a sample.
  */
-import { Labels } from "@finch/model";
+import { Labels, parseFloatText } from "@finch/model";
+import type { Exemplar, MetricMetadata, MetricType } from "@finch/model";
+import { boundText, metadataOfSeries } from "@finch/wire";
+
+/** What an exposition says of a family. */
+export type MetadataOf = (family: string) => MetricMetadata | undefined;
 
 interface Known {
   /** Of the sample, as it is forwarded. */
@@ -11,18 +16,25 @@ interface Known {
   seenAt: number;
   /** Samples with a timestamp of their own end without a marker, unless asked for. */
   isTracked: boolean;
+  /** Those of the last scrape that showed any, as text: targets show an exemplar until there is a newer one. */
+  exemplars?: ReadonlySet<string>;
 }
 
 export class SeriesCache {
   readonly #known = new Map<string, Known>();
   readonly #targetLabels: Labels;
   readonly #honorLabels: boolean;
+  readonly #addsTypeAndUnit: boolean;
   #round = 0;
   #added = 0;
 
-  constructor(targetLabels: Labels, options: { readonly honorLabels: boolean }) {
+  constructor(
+    targetLabels: Labels,
+    options: { readonly honorLabels: boolean; readonly addsTypeAndUnit: boolean },
+  ) {
     this.#targetLabels = targetLabels;
     this.#honorLabels = options.honorLabels;
+    this.#addsTypeAndUnit = options.addsTypeAndUnit;
   }
 
   beginScrape(): void {
@@ -30,12 +42,22 @@ export class SeriesCache {
     this.#added = 0;
   }
 
-  /** The labels that a sample exposed as `exposed` is forwarded with. */
-  see(exposed: Labels, options: { readonly isTracked: boolean }): Labels {
+  /** The labels that a sample exposed as `exposed` is forwarded with. `metadataOf` tells of a family, for series seen first. */
+  see(
+    exposed: Labels,
+    options: { readonly isTracked: boolean; readonly metadataOf: MetadataOf },
+  ): Labels {
     const key = exposed.key;
     let known = this.#known.get(key);
     if (known === undefined) {
-      const labels = mergeLabels(exposed, this.#targetLabels, { honorLabels: this.#honorLabels });
+      const { metadataOf } = options;
+      const typeOf = (family: string) => metadataOf(family)?.type ?? "unknown";
+      const normal = withNormalBound(exposed, typeOf);
+      const labels = mergeLabels(
+        this.#addsTypeAndUnit ? withTypeAndUnit(normal, metadataOf) : normal,
+        this.#targetLabels,
+        { honorLabels: this.#honorLabels },
+      );
       known = {
         labels,
         firstSeenAt: this.#round,
@@ -49,6 +71,23 @@ export class SeriesCache {
       known.isTracked = options.isTracked;
     }
     return known.labels;
+  }
+
+  /** The labels that a series seen before is forwarded with. */
+  labelsOf(exposed: Labels): Labels | undefined {
+    return this.#known.get(exposed.key)?.labels;
+  }
+
+  /** Of a series' exemplars in this scrape, those that its last ones were not. */
+  newExemplars(exposed: Labels, exemplars: readonly Exemplar[]): readonly Exemplar[] {
+    const known = this.#known.get(exposed.key);
+    if (known === undefined) return exemplars;
+    const before = known.exemplars;
+    const texts = exemplars.map(({ labels, value, timestampMs }) =>
+      [labels.key, value, timestampMs].join("\u0000"),
+    );
+    known.exemplars = new Set(texts);
+    return before === undefined ? exemplars : exemplars.filter((_, i) => !before.has(texts[i]!));
   }
 
   /** Series seen for the first time since {@link beginScrape}. */
@@ -82,6 +121,33 @@ export class SeriesCache {
     this.#known.clear();
     return all.map((known) => known.labels);
   }
+}
+
+/** With `__type__` and `__unit__`, as far as they are known. */
+function withTypeAndUnit(labels: Labels, metadataOf: MetadataOf): Labels {
+  const metadata = metadataOfSeries(labels.get("__name__"), metadataOf);
+  if (metadata === undefined) return labels;
+  const { type, unit } = metadata;
+  return labels.with("__type__", type === "unknown" ? "" : type).with("__unit__", unit);
+}
+
+/** Bounds of buckets and quantiles the way Prometheus 3 stores them whatever the target writes: `1` and `1.0` are one series, `le="1.0"`. */
+function withNormalBound(labels: Labels, typeOf: (family: string) => MetricType): Labels {
+  for (const name of ["le", "quantile"] as const) {
+    const text = labels.get(name);
+    if (text === "") continue;
+    const metric = labels.get("__name__");
+    const family = name === "le" ? metric.replace(/_bucket$/, "") : metric;
+    const isBound =
+      name === "quantile"
+        ? typeOf(family) === "summary"
+        : metric !== family && ["histogram", "gaugehistogram"].includes(typeOf(family));
+    const bound = isBound ? parseFloatText(text) : undefined;
+    if (bound === undefined) continue;
+    const normal = boundText(bound);
+    return normal === text ? labels : labels.with(name, normal);
+  }
+  return labels;
 }
 
 /**

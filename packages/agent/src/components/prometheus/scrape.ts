@@ -1,118 +1,19 @@
 /** `prometheus.scrape`: asks targets for their metrics at intervals and forwards the samples. */
 import { parseDuration, type Labels } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import { DEFAULT_EXPOSITION_LIMITS, parseExposition } from "@finch/wire";
-import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
+import { schemaOfFactor } from "@finch/wire";
+import { defineComponent, type ComponentContext } from "../../component.ts";
 import { createHttpClient, type HttpClient } from "../../http-client.ts";
-import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
-import { block, maybe, notYet, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
+import { httpClientOptions } from "../../http-client-schema.ts";
 import type { ScrapePool } from "../../scrape-pool.ts";
 import { untilAborted } from "../../until-aborted.ts";
-import { INTERNAL_ADDRESS } from "./internal-address.ts";
-import { acceptHeader, DEFAULT_PROTOCOLS, mediaTypeOf, protocolsFault } from "./scrape-format.ts";
-import { runScrapeLoop, type Answer, type LoopOptions } from "./scrape-loop.ts";
+import { ARGUMENTS, findFault, paramsOf, type Arguments } from "./scrape-arguments.ts";
+import { openScrapeFailureLog, type ScrapeFailureLog } from "./scrape-failure-log.ts";
+import { runScrapeLoop, type LoopOptions } from "./scrape-loop.ts";
+import { ask } from "./scrape-request.ts";
 import { ScrapeStatus } from "./scrape-status.ts";
 import { readTarget, type ScrapeTarget } from "./scrape-target.ts";
 
-/** Largest answer when `body_size_limit` is not set; without a bound one target could take all memory. */
-const BODY_BYTES_MAX = 256 << 20;
-/** Texts of series a target's cache may hold besides twice those of its last scrape. */
-const CACHE_SLACK = 1000;
-
-/** Switches that Alloy has for what is not built; leaving them off, as generated configurations do, is fine. */
-const OFF_ONLY = {
-  convert_classic_histograms_to_nhcb: optional(
-    "bool",
-    false,
-    "Make native histograms of classic ones.",
-  ),
-  start_timestamp_zero_ingestion: optional("bool", false, "Write zeros at start timestamps."),
-  enable_protobuf_negotiation: optional("bool", false, "Ask for the protobuf format."),
-  enable_type_and_unit_labels: optional("bool", false, "Add type and unit as labels."),
-  honor_metadata: optional("bool", false, "Send metadata with the samples."),
-  scrape_classic_histograms: optional("bool", false, "Keep classic histograms beside native ones."),
-  scrape_native_histograms: optional("bool", false, "Read native histograms."),
-};
-
-const NOT_YET = {
-  native_histogram_bucket_limit: notYet(
-    "attribute",
-    "Largest number of buckets of a native histogram.",
-  ),
-  native_histogram_min_bucket_factor: notYet(
-    "attribute",
-    "Smallest factor between native buckets.",
-  ),
-  scrape_failure_log_file: notYet("attribute", "File that failed scrapes are logged to."),
-};
-
-const ARGUMENTS = {
-  targets: required("list(target)", "Targets to scrape."),
-  forward_to: required("list(metrics-receiver)", "Where samples go."),
-  job_name: maybe("string", "Value of the job label; the component's id when absent."),
-  scrape_interval: optional("duration", 60_000, "How often each target is scraped.", { min: 1 }),
-  scrape_timeout: optional(
-    "duration",
-    10_000,
-    "How long a scrape may take; not longer than the interval.",
-    { min: 1 },
-  ),
-  metrics_path: optional("string", "/metrics", "Path of targets that name none."),
-  scheme: oneOf(["http", "https"], "http", "Protocol of targets that name none."),
-  params: maybe("any", "Query parameters: a map of lists of strings."),
-  honor_labels: optional("bool", false, "Labels of samples win over those of the target."),
-  honor_timestamps: optional(
-    "bool",
-    true,
-    "Timestamps of samples win over the time of the scrape.",
-  ),
-  track_timestamps_staleness: optional(
-    "bool",
-    false,
-    "End series with timestamps of their own as well.",
-  ),
-  extra_metrics: optional(
-    "bool",
-    false,
-    "Report the time-out, the sample limit and the size of the answer too.",
-  ),
-  enable_compression: optional("bool", true, "Ask for gzip."),
-  scrape_protocols: optional(
-    "list(string)",
-    DEFAULT_PROTOCOLS,
-    "Formats to ask for, the most wanted first.",
-  ),
-  scrape_fallback_protocol: optional(
-    "string",
-    "PrometheusText0.0.4",
-    "Format of answers that do not say.",
-  ),
-  sample_limit: optional("number", 0, "Most samples in a scrape.", { min: 0 }),
-  target_limit: optional("number", 0, "Most targets; with more, every scrape fails.", { min: 0 }),
-  label_limit: optional("number", 0, "Most labels of a sample.", { min: 0 }),
-  label_name_length_limit: optional("number", 0, "Longest label name, in bytes.", { min: 0 }),
-  label_value_length_limit: optional("number", 0, "Longest label value, in bytes.", { min: 0 }),
-  body_size_limit: optional("bytes", 0, "Largest answer, after decompression.", { min: 0 }),
-  clustering: block(
-    { enabled: required("bool", "Whether targets are shared among agents.") },
-    { repeat: "optional", doc: "Clustering." },
-  ),
-  metric_name_validation_scheme: optional(
-    "string",
-    "legacy",
-    "Which metric names are valid; only legacy so far.",
-  ),
-  metric_name_escaping_scheme: optional(
-    "string",
-    "underscores",
-    "How other names are asked for; only underscores so far.",
-  ),
-  ...HTTP_CLIENT_ARGUMENTS,
-  ...OFF_ONLY,
-  ...NOT_YET,
-};
-
-type Arguments = ValuesOf<typeof ARGUMENTS>;
 type Context = ComponentContext<Arguments, Record<never, never>>;
 
 export const scrape = defineComponent<typeof ARGUMENTS, Record<never, never>>({
@@ -138,56 +39,6 @@ export const scrape = defineComponent<typeof ARGUMENTS, Record<never, never>>({
   },
 });
 
-function findFault(values: Arguments): ArgumentFault | undefined {
-  if (values.scrape_timeout > values.scrape_interval) {
-    const message = `scrape_timeout (${values.scrape_timeout} ms) is longer than scrape_interval (${values.scrape_interval} ms)`;
-    return { at: "scrape_timeout", message };
-  }
-  const protocols = protocolsFault(values.scrape_protocols);
-  if (protocols !== undefined) return { at: "scrape_protocols", message: protocols };
-  const fallback = protocolsFault([normalProtocol(values.scrape_fallback_protocol)]);
-  if (fallback !== undefined) return { at: "scrape_fallback_protocol", message: fallback };
-  if (values.params !== undefined && paramsOf(values.params) === undefined) {
-    return { at: "params", message: "params must be a map of lists of strings" };
-  }
-  const on = (Object.keys(OFF_ONLY) as (keyof typeof OFF_ONLY)[]).find((name) => values[name]);
-  if (on !== undefined) return { at: on, message: `not supported yet: ${on} = true` };
-  if (values.metric_name_validation_scheme !== "legacy") {
-    return {
-      at: "metric_name_validation_scheme",
-      message: `not supported yet: ${values.metric_name_validation_scheme}`,
-    };
-  }
-  if (values.metric_name_escaping_scheme !== "underscores") {
-    return {
-      at: "metric_name_escaping_scheme",
-      message: `not supported yet: ${values.metric_name_escaping_scheme}`,
-    };
-  }
-  if (values.clustering?.enabled === true)
-    return { at: "clustering", message: "not supported yet: clustering" };
-  try {
-    httpClientOptions(values);
-    return undefined;
-  } catch (error) {
-    return { message: describeError(error) };
-  }
-}
-
-/** Alloy's reference writes the versions with underscores. */
-function normalProtocol(name: string): string {
-  return name.replaceAll("_", ".");
-}
-
-function paramsOf(value: unknown): Readonly<Record<string, readonly string[]>> | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const isList = (list: unknown) =>
-    Array.isArray(list) && list.every((item) => typeof item === "string");
-  return Object.values(value).every(isList)
-    ? (value as Readonly<Record<string, readonly string[]>>)
-    : undefined;
-}
-
 interface RunningLoop {
   readonly status: ScrapeStatus;
   readonly abort: AbortController;
@@ -199,6 +50,7 @@ class Loops {
   readonly #context: Context;
   readonly #running = new Map<string, RunningLoop>();
   #client: HttpClient | undefined;
+  #failures: ScrapeFailureLog | undefined;
   #settings: string | undefined;
   #receivers: Arguments["forward_to"] = [];
 
@@ -216,6 +68,7 @@ class Loops {
     this.#settings = settings;
     this.#receivers = forward_to;
     this.#client ??= await createHttpClient(httpClientOptions(values));
+    this.#failures ??= await this.#openFailureLog(values);
     await this.#end([...this.#running.keys()].filter((key) => !wanted.has(key)));
     const refusal = isOver ? tooManyTargets(wanted.size, values.target_limit) : undefined;
     for (const [key, target] of wanted)
@@ -234,8 +87,28 @@ class Loops {
 
   async stop(): Promise<void> {
     await this.#end([...this.#running.keys()]);
+    await this.#failures?.close();
+    this.#failures = undefined;
     this.#client?.[Symbol.dispose]();
     this.#client = undefined;
+  }
+
+  /** A log that cannot be opened is told and done without, as in Prometheus. */
+  async #openFailureLog(values: Arguments): Promise<ScrapeFailureLog | undefined> {
+    const path = values.scrape_failure_log_file;
+    if (path === "") return undefined;
+    const { id, clock, fileSystem, log } = this.#context;
+    try {
+      return await openScrapeFailureLog(path, {
+        fileSystem,
+        log,
+        nowMs: () => clock.nowMs(),
+        job: values.job_name ?? id,
+      });
+    } catch (error) {
+      log.error("scrape_failure_log_file cannot be opened", { path, error: describeError(error) });
+      return undefined;
+    }
   }
 
   #readTargets(values: Arguments): ReadonlyMap<string, ScrapeTarget> {
@@ -282,6 +155,7 @@ class Loops {
       context,
       target,
       status,
+      failures: this.#failures,
       ask: (signal) => ask({ context, client, target, values: about.values, cache }, signal),
     });
     const ended = runScrapeLoop(options, abort.signal).catch((error: unknown) => {
@@ -331,20 +205,25 @@ function loopOptions(about: {
   readonly context: Context;
   readonly target: ScrapeTarget;
   readonly status: ScrapeStatus;
+  readonly failures: ScrapeFailureLog | undefined;
   readonly values: Arguments;
   readonly ask: LoopOptions["ask"];
   readonly refusal: FinchError | undefined;
 }): LoopOptions {
-  const { context, target, status, values, ask: askTarget, refusal } = about;
+  const { context, target, status, failures, values, ask: askTarget, refusal } = about;
   return {
     target,
     context,
     refusal,
-    onScraped: (outcome) => status.note(outcome),
+    onScraped: (outcome) => {
+      status.note(outcome);
+      if (outcome.error !== "") failures?.note(target.url, outcome.error);
+    },
     ask: askTarget,
     receivers: values.forward_to,
     settings: {
       honorLabels: values.honor_labels,
+      addsTypeAndUnit: values.enable_type_and_unit_labels,
       honorTimestamps: values.honor_timestamps,
       trackTimestampsStaleness: values.track_timestamps_staleness,
       extraMetrics: values.extra_metrics,
@@ -352,98 +231,8 @@ function loopOptions(about: {
       labelLimit: values.label_limit,
       labelNameLengthLimit: values.label_name_length_limit,
       labelValueLengthLimit: values.label_value_length_limit,
+      nativeBucketLimit: values.native_histogram_bucket_limit,
+      nativeSchemaMax: schemaOfFactor(values.native_histogram_min_bucket_factor),
     },
   };
-}
-
-interface Asking {
-  readonly context: Context;
-  readonly client: HttpClient;
-  readonly target: ScrapeTarget;
-  readonly values: Arguments;
-  /** Labels by their text, kept from scrape to scrape. */
-  readonly cache: Map<string, Labels>;
-}
-
-async function ask(asking: Asking, signal: AbortSignal): Promise<Answer> {
-  const { target, values, cache } = asking;
-  const { body, contentType } =
-    target.address === INTERNAL_ADDRESS
-      ? await askInProcess(asking, signal)
-      : await askOverHttp(asking, signal);
-  const exposition = parseExposition(body, {
-    contentType: mediaTypeOf(contentType, normalProtocol(values.scrape_fallback_protocol)),
-    limits: {
-      ...DEFAULT_EXPOSITION_LIMITS,
-      textBytesMax: values.body_size_limit || BODY_BYTES_MAX,
-    },
-    cache,
-  });
-  // Texts of series that are gone stay in the cache until they outnumber those that are there.
-  if (cache.size > 2 * exposition.count + CACHE_SLACK) cache.clear();
-  return { exposition, bodyBytes: body.byteLength };
-}
-
-interface RawAnswer {
-  readonly body: Uint8Array;
-  readonly contentType: string | undefined;
-}
-
-async function askInProcess({ context, target }: Asking, signal: AbortSignal): Promise<RawAnswer> {
-  const handler = context.internalHandlers.get(target.metricsPath);
-  if (handler === undefined) {
-    throw new FinchError(
-      "not-found",
-      "agent/exporter-missing",
-      `no running component serves ${target.metricsPath}`,
-    );
-  }
-  const waiting = new AbortController();
-  const timeOut = context.clock
-    .sleep(target.timeoutMs, AbortSignal.any([signal, waiting.signal]))
-    .then(() => {
-      throw new FinchError(
-        "timeout",
-        "agent/scrape-timeout",
-        `no answer from ${target.metricsPath} within ${target.timeoutMs} ms`,
-      );
-    });
-  try {
-    const answer = handler({
-      query: new URL(target.url).searchParams,
-      timeoutMs: target.timeoutMs,
-      signal: AbortSignal.any([signal, waiting.signal]),
-    });
-    const text = await Promise.race([answer, timeOut]);
-    return { body: Buffer.from(text), contentType: "text/plain; version=0.0.4" };
-  } finally {
-    waiting.abort();
-  }
-}
-
-async function askOverHttp(
-  { client, target, values }: Asking,
-  signal: AbortSignal,
-): Promise<RawAnswer> {
-  const response = await client.request({
-    method: "GET",
-    url: target.url,
-    headers: {
-      accept: acceptHeader(values.scrape_protocols),
-      "accept-encoding": values.enable_compression ? "gzip" : "identity",
-      "user-agent": "Finch",
-      "x-prometheus-scrape-timeout-seconds": String(target.timeoutMs / 1000),
-    },
-    timeoutMs: target.timeoutMs,
-    signal,
-    responseBytesMax: values.body_size_limit || BODY_BYTES_MAX,
-  });
-  if (response.status !== 200) {
-    throw new FinchError(
-      "unavailable",
-      "agent/scrape-status",
-      `${target.url} answered with status ${response.status}`,
-    );
-  }
-  return { body: response.body, contentType: response.headers["content-type"] };
 }
