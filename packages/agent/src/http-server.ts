@@ -21,6 +21,8 @@ export interface ServedRoutes {
   /** What it is for, in words for a person. */
   readonly purpose: string;
   readonly routes: readonly Route[];
+  /** For requests in flight at a stop, up to what a component may take; all of that when absent. */
+  readonly closeMs?: () => number;
   /** Told of each listener that opened. */
   readonly onOpen?: (listener: Listener) => void;
 }
@@ -38,7 +40,7 @@ export async function runHttpServer<Values extends { readonly http: HttpServerAr
 ): Promise<void> {
   let opened: { readonly values: HttpServerArguments; readonly listener: Listener } | undefined;
   const close = async () => {
-    await opened?.listener.close(CLOSE_MS);
+    await opened?.listener.close(Math.min(CLOSE_MS, served.closeMs?.() ?? CLOSE_MS));
     opened = undefined;
   };
   try {

@@ -93,9 +93,10 @@ export { negotiateRemoteWrite, remoteWriteVersionOf } from "./remote-write-negot
 export type { RemoteWriteVersion } from "./remote-write-negotiation.ts";
 export { LogEntryGroups } from "./log-entry-groups.ts";
 export type { GroupedEntries, LogEntryDraft } from "./log-entry-groups.ts";
-export { addSyslogMessage } from "./syslog-entry.ts";
+export { addSyslogMessage, facilityName, severityName } from "./syslog-entry.ts";
 export type { SyslogReceipt } from "./syslog-entry.ts";
 export { SyslogFraming } from "./syslog-framing.ts";
+export type { SyslogDelimiter } from "./syslog-framing.ts";
 export { parseSyslogMessage } from "./syslog-message.ts";
 export type { SyslogMessage } from "./syslog-message.ts";
 export { decodeElasticBulk, encodeBulkReply } from "./elastic-bulk.ts";

@@ -69,6 +69,11 @@ export function levelOfSeverity(severity: number): string {
   return LEVELS[severity] ?? "unknown";
 }
 
+/** The name of a severity (0 to 7). */
+export function severityName(severity: number): string {
+  return SEVERITIES[severity] ?? String(severity);
+}
+
 /** The name of a facility (0 to 23). */
 export function facilityName(facility: number): string {
   return FACILITIES[facility] ?? String(facility);
@@ -82,7 +87,7 @@ export function addSyslogMessage(
   const { app, data, facility, host, line, messageId, processId, severity } = message;
   const labels = ["job", "syslog", "host", host === "" ? receipt.peer : host];
   if (app !== "") labels.push("app", app);
-  const metadata = ["facility", facilityName(facility), "severity", SEVERITIES[severity]!];
+  const metadata = ["facility", facilityName(facility), "severity", severityName(severity)];
   metadata.push("detected_level", levelOfSeverity(severity));
   metadata.push("proc_id", processId, "msg_id", messageId, "connection_ip_address", receipt.peer);
   for (let i = 0; i < data.length; i += 3) {

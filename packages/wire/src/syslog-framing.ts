@@ -17,15 +17,20 @@ type State =
 
 const BETWEEN: State = { kind: "between" };
 
+/** What ends a message that is not counted. */
+export type SyslogDelimiter = "lf" | "nul" | "either";
+
 export class SyslogFraming {
   readonly #messageBytesMax: number;
+  readonly #delimiter: SyslogDelimiter;
   #held: Uint8Array = new Uint8Array(0);
   #state: State = BETWEEN;
   /** Messages passed over because of their size. */
   oversized = 0;
 
-  constructor(messageBytesMax: number) {
+  constructor(messageBytesMax: number, delimiter: SyslogDelimiter = "either") {
     this.#messageBytesMax = messageBytesMax;
+    this.#delimiter = delimiter;
   }
 
   /** The messages that `chunk` completes, as views of it where possible. */
@@ -62,7 +67,7 @@ export class SyslogFraming {
         return at + passed;
       }
       case "skip-line": {
-        const end = lineEnd(bytes, at);
+        const end = lineEnd(bytes, at, this.#delimiter);
         if (end < 0) return bytes.length;
         this.#state = BETWEEN;
         return end + 1;
@@ -91,7 +96,7 @@ export class SyslogFraming {
   }
 
   #readLine(bytes: Uint8Array, at: number, messages: Uint8Array[]): number {
-    const end = lineEnd(bytes, at);
+    const end = lineEnd(bytes, at, this.#delimiter);
     const size = (end < 0 ? bytes.length : end) - at;
     if (size > this.#messageBytesMax) {
       this.oversized++;
@@ -120,7 +125,8 @@ function readCount(
   return "more";
 }
 
-function lineEnd(bytes: Uint8Array, from: number): number {
+function lineEnd(bytes: Uint8Array, from: number, delimiter: SyslogDelimiter): number {
+  if (delimiter !== "either") return bytes.indexOf(delimiter === "lf" ? LF : NUL, from);
   const lf = bytes.indexOf(LF, from);
   const nul = (lf < 0 ? bytes : bytes.subarray(0, lf)).indexOf(NUL, from);
   return nul < 0 ? lf : nul;

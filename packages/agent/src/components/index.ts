@@ -16,9 +16,12 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "discovery.process": () =>
     import("./discovery/process.ts").then((module) => module.discoveryProcess),
   "discovery.relabel": () => import("./discovery/relabel.ts").then((module) => module.relabel),
+  "local.file": () => import("./local/file.ts").then((module) => module.file),
   "local.file_match": () => import("./local/file-match.ts").then((module) => module.fileMatch),
+  "loki.echo": () => import("./loki/echo.ts").then((module) => module.echo),
   "loki.process": () => import("./loki/process.ts").then((module) => module.process),
   "loki.relabel": () => import("./loki/relabel.ts").then((module) => module.lokiRelabel),
+  "loki.source.api": () => import("./loki/source-api.ts").then((module) => module.sourceApi),
   "loki.source.docker": () =>
     import("./loki/source-docker.ts").then((module) => module.sourceDocker),
   "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),
@@ -28,6 +31,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
     import("./loki/source-kubernetes.ts").then((module) => module.sourceKubernetes),
   "loki.source.kubernetes_events": () =>
     import("./loki/source-kubernetes-events.ts").then((module) => module.sourceKubernetesEvents),
+  "loki.source.syslog": () =>
+    import("./loki/source-syslog.ts").then((module) => module.sourceSyslog),
   "loki.source.windowsevent": () =>
     import("./loki/source-windowsevent.ts").then((module) => module.sourceWindowsevent),
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
