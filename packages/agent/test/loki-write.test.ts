@@ -20,7 +20,10 @@ interface Received {
   readonly tenant: string | undefined;
 }
 
-type Answer = (request: number) => {
+type Answer = (
+  request: number,
+  entries: readonly Received[],
+) => {
   status: number;
   headers?: Record<string, string>;
   body?: string;
@@ -34,11 +37,12 @@ async function startLoki(answer: Answer) {
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { status, headers = {}, body = "" } = answer(requests++);
-    if (status < 300)
-      received.push(
-        ...decode(Buffer.concat(chunks), request.headers["x-scope-orgid"] as string | undefined),
-      );
+    const entries = decode(
+      Buffer.concat(chunks),
+      request.headers["x-scope-orgid"] as string | undefined,
+    );
+    const { status, headers = {}, body = "" } = answer(requests++, entries);
+    if (status < 300) received.push(...entries);
     response.writeHead(status, headers).end(body);
     arrived.resolve();
     arrived = Promise.withResolvers();
@@ -112,6 +116,11 @@ function argumentsFor(url: string, changes: object = {}) {
   } as never;
 }
 
+/** Of a series, as the harness keys it. */
+function labelsOf(loki: { readonly url: string }, more: object = {}): string {
+  return JSON.stringify({ host: new URL(loki.url).host, tenant: "", ...more });
+}
+
 describe("loki.write", () => {
   test("entries arrive by stream, with external labels, without internal ones", async () => {
     await using loki = await startLoki(() => ({ status: 204 }));
@@ -141,7 +150,7 @@ describe("loki.write", () => {
     await component.exports.receiver.append([entryOf("kept")], NEVER);
     await loki.until(() => loki.received.length === 1);
     assert.equal(loki.requests(), 4);
-    assert.equal(component.counters.get('loki_write_batch_retries_total{"endpoint":"test"}'), 3);
+    assert.equal(component.counters.get(`loki_write_batch_retries_total${labelsOf(loki)}`), 3);
   });
   test("another 4xx drops the batch, counts it, and goes on with the next", async () => {
     await using loki = await startLoki((n) => ({
@@ -157,10 +166,59 @@ describe("loki.write", () => {
     assert.equal(loki.received[0]!.line, "good");
     assert.equal(
       component.counters.get(
-        'loki_write_dropped_entries_total{"endpoint":"test","reason":"ingester_error"}',
+        `loki_write_dropped_entries_total${labelsOf(loki, { reason: "ingester_error" })}`,
       ),
       1,
     );
+  });
+  test("a refused batch is split until only the entries that are refused are given up", async () => {
+    const bad = new Set(["line 3", "line 17"]);
+    await using loki = await startLoki((_, entries) =>
+      entries.some(({ line }) => bad.has(line))
+        ? { status: 400, body: "entry too far behind" }
+        : { status: 204 },
+    );
+    await using directory = await temporaryDirectory();
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    const entries = Array.from({ length: 40 }, (_, index) =>
+      entryOf(`line ${index}`, { app: index % 2 === 0 ? "a" : "b" }),
+    );
+    await component.exports.receiver.append(entries, NEVER);
+    await loki.until(() => loki.received.length === 38);
+    assert.deepEqual(
+      loki.received.map(({ line }) => line).toSorted(),
+      entries
+        .map(({ line }) => line)
+        .filter((line) => !bad.has(line))
+        .toSorted(),
+    );
+    const dropped = `loki_write_dropped_entries_total${labelsOf(loki, { reason: "ingester_error" })}`;
+    while (component.counters.get(dropped) !== 2) await new Promise(setImmediate);
+    assert.ok(loki.requests() < 30);
+  });
+  test("a server that wants nothing is not asked for ever", async () => {
+    await using loki = await startLoki((_, entries) => ({
+      status: entries.some(({ line }) => line === "good") ? 204 : 422,
+    }));
+    await using directory = await temporaryDirectory();
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    await component.exports.receiver.append(
+      Array.from({ length: 3000 }, (_, index) => entryOf(`line ${index}`)),
+      NEVER,
+    );
+    const dropped = `loki_write_dropped_entries_total${labelsOf(loki, { reason: "ingester_error" })}`;
+    while (component.counters.get(dropped) !== 3000) await new Promise(setImmediate);
+    await component.exports.receiver.append([entryOf("good")], NEVER);
+    await loki.until(() => loki.received.length === 1);
+    assert.ok(loki.requests() < 300);
+  });
+  test("a wrong password costs no entries", async () => {
+    await using loki = await startLoki((n) => ({ status: [401, 403, 404][n] ?? 204 }));
+    await using directory = await temporaryDirectory();
+    await using component = startComponent(write, argumentsFor(loki.url), directory.path);
+    await component.exports.receiver.append([entryOf("kept")], NEVER);
+    await loki.until(() => loki.received.length === 1);
+    assert.equal(loki.requests(), 4);
   });
   test("what was taken while the server was away is sent by the next run", async () => {
     await using directory = await temporaryDirectory();
@@ -233,7 +291,9 @@ describe("loki.write", () => {
     await component.exports.receiver.append([entryOf("1"), entryOf("2", { app: "y" })], NEVER);
     await loki.until(() => loki.received.length === 1);
     assert.equal(
-      component.counters.get('loki_write_dropped_entries_total{"reason":"stream_limited"}'),
+      component.counters.get(
+        'loki_write_dropped_entries_total{"host":"","tenant":"","reason":"stream_limited"}',
+      ),
       1,
     );
   });

@@ -54,7 +54,7 @@ const ARGUMENTS = {
   ),
   wal: block(
     {
-      enabled: optional("bool", true, "The queue is always on disk."),
+      enabled: optional("bool", true, "The queue is on disk whether this is set or not."),
       max_segment_age: notYet("attribute", "How long unsent entries are kept."),
       min_read_frequency: notYet("attribute", "How often the queue is read."),
       max_read_frequency: notYet("attribute", "How often the queue is read."),
@@ -106,8 +106,6 @@ export const write = defineComponent({
 });
 
 function checkArguments(values: Arguments): ArgumentFault | undefined {
-  if (!values.wal.enabled)
-    return { at: "wal.enabled", message: "the queue is always on disk; leave wal out" };
   const names = new Set<string>();
   for (const [index, endpoint] of values.endpoint.entries()) {
     const at = `endpoint[${index}]`;
@@ -223,7 +221,11 @@ function withinLimit(
   if (streamsMax === 0 || streams.length <= streamsMax) return streams;
   const dropped = countEntries(streams.slice(streamsMax));
   context.metrics
-    .counter("loki_write_dropped_entries_total", "Entries given up.", { reason: "stream_limited" })
+    .counter("loki_write_dropped_entries_total", "Entries given up.", {
+      host: "",
+      tenant: "",
+      reason: "stream_limited",
+    })
     .add(dropped);
   context.log.error("entries of streams beyond max_streams are dropped", {
     entries: dropped,
