@@ -77,3 +77,11 @@ export function textOf(value: unknown): string | undefined {
 export function sourceText(entry: PipelineEntry, source: string | undefined): string | undefined {
   return source === undefined || source === "" ? entry.line : textOf(entry.extracted.get(source));
 }
+
+/** At most `bytes` bytes of UTF-8, ending at a whole character. */
+export function cutBytes(text: string, bytes: number): string {
+  const encoded = Buffer.from(text);
+  let end = bytes;
+  while (end > 0 && (encoded[end]! & 0xc0) === 0x80) end--;
+  return encoded.toString("utf8", 0, end);
+}

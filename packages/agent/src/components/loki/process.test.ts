@@ -54,7 +54,12 @@ function run(
 
 const JSON_LEVEL = {
   name: "json",
-  values: { expressions: { level: "", user: "a.b" }, source: undefined, drop_malformed: false },
+  values: {
+    expressions: { level: "", user: "a.b" },
+    source: undefined,
+    drop_malformed: false,
+    regex: "",
+  },
 };
 const DROP = {
   source: undefined,
@@ -73,6 +78,7 @@ const EXTRACT_ALL = {
     expressions: { out: "", n: "", obj: "" },
     source: undefined,
     drop_malformed: false,
+    regex: "",
   },
 };
 
@@ -208,7 +214,10 @@ const CASES: readonly {
   {
     rule: "json drop_malformed drops what is not JSON",
     stages: [
-      { name: "json", values: { expressions: { a: "" }, source: undefined, drop_malformed: true } },
+      {
+        name: "json",
+        values: { expressions: { a: "" }, source: undefined, drop_malformed: true, regex: "" },
+      },
     ],
     line: "{",
     want: undefined,
@@ -216,7 +225,10 @@ const CASES: readonly {
   {
     rule: "logfmt with quotes",
     stages: [
-      { name: "logfmt", values: { mapping: { msg: "", lvl: "level" }, source: undefined } },
+      {
+        name: "logfmt",
+        values: { mapping: { msg: "", lvl: "level" }, source: undefined, regex: "" },
+      },
       { name: "labels", values: { values: { msg: "", lvl: "" }, source_type: "extracted" } },
     ],
     line: 'level=info msg="a \\"b\\" c" other=1',
@@ -404,7 +416,7 @@ const CASES: readonly {
   },
   {
     rule: "structured_metadata takes labels away",
-    stages: [{ name: "structured_metadata", values: { values: { trace: "app" } } }],
+    stages: [{ name: "structured_metadata", values: { values: { trace: "app" }, regex: "" } }],
     line: "x",
     labels: { app: "x", job: "j" },
     want: { labels: { job: "j" }, metadata: { trace: "x" } },
@@ -462,7 +474,7 @@ const CASES: readonly {
   {
     rule: "structured_metadata_drop",
     stages: [
-      { name: "structured_metadata", values: { values: { a: "app", b: "job" } } },
+      { name: "structured_metadata", values: { values: { a: "app", b: "job" }, regex: "" } },
       { name: "structured_metadata_drop", values: { values: ["a", "absent"] } },
     ],
     line: "x",
@@ -505,7 +517,7 @@ describe("loki.process stages", () => {
       [
         {
           name: "json",
-          values: { expressions: { rt: "" }, source: undefined, drop_malformed: false },
+          values: { expressions: { rt: "" }, source: undefined, drop_malformed: false, regex: "" },
         },
         {
           name: "metrics",
@@ -555,7 +567,12 @@ const FAULTS: readonly [rule: string, stage: { name: string; values: object }, m
       "JMESPath beyond names",
       {
         name: "json",
-        values: { expressions: { a: "length(b)" }, source: undefined, drop_malformed: false },
+        values: {
+          expressions: { a: "length(b)" },
+          source: undefined,
+          drop_malformed: false,
+          regex: "",
+        },
       },
       /not supported yet: JMESPath/,
     ],

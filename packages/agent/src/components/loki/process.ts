@@ -15,6 +15,7 @@ import { PipelineRunner } from "./process-runner.ts";
 import { holdingStage } from "./process-stage.ts";
 import { PipelineEntry } from "./pipeline-entry.ts";
 import type { HeldEntries, Stage, StageContext } from "./process-stage.ts";
+import { EVENT_STAGE, eventLogMessageStage, windowsEventStage } from "./stage-event.ts";
 import * as extract from "./stage-extract.ts";
 import * as filter from "./stage-filter.ts";
 import * as label from "./stage-labels.ts";
@@ -22,7 +23,9 @@ import * as text from "./stage-line.ts";
 import { METRICS_STAGE, metricsStage } from "./stage-metrics.ts";
 import { MULTILINE_STAGE, multilineStage } from "./stage-multiline.ts";
 import { PACK_STAGE, packStage } from "./stage-pack.ts";
+import { PATTERN_STAGE, patternStage } from "./stage-pattern.ts";
 import { LUHN_STAGE, luhnStage, TRUNCATE_STAGE, truncateStage } from "./stage-redact.ts";
+import { SPLIT_JSON_STAGE, splitJsonStage } from "./stage-split.ts";
 import { TEMPLATE_STAGE, templateStage } from "./stage-template.ts";
 import { TIMESTAMP_STAGE, timestampStage } from "./stage-timestamp.ts";
 
@@ -83,6 +86,11 @@ const STAGES: Readonly<Record<string, StageKind>> = {
     filter.DROP_STAGE,
     filter.dropStage,
   ),
+  eventlogmessage: stageKind(
+    "Takes the `key: value` lines of a Windows event's message apart.",
+    EVENT_STAGE,
+    eventLogMessageStage,
+  ),
   json: stageKind("Takes values out of JSON.", extract.JSON_STAGE, extract.jsonStage),
   label_drop: stageKind("Removes labels.", label.LABEL_NAMES_STAGE, label.labelDropStage),
   label_keep: stageKind(
@@ -119,6 +127,11 @@ const STAGES: Readonly<Record<string, StageKind>> = {
   ),
   output: stageKind("Makes an extracted value the line.", text.OUTPUT_STAGE, text.outputStage),
   pack: stageKind("Moves labels into the line, as JSON.", PACK_STAGE, packStage),
+  pattern: stageKind(
+    "Takes values out of the line by a LogQL pattern.",
+    PATTERN_STAGE,
+    patternStage,
+  ),
   regex: stageKind(
     "Takes values out of the line by the named groups of a pattern.",
     extract.REGEX_STAGE,
@@ -130,6 +143,11 @@ const STAGES: Readonly<Record<string, StageKind>> = {
     text.replaceStage,
   ),
   sampling: stageKind("Keeps a share of the entries.", filter.SAMPLING_STAGE, filter.samplingStage),
+  split_json: stageKind(
+    "Makes an entry of each element of a JSON array.",
+    SPLIT_JSON_STAGE,
+    splitJsonStage,
+  ),
   static_labels: stageKind(
     "Adds labels with fixed values.",
     label.STATIC_LABELS_STAGE,
@@ -161,10 +179,15 @@ const STAGES: Readonly<Record<string, StageKind>> = {
     timestampStage,
   ),
   truncate: stageKind("Shortens what is too long.", TRUNCATE_STAGE, truncateStage),
+  windowsevent: stageKind(
+    "Takes the sections of a Windows event's message apart.",
+    EVENT_STAGE,
+    windowsEventStage,
+  ),
 };
 
 /** Stages Alloy has and Finch does not have yet. */
-const NOT_YET = ["eventlogmessage", "geoip", "pattern", "split_json", "windowsevent"];
+const NOT_YET = ["geoip"];
 
 function stageSchemas(): BlockChoices {
   return Object.fromEntries(Object.entries(STAGES).map(([name, kind]) => [name, kind.schema]));

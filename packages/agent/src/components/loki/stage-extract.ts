@@ -1,26 +1,28 @@
 /** Stages that take values out of a line: `json`, `logfmt`, `regex`, `docker`, `cri`. */
 import { compileRegexp, parseRfc3339 } from "@finch/model";
+import type { CompiledRegexp } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { maybe, notYet, optional, required } from "../../schema.ts";
+import { maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { parseJsonPath, readJsonPath } from "./json-path.ts";
 import { readLogfmt } from "./logfmt.ts";
-import { eachEntry, holdingStage, sourceText, streamKeyOf } from "./process-stage.ts";
+import { cutBytes, eachEntry, holdingStage, sourceText, streamKeyOf } from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
 import type { Stage, StageContext } from "./process-stage.ts";
 
 export const JSON_STAGE = {
-  expressions: required(
+  expressions: maybe(
     "map(string)",
     "Extracted names and the JMESPath of each; an empty one means the name itself.",
   ),
   source: maybe("string", "Extracted value to parse instead of the line."),
   drop_malformed: optional("bool", false, "Drop lines that are not JSON."),
-  regex: notYet("attribute", "Takes all keys that match."),
+  regex: optional("string", "", "RE2 pattern; keys in which it is found are extracted, too."),
 } as const;
 
 export function jsonStage(values: ValuesOf<typeof JSON_STAGE>, context: StageContext): Stage {
-  const paths = Object.entries(values.expressions).map(
+  const pattern = keyPattern("stage.json", values.regex, values.expressions);
+  const paths = Object.entries(values.expressions ?? {}).map(
     ([name, expression]) => [name, parseJsonPath(expression || JSON.stringify(name))] as const,
   );
   return (entries) => {
@@ -29,11 +31,30 @@ export function jsonStage(values: ValuesOf<typeof JSON_STAGE>, context: StageCon
       const object = parseJson(sourceText(entry, values.source));
       if (object !== undefined)
         for (const [name, path] of paths) entry.extracted.set(name, readJsonPath(object, path));
+      if (pattern !== undefined && typeof object === "object" && object !== null)
+        for (const [key, value] of Object.entries(object))
+          if (pattern.test(key)) entry.extracted.set(key, value);
       if (object !== undefined || !values.drop_malformed) kept.push(entry);
     }
     if (kept.length < entries.length) context.dropped("malformed", entries.length - kept.length);
     return kept;
   };
+}
+
+/** The pattern for keys, if there is one; names or a pattern there must be. */
+function keyPattern(
+  stage: string,
+  regex: string,
+  names: Readonly<Record<string, string>> | undefined,
+): CompiledRegexp | undefined {
+  if (regex !== "") return compileRegexp(regex, { anchored: false });
+  if (Object.keys(names ?? {}).length === 0)
+    throw new FinchError(
+      "invalid",
+      "agent/bad-stage",
+      `${stage}: give names to extract, or a regex for them`,
+    );
+  return undefined;
 }
 
 function parseJson(text: string | undefined): unknown {
@@ -51,10 +72,11 @@ export const LOGFMT_STAGE = {
     "Extracted names and the logfmt key of each; an empty one means the name itself.",
   ),
   source: maybe("string", "Extracted value to parse instead of the line."),
-  regex: notYet("attribute", "Takes all keys that match."),
+  regex: optional("string", "", "RE2 pattern; keys in which it is found are extracted, too."),
 } as const;
 
 export function logfmtStage(values: ValuesOf<typeof LOGFMT_STAGE>): Stage {
+  const pattern = keyPattern("stage.logfmt", values.regex, values.mapping);
   const names = new Map<string, string[]>();
   for (const [name, key] of Object.entries(values.mapping ?? {})) {
     const wanted = key || name;
@@ -63,6 +85,7 @@ export function logfmtStage(values: ValuesOf<typeof LOGFMT_STAGE>): Stage {
   return eachEntry((entry) => {
     readLogfmt(sourceText(entry, values.source) ?? "", (key, value) => {
       for (const name of names.get(key) ?? []) entry.extracted.set(name, value);
+      if (pattern?.test(key) === true) entry.extracted.set(key, value);
     });
   });
 }
@@ -112,31 +135,36 @@ export function dockerStage(): Stage {
 }
 
 export const CRI_STAGE = {
-  max_partial_lines: optional("number", 100, "Pieces of one line that are kept together.", {
-    min: 1,
-  }),
-  max_partial_line_size: notYet("attribute", "Longest line put together from pieces."),
-  max_partial_line_size_truncate: notYet(
-    "attribute",
-    "Cut longer ones instead of dropping the rest.",
+  max_partial_lines: optional(
+    "number",
+    100,
+    "Streams whose line has not ended; when there is one more, all of them are handed on as they are.",
+    { min: 1 },
   ),
+  max_partial_line_size: optional(
+    "number",
+    0,
+    "Bytes of a line put together from pieces, when longer ones are cut.",
+    { min: 0 },
+  ),
+  max_partial_line_size_truncate: optional("bool", false, "Cut longer ones."),
 } as const;
 
 const CRI_LINE = /^(\S+) (stdout|stderr) (\S) (.*)$/s;
 
-/** Pieces of a line whose end has not come, and the entry of the last one. */
-interface PartialLine {
-  entry: PipelineEntry;
-  readonly pieces: string[];
-}
+/** A line whose end never comes is handed on in pieces of this size; it would fill the memory. */
+const CRI_LINE_BYTES_MAX = 16 << 20;
 
 /** `TIME STREAM F|P CONTENT`, what container runtimes write; pieces flagged P are joined per stream of labels. */
-export function criStage(values: ValuesOf<typeof CRI_STAGE>): Stage {
-  const partial = new Map<string, PartialLine>();
-  const join = ({ entry, pieces }: PartialLine): PipelineEntry => {
-    entry.line = pieces.join("");
-    entry.extracted.set("content", entry.line);
-    return entry;
+export function criStage(values: ValuesOf<typeof CRI_STAGE>, context: StageContext): Stage {
+  const { max_partial_lines: streamsMax } = values;
+  const cut = criCut(values, context);
+  /** Entries whose line has not ended yet. */
+  let partial = new Map<string, PipelineEntry>();
+  const releaseAll = (): PipelineEntry[] => {
+    const entries = [...partial.values()];
+    partial = new Map();
+    return entries;
   };
   const run = (entries: PipelineEntry[]) => {
     const out: PipelineEntry[] = [];
@@ -146,31 +174,69 @@ export function criStage(values: ValuesOf<typeof CRI_STAGE>): Stage {
         out.push(entry);
         continue;
       }
-      const [, time, stream, flag, content] = match;
-      setStreamAndTime(entry, stream, time);
+      const [, time, stream, flags, content] = match;
+      readCri(entry, { time: time!, stream: stream!, flags: flags!, content: content! });
       const key = streamKeyOf(entry);
-      const line = partial.get(key) ?? { entry, pieces: [] };
-      line.entry = entry;
-      line.pieces.push(content!);
-      if (flag === "P" && line.pieces.length < values.max_partial_lines) {
-        partial.set(key, line);
+      const begun = partial.get(key);
+      if (begun !== undefined) entry.line = begun.line + entry.line;
+      partial.delete(key);
+      if (flags === "P" || begun !== undefined) cut(entry);
+      if (flags !== "P" || entry.line.length > CRI_LINE_BYTES_MAX) {
+        out.push(entry);
         continue;
       }
-      partial.delete(key);
-      out.push(join(line));
+      if (partial.size >= streamsMax) {
+        context.metrics
+          .counter(
+            "loki_process_cri_partial_lines_flushed_total",
+            "A count of partial lines that were flushed prematurely due to the max_partial_lines limit being exceeded",
+          )
+          .add(partial.size);
+        out.push(...releaseAll());
+      }
+      partial.set(key, entry);
     }
     return out;
   };
   return holdingStage(run, {
     // The runtime writes the end of a line soon, or never: there is no time to hand pieces on but a stop.
     dueMs: () => undefined,
-    release(which) {
-      if (which === "due") return [];
-      const lines = [...partial.values()].map(join);
-      partial.clear();
-      return lines;
-    },
+    release: (which) => (which === "due" ? [] : releaseAll()),
   });
+}
+
+function readCri(
+  entry: PipelineEntry,
+  parsed: {
+    readonly time: string;
+    readonly stream: string;
+    readonly flags: string;
+    readonly content: string;
+  },
+): void {
+  for (const [name, value] of Object.entries(parsed)) entry.extracted.set(name, value);
+  entry.line = parsed.content;
+  entry.setLabel("stream", parsed.stream);
+  entry.timestampNs = parseRfc3339(parsed.time) ?? entry.timestampNs;
+}
+
+/** Cuts a line put together, where that is asked for, at a whole character. */
+function criCut(
+  values: ValuesOf<typeof CRI_STAGE>,
+  { metrics }: StageContext,
+): (entry: PipelineEntry) => void {
+  const { max_partial_line_size: sizeMax, max_partial_line_size_truncate: isAsked } = values;
+  if (!isAsked) return () => {};
+  return (entry) => {
+    if (Buffer.byteLength(entry.line) <= sizeMax) return;
+    entry.line = cutBytes(entry.line, sizeMax);
+    metrics
+      .counter(
+        "loki_process_cri_lines_truncated_total",
+        "A count of lines that were truncated due to the max_partial_line_size limit",
+      )
+      .add(1);
+  };
 }
 
 function setStreamAndTime(entry: PipelineEntry, stream: unknown, time: unknown): void {

@@ -1,7 +1,7 @@
 /** Stages that drop entries: `drop`, `sampling`, `limit`. */
 import { compileRegexp } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { maybe, notYet, optional, required } from "../../schema.ts";
+import { maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { keepEntries, textOf } from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
@@ -92,6 +92,11 @@ export function samplingStage(
   );
 }
 
+/** As in Alloy: fewer would forget limits that are in use. */
+const DISTINCT_LABELS_MIN = 10_000;
+/** A value that is not limited any more leaves the metrics. */
+const LABEL_SERIES_IDLE_MS = 3_600_000;
+
 export const LIMIT_STAGE = {
   rate: required("number", "Entries a second.", { min: 0 }),
   burst: required("number", "Entries at once.", { min: 1 }),
@@ -100,11 +105,20 @@ export const LIMIT_STAGE = {
     false,
     "Drop what is over the limit. Waiting is not supported yet, so this must be true.",
   ),
-  by_label_name: notYet("attribute", "A limit for each value of a label."),
-  max_distinct_labels: notYet("attribute", "How many values have a limit of their own."),
+  by_label_name: optional(
+    "string",
+    "",
+    "Label each value of which has a limit of its own; entries without it have none.",
+  ),
+  max_distinct_labels: optional(
+    "number",
+    DISTINCT_LABELS_MIN,
+    `Values whose limit is remembered; ${DISTINCT_LABELS_MIN} at least.`,
+    { min: 0 },
+  ),
 } as const;
 
-/** A token bucket over all entries of the stage. */
+/** A token bucket over all entries of the stage, or one for each value of a label. */
 export function limitStage(values: ValuesOf<typeof LIMIT_STAGE>, context: StageContext): Stage {
   if (!values.drop)
     throw new FinchError(
@@ -112,19 +126,79 @@ export function limitStage(values: ValuesOf<typeof LIMIT_STAGE>, context: StageC
       "agent/unsupported-stage",
       "not supported yet: stage.limit without drop = true",
     );
-  let tokens = values.burst;
-  let lastMs = context.clock.monotonicMs();
-  return keepEntries(
-    () => {
-      const nowMs = context.clock.monotonicMs();
-      tokens = Math.min(values.burst, tokens + ((nowMs - lastMs) / 1000) * values.rate);
-      lastMs = nowMs;
-      if (tokens < 1) return false;
-      tokens -= 1;
-      return true;
-    },
-    (count) => context.dropped("limit_stage", count),
-  );
+  const { by_label_name: name } = values;
+  const count = (dropped: number) => context.dropped("ratelimit_drop_stage", dropped);
+  if (name === "") {
+    const bucket = new TokenBucket(values, context);
+    return keepEntries(() => bucket.take(), count);
+  }
+  const bucketOf = new BucketsByValue(values, context);
+  const countOf = (value: string) =>
+    context.metrics
+      .counter(
+        "loki_process_dropped_lines_by_label_total",
+        "A count of all log lines dropped as a result of a pipeline stage",
+        { label_name: name, label_value: value },
+        { idleMs: LABEL_SERIES_IDLE_MS },
+      )
+      .add(1);
+  return keepEntries((entry) => {
+    const value = entry.labels.get(name);
+    if (value === "" || bucketOf.get(value).take()) return true;
+    countOf(value);
+    return false;
+  }, count);
+}
+
+class TokenBucket {
+  readonly #burst: number;
+  readonly #rate: number;
+  readonly #clock: StageContext["clock"];
+  #tokens: number;
+  #lastMs: number;
+
+  constructor(
+    { burst, rate }: { readonly burst: number; readonly rate: number },
+    { clock }: StageContext,
+  ) {
+    this.#burst = burst;
+    this.#rate = rate;
+    this.#clock = clock;
+    this.#tokens = burst;
+    this.#lastMs = clock.monotonicMs();
+  }
+
+  /** Whether there was a token. */
+  take(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const earned = ((nowMs - this.#lastMs) / 1000) * this.#rate;
+    this.#tokens = Math.min(this.#burst, this.#tokens + earned);
+    this.#lastMs = nowMs;
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}
+
+/** Buckets of the values seen last. */
+class BucketsByValue {
+  readonly #values: ValuesOf<typeof LIMIT_STAGE>;
+  readonly #context: StageContext;
+  readonly #known = new Map<string, TokenBucket>();
+
+  constructor(values: ValuesOf<typeof LIMIT_STAGE>, context: StageContext) {
+    this.#values = values;
+    this.#context = context;
+  }
+
+  get(value: string): TokenBucket {
+    const bucket = this.#known.get(value) ?? new TokenBucket(this.#values, this.#context);
+    this.#known.delete(value);
+    this.#known.set(value, bucket);
+    const max = Math.max(DISTINCT_LABELS_MIN, this.#values.max_distinct_labels);
+    if (this.#known.size > max) this.#known.delete(this.#known.keys().next().value!);
+    return bucket;
+  }
 }
 
 function badStage(what: string): FinchError {

@@ -2,8 +2,9 @@
  * Stages that change labels and structured metadata: `labels`, `label_drop`, `label_keep`, `static_labels`, `structured_metadata`,
  * `structured_metadata_drop`, `tenant`.
  */
+import { compileRegexp } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { maybe, notYet, oneOf, required } from "../../schema.ts";
+import { maybe, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { eachEntry, textOf } from "./process-stage.ts";
 import type { Stage } from "./process-stage.ts";
@@ -100,16 +101,35 @@ export const STRUCTURED_METADATA_STAGE = {
     "any",
     "Metadata names and the extracted name or label of each; an empty one means the same name.",
   ),
-  regex: notYet("attribute", "Takes all extracted names and labels that match."),
+  regex: optional(
+    "string",
+    "",
+    "RE2 pattern; extracted names and labels in which it is found become metadata of that name.",
+  ),
 } as const;
 
+/** Labels that become metadata are labels no more. */
 export function structuredMetadataStage(values: ValuesOf<typeof STRUCTURED_METADATA_STAGE>): Stage {
   const sources = mapping("stage.structured_metadata", values.values ?? {});
+  const pattern =
+    values.regex === "" ? undefined : compileRegexp(values.regex, { anchored: false });
   return eachEntry((entry) => {
+    // What the values name as labels is gone before the pattern looks at labels, but the pattern looks at all that was extracted.
+    if (pattern !== undefined)
+      for (const [name, value] of entry.extracted) {
+        const text = pattern.test(name) ? textOf(value) : undefined;
+        if (text !== undefined) entry.setMetadata(name, text);
+      }
     for (const [name, source] of sources) {
       const text = entry.labels.get(source) || textOf(entry.extracted.get(source));
       if (text !== undefined) entry.setMetadata(name, text);
       entry.dropLabel(source);
+    }
+    if (pattern === undefined) return;
+    for (const [name, value] of entry.labels) {
+      if (!pattern.test(name)) continue;
+      entry.setMetadata(name, value);
+      entry.dropLabel(name);
     }
   });
 }

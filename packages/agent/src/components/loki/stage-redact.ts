@@ -2,7 +2,7 @@
 import { FinchError } from "@finch/runtime";
 import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
-import { eachEntry, sourceText, textOf } from "./process-stage.ts";
+import { cutBytes, eachEntry, sourceText, textOf } from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
 import type { Stage, StageContext } from "./process-stage.ts";
 
@@ -93,14 +93,6 @@ function truncate(entry: PipelineEntry, rule: TruncateRule, count: (field: strin
     else if (type === "extracted") entry.extracted.set(name, shorter);
     else entry.setMetadata(name, shorter);
   }
-}
-
-/** At most `bytes` bytes of UTF-8, ending at a whole character. */
-function cutBytes(text: string, bytes: number): string {
-  const encoded = Buffer.from(text);
-  let end = bytes;
-  while (end > 0 && (encoded[end]! & 0xc0) === 0x80) end--;
-  return encoded.toString("utf8", 0, end);
 }
 
 function badStage(what: string): FinchError {
