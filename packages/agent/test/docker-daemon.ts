@@ -1,0 +1,141 @@
+/** A real engine for tests: dockerd with all of its state in one folder, and an image made of busybox, since no registry is asked. */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, symlink, copyFile, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { join } from "node:path";
+
+const READY_MS_MAX = 30_000;
+
+function programPath(name: string): string | undefined {
+  return (process.env["PATH"] ?? "")
+    .split(":")
+    .concat("/usr/sbin", "/sbin")
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
+}
+
+/** Why no engine can be started here; false when one can. */
+export function noDockerd(): string | false {
+  if (process.getuid?.() !== 0) return "dockerd needs root";
+  const missing = ["dockerd", "containerd", "runc", "busybox", "tar"].filter(
+    (name) => programPath(name) === undefined,
+  );
+  return missing.length === 0 ? false : `not installed here: ${missing.join(", ")}`;
+}
+
+export interface DockerDaemon extends AsyncDisposable {
+  readonly host: string;
+  /** Sends a request to the engine; rejects when it answers with an error. */
+  call(method: string, path: string, body?: unknown): Promise<string>;
+  /** Creates and starts a container that runs a shell script. */
+  run(name: string, script: string, options?: object): Promise<string>;
+}
+
+export async function startDockerd(directory: string): Promise<DockerDaemon> {
+  const at = (name: string) => join(directory, name);
+  await writeFile(at("daemon.json"), "{}");
+  const socketPath = at("docker.sock");
+  const child = spawn(
+    programPath("dockerd")!,
+    [
+      `--config-file=${at("daemon.json")}`,
+      `--data-root=${at("data")}`,
+      `--exec-root=${at("exec")}`,
+      `--pidfile=${at("docker.pid")}`,
+      `--host=unix://${socketPath}`,
+      "--storage-driver=vfs",
+      "--bridge=none",
+      "--iptables=false",
+      "--ip6tables=false",
+      "--ip-masq=false",
+      "--ip-forward=false",
+      "--userland-proxy=false",
+    ],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  let complaint = "";
+  child.stderr.on(
+    "data",
+    (chunk: Buffer) => (complaint = (complaint + String(chunk)).slice(-4000)),
+  );
+  const call = (method: string, path: string, body?: unknown) =>
+    send(socketPath, { method, path, body });
+  const untilMs = Date.now() + READY_MS_MAX;
+  while (
+    !(await call("GET", "/_ping").then(
+      () => true,
+      () => false,
+    ))
+  ) {
+    if (child.exitCode !== null || Date.now() > untilMs)
+      throw new Error(`dockerd does not start: ${complaint}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await call("POST", "/images/create?fromSrc=-&repo=bb&tag=1", await makeImage(at("root")));
+  const created = new Set<string>();
+  return {
+    host: `unix://${socketPath}`,
+    call,
+    async run(name, script, options = {}) {
+      const answer = await call("POST", `/containers/create?name=${name}`, {
+        Image: "bb:1",
+        Cmd: ["/bin/sh", "-c", script],
+        HostConfig: { NetworkMode: "none" },
+        ...options,
+      });
+      const { Id } = JSON.parse(answer) as { Id: string };
+      created.add(Id);
+      await call("POST", `/containers/${Id}/start`);
+      return Id;
+    },
+    async [Symbol.asyncDispose]() {
+      // A shell as the first process ignores TERM, and the daemon would wait for it.
+      for (const id of created)
+        await call("DELETE", `/containers/${id}?force=1`).catch(() => undefined);
+      child.kill();
+      if (child.exitCode === null) await once(child, "exit");
+    },
+  };
+}
+
+async function makeImage(root: string): Promise<Buffer> {
+  for (const folder of ["bin", "tmp", "etc", "dev", "proc", "sys"])
+    await mkdir(join(root, folder), { recursive: true });
+  await copyFile(programPath("busybox")!, join(root, "bin/busybox"));
+  for (const applet of ["sh", "echo", "sleep", "seq", "cat", "printf", "head", "tr"])
+    await symlink("busybox", join(root, "bin", applet));
+  execFileSync("tar", ["-C", root, "-cf", `${root}.tar`, "."]);
+  return readFileSync(`${root}.tar`);
+}
+
+function send(
+  socketPath: string,
+  what: { readonly method: string; readonly path: string; readonly body: unknown },
+): Promise<string> {
+  const { method, path, body } = what;
+  const isTar = Buffer.isBuffer(body);
+  const payload = isTar ? body : body === undefined ? undefined : JSON.stringify(body);
+  const headers =
+    payload === undefined
+      ? {}
+      : {
+          "content-type": isTar ? "application/x-tar" : "application/json",
+          "content-length": Buffer.byteLength(payload),
+        };
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath, method, path, headers }, (message) => {
+      const chunks: Buffer[] = [];
+      message.on("data", (chunk: Buffer) => chunks.push(chunk));
+      message.on("error", reject);
+      message.on("end", () => {
+        const text = Buffer.concat(chunks).toString();
+        if ((message.statusCode ?? 0) < 400) resolve(text);
+        else reject(new Error(`${method} ${path}: ${message.statusCode} ${text}`));
+      });
+    });
+    outgoing.on("error", reject);
+    outgoing.end(payload);
+  });
+}
