@@ -287,15 +287,40 @@ export async function planStreams(
         headPieces.push({ labels, pieces: some.map((piece) => ({ ...piece, hide })) });
     }
   }
-  for (const block of view.blocks) {
+  const planned = workAhead(view.blocks, BLOCKS_AT_ONCE, async (block) => ({
+    block,
+    streams: await planBlock(block, request, hashes, planning),
+  }));
+  for await (const { block, streams: some } of planned) {
     const hiding = hidingInBlock(view.hidden, block.meta);
-    for (const { labels, pieces } of await planBlock(block, request, hashes, planning)) {
+    for (const { labels, pieces } of some) {
       const hide = hiding?.(labels);
       piecesOf(labels).push(...pieces.map((piece) => ({ ...piece, hide })));
     }
   }
   for (const { labels, pieces } of headPieces) piecesOf(labels).push(...pieces);
   return streams.values();
+}
+
+/** Blocks that are asked at the same time: of a store that is larger than memory each waits for the disk. */
+const BLOCKS_AT_ONCE = 8;
+
+/** What `work` makes of the items, in their order, with so many under way. */
+async function* workAhead<Item, Result>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result> {
+  const underWay: Promise<Result>[] = [];
+  for (let next = 0; next < items.length || underWay.length > 0;) {
+    while (next < items.length && underWay.length < atOnce) {
+      const result = work(items[next++]!);
+      // One that fails while an earlier one is waited for.
+      result.catch(() => {});
+      underWay.push(result);
+    }
+    yield await underWay.shift()!;
+  }
 }
 
 async function planBlock(
