@@ -2,6 +2,7 @@
  * A week of logs in one Finch: a corpus is pushed over HTTP again and again, each time with later times, while the server's clock follows; then a needle
  * and regular expressions over the whole week.
  */
+import { createHash } from "node:crypto";
 import { statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Labels } from "@finch/model";
@@ -120,10 +121,11 @@ class Week {
     this.endMs = corpus.startMs + days * DAY_MS;
   }
 
-  /** The needle that is pushed in repetition `n`, when one is. */
+  /** The needle that is pushed in repetition `n`, when one is: as random as a trace id. */
   needleOf(repetition: number): string | undefined {
     const every = Math.max(1, Math.floor(this.#repetitions / NEEDLES));
-    return repetition % every === 0 ? `feedc0de${String(repetition).padStart(24, "0")}` : undefined;
+    if (repetition % every !== 0) return undefined;
+    return createHash("sha256").update(`needle ${repetition}`).digest("hex").slice(0, 32);
   }
 
   get needles(): readonly string[] {
