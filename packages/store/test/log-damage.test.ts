@@ -158,6 +158,19 @@ function* offsetsOf(size: number): Generator<number> {
   for (let offset = 0; offset < size; offset += step) yield offset;
 }
 
+/** Where the root of a file begins: nobody reads on from there, since meta.json has short roots, too. */
+function rootOffset(file: Uint8Array): number {
+  const trailer = Buffer.from(file.subarray(-16));
+  return trailer.toString("latin1", 12) === "ROOT"
+    ? Number(trailer.readBigUInt64LE(0))
+    : file.length;
+}
+
+/** Whether the first `end` bytes do. */
+function differs(a: Uint8Array, b: Uint8Array, end: number): boolean {
+  return Buffer.compare(a.subarray(0, end), b.subarray(0, end)) !== 0;
+}
+
 describe("a block of logs", async () => {
   const { files, right } = await createWhole();
   for (const [name, whole] of files) {
@@ -189,8 +202,8 @@ describe("a block of logs", async () => {
       for (const [n, bytes] of damages.entries()) {
         const where = `${name}, damage ${n}, ${bytes?.length ?? "no"} of ${whole.length} bytes`;
         const fileSystem = await openDamaged(files, name, bytes);
-        const isSame = bytes !== undefined && Buffer.compare(bytes, whole) === 0;
-        assert.equal(await checkDamaged(fileSystem, right, where), !isSame, where);
+        const isRead = bytes?.length !== whole.length || differs(bytes, whole, rootOffset(whole));
+        assert.equal(await checkDamaged(fileSystem, right, where), isRead, where);
       }
     });
   }
