@@ -31,7 +31,7 @@ export {
 export type { ExpositionLimits, LokiPushLimits, RemoteWriteLimits } from "./limits.ts";
 export { decodeLokiPush } from "./loki-push-decoder.ts";
 export type { LokiPushRequest, LokiPushResult } from "./loki-push-decoder.ts";
-export { encodeLokiEntries, encodeLokiPush, encodeLokiPushMessage } from "./loki-push-encoder.ts";
+export { encodeLokiEntries, encodeLokiPush } from "./loki-push-encoder.ts";
 export type { LokiStreamEntries } from "./loki-push-encoder.ts";
 export { checkHistogram } from "./native-histogram-check.ts";
 export type { RawBuckets, RawHistogram } from "./native-histogram-check.ts";

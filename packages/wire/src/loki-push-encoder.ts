@@ -3,13 +3,13 @@ import { ProtobufWriter } from "@finch/codec";
 import type { Labels, LogBatchStream } from "@finch/model";
 import { encodeSnappyBody } from "./snappy-body.ts";
 
-/** The body: a Snappy block of {@link encodeLokiPushMessage}; send it as `application/x-protobuf`. */
+/** The body: a Snappy block of a `logproto.PushRequest`; send it as `application/x-protobuf`. */
 export function encodeLokiPush(streams: readonly LogBatchStream[]): Uint8Array {
-  return encodeSnappyBody([encodeLokiPushMessage(streams)]);
+  return encodeSnappyBody([encodeMessage(streams)]);
 }
 
 /** A `logproto.PushRequest`. Messages joined byte by byte are one message with all their streams. */
-export function encodeLokiPushMessage(streams: readonly LogBatchStream[]): Uint8Array {
+function encodeMessage(streams: readonly LogBatchStream[]): Uint8Array {
   const writer = new ProtobufWriter(1024);
   for (const { labels, entries } of streams) {
     const stream = writer.begin(1);
