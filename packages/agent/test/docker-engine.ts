@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { DockerStream } from "../src/docker/log-reader.ts";
+import type { DockerStream } from "../src/container-logs/log-reader.ts";
 
 export interface ScriptedContainer {
   readonly id: string;

@@ -6,10 +6,14 @@
 import { describeError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import type { Labels } from "@finch/model";
-import { DockerLogCursor, hashOf, isDockerLogPosition } from "../docker/log-cursor.ts";
-import type { DockerLogPosition } from "../docker/log-cursor.ts";
-import { DockerLogReader } from "../docker/log-reader.ts";
-import type { DockerLogLine } from "../docker/log-reader.ts";
+import {
+  ContainerLogCursor,
+  hashOf,
+  isContainerLogPosition,
+} from "../container-logs/log-cursor.ts";
+import type { ContainerLogPosition } from "../container-logs/log-cursor.ts";
+import { ContainerLogReader } from "../container-logs/log-reader.ts";
+import type { ContainerLogLine } from "../container-logs/log-reader.ts";
 import { KubernetesFault } from "./client.ts";
 import type { KubernetesClient } from "./client.ts";
 import { resourcePath, RESOURCES } from "./objects.ts";
@@ -32,14 +36,14 @@ export function describeContainer({ namespace, pod, container }: ContainerRefere
 /** What is stored: how far the log was taken, and of which run of the container. */
 export interface PodLogPosition {
   readonly run: string;
-  readonly log: DockerLogPosition | null;
+  readonly log: ContainerLogPosition | null;
 }
 
 export function isPodLogPosition(value: unknown): value is PodLogPosition {
   const position = value as Partial<PodLogPosition> | null;
   return (
     typeof position?.run === "string" &&
-    (position.log === null || isDockerLogPosition(position.log))
+    (position.log === null || isContainerLogPosition(position.log))
   );
 }
 
@@ -49,7 +53,7 @@ export interface PodLogHost {
   /** The kubelet stops to send when it rotates the log (Kubernetes before 1.29.1): a quiet log is opened again. */
   readonly losesRotatedLogs: boolean;
   /** Resolves when everything downstream has the lines; rejects only when `signal` aborts. */
-  deliver(lines: readonly DockerLogLine[], labels: Labels, signal: AbortSignal): Promise<void>;
+  deliver(lines: readonly ContainerLogLine[], labels: Labels, signal: AbortSignal): Promise<void>;
 }
 
 export type PodLogState = "reading" | "failing" | "finished" | "gone";
@@ -71,7 +75,7 @@ const PAUSES_MIN = 100;
 
 export class PodLogTail {
   readonly container: ContainerReference;
-  readonly cursor: DockerLogCursor;
+  readonly cursor: ContainerLogCursor;
   /** Used for the lines that come from now on. */
   labels: Labels;
   state: PodLogState = "reading";
@@ -94,7 +98,7 @@ export class PodLogTail {
     },
   ) {
     this.container = container;
-    this.cursor = new DockerLogCursor(options.position?.log ?? undefined);
+    this.cursor = new ContainerLogCursor(options.position?.log ?? undefined);
     this.labels = options.labels;
     this.#run = options.position?.run ?? "";
     this.#host = options.host;
@@ -225,8 +229,8 @@ export class PodLogTail {
     { sinceNs, pauses }: { readonly sinceNs: bigint; readonly pauses: Pauses },
     signal: AbortSignal,
   ): Promise<void> {
-    const reader = new DockerLogReader({ isTty: true });
-    const take = async (lines: readonly DockerLogLine[]) => {
+    const reader = new ContainerLogReader({ isTty: true });
+    const take = async (lines: readonly ContainerLogLine[]) => {
       pauses.add(lines.length);
       // The server counts from the whole second.
       const fresh = lines.filter(
@@ -275,8 +279,8 @@ export class PodLogTail {
     signal: AbortSignal,
   ): Promise<boolean> {
     const body = await this.#open({ ...options, isFollowing: false }, signal);
-    const reader = new DockerLogReader({ isTty: true });
-    const isThere = (lines: readonly DockerLogLine[]) =>
+    const reader = new ContainerLogReader({ isTty: true });
+    const isThere = (lines: readonly ContainerLogLine[]) =>
       lines.some((line) => hashOf(line) === wanted);
     for await (const chunk of body) if (isThere(reader.push(chunk))) return true;
     return isThere(reader.finish());

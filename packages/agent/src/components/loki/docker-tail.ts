@@ -6,10 +6,10 @@ import { describeError, FinchError } from "@finch/runtime";
 import type { Clock, Logger } from "@finch/runtime";
 import type { Labels } from "@finch/model";
 import type { DockerClient } from "../../docker/engine-client.ts";
-import type { DockerLogCursor } from "../../docker/log-cursor.ts";
-import { hashOf } from "../../docker/log-cursor.ts";
-import { DockerLogReader } from "../../docker/log-reader.ts";
-import type { DockerLogLine, DockerStream } from "../../docker/log-reader.ts";
+import type { ContainerLogCursor } from "../../container-logs/log-cursor.ts";
+import { hashOf } from "../../container-logs/log-cursor.ts";
+import { ContainerLogReader } from "../../container-logs/log-reader.ts";
+import type { ContainerLogLine, DockerStream } from "../../container-logs/log-reader.ts";
 
 /** First pause after a fault; it doubles up to the refresh interval. */
 const RETRY_MS_MIN = 500;
@@ -29,7 +29,7 @@ export interface DockerTailHost {
   readonly refreshMs: () => number;
   /** Resolves when everything downstream has the lines; rejects only when `signal` aborts. */
   deliver(
-    lines: readonly DockerLogLine[],
+    lines: readonly ContainerLogLine[],
     labels: StreamLabels,
     signal: AbortSignal,
   ): Promise<void>;
@@ -43,7 +43,7 @@ export type DockerTailState = "reading" | "waiting" | "failing" | "gone";
 
 export class DockerTail {
   readonly id: string;
-  readonly cursor: DockerLogCursor;
+  readonly cursor: ContainerLogCursor;
   /** Used for the lines that come from now on. */
   labels: StreamLabels;
   state: DockerTailState = "waiting";
@@ -59,7 +59,7 @@ export class DockerTail {
   constructor(
     id: string,
     options: {
-      readonly cursor: DockerLogCursor;
+      readonly cursor: ContainerLogCursor;
       readonly labels: StreamLabels;
       readonly host: DockerTailHost;
     },
@@ -184,7 +184,7 @@ export class DockerTail {
         : undefined;
     const { body } = await client.openLogs(this.id, { sinceNs, follow: true }, signal);
     this.cursor.begin(found);
-    const reader = new DockerLogReader({ isTty });
+    const reader = new ContainerLogReader({ isTty });
     try {
       for await (const chunk of body) await this.#take(reader.push(chunk), signal);
       await this.#take(reader.finish(), signal);
@@ -200,13 +200,13 @@ export class DockerTail {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { body } = await this.#host.client.openLogs(this.id, { sinceNs, follow: false }, signal);
-    const reader = new DockerLogReader({ isTty });
+    const reader = new ContainerLogReader({ isTty });
     for await (const chunk of body)
       if (reader.push(chunk).some((line) => hashOf(line) === wanted)) return true;
     return reader.finish().some((line) => hashOf(line) === wanted);
   }
 
-  async #take(lines: readonly DockerLogLine[], signal: AbortSignal): Promise<void> {
+  async #take(lines: readonly ContainerLogLine[], signal: AbortSignal): Promise<void> {
     const fresh = lines.filter((line) => !this.cursor.isTaken(line));
     if (fresh.length === 0) return;
     await this.#host.deliver(fresh, this.labels, signal);

@@ -8,9 +8,9 @@ import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
 import { createDockerClient, parseDockerHost } from "../../docker/engine-client.ts";
 import type { DockerClient, DockerFilters } from "../../docker/engine-client.ts";
-import { DockerLogCursor, isDockerLogPosition } from "../../docker/log-cursor.ts";
-import type { DockerLogPosition } from "../../docker/log-cursor.ts";
-import type { DockerLogLine, DockerStream } from "../../docker/log-reader.ts";
+import { ContainerLogCursor, isContainerLogPosition } from "../../container-logs/log-cursor.ts";
+import type { ContainerLogPosition } from "../../container-logs/log-cursor.ts";
+import type { ContainerLogLine, DockerStream } from "../../container-logs/log-reader.ts";
 import { argumentFaultOf, watchDockerEvents } from "../../docker/watch-events.ts";
 import { DEFAULT_HTTP_CLIENT_OPTIONS } from "../../http-client.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
@@ -76,11 +76,11 @@ export const sourceDocker = defineComponent({
       parseDockerHost(host, { hasTls: http?.tls_config !== undefined }),
     ) ?? argumentFaultOf("http_client_config", () => http === undefined || httpClientOptions(http)),
   async run(context: Context, signal) {
-    const positions = await openPositions<DockerLogPosition>({
+    const positions = await openPositions<ContainerLogPosition>({
       directory: context.dataDirectory,
       fileSystem: context.fileSystem,
       log: context.log,
-      isValue: isDockerLogPosition,
+      isValue: isContainerLogPosition,
     });
     const tails = new DockerTails(context, positions);
     await Promise.all([
@@ -101,7 +101,7 @@ function isSameEngine(a: Arguments, b: Arguments): boolean {
 
 class DockerTails {
   readonly #context: Context;
-  readonly #positions: Positions<DockerLogPosition>;
+  readonly #positions: Positions<ContainerLogPosition>;
   readonly #tails = new Map<string, { readonly tail: DockerTail; readonly ended: Promise<void> }>();
   readonly #moved = new Set<string>();
   #wanted: ReadonlyMap<string, StreamLabels> = new Map();
@@ -109,7 +109,7 @@ class DockerTails {
   readonly #parsingErrors;
   #refusals = "";
 
-  constructor(context: Context, positions: Positions<DockerLogPosition>) {
+  constructor(context: Context, positions: Positions<ContainerLogPosition>) {
     this.#context = context;
     this.#positions = positions;
     this.#entries = context.metrics.counter(
@@ -193,7 +193,7 @@ class DockerTails {
   }
 
   #start(id: string, labels: StreamLabels, host: DockerTailHost, signal: AbortSignal): void {
-    const cursor = new DockerLogCursor(this.#positions.get(id));
+    const cursor = new ContainerLogCursor(this.#positions.get(id));
     const tail = new DockerTail(id, { cursor, labels, host });
     const ended = tail.run(signal).finally(() => {
       this.#keep(id, tail);
@@ -220,7 +220,7 @@ class DockerTails {
   }
 
   async #deliver(
-    lines: readonly DockerLogLine[],
+    lines: readonly ContainerLogLine[],
     labels: StreamLabels,
     signal: AbortSignal,
   ): Promise<void> {

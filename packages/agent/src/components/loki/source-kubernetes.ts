@@ -4,7 +4,7 @@ import { Labels } from "@finch/model";
 import { CLUSTERING_ARGUMENTS, clusteringFault } from "../../clustering.ts";
 import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
-import type { DockerLogLine } from "../../docker/log-reader.ts";
+import type { ContainerLogLine } from "../../container-logs/log-reader.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
 import {
   clientBlockFault,
@@ -202,7 +202,7 @@ class PodLogs {
   }
 
   async #deliver(
-    lines: readonly DockerLogLine[],
+    lines: readonly ContainerLogLine[],
     labels: Labels,
     signal: AbortSignal,
   ): Promise<void> {

@@ -8,7 +8,7 @@ import { FinchError } from "@finch/runtime";
 
 export type DockerStream = "stdout" | "stderr";
 
-export interface DockerLogLine {
+export interface ContainerLogLine {
   readonly stream: DockerStream;
   readonly timestampNs: bigint;
   /** Without the end of the line. */
@@ -36,7 +36,7 @@ interface OpenLine {
   bytes: number;
 }
 
-export class DockerLogReader {
+export class ContainerLogReader {
   readonly #isTty: boolean;
   readonly #open: Record<DockerStream, OpenLine | undefined> = {
     stdout: undefined,
@@ -53,10 +53,10 @@ export class DockerLogReader {
   }
 
   /** The lines that `chunk` completes. Throws `agent/docker-log` when the engine reports a fault, or when these are no frames. */
-  push(chunk: Uint8Array): DockerLogLine[] {
+  push(chunk: Uint8Array): ContainerLogLine[] {
     const fresh = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const bytes = this.#held.length === 0 ? fresh : Buffer.concat([this.#held, fresh]);
-    const lines: DockerLogLine[] = [];
+    const lines: ContainerLogLine[] = [];
     const end = this.#isTty ? this.#readText(bytes, lines) : this.#readFrames(bytes, lines);
     // A copy, or a few bytes would hold on to the whole chunk.
     this.#held = end === bytes.length ? EMPTY : Buffer.from(bytes.subarray(end));
@@ -64,8 +64,8 @@ export class DockerLogReader {
   }
 
   /** What is left when the container has ended: lines without an end. */
-  finish(): DockerLogLine[] {
-    const lines: DockerLogLine[] = [];
+  finish(): ContainerLogLine[] {
+    const lines: ContainerLogLine[] = [];
     if (this.#isTty && this.#held.length > 0) this.#addTerminalLine(this.#held, lines);
     for (const stream of ["stdout", "stderr"] as const) this.#close(stream, lines);
     this.#held = EMPTY;
@@ -73,7 +73,7 @@ export class DockerLogReader {
   }
 
   /** Where the first incomplete frame begins. */
-  #readFrames(bytes: Buffer, lines: DockerLogLine[]): number {
+  #readFrames(bytes: Buffer, lines: ContainerLogLine[]): number {
     let at = 0;
     while (at + HEADER_BYTES <= bytes.length) {
       const kind = bytes[at]!;
@@ -92,7 +92,7 @@ export class DockerLogReader {
   }
 
   /** One message, as a rule; several lines in one frame have a time each. */
-  #addPayload(stream: DockerStream, payload: Buffer, lines: DockerLogLine[]): void {
+  #addPayload(stream: DockerStream, payload: Buffer, lines: ContainerLogLine[]): void {
     let at = 0;
     while (at < payload.length) {
       const end = payload.indexOf(LF, at);
@@ -103,7 +103,7 @@ export class DockerLogReader {
     }
   }
 
-  #addMessage(stream: DockerStream, message: Buffer, lines: DockerLogLine[]): void {
+  #addMessage(stream: DockerStream, message: Buffer, lines: ContainerLogLine[]): void {
     const open = this.#open[stream];
     const { timestampNs, start } = this.#readTime(message, open?.timestampNs);
     const content = message.subarray(start);
@@ -120,7 +120,7 @@ export class DockerLogReader {
     open.bytes += content.length;
   }
 
-  #close(stream: DockerStream, lines: DockerLogLine[]): void {
+  #close(stream: DockerStream, lines: ContainerLogLine[]): void {
     const open = this.#open[stream];
     if (open === undefined) return;
     this.#open[stream] = undefined;
@@ -130,7 +130,7 @@ export class DockerLogReader {
   }
 
   /** Where the last incomplete line begins. */
-  #readText(bytes: Buffer, lines: DockerLogLine[]): number {
+  #readText(bytes: Buffer, lines: ContainerLogLine[]): number {
     let at = 0;
     for (;;) {
       const end = bytes.indexOf(LF, at);
@@ -143,7 +143,7 @@ export class DockerLogReader {
     return bytes.length;
   }
 
-  #addTerminalLine(bytes: Buffer, lines: DockerLogLine[]): void {
+  #addTerminalLine(bytes: Buffer, lines: ContainerLogLine[]): void {
     const { timestampNs, start } = this.#readTime(bytes, undefined);
     const parts: Buffer[] = [];
     const time = bytes.subarray(0, start);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DockerLogCursor, hashOf, isDockerLogPosition } from "./log-cursor.ts";
-import type { DockerLogLine } from "./log-reader.ts";
+import { ContainerLogCursor, hashOf, isContainerLogPosition } from "./log-cursor.ts";
+import type { ContainerLogLine } from "./log-reader.ts";
 
 /** Steps of the clock between lines in nanoseconds: equal times, order broken by a little, and jumps. */
 const step = fc.oneof(
@@ -17,7 +17,7 @@ const written = fc.record({
 });
 
 /** What an engine of today sends: all that stands behind the first line that is late enough. */
-function logFrom(log: readonly DockerLogLine[], sinceNs: bigint): readonly DockerLogLine[] {
+function logFrom(log: readonly ContainerLogLine[], sinceNs: bigint): readonly ContainerLogLine[] {
   const first = log.findIndex(({ timestampNs }) => timestampNs >= sinceNs);
   return first < 0 ? [] : log.slice(first);
 }
@@ -28,8 +28,8 @@ test("C1 to C4: whatever the clock does, each line is taken once", () => {
       fc.array(fc.array(written, { maxLength: 300 }), { minLength: 1, maxLength: 6 }),
       (runs) => {
         let ns = 1_000_000_000_000_000_000n;
-        const log: DockerLogLine[] = [];
-        const taken: DockerLogLine[] = [];
+        const log: ContainerLogLine[] = [];
+        const taken: ContainerLogLine[] = [];
         let stored: string | undefined;
         for (const run of runs) {
           for (const { step: delta, stream, text } of run) {
@@ -37,8 +37,8 @@ test("C1 to C4: whatever the clock does, each line is taken once", () => {
             log.push({ stream, timestampNs: ns, line: text });
           }
           const position: unknown = stored === undefined ? undefined : JSON.parse(stored);
-          assert.ok(position === undefined || isDockerLogPosition(position));
-          const cursor = new DockerLogCursor(position);
+          assert.ok(position === undefined || isContainerLogPosition(position));
+          const cursor = new ContainerLogCursor(position);
           const { sinceNs, anchor } = cursor.plan(ns);
           const sent = logFrom(log, sinceNs);
           cursor.begin(sent.some((line) => hashOf(line) === anchor) ? anchor : undefined);
@@ -59,12 +59,12 @@ test("C1 to C4: whatever the clock does, each line is taken once", () => {
 });
 
 test("lines that were rotated away do not keep new ones back", () => {
-  const line = (timestampNs: bigint, text: string): DockerLogLine => ({
+  const line = (timestampNs: bigint, text: string): ContainerLogLine => ({
     stream: "stdout",
     timestampNs,
     line: text,
   });
-  const cursor = new DockerLogCursor(undefined);
+  const cursor = new ContainerLogCursor(undefined);
   for (const n of [5n, 5n, 5n]) cursor.add(line(n, "same"));
   cursor.begin(undefined);
   assert.equal(cursor.isTaken(line(5n, "same")), true);
@@ -74,5 +74,5 @@ test("lines that were rotated away do not keep new ones back", () => {
 
 test("what is no position is none", () => {
   for (const value of [null, {}, { since: "1", passed: "x", seen: [] }, { since: 1 }, [], "1"])
-    assert.equal(isDockerLogPosition(value), false);
+    assert.equal(isContainerLogPosition(value), false);
 });

@@ -9,7 +9,7 @@
  * - C4: when older lines may have the time of a remembered one, all lines before the first remembered one are passed over ("anchored").
  */
 import { hash } from "node:crypto";
-import type { DockerLogLine } from "./log-reader.ts";
+import type { ContainerLogLine } from "./log-reader.ts";
 
 /** Lines remembered of a busy container; each takes some ten bytes in the positions. Fewer would leave no room for lines out of order. */
 const REMEMBERED_MAX = 128;
@@ -19,7 +19,7 @@ const OUT_OF_ORDER_NS = 1_000_000_000n;
 const KEPT_LENGTH_MAX = 1024;
 
 /** What is stored. Times are Unix nanoseconds in decimal digits. */
-export interface DockerLogPosition {
+export interface ContainerLogPosition {
   /** Time of the first remembered line. */
   readonly since: string;
   /** Latest time of a line that is not remembered any more. */
@@ -28,8 +28,8 @@ export interface DockerLogPosition {
   readonly seen: readonly string[];
 }
 
-export function isDockerLogPosition(value: unknown): value is DockerLogPosition {
-  const position = value as Partial<DockerLogPosition> | null;
+export function isContainerLogPosition(value: unknown): value is ContainerLogPosition {
+  const position = value as Partial<ContainerLogPosition> | null;
   const isNumber = (text: unknown) => typeof text === "string" && /^-?\d+$/.test(text);
   return (
     typeof position === "object" &&
@@ -51,10 +51,10 @@ export interface ResumePlan {
 
 interface Remembered {
   readonly timestampNs: bigint;
-  readonly key: string | DockerLogLine;
+  readonly key: string | ContainerLogLine;
 }
 
-export class DockerLogCursor {
+export class ContainerLogCursor {
   #lines: Remembered[] = [];
   #latestNs = NEVER;
   #passedNs = NEVER;
@@ -63,7 +63,7 @@ export class DockerLogCursor {
   #pendingUntilNs = NEVER;
   #anchor: string | undefined;
 
-  constructor(position: DockerLogPosition | undefined) {
+  constructor(position: ContainerLogPosition | undefined) {
     if (position === undefined || position.seen.length === 0) return;
     const sinceNs = BigInt(position.since);
     this.#lines = position.seen.map((text) => ({
@@ -102,7 +102,7 @@ export class DockerLogCursor {
   }
 
   /** Whether the line was taken in an earlier connection. Each line of a connection is asked for once, in order. */
-  isTaken(line: DockerLogLine): boolean {
+  isTaken(line: ContainerLogLine): boolean {
     if (this.#pending.size === 0) return false;
     const key = hashOf(line);
     if (this.#anchor !== undefined && key !== this.#anchor) return true;
@@ -119,7 +119,7 @@ export class DockerLogCursor {
   }
 
   /** After everything downstream has taken the line. */
-  add(line: DockerLogLine): void {
+  add(line: ContainerLogLine): void {
     const { timestampNs } = line;
     this.#lines.push({
       timestampNs,
@@ -139,7 +139,7 @@ export class DockerLogCursor {
   }
 
   /** To be stored; undefined before the first line. */
-  position(): DockerLogPosition | undefined {
+  position(): ContainerLogPosition | undefined {
     const [first] = this.#lines;
     if (first === undefined) return undefined;
     return {
@@ -157,7 +157,7 @@ const HASH_LENGTH = 10;
 const SEEN = /^[\w-]{10}-?\d+$/;
 
 /** 60 bits of SHA-1 over stream, time and text: two lines of one container that share it are the same line. */
-export function hashOf(line: string | DockerLogLine): string {
+export function hashOf(line: string | ContainerLogLine): string {
   if (typeof line === "string") return line;
   const text = `${line.stream} ${line.timestampNs} ${line.line}`;
   return hash("sha1", text, "base64url").slice(0, HASH_LENGTH);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { DockerLogReader } from "./log-reader.ts";
-import type { DockerLogLine } from "./log-reader.ts";
+import { ContainerLogReader } from "./log-reader.ts";
+import type { ContainerLogLine } from "./log-reader.ts";
 
 const SHARED = process.env["FINCH_SHARED"] ?? join(import.meta.dirname, "../../../../../shared");
 const CAPTURES = join(SHARED, "captures");
@@ -23,9 +23,9 @@ function frame(kind: number, payload: string): Buffer {
   return Buffer.concat([header, bytes]);
 }
 
-function readAll(bytes: Buffer, isTty: boolean, step = bytes.length): DockerLogLine[] {
-  const reader = new DockerLogReader({ isTty });
-  const lines: DockerLogLine[] = [];
+function readAll(bytes: Buffer, isTty: boolean, step = bytes.length): ContainerLogLine[] {
+  const reader = new ContainerLogReader({ isTty });
+  const lines: ContainerLogLine[] = [];
   for (let at = 0; at < bytes.length; at += step)
     lines.push(...reader.push(bytes.subarray(at, at + step)));
   return [...lines, ...reader.finish()];
@@ -84,7 +84,7 @@ describe("the log stream of a container", () => {
     assert.throws(() => readAll(Buffer.from("<html><body>"), false), { code: "agent/docker-log" });
   });
   test("a message without a time has the one before", () => {
-    const reader = new DockerLogReader({ isTty: false });
+    const reader = new ContainerLogReader({ isTty: false });
     const lines = reader.push(
       Buffer.concat([frame(1, `${TIME} a\n`), frame(1, "stack trace of the driver\n")]),
     );
