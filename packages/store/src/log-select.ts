@@ -1,5 +1,5 @@
 /**
- * Reads log pages for queries in the order of the query, lazily: plans over the indexes of blocks and heads, leaves out pages whose filters say that they cannot
+ * Reads log pages for queries in the order of the query, lazily: plans a window of time over the indexes of blocks and heads, leaves out pages whose filters say that they cannot
  * hold the needles, then loads one slice of overlapping pages after the other, so that a limited query stops early.
  */
 import type { Labels, LogColumns, LogPage } from "@finch/model";
@@ -25,6 +25,7 @@ import type { LogReadStatistics, PieceRows, PieceWish } from "./log-wish.ts";
 import { pickValued, valuesInLines } from "./log-values.ts";
 import { slicePieces } from "./log-slices.ts";
 import type { Slice } from "./log-slices.ts";
+import { touches, windowsOf } from "./log-windows.ts";
 import { largerNs, smallerNs } from "./nanoseconds.ts";
 import type { Pacer } from "./pacer.ts";
 import type { StoreView } from "./store-core.ts";
@@ -45,6 +46,17 @@ interface Candidate {
 }
 
 export async function* selectLogs(
+  view: StoreView<LogHead>,
+  request: LogSelect,
+  statistics: LogReadStatistics,
+  pacer: Pacer,
+): AsyncGenerator<LogPage> {
+  const spans = [...view.heads, ...view.blocks.map(({ meta }) => meta)];
+  for (const window of windowsOf(spans, request))
+    yield* selectWindow(view, { ...request, ...window }, statistics, pacer);
+}
+
+async function* selectWindow(
   view: StoreView<LogHead>,
   request: LogSelect,
   statistics: LogReadStatistics,
@@ -273,6 +285,7 @@ export async function planStreams(
   // Heads at once, blocks first in each list: pieces stand in order of precedence.
   const headPieces: Stream[] = [];
   for (const head of view.heads) {
+    if (!touches(head, request)) continue;
     const hiding = hidingInHead(view.hidden, head.minMs);
     for (const stream of await selectSeries(head.index, matchers, planning.pacer)) {
       const labels = head.labelsOf(stream);
@@ -287,7 +300,8 @@ export async function planStreams(
         headPieces.push({ labels, pieces: some.map((piece) => ({ ...piece, hide })) });
     }
   }
-  const planned = workAhead(view.blocks, BLOCKS_AT_ONCE, async (block) => ({
+  const blocks = view.blocks.filter(({ meta }) => touches(meta, request));
+  const planned = workAhead(blocks, BLOCKS_AT_ONCE, async (block) => ({
     block,
     streams: await planBlock(block, request, hashes, planning),
   }));
