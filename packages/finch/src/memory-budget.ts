@@ -49,7 +49,7 @@ export function divideMemory(totalBytes: number): MemoryBudget {
   return {
     totalBytes,
     metricHeadBytesMax: within(1 / 8, 16, 256),
-    logHeadBytesMax: within(1 / 8, 16, 48),
+    logHeadBytesMax: within(1 / 8, 16, 40),
     pendingBytesMax: within(1 / 16, 8, 64),
     bodyBytesHeldMax: within(1 / 16, 16, 128),
     queryBytesMax: within(1 / 4, 32, 4096),
