@@ -166,15 +166,24 @@ export async function startVictoriaMetrics(options: ServerOptions): Promise<Metr
   });
 }
 
-/** Bytes of all files below a directory, each by its length. */
+/** Bytes of all files below a directory, each by its length. What goes away meanwhile counts nothing: its server merges on. */
 export function bytesBelow(directory: string): number {
   let bytes = 0;
-  for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
-    // A file may go away while it is looked for: its server merges on.
-    if (entry.isFile())
-      bytes += statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false })?.size ?? 0;
+  for (const name of namesIn(directory)) {
+    const path = join(directory, name);
+    const file = statSync(path, { throwIfNoEntry: false });
+    bytes += file?.isDirectory() === true ? bytesBelow(path) : (file?.size ?? 0);
   }
   return bytes;
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 type Described = Omit<MetricServer, "pid" | "stop" | typeof Symbol.asyncDispose>;
