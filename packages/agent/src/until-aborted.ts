@@ -1,4 +1,5 @@
 /** Waiting that ends with a signal: the loop most components are (do a step, wait, again), and a promise that others settle. */
+import type { ComponentContext } from "./component.ts";
 
 /**
  * Runs `step` over and over until `signal` aborts. A step that rejects because of the abort ends the loop quietly; any other rejection is passed on.
@@ -28,5 +29,23 @@ export async function unlessAborted<Result>(
     return await Promise.race([promise, aborted.promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Waits until a time has passed or the component's arguments change; rejects when `signal` aborts. */
+export async function periodOrChange<Arguments>(
+  context: Pick<ComponentContext<Arguments, object>, "clock" | "nextArguments">,
+  periodMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const wait = new AbortController();
+  const stop = AbortSignal.any([signal, wait.signal]);
+  const period = context.clock.sleep(periodMs, stop);
+  const change = context.nextArguments(stop);
+  try {
+    await Promise.race([period, change]);
+  } finally {
+    wait.abort();
+    await Promise.allSettled([period, change]);
   }
 }

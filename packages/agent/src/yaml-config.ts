@@ -77,33 +77,38 @@ export class YamlNode {
     for (const { key, value } of this.#node.items) {
       const name = isScalar(key) ? String(key.value) : "";
       if (name === "") throw this.fault("keys must be text");
-      const child = new YamlNode(
-        this.#origin,
-        value,
-        this.path === "" ? name : `${this.path}.${name}`,
-      );
-      if (name !== "<<") {
-        entries.set(name, child);
+      if (isMergeKey(key)) {
+        this.#merge(new YamlNode(this.#origin, value, this.path), entries);
         continue;
       }
-      for (const [inherited, node] of child.entries())
-        if (!entries.has(inherited)) entries.set(inherited, node);
+      const path = this.path === "" ? name : `${this.path}.${name}`;
+      entries.set(name, new YamlNode(this.#origin, value, path));
     }
     return entries;
+  }
+
+  /** `<<: *map` and `<<: [*map, *other]`: what stands in the map itself wins, then what comes first. */
+  #merge(inherited: YamlNode, entries: Map<string, YamlNode>): void {
+    for (const source of inherited.isList ? inherited.list() : [inherited]) {
+      for (const [name, node] of source.entries()) if (!entries.has(name)) entries.set(name, node);
+    }
   }
 
   /** The entries of a map that may have these keys only. */
   fields<Name extends string>(names: readonly Name[]): Partial<Record<Name, YamlNode>> {
     const fields: Partial<Record<string, YamlNode>> = {};
     for (const [name, node] of this.entries()) {
-      if (!(names as readonly string[]).includes(name)) {
-        const close = closestName(name, names);
-        const hint = close === undefined ? "" : `; did you mean ${close}?`;
-        throw node.fault(`there is no such key${hint}`);
-      }
+      if (!(names as readonly string[]).includes(name)) throw node.unknownKey(name, names);
       if (!node.isEmpty) fields[name] = node;
     }
     return fields as Partial<Record<Name, YamlNode>>;
+  }
+
+  /** The fault of a value that stands under a key that does not exist. */
+  unknownKey(name: string, names: readonly string[]): FinchError {
+    const close = closestName(name, names);
+    const hint = close === undefined ? "" : `; did you mean ${close}?`;
+    return this.fault(`there is no such key${hint}`);
   }
 
   list(): readonly YamlNode[] {
@@ -124,6 +129,20 @@ export class YamlNode {
   boolean(): boolean {
     if (isScalar(this.#node) && typeof this.#node.value === "boolean") return this.#node.value;
     throw this.fault("true or false is wanted");
+  }
+
+  get isList(): boolean {
+    return isSeq(this.#node);
+  }
+
+  get isMap(): boolean {
+    return isMap(this.#node);
+  }
+
+  number(): number {
+    const value = isScalar(this.#node) ? this.#node.value : undefined;
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    throw this.fault("a number is wanted");
   }
 
   integer(bounds: { readonly min: number; readonly max: number }): number {
@@ -148,6 +167,11 @@ export class YamlNode {
       throw this.fault(`${JSON.stringify(text)} is none of ${values.join(", ")}`);
     return found;
   }
+}
+
+/** The parser gives the key of a merge as a symbol. */
+function isMergeKey(key: unknown): boolean {
+  return isScalar(key) && (key.value === "<<" || typeof key.value === "symbol");
 }
 
 function resolveAlias(node: Parameters<typeof isAlias>[0], origin: Origin): Node | null {

@@ -96,6 +96,56 @@ describe("loki.source.file", () => {
       ["a1", "b1", "a2", "a3"],
     );
   });
+  test("with file_match, files come and go by their pattern", async () => {
+    await using directory = await temporaryDirectory();
+    const receiver = collectingReceiver();
+    const match = { enabled: true, sync_period: 20, ignore_older_than: 0 };
+    const pattern = join(directory.path, "*.log");
+    await using _ = startComponent(
+      sourceFile,
+      fileArguments([pattern], receiver, { file_match: match }),
+      join(directory.path, "state"),
+    );
+    const path = join(directory.path, "late.log");
+    await writeFile(path, "1\n");
+    await receiver.until((entries) => entries.length === 1);
+    assert.deepEqual(receiver.entries[0]!.labels.toObject(), { filename: path, job: "files" });
+  });
+  test("positions of Promtail are taken over once, and where they fit", async () => {
+    await using directory = await temporaryDirectory();
+    const [a, cut] = [join(directory.path, "a.log"), join(directory.path, "cut.log")];
+    await writeFile(a, "1\n2\n3\n");
+    await writeFile(cut, "4\n");
+    const legacy = join(directory.path, "positions.yaml");
+    const receiver = collectingReceiver();
+    const run = async (offset: number, lines: number) => {
+      await writeFile(legacy, `positions:\n  ${a}: "${offset}"\n  ${cut}: "400"\n`);
+      await using _ = startComponent(
+        sourceFile,
+        fileArguments([a, cut], receiver, { legacy_positions_file: legacy }),
+        join(directory.path, "state"),
+      );
+      await receiver.until((entries) => entries.length === lines);
+    };
+    await run(4, 2);
+    await appendFile(a, "5\n");
+    await run(0, 3);
+    assert.deepEqual(receiver.entries.map((entry) => entry.line).toSorted(), ["3", "4", "5"]);
+  });
+  test("positions of Promtail that cannot be read stop the component", async () => {
+    await using directory = await temporaryDirectory();
+    const legacy = join(directory.path, "positions.yaml");
+    await writeFile(legacy, "positions: [\n");
+    const component = startComponent(
+      sourceFile,
+      fileArguments([], collectingReceiver(), { legacy_positions_file: legacy }),
+      join(directory.path, "state"),
+    );
+    await assert.rejects(
+      async () => component[Symbol.asyncDispose](),
+      /all files would be sent again/,
+    );
+  });
   test("a compressed file is read once, its last line too", async () => {
     await using directory = await temporaryDirectory();
     const path = join(directory.path, "a.log.gz");

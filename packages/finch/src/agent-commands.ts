@@ -1,7 +1,8 @@
-/** The commands of the collector: `finch agent run|fmt|validate|graph`. */
+/** The commands of the collector: `finch agent run|convert|fmt|validate|graph`. */
 import type { Command } from "commander";
 import type { Stability } from "@finch/agent";
 import { FinchError } from "@finch/runtime";
+import { addConvertCommand } from "./agent-convert-options.ts";
 
 /** Flags of `alloy run` that change nothing here, with why; they are taken so that units and images keep working. */
 const ACCEPTED_FLAGS: readonly (readonly [flag: string, why: string])[] = [
@@ -61,6 +62,7 @@ export function addAgentCommands(program: Command): void {
         stability,
       });
     });
+  addConvertCommand(agent);
   agent
     .command("fmt")
     .description("print a file in the standard format, or rewrite it")

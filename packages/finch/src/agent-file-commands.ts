@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { formatConfig, graphConfig, validateConfigAt, ConfigError } from "@finch/agent";
 import { FinchError, nodeFileSystem } from "@finch/runtime";
+import { readStandardInput } from "./standard-input.ts";
 
 /** Prints or rewrites a file in the standard format; with `test`, only sets the exit code. */
 export async function formatAgentFile(
@@ -73,10 +74,4 @@ async function readText(path: string): Promise<string> {
   } catch (error) {
     throw new FinchError("invalid", "finch/no-file", `cannot read ${path}`, { cause: error });
   }
-}
-
-async function readStandardInput(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
 }

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { CONVERSION_FORMATS } from "@finch/agent";
+import { CONVERTED_FORMATS } from "../src/agent-convert-options.ts";
 import { FREE_PORTS, runFinch, startFinch, temporaryDirectory } from "./finch-child.ts";
 
 type Row = readonly [rule: string, args: readonly string[], code: number, output: RegExp];
@@ -87,6 +89,30 @@ const ROWS: readonly Row[] = [
     1,
     /cannot read the configuration \/nowhere\.alloy/,
   ],
+  [
+    "help of convert teaches",
+    ["agent", "convert", "--help"],
+    0,
+    /--from <FORMAT>[^]*--bypass-errors[^]*Exit status 0 when[^]*finch agent convert --from promtail promtail\.yaml/,
+  ],
+  [
+    "conversion without a format",
+    ["agent", "convert", "x.yaml"],
+    2,
+    /--from says what the file is: promtail/,
+  ],
+  [
+    "conversion from what is not known",
+    ["agent", "convert", "x.yaml", "--from", "otelcol"],
+    2,
+    /--from otelcol: one of promtail/,
+  ],
+  [
+    "conversion of a file that is not there",
+    ["agent", "convert", "-f", "promtail", "/nowhere.yaml"],
+    2,
+    /cannot read \/nowhere\.yaml/,
+  ],
   ["checking what cannot be told", ["check", import.meta.filename], 1, /cannot tell what/],
 ];
 
@@ -131,6 +157,36 @@ test("fmt, validate, graph and check of files", async () => {
     [bad.code, bad.stderr],
     [2, `finch: ${yaml}:2:3: unknown key "uii" in "listen"; did you mean "ui"?\n`],
   );
+});
+
+test("the formats that help of convert names are those the agent converts", () => {
+  assert.deepEqual(CONVERTED_FORMATS, CONVERSION_FORMATS);
+});
+
+test("convert writes a configuration and a report; errors need to be bypassed", async () => {
+  await using directory = await temporaryDirectory();
+  const [yaml, alloy, report] = ["p.yaml", "p.alloy", "p.txt"].map((name) =>
+    join(directory.path, name),
+  ) as [string, string, string];
+  await writeFile(yaml, "clients:\n  - url: http://localhost/push\n");
+  const shown = await runFinch(["agent", "convert", "--source-format", "promtail", yaml]);
+  assert.deepEqual([shown.code, shown.stderr], [0, ""]);
+  assert.match(shown.stdout, /^loki\.write "default" \{\n/);
+  await writeFile(
+    yaml,
+    "target_config: { stdin: yes }\nclients:\n  - url: http://localhost/push\n",
+  );
+  const flags = ["-f", "promtail", "-o", alloy, "-r", report, yaml];
+  const refused = await runFinch(["agent", "convert", ...flags]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^\(Error\) .*p\.yaml:1:25: target_config\.stdin: /);
+  assert.match(refused.stderr, /p\.yaml is not converted; .*--bypass-errors/);
+  assert.match(await readFile(report, "utf8"), /Nothing was written/);
+  await assert.rejects(readFile(alloy), /ENOENT/);
+  assert.equal((await runFinch(["agent", "convert", "-b", ...flags])).code, 0);
+  assert.match(await readFile(report, "utf8"), /The configuration was converted/);
+  assert.equal(await readFile(alloy, "utf8"), shown.stdout);
+  assert.equal((await runFinch(["agent", "validate", alloy])).code, 0);
 });
 
 test("query and tail ask a running Finch", { timeout: 60_000 }, async () => {

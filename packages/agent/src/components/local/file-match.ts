@@ -1,13 +1,11 @@
 /** `local.file_match`: turns patterns such as `/var/log/**\/*.log` into one target a file, and looks again every `sync_period`. */
-import { stat } from "node:fs/promises";
-import { Labels } from "@finch/model";
 import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
 import type { Target } from "../../receivers.ts";
 import { optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
-import { untilAborted } from "../../until-aborted.ts";
-import { findFiles } from "./glob.ts";
+import { periodOrChange, untilAborted } from "../../until-aborted.ts";
+import { matchFiles } from "./match-files.ts";
 
 const ARGUMENTS = {
   path_targets: required(
@@ -46,59 +44,19 @@ export const fileMatch = defineComponent<typeof ARGUMENTS, Exports>({
   async run(context, signal) {
     await untilAborted(signal, async () => {
       await synchronize(context, signal);
-      await waitForPeriodOrChange(context, signal);
+      await periodOrChange(context, context.arguments().sync_period, signal);
     });
   },
 });
 
 async function synchronize(context: Context, signal: AbortSignal): Promise<void> {
   const { path_targets: patterns, ignore_older_than: ignoreOlderThan } = context.arguments();
-  const targets: Target[] = [];
-  let limit: string | undefined;
-  for (const pattern of patterns) {
-    const found = await findFiles(pattern.get("__path__"), {
-      exclude: [pattern.get("__path_exclude__")],
-      signal,
-    });
-    limit ??=
-      found.limit === undefined
-        ? undefined
-        : `${pattern.get("__path__")} names more than ${found.limit}; the rest is left out`;
-    for (const path of found.paths) {
-      if (ignoreOlderThan > 0 && (await isOlder(path, context.clock.nowMs() - ignoreOlderThan)))
-        continue;
-      targets.push(toTarget(pattern, path));
-    }
-  }
+  const { targets, limit } = await matchFiles(patterns, {
+    changedSinceMs: ignoreOlderThan > 0 ? context.clock.nowMs() - ignoreOlderThan : undefined,
+    signal,
+  });
   if (signal.aborted) return;
   context.setExports({ targets });
   if (limit === undefined) context.setHealth("healthy", `${targets.length} files`);
   else context.setHealth("unhealthy", limit);
-}
-
-function toTarget(pattern: Target, path: string): Target {
-  return Labels.fromObject({ ...pattern.drop(EXCLUDE_LABEL).toObject(), __path__: path });
-}
-
-const EXCLUDE_LABEL: ReadonlySet<string> = new Set(["__path_exclude__"]);
-
-async function isOlder(path: string, thanMs: number): Promise<boolean> {
-  try {
-    return (await stat(path)).mtimeMs < thanMs;
-  } catch {
-    return true;
-  }
-}
-
-async function waitForPeriodOrChange(context: Context, signal: AbortSignal): Promise<void> {
-  const wait = new AbortController();
-  const stop = AbortSignal.any([signal, wait.signal]);
-  const period = context.clock.sleep(context.arguments().sync_period, stop);
-  const change = context.nextArguments(stop);
-  try {
-    await Promise.race([period, change]);
-  } finally {
-    wait.abort();
-    await Promise.allSettled([period, change]);
-  }
 }

@@ -7,13 +7,16 @@ import { describeError, FinchError } from "@finch/runtime";
 import { Labels } from "@finch/model";
 import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
-import type { LogEntry } from "../../receivers.ts";
-import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
-import type { ValuesOf } from "../../schema.ts";
+import type { LogEntry, Target } from "../../receivers.ts";
+import { periodOrChange, untilAborted } from "../../until-aborted.ts";
+import { matchFiles } from "../local/match-files.ts";
 import { readCompressedLines } from "./compressed-file.ts";
 import { FileTail } from "./file-tail.ts";
 import type { FileProgress } from "./rotated-file.ts";
+import { SOURCE_FILE_ARGUMENTS } from "./source-file-arguments.ts";
+import type { SourceFileArguments as Arguments } from "./source-file-arguments.ts";
 import { forward, uniqueNanoseconds } from "./forward.ts";
+import { readLegacyPositions } from "./legacy-positions.ts";
 import { openPositions } from "../../positions.ts";
 import type { Positions } from "../../positions.ts";
 
@@ -26,60 +29,13 @@ const VISITS_AT_ONCE = 4;
 /** Pause before lines that a receiver refused are offered again. */
 const RETRY_MS = 1000;
 
-const ARGUMENTS = {
-  targets: required(
-    "list(target)",
-    "Files to read: `__path__` is the file, other labels go with every line.",
-  ),
-  forward_to: required("list(logs-receiver)", "Where the lines go."),
-  encoding: optional(
-    "string",
-    "",
-    "Encoding of the files, an IANA name; UTF-8 unless told otherwise.",
-  ),
-  tail_from_end: optional("bool", false, "Begin a file that is new to this component at its end."),
-  on_positions_file_error: oneOf(
-    ["restart_from_beginning"],
-    "restart_from_beginning",
-    "What to do when the positions cannot be read.",
-  ),
-  legacy_positions_file: notYet("attribute", "Positions of a Promtail to take over."),
-  file_watch: block(
-    {
-      min_poll_frequency: optional("duration", 250, "How often a busy file is looked at.", {
-        min: 10,
-      }),
-      max_poll_frequency: maybe(
-        "duration",
-        "How often a file that rests is looked at; as a busy one unless told otherwise.",
-        { min: 10 },
-      ),
-    },
-    { repeat: "one", doc: "How often files are looked at." },
-  ),
-  decompression: block(
-    {
-      enabled: required("bool", "Whether the files are compressed."),
-      format: oneOf(["gz", "z"], "gz", "Compression of the files."),
-      initial_delay: optional(
-        "duration",
-        0,
-        "Wait before a new file is read, for whoever still writes it.",
-      ),
-    },
-    { repeat: "optional", doc: "Reads compressed files, each once to its end." },
-  ),
-  file_match: notYet("block", "Finds the files itself; use local.file_match."),
-} as const;
-
-type Arguments = ValuesOf<typeof ARGUMENTS>;
 type Context = ComponentContext<Arguments, object>;
 
 export const sourceFile = defineComponent({
   name: "loki.source.file",
   stability: "generally-available",
   summary: "Tails log files, through rotation and restarts.",
-  arguments: ARGUMENTS,
+  arguments: SOURCE_FILE_ARGUMENTS,
   exports: {},
   async run(context: Context, signal) {
     const positions = await openPositions<FileProgress>({
@@ -88,25 +44,49 @@ export const sourceFile = defineComponent({
       log: context.log,
       isValue: isProgress,
     });
-    await using reader = new FileReader(context, positions);
-    reader.update(context.arguments());
-    await Promise.all([followArguments(context, reader, signal), reader.loop(signal)]);
+    const legacy = await legacyProgress(context, positions);
+    await using reader = new FileReader(context, positions, legacy);
+    await lookForFiles(context, reader, signal);
+    await Promise.all([
+      untilAborted(signal, async () => {
+        const { file_match: match } = context.arguments();
+        if (match?.enabled === true) await periodOrChange(context, match.sync_period, signal);
+        else await context.nextArguments(signal);
+        await lookForFiles(context, reader, signal);
+      }),
+      reader.loop(signal),
+    ]);
   },
 });
 
-async function followArguments(
+/** Only a component without positions of its own takes over others. */
+async function legacyProgress(
+  context: Context,
+  positions: Positions<FileProgress>,
+): Promise<ReadonlyMap<string, FileProgress>> {
+  const path = context.arguments().legacy_positions_file;
+  if (path === undefined || path === "" || positions.keys().length > 0) return new Map();
+  const progress = await readLegacyPositions(path, context.fileSystem);
+  context.log.info("positions taken over", { path, files: progress.size });
+  return progress;
+}
+
+async function lookForFiles(
   context: Context,
   reader: FileReader,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
-    try {
-      reader.update(await context.nextArguments(signal));
-    } catch (error) {
-      if (signal.aborted) return;
-      throw error;
-    }
-  }
+  const values = context.arguments();
+  const { targets, file_match: match } = values;
+  if (match?.enabled !== true) return reader.update(values, targets);
+  const old = match.ignore_older_than;
+  const found = await matchFiles(targets, {
+    changedSinceMs: old > 0 ? context.clock.nowMs() - old : undefined,
+    signal,
+  });
+  if (signal.aborted) return;
+  reader.update(values, found.targets);
+  if (found.limit !== undefined) context.setHealth("unhealthy", found.limit);
 }
 
 function isProgress(value: unknown): value is FileProgress {
@@ -134,6 +114,8 @@ interface FollowedFile {
 class FileReader implements AsyncDisposable {
   readonly #context: Context;
   readonly #positions: Positions<FileProgress>;
+  /** How far another program read files, by path. */
+  readonly #legacy: ReadonlyMap<string, FileProgress>;
   readonly #files = new Map<string, FollowedFile>();
   readonly #stamp: () => bigint;
   readonly #lines;
@@ -142,17 +124,22 @@ class FileReader implements AsyncDisposable {
   #closing: FollowedFile[] = [];
   #savedMs = 0;
 
-  constructor(context: Context, positions: Positions<FileProgress>) {
+  constructor(
+    context: Context,
+    positions: Positions<FileProgress>,
+    legacy: ReadonlyMap<string, FileProgress>,
+  ) {
     this.#context = context;
     this.#positions = positions;
+    this.#legacy = legacy;
     this.#arguments = context.arguments();
     this.#stamp = uniqueNanoseconds(() => context.clock.nowNs());
     this.#lines = context.metrics.counter("loki_source_file_read_lines_total", "Lines read.");
     this.#active = context.metrics.gauge("loki_source_file_files_active_total", "Files followed.");
   }
 
-  /** Takes new arguments: files that are no longer wanted are closed, new ones are opened at the next round. */
-  update(values: Arguments): void {
+  /** Takes new arguments and files: those that are no longer wanted are closed, new ones are opened at the next round. */
+  update(values: Arguments, targets: readonly Target[]): void {
     if (/^utf-?16/i.test(values.encoding)) {
       throw new FinchError(
         "unsupported",
@@ -162,7 +149,7 @@ class FileReader implements AsyncDisposable {
     }
     this.#arguments = values;
     const wanted = new Map<string, { path: string; labels: Labels }>();
-    for (const target of values.targets) {
+    for (const target of targets) {
       const path = target.get("__path__");
       if (path === "") continue;
       const labels = visible(target).with("filename", path);
@@ -204,7 +191,7 @@ class FileReader implements AsyncDisposable {
         : new FileTail(path, {
             encoding: encoding || "utf-8",
             tailFromEnd,
-            progress: this.#positions.get(key),
+            progress: this.#positions.get(key) ?? this.#legacy.get(path),
             nowMs: () => this.#context.clock.monotonicMs(),
           }),
       intervalMs: watch.min_poll_frequency,

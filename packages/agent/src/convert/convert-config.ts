@@ -1,0 +1,89 @@
+/**
+ * Configurations of Promtail, Prometheus and the Grafana Agent's static mode as configurations of this agent; behind `finch agent convert` and
+ * `finch agent run --config.format`. What is written always passes `validate`; what of the input is not in it is said.
+ */
+import { parseFile, Source } from "@finch/alloy-syntax";
+import type { Diagnostic, Statement as WrittenStatement } from "@finch/alloy-syntax";
+import { validateConfig } from "../runtime/validate.ts";
+import { parseYamlConfig } from "../yaml-config.ts";
+import type { YamlNode } from "../yaml-config.ts";
+import { inPrintedOrder, printBlocks } from "./alloy-tree.ts";
+import type { Block, Statement } from "./alloy-tree.ts";
+import { Conversion } from "./conversion.ts";
+import type { ConversionDiagnostic, ConversionLog } from "./conversion-log.ts";
+import { fitToDeclarations } from "./fit-declarations.ts";
+import { convertPromtail } from "./promtail.ts";
+
+const CONVERTERS = {
+  promtail: convertPromtail,
+} as const;
+
+export type ConversionFormat = keyof typeof CONVERTERS;
+export const CONVERSION_FORMATS = Object.keys(CONVERTERS) as readonly ConversionFormat[];
+
+export interface ConversionResult {
+  /** In the standard format; undefined when something critical was found. Without what the errors name. */
+  readonly text: string | undefined;
+  readonly diagnostics: readonly ConversionDiagnostic[];
+}
+
+export interface ConversionOptions {
+  readonly format: ConversionFormat;
+  /** Stands for the input in messages. */
+  readonly name: string;
+  /** Flags the program was started with that change how it reads its configuration. */
+  readonly extraArgs: readonly string[];
+}
+
+export async function convertConfig(
+  yaml: string,
+  options: ConversionOptions,
+): Promise<ConversionResult> {
+  const { format, name, extraArgs } = options;
+  const conversion = new Conversion();
+  const { log } = conversion;
+  log.guard(() => {
+    if (extraArgs.length > 0)
+      log.add("critical", undefined, `${format} takes no extra arguments: ${extraArgs.join(" ")}`);
+    CONVERTERS[format](parseYamlConfig(yaml, name), conversion);
+  });
+  const blocks = await fitToDeclarations(conversion.blocks, log);
+  if (isCritical(log)) return { text: undefined, diagnostics: log.diagnostics };
+  const text = printBlocks(blocks);
+  await validate(text, blocks, log);
+  return { text: isCritical(log) ? undefined : text, diagnostics: log.diagnostics };
+}
+
+function isCritical(log: ConversionLog): boolean {
+  return log.diagnostics.some(({ severity }) => severity === "critical");
+}
+
+/** Values that cannot be are found by the declarations of the components; they are told where they come from. */
+async function validate(text: string, blocks: readonly Block[], log: ConversionLog): Promise<void> {
+  const found = await validateConfig(text, "converted");
+  for (const diagnostic of found) {
+    if (diagnostic.severity !== "error") continue;
+    log.add("critical", originOf(diagnostic, text, blocks), diagnostic.message);
+  }
+}
+
+/** What of the input the wrong place was made of: the innermost statement that knows. */
+function originOf(
+  diagnostic: Diagnostic,
+  text: string,
+  blocks: readonly Block[],
+): YamlNode | undefined {
+  return originAt(parseFile(new Source("converted", text)).file.body, blocks, diagnostic.start);
+}
+
+function originAt(
+  written: readonly WrittenStatement[],
+  statements: readonly Statement[],
+  offset: number,
+): YamlNode | undefined {
+  const index = written.findIndex(({ start, end }) => start <= offset && offset < end);
+  const [at, statement] = [written[index], statements[index]];
+  if (at?.kind === "block" && statement?.kind === "block")
+    return originAt(at.body, inPrintedOrder(statement.body), offset) ?? statement.origin;
+  return statement?.origin;
+}
