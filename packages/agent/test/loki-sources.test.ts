@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -165,6 +165,72 @@ describe("loki.source.file", () => {
       ["1", "2", "3"],
     );
   });
+  for (const isCompressed of [false, true]) {
+    const kind = isCompressed ? "compressed files" : "files that grow and are rotated";
+    test(`what a kill repeats has the times it had: ${kind}`, async () => {
+      await using directory = await temporaryDirectory();
+      const path = join(directory.path, "a.log");
+      const receiver = collectingReceiver();
+      // Whenever lines are handed on, what the disk has is what a kill at that moment leaves.
+      const kills: { readonly state: string; readonly taken: number }[] = [];
+      const state = join(directory.path, "state");
+      const watched: LogsReceiver = {
+        kind: "logs-receiver",
+        owner: "watched",
+        append: async (entries, signal) => {
+          await receiver.append(entries, signal);
+          const kill = { state: `${state}-${kills.length}`, taken: receiver.entries.length };
+          cpSync(state, kill.state, { recursive: true });
+          kills.push(kill);
+        },
+      };
+      const decompression = isCompressed
+        ? { enabled: true, format: "gz", initial_delay: 0 }
+        : undefined;
+      const lines: string[] = [];
+      const piece = (count: number) =>
+        Array.from({ length: count }, () => {
+          lines.push(`line ${lines.length} ${"é".repeat(lines.length % 40)}`);
+          return `${lines.at(-1)}\n`;
+        }).join("");
+      if (isCompressed) await writeFile(path, gzipSync(piece(3000)));
+      else await writeFile(path, "");
+      {
+        await using _ = startComponent(
+          sourceFile,
+          fileArguments([path], watched, { decompression }),
+          state,
+        );
+        for (let round = 0; !isCompressed && round < 12; round++) {
+          await appendFile(path, piece(1 + round * 30));
+          await receiver.until((entries) => entries.length === lines.length);
+          if (round === 5) {
+            await rename(path, `${path}.1`);
+            await writeFile(path, piece(7));
+          }
+        }
+        await receiver.until((entries) => entries.length === lines.length);
+      }
+      const unfinished = kills.filter(({ taken }) => taken < lines.length);
+      assert.ok(unfinished.length >= 5);
+      for (const { state: left, taken } of unfinished) {
+        const before = receiver.entries.slice(0, taken);
+        const after = collectingReceiver();
+        await using _ = startComponent(
+          sourceFile,
+          fileArguments([path], after, { decompression }),
+          left,
+        );
+        await after.until((entries) => entries.at(-1)?.line === lines.at(-1));
+        const times = new Map(before.map(({ line, timestampNs }) => [line, timestampNs]));
+        for (const { line, timestampNs } of after.entries) {
+          assert.equal(timestampNs, times.get(line) ?? timestampNs, line);
+          times.set(line, timestampNs);
+        }
+        assert.equal(times.size, lines.length, `killed after ${taken} lines`);
+      }
+    });
+  }
 });
 
 const JOURNALD = "/lib/systemd/systemd-journald";

@@ -5,13 +5,11 @@ import { createGunzip, createInflate } from "node:zlib";
 import type { Transform } from "node:stream";
 import { LineSplitter } from "./line-splitter.ts";
 
-const BATCH_LINES_MAX = 2000;
-
 export type CompressionFormat = "gz" | "z";
 
 /**
- * Gives lines to `deliver` in batches, with the offset (decompressed) after each; the last line need not end in a newline. Waits for `deliver`
- * before it reads on. A damaged file rejects after what could be read was delivered.
+ * Gives lines to `deliver` in batches, the same ones in each run, with the decompressed bytes they took; the last line need not end in a newline. Waits for
+ * `deliver` before it reads on. A damaged file rejects after what could be read was delivered.
  */
 export async function readCompressedLines(
   path: string,
@@ -21,16 +19,14 @@ export async function readCompressedLines(
     readonly encoding: string;
     readonly signal: AbortSignal;
   },
-  deliver: (lines: readonly string[], offset: number) => Promise<void>,
+  deliver: (lines: readonly string[], from: number, to: number) => Promise<void>,
 ): Promise<void> {
   const splitter = new LineSplitter(options.encoding);
   let offset = 0;
-  const take = async (lines: readonly string[], end: number) => {
-    for (let at = 0; at < lines.length; at += BATCH_LINES_MAX) {
-      const batch = lines.slice(at, at + BATCH_LINES_MAX);
-      const isLast = at + BATCH_LINES_MAX >= lines.length;
-      await deliver(batch, isLast ? end : options.offset);
-    }
+  let from = options.offset;
+  const take = async (lines: readonly string[], to: number) => {
+    if (lines.length > 0) await deliver(lines, from, to);
+    from = to;
   };
   const inflate: Transform = options.format === "gz" ? createGunzip() : createInflate();
   await pipeline(

@@ -29,7 +29,13 @@ function tailOf(
   progress?: FileProgress,
   { tailFromEnd = false, nowMs = (): number => 0 } = {},
 ): FileTail {
-  return new FileTail(path, { encoding: "utf-8", tailFromEnd, progress, nowMs });
+  return new FileTail(path, {
+    encoding: "utf-8",
+    tailFromEnd,
+    progress,
+    nowMs,
+    endOf: () => undefined,
+  });
 }
 
 /** Everything there is now; gives up after a number of empty answers in a row, since a rotation takes two. */

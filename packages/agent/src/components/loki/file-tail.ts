@@ -13,6 +13,7 @@ import {
   signatureOf,
   statOf,
 } from "./rotated-file.ts";
+import type { ReadRange } from "./line-stamps.ts";
 import type { FileProgress } from "./rotated-file.ts";
 
 /** Lines of a batch: without it a large backlog would be read into memory at once. */
@@ -26,11 +27,14 @@ const LATE_MS = 10_000;
 
 export interface LineBatch {
   readonly lines: readonly string[];
-  /** Bytes of the file the lines took. */
-  readonly bytes: number;
+  /** The bytes of the file that the lines took. */
+  readonly range: ReadRange;
   /** To be stored once the lines are taken downstream. */
   readonly progress: FileProgress | undefined;
 }
+
+/** Where lines that begin at `from` of a file are to end, when it was read in other pieces before. */
+type EndOfRange = (identity: string, from: number) => number | undefined;
 
 interface OpenFile {
   readonly handle: FileHandle;
@@ -48,6 +52,7 @@ export class FileTail implements AsyncDisposable {
   readonly #encoding: string;
   readonly #tailFromEnd: boolean;
   readonly #nowMs: () => number;
+  readonly #endOf: EndOfRange;
   #splitter: LineSplitter;
   #file: OpenFile | undefined;
   #progress: FileProgress | undefined;
@@ -65,6 +70,7 @@ export class FileTail implements AsyncDisposable {
       readonly tailFromEnd: boolean;
       readonly progress: FileProgress | undefined;
       readonly nowMs: () => number;
+      readonly endOf: EndOfRange;
     },
   ) {
     this.path = path;
@@ -72,6 +78,7 @@ export class FileTail implements AsyncDisposable {
     this.#tailFromEnd = options.tailFromEnd;
     this.#progress = options.progress;
     this.#nowMs = options.nowMs;
+    this.#endOf = options.endOf;
     this.#splitter = new LineSplitter(options.encoding);
   }
 
@@ -158,7 +165,7 @@ export class FileTail implements AsyncDisposable {
     const late = this.#late;
     if (late === undefined) return undefined;
     const lines: string[] = [];
-    const before = late.file.readOffset;
+    const from = late.file.readOffset - late.splitter.pendingBytes;
     await this.#readLines(late.file, late.splitter, lines);
     if (this.#nowMs() >= late.untilMs) {
       this.#late = undefined;
@@ -167,13 +174,17 @@ export class FileTail implements AsyncDisposable {
       if (last !== undefined) lines.push(last);
     }
     if (lines.length === 0) return undefined;
-    return { lines, bytes: late.file.readOffset - before, progress: this.#progress };
+    const range = rangeOf(late.file, from, late.file.readOffset - late.splitter.pendingBytes);
+    return { lines, range, progress: this.#progress };
   }
 
   async #readLines(file: OpenFile, splitter: LineSplitter, lines: string[]): Promise<boolean> {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
-    while (lines.length < BATCH_LINES_MAX) {
-      const { bytesRead } = await file.handle.read(chunk, 0, CHUNK_BYTES, file.readOffset);
+    const from = file.readOffset - splitter.pendingBytes;
+    const end = this.#endOf(file.identity, from) ?? Infinity;
+    while (lines.length < BATCH_LINES_MAX && file.readOffset < end) {
+      const wanted = Math.min(CHUNK_BYTES, end - file.readOffset);
+      const { bytesRead } = await file.handle.read(chunk, 0, wanted, file.readOffset);
       if (bytesRead === 0) return true;
       file.readOffset += bytesRead;
       splitter.push(chunk.subarray(0, bytesRead), lines);
@@ -185,7 +196,7 @@ export class FileTail implements AsyncDisposable {
     const offset = file.readOffset - this.#splitter.pendingBytes;
     await extendSignature(file);
     this.#progress = progressOf(file, offset);
-    return { lines, bytes: offset - before, progress: this.#progress };
+    return { lines, range: rangeOf(file, before, offset), progress: this.#progress };
   }
 
   /** At the end of what is open, and nothing new in it: is it still the file of that path? */
@@ -219,11 +230,11 @@ export class FileTail implements AsyncDisposable {
 
   /** Nothing more comes to the file: its last half line is a line. */
   #finish(file: OpenFile): LineBatch | undefined {
-    const bytes = this.#splitter.pendingBytes;
+    const range = rangeOf(file, file.readOffset - this.#splitter.pendingBytes, file.readOffset);
     const line = this.#splitter.flush();
     this.#splitter = new LineSplitter(this.#encoding);
     this.#progress = progressOf(file, file.readOffset);
-    return line === undefined ? undefined : { lines: [line], bytes, progress: this.#progress };
+    return line === undefined ? undefined : { lines: [line], range, progress: this.#progress };
   }
 }
 
@@ -243,6 +254,10 @@ async function resume(path: string, progress: FileProgress): Promise<OpenFile | 
 
 function resumed({ offset, signature, signatureBytes }: FileProgress) {
   return { readOffset: offset, signature, signatureBytes };
+}
+
+function rangeOf({ identity }: OpenFile, from: number, to: number): ReadRange {
+  return { identity, from, to };
 }
 
 function progressOf(

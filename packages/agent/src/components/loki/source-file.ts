@@ -15,17 +15,21 @@ import { FileTail } from "./file-tail.ts";
 import type { FileProgress } from "./rotated-file.ts";
 import { SOURCE_FILE_ARGUMENTS } from "./source-file-arguments.ts";
 import type { SourceFileArguments as Arguments } from "./source-file-arguments.ts";
-import { forward, uniqueNanoseconds } from "./forward.ts";
+import { forward } from "./forward.ts";
 import { readLegacyPositions } from "./legacy-positions.ts";
+import { LineStamps } from "./line-stamps.ts";
+import type { ReadRange } from "./line-stamps.ts";
 import { openPositions } from "../../positions.ts";
 import type { Positions } from "../../positions.ts";
 
 /** Without it a glob over a spool directory would take every file descriptor of the process. */
 const FILES_MAX = 4096;
-/** Lines taken since the last save are read again after a crash, with another time: the shorter, the fewer; a save costs two fsyncs. */
+/** Lines taken since the last save are read again after a crash: the shorter, the fewer; a save costs two fsyncs. */
 const SAVE_EVERY_MS = 1000;
 /** Files that are read at the same time, a batch of each in memory. */
 const VISITS_AT_ONCE = 4;
+/** Lines of a decompressed piece are handed on so many at a time. */
+const COMPRESSED_LINES_MAX = 2000;
 /** Pause before lines that a receiver refused are offered again. */
 const RETRY_MS = 1000;
 
@@ -45,7 +49,13 @@ export const sourceFile = defineComponent({
       isValue: isProgress,
     });
     const legacy = await legacyProgress(context, positions);
-    await using reader = new FileReader(context, positions, legacy);
+    await using stamps = await LineStamps.open({
+      directory: context.dataDirectory,
+      fileSystem: context.fileSystem,
+      log: context.log,
+      nowNs: () => context.clock.nowNs(),
+    });
+    await using reader = new FileReader(context, { positions, legacy, stamps });
     await lookForFiles(context, reader, signal);
     await Promise.all([
       untilAborted(signal, async () => {
@@ -111,29 +121,31 @@ interface FollowedFile {
   failed: boolean;
 }
 
+interface KnownOfFiles {
+  readonly positions: Positions<FileProgress>;
+  /** How far another program read files, by path. */
+  readonly legacy: ReadonlyMap<string, FileProgress>;
+  readonly stamps: LineStamps;
+}
+
 class FileReader implements AsyncDisposable {
   readonly #context: Context;
   readonly #positions: Positions<FileProgress>;
-  /** How far another program read files, by path. */
-  readonly #legacy: ReadonlyMap<string, FileProgress>;
+  readonly #legacy: KnownOfFiles["legacy"];
   readonly #files = new Map<string, FollowedFile>();
-  readonly #stamp: () => bigint;
+  readonly #stamps: LineStamps;
   readonly #lines;
   readonly #active;
   #arguments: Arguments;
   #closing: FollowedFile[] = [];
   #savedMs = 0;
 
-  constructor(
-    context: Context,
-    positions: Positions<FileProgress>,
-    legacy: ReadonlyMap<string, FileProgress>,
-  ) {
+  constructor(context: Context, known: KnownOfFiles) {
     this.#context = context;
-    this.#positions = positions;
-    this.#legacy = legacy;
+    this.#positions = known.positions;
+    this.#legacy = known.legacy;
     this.#arguments = context.arguments();
-    this.#stamp = uniqueNanoseconds(() => context.clock.nowNs());
+    this.#stamps = known.stamps;
     this.#lines = context.metrics.counter("loki_source_file_read_lines_total", "Lines read.");
     this.#active = context.metrics.gauge("loki_source_file_files_active_total", "Files followed.");
   }
@@ -191,14 +203,22 @@ class FileReader implements AsyncDisposable {
         : new FileTail(path, {
             encoding: encoding || "utf-8",
             tailFromEnd,
-            progress: this.#positions.get(key) ?? this.#legacy.get(path),
+            progress: this.#positions.get(key) ?? this.#beginningOf(key, path),
             nowMs: () => this.#context.clock.monotonicMs(),
+            endOf: (identity, from) => this.#stamps.endOf(key, identity, from),
           }),
       intervalMs: watch.min_poll_frequency,
       dueMs: compressed ? now + decompression.initial_delay : now,
       finished: "",
       failed: false,
     };
+  }
+
+  /** Where the run before began with a file, when it was killed before it could save a position; else where another program left off. */
+  #beginningOf(key: string, path: string): FileProgress | undefined {
+    const range = this.#stamps.oldest(key);
+    if (range !== undefined) return progressAt(range.identity, range.from);
+    return this.#legacy.get(path);
   }
 
   async loop(signal: AbortSignal): Promise<void> {
@@ -258,8 +278,11 @@ class FileReader implements AsyncDisposable {
   async #readTail(file: FollowedFile, tail: FileTail, signal: AbortSignal): Promise<boolean> {
     const batch = await tail.next();
     if (batch === undefined) return false;
-    await this.#deliver(file, batch.lines, signal);
-    if (batch.progress !== undefined) this.#positions.set(file.key, batch.progress);
+    const { lines, range, progress } = batch;
+    const firstNs = await this.#stamps.begin(file.key, range, lines.length);
+    await this.#deliver(file, lines, firstNs, signal);
+    if (progress !== undefined) this.#positions.set(file.key, progress);
+    this.#stamps.taken(file.key, range);
     return true;
   }
 
@@ -273,19 +296,32 @@ class FileReader implements AsyncDisposable {
     await readCompressedLines(
       file.path,
       { format: decompression!.format, offset, encoding: encoding || "utf-8", signal },
-      async (lines, end) => {
-        await this.#deliver(file, lines, signal);
-        this.#positions.set(file.key, { identity, offset: end, signature: "", signatureBytes: 0 });
+      async (lines, from, to) => {
+        const range: ReadRange = { identity, from, to };
+        const firstNs = await this.#stamps.begin(file.key, range, lines.length);
+        for (let at = 0; at < lines.length; at += COMPRESSED_LINES_MAX) {
+          const some = lines.slice(at, at + COMPRESSED_LINES_MAX);
+          await this.#deliver(file, some, firstNs + BigInt(at), signal);
+        }
+        this.#positions.set(file.key, progressAt(identity, to));
+        this.#stamps.taken(file.key, range);
       },
     );
     file.finished = identity;
     return false;
   }
 
-  async #deliver(file: FollowedFile, lines: readonly string[], signal: AbortSignal): Promise<void> {
+  /** `firstNs` is the time of the first line; each next one is a nanosecond later. */
+  async #deliver(
+    file: FollowedFile,
+    lines: readonly string[],
+    firstNs: bigint,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let timeNs = firstNs;
     const entries = lines.map((line) => ({
       labels: file.labels,
-      timestampNs: this.#stamp(),
+      timestampNs: timeNs++,
       line,
       structuredMetadata: Labels.EMPTY,
     }));
@@ -323,7 +359,7 @@ class FileReader implements AsyncDisposable {
   async #save(): Promise<void> {
     this.#savedMs = this.#context.clock.nowMs();
     try {
-      await this.#positions.save();
+      await this.#stamps.forgetAfter(() => this.#positions.save());
     } catch (error) {
       this.#context.log.warn(
         "positions cannot be stored; after a crash lines would be read again",
@@ -337,6 +373,11 @@ class FileReader implements AsyncDisposable {
     await this.#closeUnwanted();
     await this.#save();
   }
+}
+
+/** Of a file of whose beginning nothing is known. */
+function progressAt(identity: string, offset: number): FileProgress {
+  return { identity, offset, signature: "", signatureBytes: 0 };
 }
 
 /** The labels that are not internal (`__…`). */
