@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   store: ["runtime", "codec", "model"],
   promql: ["runtime", "codec", "model"],
   logql: ["runtime", "codec", "model", "go-text", "promql"],
-  "alloy-syntax": ["runtime", "model"],
+  "alloy-syntax": ["runtime", "model", "go-text"],
   server: ["runtime", "codec", "model", "wire", "store", "promql", "logql"],
   agent: ["runtime", "codec", "model", "go-text", "wire", "store", "alloy-syntax"],
   web: ["runtime", "model", "promql", "logql"],

@@ -1,18 +1,17 @@
-/** The `clustering` block of components that share their work among agents in Alloy. One agent is all there is here, so only `false` is taken. */
-import type { ArgumentFault } from "./component.ts";
+/**
+ * The `clustering` block of components that share their work among agents. An agent of Finch is no member of a cluster: as Alloy without
+ * `--cluster.enabled`, it does all of the work itself, whatever the block says.
+ */
 import { block, required } from "./schema.ts";
 
 export const CLUSTERING_ARGUMENTS = {
   clustering: block(
-    { enabled: required("bool", "Whether the work is shared among agents.") },
-    { repeat: "optional", doc: "Clustering." },
+    {
+      enabled: required(
+        "bool",
+        "Whether the work is shared among the agents of a cluster; alone, as here, an agent does it all.",
+      ),
+    },
+    { repeat: "optional", doc: "Sharing of the work among agents." },
   ),
 };
-
-export function clusteringFault(values: {
-  readonly clustering: { readonly enabled: boolean } | undefined;
-}): ArgumentFault | undefined {
-  return values.clustering?.enabled === true
-    ? { at: "clustering", message: "not supported yet: clustering" }
-    : undefined;
-}

@@ -480,6 +480,12 @@ const REFUSED: readonly [rule: string, text: string, kind: string, message: RegE
     "invalid",
     /1:1: component "prometheus\.enrich" is at stability level "experimental", .* use --stability\.level=experimental/,
   ],
+  [
+    "a function that is not mature enough",
+    `local.file "a" { text = array.group_by([], "a", false) }`,
+    "invalid",
+    /1:25: array\.group_by is at stability level "experimental", .* use --stability\.level=experimental/,
+  ],
   ["a top-level attribute", "a = 1", "invalid", /unrecognized attribute a/],
 ];
 

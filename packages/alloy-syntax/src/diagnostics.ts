@@ -28,6 +28,11 @@ export function makeError(
   };
 }
 
+/** For what works and had better be changed. */
+export function makeWarning(source: Source, span: Span, message: string): Diagnostic {
+  return { ...makeError(source, span, message), severity: "warning" };
+}
+
 /** For what is valid and not built yet: `not supported yet: NAME at 3:1`. */
 export function makeUnsupported(source: Source, span: Span, name: string): Diagnostic {
   const { line, column } = source.position(span.start);

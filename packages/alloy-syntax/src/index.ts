@@ -5,6 +5,7 @@ export {
   formatDiagnostics,
   makeError,
   makeUnsupported,
+  makeWarning,
 } from "./diagnostics.ts";
 export type { Diagnostic } from "./diagnostics.ts";
 export { evaluate } from "./evaluator.ts";
@@ -16,7 +17,11 @@ export { referencesOf } from "./references.ts";
 export type { Reference } from "./references.ts";
 export { decodeSource, Source } from "./source.ts";
 export type { Position, Span } from "./source.ts";
-export { createStandardLibrary } from "./standard-library.ts";
+export {
+  createStandardLibrary,
+  DEPRECATED_FUNCTIONS,
+  EXPERIMENTAL_FUNCTIONS,
+} from "./standard-library.ts";
 export type { LibraryEnvironment } from "./standard-library.ts";
 export { findNearest, suggest } from "./suggest.ts";
 export {

@@ -3,6 +3,7 @@ import { fromJson, toJson } from "./json-values.ts";
 import { argument, expectCount, textArgument } from "./library-arguments.ts";
 import type { LibraryFunction } from "./library-arguments.ts";
 import { ValueFault } from "./values.ts";
+import { fromYaml } from "./yaml-values.ts";
 
 function ofText(compute: (text: string) => string): LibraryFunction {
   return (args) => {
@@ -45,6 +46,10 @@ export const ENCODING_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   "encoding.from_json": (args) => {
     expectCount(args, 1);
     return fromJson(textArgument(args, 0));
+  },
+  "encoding.from_yaml": (args) => {
+    expectCount(args, 1);
+    return fromYaml(textArgument(args, 0));
   },
   "encoding.to_json": (args) => {
     expectCount(args, 1);

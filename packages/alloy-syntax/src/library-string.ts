@@ -1,10 +1,20 @@
 /** `string.*` and `file.*`, with the semantics of Go's functions of the same names. */
 import { posix } from "node:path";
-import { formatText } from "./go-format.ts";
-import { expectCount, textArgument, textsArgument } from "./library-arguments.ts";
+import { formatPrintf } from "@finch/go-text";
+import type { TemplateValue } from "@finch/go-text";
+import { argument, expectCount, textArgument, textsArgument } from "./library-arguments.ts";
 import type { LibraryFunction } from "./library-arguments.ts";
 import { STRING_LENGTH_MAX } from "./limits.ts";
-import { ValueFault } from "./values.ts";
+import {
+  Capsule,
+  describeKind,
+  FunctionValue,
+  isArray,
+  isObject,
+  Secret,
+  ValueFault,
+} from "./values.ts";
+import type { Value } from "./values.ts";
 
 /** A function of `count` texts. */
 function ofTexts(count: number, compute: (...texts: string[]) => string): LibraryFunction {
@@ -12,6 +22,18 @@ function ofTexts(count: number, compute: (...texts: string[]) => string): Librar
     expectCount(args, count);
     return bounded(compute(...args.map((_, index) => textArgument(args, index))));
   };
+}
+
+/** Secrets are refused, and so is what has no text. */
+function toFormattable(value: Value): TemplateValue {
+  if (value instanceof Secret) throw new ValueFault("secrets may not be converted into strings");
+  if (value instanceof Capsule && value.fields !== undefined) return toFormattable(value.fields());
+  if (value instanceof Capsule || value instanceof FunctionValue)
+    throw new ValueFault(`${describeKind(value)} cannot be formatted`);
+  if (isArray(value)) return value.map(toFormattable);
+  if (isObject(value))
+    return new Map([...value].map(([key, field]) => [key, toFormattable(field)]));
+  return value;
 }
 
 function bounded(text: string): string {
@@ -31,6 +53,10 @@ function trimSet(text: string, cutset: string): string {
   return all.slice(start, end).join("");
 }
 
+/** What Go takes for white space. */
+const GO_SPACE =
+  "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000";
+
 /** An empty separator splits into characters; an empty `old` in replace stands between all characters. */
 const splitText = (text: string, separator: string): string[] =>
   separator === "" ? Array.from(text) : text.split(separator);
@@ -45,7 +71,8 @@ function replaceText(text: string, old: string, replacement: string): string {
 export const STRING_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   "string.format": (args) => {
     expectCount(args, 1, Infinity);
-    return bounded(formatText(textArgument(args, 0), args.slice(1)));
+    const values = args.slice(1).map((_, index) => argument(args, index + 1, toFormattable));
+    return bounded(formatPrintf(textArgument(args, 0), values, String));
   },
   "string.join": (args) => {
     expectCount(args, 2);
@@ -65,7 +92,7 @@ export const STRING_FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   "string.trim_suffix": ofTexts(2, (text, suffix) =>
     suffix !== "" && text!.endsWith(suffix!) ? text!.slice(0, -suffix!.length) : text!,
   ),
-  "string.trim_space": ofTexts(1, (text) => text!.trim()),
+  "string.trim_space": ofTexts(1, (text) => trimSet(text!, GO_SPACE)),
   "file.path_join": (args) => {
     const parts = args.map((_, index) => textArgument(args, index)).filter((part) => part !== "");
     if (parts.length === 0) return "";

@@ -18,15 +18,19 @@ export interface LibraryEnvironment {
   readonly version: string;
 }
 
-/** Known to the language, not built yet. */
-const NOT_YET = ["array.combine_maps", "array.group_by", "encoding.from_yaml", "yaml_decode"];
+/** Functions that need the stability level `experimental`. */
+export const EXPERIMENTAL_FUNCTIONS: ReadonlySet<string> = new Set([
+  "array.combine_maps",
+  "array.group_by",
+]);
 
 /** Deprecated global names and what they stand for. */
-const ALIASES: Readonly<Record<string, string>> = {
+export const DEPRECATED_FUNCTIONS: Readonly<Record<string, string>> = {
   env: "sys.env",
   nonsensitive: "convert.nonsensitive",
   concat: "array.concat",
   json_decode: "encoding.from_json",
+  yaml_decode: "encoding.from_yaml",
   base64_decode: "encoding.from_base64",
   format: "string.format",
   join: "string.join",
@@ -47,7 +51,6 @@ export function createStandardLibrary(environment: LibraryEnvironment): ObjectVa
     ...ARRAY_FUNCTIONS,
     ...ENCODING_FUNCTIONS,
     ...generalFunctions(environment),
-    ...Object.fromEntries(NOT_YET.map((name) => [name, () => notYet(name)])),
   };
   const constants = new Map<string, Value>(
     Object.entries({
@@ -69,12 +72,8 @@ export function createStandardLibrary(environment: LibraryEnvironment): ObjectVa
     library.set(group, members.set(member, value));
   };
   for (const [name, call] of Object.entries(functions)) add(name, call);
-  for (const [alias, name] of Object.entries(ALIASES)) add(alias, functions[name]!);
+  for (const [alias, name] of Object.entries(DEPRECATED_FUNCTIONS)) add(alias, functions[name]!);
   return library;
-}
-
-function notYet(name: string): never {
-  throw new ValueFault(name, { isUnsupported: true });
 }
 
 function generalFunctions(

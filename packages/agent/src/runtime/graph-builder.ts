@@ -1,5 +1,11 @@
 /** Makes the graph of one body: which nodes there are, which refers to which, and in which order they are evaluated. Called by `build-graph.ts`. */
-import { makeError, makeUnsupported, referencesOf, suggest } from "@finch/alloy-syntax";
+import {
+  makeError,
+  makeUnsupported,
+  makeWarning,
+  referencesOf,
+  suggest,
+} from "@finch/alloy-syntax";
 import type { Block, Diagnostic, Source, Span, Statement } from "@finch/alloy-syntax";
 import { ALLOY_COMPONENTS } from "../alloy-names.ts";
 import type { ComponentDefinition, Stability } from "../component.ts";
@@ -334,7 +340,9 @@ export class GraphBuilder {
       library: this.#options.vocabulary.library,
       nodes: this.#drafts,
       arguments: this.#arguments,
+      allowsExperiments: this.#options.vocabulary.stability === "experimental",
       fault: (source, span, message) => this.#fault(source, span, message),
+      warn: (source, span, message) => this.diagnostics.push(makeWarning(source, span, message)),
     });
     for (const draft of this.#drafts.values()) {
       const { references, outer } = resolver.resolveAll(

@@ -18,8 +18,56 @@ const MISTAKES: readonly (readonly [name: string, text: string, at: string, says
     "5:3",
     /^bad regular expression "\(a"/,
   ],
+  [
+    "a deprecated function",
+    endpoint('url = "http://h/" + env("X")'),
+    "3:23",
+    /^this stdlib function is deprecated; use sys\.env$/,
+  ],
+  [
+    "a name that hides the library",
+    'declare "sys" {\n\texport "x" {\n\t\tvalue = ""\n\t}\n}\n\nsys "a" { }\n\nlocal.file "f" {\n\tfilename = sys.a.x\n}\n',
+    "10:13",
+    /^a component is shadowing an existing stdlib name$/,
+  ],
+  [
+    "a truncation that nothing would do",
+    'prometheus.remote_write "a" {\n\twal {\n\t\ttruncate_frequency = "1h"\n\t}\n}\n',
+    "3:3",
+    /^not supported yet: truncate_frequency other than its default/,
+  ],
   ["a comment of another language", `# comment\n${scrape("")}`, "1:1", /comments begin with \/\//],
 ];
+
+test("the defaults of what has no effect, and clusters of one, are taken", async () => {
+  const text = `prometheus.remote_write "a" {
+	wal {
+		truncate_frequency = "2h"
+		min_keepalive_time = "5m"
+	}
+}
+
+loki.source.kubernetes "b" {
+	targets    = []
+	forward_to = []
+
+	clustering {
+		enabled = true
+	}
+}
+
+prometheus.scrape "c" {
+	targets      = []
+	forward_to   = []
+	enable_http2 = true
+
+	clustering {
+		enabled = true
+	}
+}
+`;
+  assert.deepEqual(await validateConfig(text, "config.alloy"), []);
+});
 
 describe("mistakes in a configuration say where they are and what to write", () => {
   for (const [name, text, at, says] of MISTAKES) {

@@ -1,5 +1,5 @@
 /** Finds what the dotted paths in one body stand for: nodes, arguments of the module, variables, things around a template. */
-import { suggest } from "@finch/alloy-syntax";
+import { DEPRECATED_FUNCTIONS, EXPERIMENTAL_FUNCTIONS, suggest } from "@finch/alloy-syntax";
 import type { ObjectValue, Reference, Source, Span } from "@finch/alloy-syntax";
 import type { ComponentDefinition } from "../component.ts";
 import type { BuildRequest } from "./graph-builder.ts";
@@ -18,7 +18,10 @@ export interface ResolverOptions {
   /** By id. */
   readonly nodes: ReadonlyMap<string, Referable>;
   readonly arguments: ReadonlyMap<string, unknown>;
+  /** Whether experimental functions may be used. */
+  readonly allowsExperiments: boolean;
   readonly fault: (source: Source, span: Span, message: string) => void;
+  readonly warn: (source: Source, span: Span, message: string) => void;
 }
 
 export class ReferenceResolver {
@@ -55,6 +58,12 @@ export class ReferenceResolver {
     const { request, library, nodes, fault } = this.#options;
     const found = findNode(path, (id) => nodes.has(id));
     if (found !== undefined) {
+      if (library.has(path[0]!))
+        this.#options.warn(
+          source,
+          firstName(reference),
+          "a component is shadowing an existing stdlib name",
+        );
       if (found.id === from) fault(source, reference, `cannot reference self: ${from}`);
       else this.#checkExport(source, reference, found);
       return found.id === from
@@ -67,13 +76,35 @@ export class ReferenceResolver {
       this.outerPaths.push(reference);
       return "outer";
     }
-    if (library.has(path[0]!) || path[0] === "module_path") return undefined;
+    if (path[0] === "module_path") return undefined;
+    if (library.has(path[0]!)) {
+      this.#checkFunction(source, reference);
+      return undefined;
+    }
     fault(
       source,
       reference,
       `component ${JSON.stringify(path.join("."))} does not exist or is out of scope${suggest(path.slice(0, 3).join("."), nodes.keys())}`,
     );
     return undefined;
+  }
+
+  #checkFunction(source: Source, reference: Reference): void {
+    const { allowsExperiments, fault, warn } = this.#options;
+    const [first] = reference.path;
+    const name = reference.path.slice(0, 2).join(".");
+    if (Object.hasOwn(DEPRECATED_FUNCTIONS, first!))
+      warn(
+        source,
+        firstName(reference),
+        `this stdlib function is deprecated; use ${DEPRECATED_FUNCTIONS[first!]}`,
+      );
+    if (EXPERIMENTAL_FUNCTIONS.has(name) && !allowsExperiments)
+      fault(
+        source,
+        reference,
+        `${name} is at stability level "experimental", which is below the minimum allowed stability level; use --stability.level=experimental to enable it`,
+      );
   }
 
   #resolveArgument(source: Source, reference: Reference): "outer" | undefined {
@@ -105,4 +136,8 @@ export class ReferenceResolver {
       `${found.id} does not export ${JSON.stringify(name)}${suggest(name, Object.keys(definition.exports))}`,
     );
   }
+}
+
+function firstName({ path, start }: Reference): Span {
+  return { start, end: start + path[0]!.length };
 }

@@ -5,7 +5,7 @@
 import { Labels } from "@finch/model";
 import { describeError } from "@finch/runtime";
 import { runSessions } from "../../argument-sessions.ts";
-import { CLUSTERING_ARGUMENTS, clusteringFault } from "../../clustering.ts";
+import { CLUSTERING_ARGUMENTS } from "../../clustering.ts";
 import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
 import {
@@ -52,7 +52,7 @@ export const sourceKubernetesEvents = defineComponent<typeof ARGUMENTS, object>(
   summary: "Reads the events of a Kubernetes cluster as log lines.",
   arguments: ARGUMENTS,
   exports: {},
-  check: (values) => clusteringFault(values) ?? clientBlockFault(values.client),
+  check: (values) => clientBlockFault(values.client),
   async run(context, signal) {
     const positions = await openPositions<EventPosition>({
       directory: context.dataDirectory,

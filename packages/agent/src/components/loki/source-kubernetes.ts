@@ -1,7 +1,7 @@
 /** `loki.source.kubernetes`: follows the logs of containers through the API server, without a file of the node. */
 import { describeError } from "@finch/runtime";
 import { Labels } from "@finch/model";
-import { CLUSTERING_ARGUMENTS, clusteringFault } from "../../clustering.ts";
+import { CLUSTERING_ARGUMENTS } from "../../clustering.ts";
 import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
 import type { ContainerLogLine } from "../../container-logs/log-reader.ts";
@@ -53,7 +53,7 @@ export const sourceKubernetes = defineComponent<typeof ARGUMENTS, object>({
   summary: "Follows the logs of pods through the Kubernetes API.",
   arguments: ARGUMENTS,
   exports: {},
-  check: (values) => clusteringFault(values) ?? clientBlockFault(values.client),
+  check: (values) => clientBlockFault(values.client),
   async run(context, signal) {
     const positions = await openPositions<PodLogPosition>({
       directory: context.dataDirectory,

@@ -86,12 +86,12 @@ const WAL = {
   truncate_frequency: optional(
     "duration",
     7_200_000,
-    "Longest time sent samples stay on disk; they are removed as soon as all endpoints have them.",
+    "How often Alloy removes sent samples from its disk; only 2h is taken, for here they go as soon as all endpoints have them.",
   ),
   min_keepalive_time: optional(
     "duration",
     300_000,
-    "Shortest time a series is remembered after its last sample; series are not remembered on disk.",
+    "How long Alloy keeps sent samples at least; only 5m is taken, for here they go as soon as all endpoints have them.",
   ),
   max_keepalive_time: optional(
     "duration",
@@ -143,6 +143,17 @@ function findFault(values: Arguments): ArgumentFault | undefined {
     if (names.indexOf(names[index]!) !== index)
       return { at, message: `two endpoints are called ${names[index]!}; give them a name each` };
   }
+  return walFault(values.wal);
+}
+
+/** Sent samples go as soon as all endpoints have them, so there is nothing that would be truncated later or kept longer. */
+function walFault(wal: Arguments["wal"]): ArgumentFault | undefined {
+  for (const name of ["truncate_frequency", "min_keepalive_time"] as const)
+    if (wal[name] !== WAL[name].default)
+      return {
+        at: `wal.${name}`,
+        message: `not supported yet: ${name} other than its default (sent samples are removed as soon as all endpoints have them)`,
+      };
   return undefined;
 }
 

@@ -1,8 +1,9 @@
 /** What `prometheus.scrape` can be told, and what of it contradicts itself or is not built. */
 import { describeError } from "@finch/runtime";
+import { CLUSTERING_ARGUMENTS } from "../../clustering.ts";
 import type { ArgumentFault } from "../../component.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
-import { block, maybe, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
+import { maybe, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
 import { DEFAULT_PROTOCOLS, PROTOCOLS_WITH_PROTOBUF, protocolsFault } from "./scrape-format.ts";
 
 /** Switches that Alloy has for what is not built; leaving them off, as generated configurations do, is fine. */
@@ -104,15 +105,7 @@ export const ARGUMENTS = {
     "",
     "File that failed scrapes are logged to, as JSON.",
   ),
-  clustering: block(
-    {
-      enabled: required(
-        "bool",
-        "Whether targets are shared among agents; alone, as here, an agent scrapes them all.",
-      ),
-    },
-    { repeat: "optional", doc: "Clustering." },
-  ),
+  ...CLUSTERING_ARGUMENTS,
   metric_name_validation_scheme: optional(
     "string",
     "legacy",
