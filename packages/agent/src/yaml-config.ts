@@ -2,6 +2,7 @@
  * YAML files that belong to components (modules of blackbox, queries of postgres): read strictly, every fault with its path, line and column.
  * A section that is written but empty counts as not written, as Go's decoders have it.
  */
+import type { Value } from "@finch/alloy-syntax";
 import { tryParseGoDuration } from "@finch/model";
 import { closestName, FinchError } from "@finch/runtime";
 import {
@@ -158,6 +159,17 @@ export class YamlNode {
     const ns = tryParseGoDuration(this.text());
     if (ns === undefined) throw this.fault(`a duration such as "5s" is wanted`);
     return ns / 1e6;
+  }
+
+  /** Anything, as a value of the configuration language: whole numbers are integers. */
+  value(): Value {
+    if (this.isMap)
+      return new Map([...this.entries()].map(([name, field]) => [name, field.value()]));
+    if (this.isList) return this.list().map((element) => element.value());
+    if (!isScalar(this.#node)) return null;
+    const { value } = this.#node;
+    if (typeof value === "number") return Number.isSafeInteger(value) ? BigInt(value) : value;
+    return typeof value === "boolean" || value === null ? value : this.text();
   }
 
   oneOf<Text extends string>(values: readonly Text[]): Text {

@@ -1,7 +1,8 @@
-/** The commands of the collector: `finch agent run|convert|fmt|validate|graph`. */
+/** The commands of the collector: `finch agent run|convert|fmt|validate|test|graph`. */
 import type { Command } from "commander";
 import type { Stability } from "@finch/agent";
 import { FinchError } from "@finch/runtime";
+import { addGraphCommand, addTestCommand } from "./agent-explain-commands.ts";
 import { addConvertCommand } from "./agent-convert-options.ts";
 
 /** Flags of `alloy run` that change nothing here, with why; they are taken so that units and images keep working. */
@@ -81,15 +82,8 @@ export function addAgentCommands(program: Command): void {
       const { validateAgentFile } = await import("./agent-file-commands.ts");
       await validateAgentFile(path);
     });
-  agent
-    .command("graph")
-    .description("print the components and what flows between them, in Graphviz' language")
-    .argument("<path>", "a .alloy file, or a folder of them")
-    .addHelpText("after", "\nExample:\n  finch agent graph config.alloy | dot -Tsvg > graph.svg\n")
-    .action(async (path: string) => {
-      const { printAgentGraph } = await import("./agent-file-commands.ts");
-      await printAgentGraph(path);
-    });
+  addTestCommand(agent);
+  addGraphCommand(agent);
 }
 
 function parseStability(text: string): Stability {

@@ -113,6 +113,18 @@ const ROWS: readonly Row[] = [
     2,
     /cannot read \/nowhere\.yaml/,
   ],
+  [
+    "help of agent test teaches",
+    ["agent", "test", "--help"],
+    0,
+    /--update app\.test\.yaml[^]*dropped:/,
+  ],
+  [
+    "a folder without tests",
+    ["agent", "test", "/proc/sys/fs"],
+    2,
+    /\/proc\/sys\/fs holds no test\.yaml/,
+  ],
   ["checking what cannot be told", ["check", import.meta.filename], 1, /cannot tell what/],
 ];
 
@@ -187,6 +199,30 @@ test("convert writes a configuration and a report; errors need to be bypassed", 
   assert.match(await readFile(report, "utf8"), /The configuration was converted/);
   assert.equal(await readFile(alloy, "utf8"), shown.stdout);
   assert.equal((await runFinch(["agent", "validate", alloy])).code, 0);
+});
+
+test("agent test tells what differs, and --update accepts it", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "app.test.yaml");
+  const config = 'config: |\n  loki.echo "e" { }\n';
+  const inputs = "inputs:\n  loki:\n    - {components: [loki.echo.e], lines: hello}\n";
+  await writeFile(path, `${config}${inputs}`);
+  const fresh = await runFinch(["agent", "test", path]);
+  assert.deepEqual([fresh.code, /nothing is expected/.test(fresh.stdout)], [1, true]);
+  const updated = await runFinch(["agent", "test", directory.path, "--update"]);
+  assert.deepEqual(
+    [updated.code, updated.stdout.split("\n")[1]],
+    [0, "0 passed, 0 failed, 1 updated"],
+  );
+  assert.match(
+    await readFile(path, "utf8"),
+    /\nexpect:\n {2}loki:\n {4}loki\.echo\.e:\n {6}- line: hello\n$/,
+  );
+  assert.match((await runFinch(["agent", "test", path])).stdout, /1 passed, 0 failed/);
+  await writeFile(path, (await readFile(path, "utf8")).replace("lines: hello", "lines: bye"));
+  const failed = await runFinch(["agent", "test", path]);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stdout, /-       - line: hello\n {2}\+       - line: bye\n/);
 });
 
 test("query and tail ask a running Finch", { timeout: 60_000 }, async () => {

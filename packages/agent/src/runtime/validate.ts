@@ -10,12 +10,12 @@ import { asFiles, readConfig } from "./config-source.ts";
 import type { ConfigSource } from "./config-source.ts";
 import { libraryOf } from "./environment.ts";
 import { buildGraph } from "./build-graph.ts";
-import type { Graph } from "./graph.ts";
+import type { Graph, Vocabulary } from "./graph.ts";
 import { createTextImportLoader } from "./import-loader.ts";
 import { defineLogging, LOGGING_DEFAULTS } from "./logging.ts";
 
 /** For checking: reads no variable and names no machine. */
-const NEUTRAL_ENVIRONMENT: LibraryEnvironment = {
+export const NEUTRAL_ENVIRONMENT: LibraryEnvironment = {
   env: () => undefined,
   hostname: "localhost",
   os: "linux",
@@ -23,18 +23,23 @@ const NEUTRAL_ENVIRONMENT: LibraryEnvironment = {
   version: "v0.0.0",
 };
 
+/** Everything there is, with settings of the agent that change nothing. */
+export function neutralVocabulary(
+  given: Pick<Vocabulary, "library" | "imports" | "components">,
+): Vocabulary {
+  const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
+  return { ...given, stability: "experimental", singleBlocks: { logging } };
+}
+
 async function loadGraph(
   sources: readonly Source[],
 ): Promise<{ readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] }> {
   const library = libraryOf(NEUTRAL_ENVIRONMENT);
-  const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
-  const graph = await buildGraph(asFiles(sources), {
-    library,
-    components: COMPONENTS,
-    stability: "experimental",
-    singleBlocks: { logging },
-    imports: createTextImportLoader(library, nodeFileSystem),
-  });
+  const imports = createTextImportLoader(library, nodeFileSystem);
+  const graph = await buildGraph(
+    asFiles(sources),
+    neutralVocabulary({ library, imports, components: COMPONENTS }),
+  );
   return { graph, diagnostics: checkGraph(graph, library) };
 }
 
