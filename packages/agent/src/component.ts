@@ -40,8 +40,8 @@ export interface ComponentContext<Arguments, Exports> {
   readonly metrics: ComponentMetrics;
   /** Handlers of in-process addresses by path: an exporter adds its own, a scraper asks them. */
   readonly internalHandlers: Map<string, InternalHandler>;
-  /** Where components that scrape tell of it, by their id; the host asks when it is asked. */
-  readonly scrapePools: Map<string, () => ScrapePool>;
+  /** Where components that scrape tell of their pools, by their id; the host asks when it is asked. */
+  readonly scrapePools: Map<string, () => readonly ScrapePool[]>;
 }
 
 /** A series that is not touched for `idleMs` is removed from the exposition; without it, it stays as long as the component. */

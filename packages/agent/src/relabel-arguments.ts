@@ -29,13 +29,13 @@ export function compileRuleBlocks(
   rules: readonly RuleValues[],
   names: NameScheme = "legacy",
 ): readonly RelabelRule[] {
-  return compileRules(rules.map(toConfig), { names });
+  return compileRules(rules.map(relabelConfigOf), { names });
 }
 
 /** The first rule that is refused, for a component's `check`; `path` is the name of the block in the arguments. */
 export function ruleFault(rules: readonly RuleValues[], path = "rule"): ArgumentFault | undefined {
   for (const [index, rule] of rules.entries()) {
-    const message = relabelFault(toConfig(rule), { names: "legacy" });
+    const message = relabelFault(relabelConfigOf(rule), { names: "legacy" });
     if (message === undefined) continue;
     const at = `${path}[${index}]`;
     return { at: message.startsWith("bad regular expression") ? `${at}.regex` : at, message };
@@ -43,7 +43,8 @@ export function ruleFault(rules: readonly RuleValues[], path = "rule"): Argument
   return undefined;
 }
 
-function toConfig(rule: RuleValues): RelabelConfig {
+/** A rule block as the compiler takes it. */
+export function relabelConfigOf(rule: RuleValues): RelabelConfig {
   return {
     action: rule.action,
     sourceLabels: rule.source_labels,

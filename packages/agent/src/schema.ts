@@ -11,6 +11,7 @@
  *       clustering: notYet("block", "Shares targets among agents."),
  *     };
  */
+import { assert } from "@finch/runtime";
 import type { LogsReceiver, MetricsReceiver, Target } from "./receivers.ts";
 import type { RelabelRule } from "./relabel.ts";
 
@@ -197,6 +198,22 @@ export function choice<Choices extends BlockChoices>(
 /** Names an attribute or block that Alloy has and this component does not build yet. */
 export function notYet(of: "attribute" | "block", doc: string): NotYet {
   return { kind: "not-yet", of, doc };
+}
+
+/** What a declaration decodes to when nothing is written. It may have nothing that must be written. */
+export function defaultsOf<Schema extends BlockSchema>(schema: Schema): ValuesOf<Schema> {
+  const values: Record<string, unknown> = {};
+  for (const [name, declared] of Object.entries(schema)) {
+    if (declared.kind === "attribute") {
+      assert(declared.presence !== "required", `${name} has a default`);
+      values[name] = declared.default;
+    } else if (declared.kind === "choice") values[name] = [];
+    else if (declared.kind === "block" && declared.repeat === "many") values[name] = [];
+    else if (declared.kind === "block" && declared.repeat === "one")
+      values[name] = defaultsOf(declared.schema);
+    else values[name] = undefined;
+  }
+  return values as ValuesOf<Schema>;
 }
 
 type ValueOfAttribute<Name extends AttributeTypeName, Text extends string> = Name extends "string"

@@ -1,4 +1,4 @@
-/** What `prometheus.scrape` components scrape and how that goes, for whoever runs the agent: the status pages of a server, say. */
+/** What components scrape and how that goes, for whoever runs the agent: the status pages of a server, say. */
 import type { Labels, MetricMetadata } from "@finch/model";
 
 export interface ScrapedTarget {
@@ -20,13 +20,13 @@ export interface ScrapedTarget {
   readonly metadata: readonly MetricMetadata[];
 }
 
-/** The targets of one component, or of several with the same job name. */
+/** The targets of one job, or of the jobs of several components with the same name. */
 export interface ScrapePool {
   readonly name: string;
   readonly targets: readonly ScrapedTarget[];
 }
 
-/** Pools of components as one for each name, sorted by name. */
+/** Pools as one for each name, sorted by name. */
 export function uniteScrapePools(pools: Iterable<ScrapePool>): readonly ScrapePool[] {
   const byName = new Map<string, ScrapedTarget[]>();
   for (const { name, targets } of pools) {

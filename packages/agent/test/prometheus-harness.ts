@@ -54,7 +54,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
   let exports = {} as Exports;
   let health = { state: "unknown", message: "" };
   const figures = new Map<string, number>();
-  const scrapePools = new Map<string, () => ScrapePool>();
+  const scrapePools = new Map<string, () => readonly ScrapePool[]>();
   const figure = (name: string, labels: object) => {
     const key = Object.keys(labels).length === 0 ? name : name + JSON.stringify(labels);
     const add = (amount: number) => void figures.set(key, (figures.get(key) ?? 0) + amount);
@@ -94,7 +94,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
       return health;
     },
     figures,
-    scrapePools: () => [...scrapePools.values()].map((describe) => describe()),
+    scrapePools: () => [...scrapePools.values()].flatMap((describe) => describe()),
     change(next) {
       current = next;
       changed.resolve(next);

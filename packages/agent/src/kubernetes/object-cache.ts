@@ -1,5 +1,6 @@
 /** All objects of one kind, as `watchResource` keeps them up to date. */
 import { describeError } from "@finch/runtime";
+import { KubernetesFault } from "./client.ts";
 import type { KubernetesObject } from "./objects.ts";
 import type { WatchHandler } from "./watch.ts";
 
@@ -10,6 +11,8 @@ export class ObjectCache<Item extends KubernetesObject> implements WatchHandler<
   isSynced = false;
   /** Why the server cannot be asked now. */
   trouble: string | undefined;
+  /** The server knows no such kind of object (404), as before its definition is installed. */
+  isUnknownKind = false;
   readonly #onChange: () => void;
 
   constructor(onChange: () => void) {
@@ -42,6 +45,7 @@ export class ObjectCache<Item extends KubernetesObject> implements WatchHandler<
   }
 
   fault(error: unknown): void {
+    this.isUnknownKind = error instanceof KubernetesFault && error.status === 404;
     const trouble = error === undefined ? undefined : describeError(error);
     if (trouble === this.trouble) return;
     this.trouble = trouble;

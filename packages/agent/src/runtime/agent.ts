@@ -77,7 +77,7 @@ class AgentRuntime implements Agent {
   readonly #vocabulary: Vocabulary;
   readonly #metrics: MetricsRegistry;
   readonly #root: ModuleRuntime;
-  readonly #scrapePools = new Map<string, () => ScrapePool>();
+  readonly #scrapePools = new Map<string, () => readonly ScrapePool[]>();
   readonly #finished = Promise.withResolvers<void>();
   readonly #loads = new ConfigLoads();
   readonly #reloads: { add(outcome: "success" | "failure"): void };
@@ -191,7 +191,7 @@ class AgentRuntime implements Agent {
   }
 
   scrapePools(): readonly ScrapePool[] {
-    return uniteScrapePools([...this.#scrapePools.values()].map((describe) => describe()));
+    return uniteScrapePools([...this.#scrapePools.values()].flatMap((describe) => describe()));
   }
 
   metricsText(): string {

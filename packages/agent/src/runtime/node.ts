@@ -26,7 +26,7 @@ export interface NodeEnvironment {
   readonly clock: Clock;
   readonly fileSystem: FileSystem;
   readonly internalHandlers: Map<string, InternalHandler>;
-  readonly scrapePools: Map<string, () => ScrapePool>;
+  readonly scrapePools: Map<string, () => readonly ScrapePool[]>;
   readonly logger: (part: string) => Logger;
   readonly metricsOf: (id: string) => ComponentMetrics;
   /** Called after exports changed. */

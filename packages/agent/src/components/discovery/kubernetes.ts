@@ -1,5 +1,4 @@
 /** `discovery.kubernetes`: targets from the objects of a cluster, kept up to date by watching them. */
-import { Labels } from "@finch/model";
 import { defineComponent } from "../../component.ts";
 import type { ArgumentFault, ComponentContext } from "../../component.ts";
 import { runSessions } from "../../argument-sessions.ts";
@@ -9,13 +8,14 @@ import {
   kubernetesClientFault,
 } from "../../kubernetes/connection.ts";
 import type { KubernetesClient } from "../../kubernetes/client.ts";
+import { attachesNodes, ClusterTargets, KINDS_OF_ROLE } from "../../kubernetes/cluster-targets.ts";
 import { ObjectCache } from "../../kubernetes/object-cache.ts";
 import { RESOURCES } from "../../kubernetes/objects.ts";
-import type { KubernetesObject, Node, Pod, Service } from "../../kubernetes/objects.ts";
-import { ROLES, TARGET_BUILDERS } from "../../kubernetes/targets.ts";
-import type { RelatedObjects, Role } from "../../kubernetes/targets.ts";
-import type { TargetLabels } from "../../kubernetes/target-labels.ts";
+import type { KubernetesObject } from "../../kubernetes/objects.ts";
+import { ROLES } from "../../kubernetes/targets.ts";
+import type { Role } from "../../kubernetes/targets.ts";
 import { watchResource } from "../../kubernetes/watch.ts";
+import type { WatchScope } from "../../kubernetes/watch.ts";
 import type { Target } from "../../receivers.ts";
 import { block, maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
@@ -58,16 +58,6 @@ type Context = ComponentContext<Arguments, Exports>;
 
 /** Changes come in bursts: targets are exported this often at most. */
 const PUBLISH_MS_MIN = 1000;
-
-/** Kinds of objects each role asks the server for, the first of which becomes targets. */
-const KINDS_OF_ROLE: Readonly<Record<Role, readonly Role[]>> = {
-  node: ["node"],
-  service: ["service"],
-  pod: ["pod"],
-  endpoints: ["endpoints", "service", "pod"],
-  endpointslice: ["endpointslice", "service", "pod"],
-  ingress: ["ingress"],
-};
 
 export const kubernetes = defineComponent<typeof ARGUMENTS, Exports>({
   name: "discovery.kubernetes",
@@ -113,10 +103,6 @@ function selectableKinds(role: Role, values: Arguments): readonly Role[] {
   return hasNode ? [...kinds, "node"] : kinds;
 }
 
-function attachesNodes(role: Role): boolean {
-  return role === "pod" || role === "endpoints" || role === "endpointslice";
-}
-
 /** Watches until `signal` aborts. */
 async function discover(
   context: Context,
@@ -125,7 +111,7 @@ async function discover(
   signal: AbortSignal,
 ): Promise<void> {
   let news = Promise.withResolvers<void>();
-  const cluster = new Cluster(values, namespacesOf(values, client), () => news.resolve());
+  const cluster = openCluster(values, namespacesOf(values, client), () => news.resolve());
   const publishing = untilAborted(signal, async () => {
     await unlessAborted(news.promise, signal);
     news = Promise.withResolvers();
@@ -139,10 +125,48 @@ async function discover(
   ]);
 }
 
+interface Cluster {
+  readonly targets: ClusterTargets;
+  readonly watches: readonly {
+    readonly scope: WatchScope;
+    readonly cache: ObjectCache<KubernetesObject>;
+  }[];
+}
+
+function openCluster(
+  values: Arguments,
+  namespaces: readonly (string | undefined)[],
+  onChange: () => void,
+): Cluster {
+  const watches: Cluster["watches"][number][] = [];
+  const { attach_metadata: attach, selectors } = values;
+  const scope = {
+    role: values.role as Role,
+    namespaces,
+    attachesNode: attach?.node === true,
+    attachesNamespace: attach?.namespace === true,
+  };
+  const targets = new ClusterTargets(scope, (kind, namespace) => {
+    const cache = new ObjectCache(onChange);
+    const selector = selectors.find((candidate) => candidate.role === kind);
+    watches.push({
+      scope: {
+        resource: RESOURCES[kind],
+        namespace,
+        labelSelector: selector?.label,
+        fieldSelector: selector?.field,
+      },
+      cache,
+    });
+    return cache;
+  });
+  return { targets, watches };
+}
+
 /** Exports what is known, once all of it is. Whether it did. */
-function publish(context: Context, cluster: Cluster): boolean {
-  const troubles = new Set(cluster.watches.flatMap(({ cache }) => cache.trouble ?? []));
-  const isComplete = cluster.watches.every(({ cache }) => cache.isSynced);
+function publish(context: Context, { targets: cluster }: Cluster): boolean {
+  const troubles = new Set(cluster.caches.flatMap(({ trouble }) => trouble ?? []));
+  const isComplete = cluster.isSynced;
   const targets = isComplete ? cluster.targets() : [];
   if (isComplete) context.setExports({ targets });
   if (troubles.size > 0) context.setHealth("unhealthy", [...troubles].join("; "));
@@ -161,101 +185,4 @@ function namespacesOf(values: Arguments, client: KubernetesClient): (string | un
     names.add(client.namespace);
   }
   return names.size === 0 ? [undefined] : [...names];
-}
-
-interface Watch {
-  readonly scope: Parameters<typeof watchResource>[1];
-  readonly cache: ObjectCache<KubernetesObject>;
-}
-
-/** A target's labels are kept as long as nothing they were made of has changed. */
-interface Group {
-  readonly parts: readonly { readonly find: () => unknown; readonly found: unknown }[];
-  readonly targets: readonly Target[];
-}
-
-class Cluster {
-  readonly watches: Watch[] = [];
-  readonly #role: Role;
-  /** One a namespace: caches of the kinds that {@link KINDS_OF_ROLE} names, in its order. */
-  readonly #spaces: (readonly ObjectCache<KubernetesObject>[])[] = [];
-  readonly #nodes: ObjectCache<KubernetesObject> | undefined;
-  readonly #namespaces: ObjectCache<KubernetesObject> | undefined;
-  readonly #groups = new WeakMap<KubernetesObject, Group>();
-
-  constructor(
-    values: Arguments,
-    namespaces: readonly (string | undefined)[],
-    onChange: () => void,
-  ) {
-    const role = values.role as Role;
-    this.#role = role;
-    const attach = values.attach_metadata;
-    const open = (kind: keyof typeof RESOURCES, namespace: string | undefined) => {
-      const cache = new ObjectCache(onChange);
-      const selector = values.selectors.find((candidate) => candidate.role === kind);
-      this.watches.push({
-        scope: {
-          resource: RESOURCES[kind],
-          namespace,
-          labelSelector: selector?.label,
-          fieldSelector: selector?.field,
-        },
-        cache,
-      });
-      return cache;
-    };
-    for (const namespace of role === "node" ? [undefined] : namespaces)
-      this.#spaces.push(KINDS_OF_ROLE[role].map((kind) => open(kind, namespace)));
-    if (attach?.node === true && attachesNodes(role)) this.#nodes = open("node", undefined);
-    if (attach?.namespace === true && role !== "node")
-      this.#namespaces = open("namespace", undefined);
-  }
-
-  targets(): Target[] {
-    const targets: Target[] = [];
-    for (const caches of this.#spaces) {
-      const [subjects, services, pods] = caches;
-      for (const subject of subjects!.objects.values())
-        targets.push(...this.#targetsOf(subject, services, pods));
-    }
-    return targets;
-  }
-
-  #targetsOf(
-    subject: KubernetesObject,
-    services: ObjectCache<KubernetesObject> | undefined,
-    pods: ObjectCache<KubernetesObject> | undefined,
-  ): readonly Target[] {
-    const known = this.#groups.get(subject);
-    if (known?.parts.every(({ find, found }) => find() === found) === true) return known.targets;
-    const parts: { find: () => unknown; found: unknown }[] = [];
-    const lookUp = <Item>(
-      cache: ObjectCache<KubernetesObject> | undefined,
-      namespace: string | undefined,
-      name: string | undefined,
-    ) => {
-      if (cache === undefined || name === undefined) return undefined;
-      const find = () => cache.get(namespace, name);
-      const found = find();
-      parts.push({ find, found });
-      return found as Item | undefined;
-    };
-    const related: RelatedObjects = {
-      node: (name) => lookUp<Node>(this.#nodes, undefined, name),
-      namespace: (name) => lookUp<KubernetesObject>(this.#namespaces, undefined, name),
-      service: (namespace, name) => lookUp<Service>(services, namespace, name),
-      pod: (namespace, name) => lookUp<Pod>(pods, namespace, name),
-    };
-    const targets = TARGET_BUILDERS[this.#role](subject as never, related).map(toTarget);
-    this.#groups.set(subject, { parts, targets });
-    return targets;
-  }
-}
-
-function toTarget(labels: TargetLabels): Target {
-  const pairs: string[] = [];
-  for (const [name, value] of Object.entries(labels))
-    if (value !== undefined) pairs.push(name, value);
-  return Labels.fromPairs(pairs);
 }

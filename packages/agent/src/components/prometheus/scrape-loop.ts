@@ -7,6 +7,7 @@ import type { Exemplar, Histogram, MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
 import { limitResolution, type Exposition, type ProtobufExposition } from "@finch/wire";
 import type { MetricsReceiver } from "../../receivers.ts";
+import type { RelabelRule } from "../../relabel.ts";
 import { fanOut, type FanOutContext } from "./fan-out.ts";
 import { SampleBuilder } from "./sample-builder.ts";
 import { mergeLabels, SeriesCache } from "./scrape-series.ts";
@@ -30,6 +31,8 @@ export interface ScrapeSettings {
   readonly nativeBucketLimit: number;
   /** Finest schema of native histograms; Infinity keeps all. */
   readonly nativeSchemaMax: number;
+  /** Applied to every sample, with the target's labels; the report of a scrape is left as it is. */
+  readonly metricRelabelings: readonly RelabelRule[];
 }
 
 export interface Answer {
@@ -106,13 +109,14 @@ async function scrapeOnce(
   series.beginScrape();
   let answer: Answer | undefined;
   let builder = new SampleBuilder();
+  let kept = 0;
   let durationMs = 0;
   let fault = "";
   try {
     if (options.refusal !== undefined) throw options.refusal;
     answer = await options.ask(signal);
     durationMs = context.clock.monotonicMs() - startMs;
-    addSamples(builder, state, { exposition: answer.exposition, timestampMs });
+    kept = addSamples(builder, state, { exposition: answer.exposition, timestampMs });
   } catch (error) {
     signal.throwIfAborted();
     durationMs = context.clock.monotonicMs() - startMs;
@@ -130,7 +134,7 @@ async function scrapeOnce(
   }
   const metadata = answer?.exposition.metadata;
   options.onScraped({ startedMs, durationMs, error: fault, metadata });
-  addReport(builder, state, { answer, timestampMs, durationMs });
+  addReport(builder, state, { answer, kept, timestampMs, durationMs });
   await fanOut(context, receivers, {
     samples: builder.build(metadata ?? NO_METADATA),
     signal,
@@ -139,20 +143,17 @@ async function scrapeOnce(
 
 const NO_METADATA: readonly MetricMetadata[] = [];
 
+/** How many samples relabelling kept. */
 function addSamples(
   builder: SampleBuilder,
   state: LoopState,
   scrape: { readonly exposition: Answer["exposition"]; readonly timestampMs: number },
-): void {
+): number {
   const { series, options } = state;
   const { settings } = options;
   const { exposition, timestampMs } = scrape;
   const words = wordsOf(exposition.values);
-  if (settings.sampleLimit > 0 && exposition.labels.length > settings.sampleLimit) {
-    throw overLimit(
-      `it exposes ${exposition.labels.length} samples, more than sample_limit ${settings.sampleLimit}`,
-    );
-  }
+  let kept = 0;
   let families: ReadonlyMap<string, MetricMetadata> | undefined;
   const metadataOf = (family: string) => {
     families ??= new Map(exposition.metadata.map((one) => [one.family, one]));
@@ -165,6 +166,10 @@ function addSamples(
       isTracked: !hasOwnTime || settings.trackTimestampsStaleness,
       metadataOf,
     });
+    if (labels === undefined) continue;
+    kept++;
+    if (settings.sampleLimit > 0 && kept > settings.sampleLimit)
+      throw overLimit(`it exposes more samples than sample_limit ${settings.sampleLimit}`);
     checkLabels(labels, settings);
     const at = hasOwnTime ? own : timestampMs;
     const histogram = exposition.histograms?.get(i);
@@ -175,6 +180,7 @@ function addSamples(
   }
   addExemplars(builder, state, scrape);
   for (const labels of series.takeVanished()) builder.addStale(labels, timestampMs);
+  return kept;
 }
 
 function limited(histogram: Histogram, labels: Labels, settings: ScrapeSettings): Histogram {
@@ -247,11 +253,12 @@ function addReport(
   state: LoopState,
   about: {
     readonly answer: Answer | undefined;
+    readonly kept: number;
     readonly timestampMs: number;
     readonly durationMs: number;
   },
 ): void {
-  const { answer, timestampMs, durationMs } = about;
+  const { answer, kept, timestampMs, durationMs } = about;
   const { settings, target } = state.options;
   state.reported ??= reportLabels(target.labels, settings);
   const scraped = answer?.exposition.labels.length ?? 0;
@@ -259,7 +266,7 @@ function addReport(
     answer === undefined ? 0 : 1,
     durationMs / 1000,
     scraped,
-    scraped,
+    answer === undefined ? 0 : kept,
     answer === undefined ? 0 : state.series.added,
   ];
   if (settings.extraMetrics)

@@ -5,13 +5,14 @@
 import { Labels, parseFloatText } from "@finch/model";
 import type { Exemplar, MetricMetadata, MetricType } from "@finch/model";
 import { boundText, metadataOfSeries } from "@finch/wire";
+import { relabel, type RelabelRule } from "../../relabel.ts";
 
 /** What an exposition says of a family. */
 export type MetadataOf = (family: string) => MetricMetadata | undefined;
 
 interface Known {
-  /** Of the sample, as it is forwarded. */
-  readonly labels: Labels;
+  /** Of the sample, as it is forwarded; undefined when relabelling drops it. */
+  readonly labels: Labels | undefined;
   readonly firstSeenAt: number;
   seenAt: number;
   /** Samples with a timestamp of their own end without a marker, unless asked for. */
@@ -25,16 +26,22 @@ export class SeriesCache {
   readonly #targetLabels: Labels;
   readonly #honorLabels: boolean;
   readonly #addsTypeAndUnit: boolean;
+  readonly #metricRelabelings: readonly RelabelRule[];
   #round = 0;
   #added = 0;
 
   constructor(
     targetLabels: Labels,
-    options: { readonly honorLabels: boolean; readonly addsTypeAndUnit: boolean },
+    options: {
+      readonly honorLabels: boolean;
+      readonly addsTypeAndUnit: boolean;
+      readonly metricRelabelings: readonly RelabelRule[];
+    },
   ) {
     this.#targetLabels = targetLabels;
     this.#honorLabels = options.honorLabels;
     this.#addsTypeAndUnit = options.addsTypeAndUnit;
+    this.#metricRelabelings = options.metricRelabelings;
   }
 
   beginScrape(): void {
@@ -42,22 +49,26 @@ export class SeriesCache {
     this.#added = 0;
   }
 
-  /** The labels that a sample exposed as `exposed` is forwarded with. `metadataOf` tells of a family, for series seen first. */
+  /**
+   * The labels that a sample exposed as `exposed` is forwarded with; undefined when it is dropped. `metadataOf` tells of a family, for series seen
+   * first.
+   */
   see(
     exposed: Labels,
     options: { readonly isTracked: boolean; readonly metadataOf: MetadataOf },
-  ): Labels {
+  ): Labels | undefined {
     const key = exposed.key;
     let known = this.#known.get(key);
     if (known === undefined) {
       const { metadataOf } = options;
       const typeOf = (family: string) => metadataOf(family)?.type ?? "unknown";
       const normal = withNormalBound(exposed, typeOf);
-      const labels = mergeLabels(
+      const merged = mergeLabels(
         this.#addsTypeAndUnit ? withTypeAndUnit(normal, metadataOf) : normal,
         this.#targetLabels,
         { honorLabels: this.#honorLabels },
       );
+      const labels = relabel(merged, this.#metricRelabelings);
       known = {
         labels,
         firstSeenAt: this.#round,
@@ -65,7 +76,7 @@ export class SeriesCache {
         isTracked: options.isTracked,
       };
       this.#known.set(key, known);
-      this.#added++;
+      if (labels !== undefined) this.#added++;
     } else {
       known.seenAt = this.#round;
       known.isTracked = options.isTracked;
@@ -73,7 +84,7 @@ export class SeriesCache {
     return known.labels;
   }
 
-  /** The labels that a series seen before is forwarded with. */
+  /** The labels that a series seen before is forwarded with, if it is. */
   labelsOf(exposed: Labels): Labels | undefined {
     return this.#known.get(exposed.key)?.labels;
   }
@@ -90,7 +101,7 @@ export class SeriesCache {
     return before === undefined ? exemplars : exemplars.filter((_, i) => !before.has(texts[i]!));
   }
 
-  /** Series seen for the first time since {@link beginScrape}. */
+  /** Series forwarded for the first time since {@link beginScrape}. */
   get added(): number {
     return this.#added;
   }
@@ -100,7 +111,7 @@ export class SeriesCache {
     const vanished: Labels[] = [];
     for (const [key, known] of this.#known) {
       if (known.seenAt === this.#round) continue;
-      if (known.isTracked) vanished.push(known.labels);
+      if (known.isTracked && known.labels !== undefined) vanished.push(known.labels);
       this.#known.delete(key);
     }
     return vanished;
@@ -117,9 +128,12 @@ export class SeriesCache {
   }
 
   #takeAll(isForwarded: (known: Known) => boolean): readonly Labels[] {
-    const all = [...this.#known.values()].filter((known) => known.isTracked && isForwarded(known));
+    const all: Labels[] = [];
+    for (const known of this.#known.values())
+      if (known.isTracked && known.labels !== undefined && isForwarded(known))
+        all.push(known.labels);
     this.#known.clear();
-    return all.map((known) => known.labels);
+    return all;
   }
 }
 

@@ -1,20 +1,8 @@
 /** `prometheus.scrape`: asks targets for their metrics at intervals and forwards the samples. */
-import { parseDuration, type Labels } from "@finch/model";
-import { describeError, FinchError } from "@finch/runtime";
-import { schemaOfFactor } from "@finch/wire";
-import { defineComponent, type ComponentContext } from "../../component.ts";
-import { createHttpClient, type HttpClient } from "../../http-client.ts";
-import { httpClientOptions } from "../../http-client-schema.ts";
-import type { ScrapePool } from "../../scrape-pool.ts";
+import { defineComponent } from "../../component.ts";
 import { untilAborted } from "../../until-aborted.ts";
-import { ARGUMENTS, findFault, paramsOf, type Arguments } from "./scrape-arguments.ts";
-import { openScrapeFailureLog, type ScrapeFailureLog } from "./scrape-failure-log.ts";
-import { runScrapeLoop, type LoopOptions } from "./scrape-loop.ts";
-import { ask } from "./scrape-request.ts";
-import { ScrapeStatus } from "./scrape-status.ts";
-import { readTarget, type ScrapeTarget } from "./scrape-target.ts";
-
-type Context = ComponentContext<Arguments, Record<never, never>>;
+import { ARGUMENTS, findFault } from "./scrape-arguments.ts";
+import { ScrapeLoops } from "./scrape-loops.ts";
 
 export const scrape = defineComponent<typeof ARGUMENTS, Record<never, never>>({
   name: "prometheus.scrape",
@@ -24,12 +12,23 @@ export const scrape = defineComponent<typeof ARGUMENTS, Record<never, never>>({
   exports: {},
   check: findFault,
   run: async (context, signal) => {
+    const loops = new ScrapeLoops(context, context.id);
+    context.scrapePools.set(context.id, () => [loops.describe()]);
+    const gauge = context.metrics.gauge(
+      "prometheus_scrape_targets_gauge",
+      "Targets that are scraped.",
+    );
     let values = context.arguments();
-    const loops = new Loops(context);
-    context.scrapePools.set(context.id, () => loops.describe());
     try {
       await untilAborted(signal, async () => {
-        await loops.reconcile(values);
+        const { count, bad } = await loops.reconcile({ ...values, metricRelabelings: [] });
+        gauge.set(count);
+        if (bad === 0) context.setHealth("healthy", `scrapes ${count} targets`);
+        else
+          context.setHealth(
+            "unhealthy",
+            `scrapes ${count} targets; ${bad} cannot be scraped, see the log`,
+          );
         values = await context.nextArguments(signal);
       });
     } finally {
@@ -38,201 +37,3 @@ export const scrape = defineComponent<typeof ARGUMENTS, Record<never, never>>({
     }
   },
 });
-
-interface RunningLoop {
-  readonly status: ScrapeStatus;
-  readonly abort: AbortController;
-  readonly ended: Promise<void>;
-}
-
-/** The running loops by target. New arguments keep the loops of targets that stay, unless anything else changed. */
-class Loops {
-  readonly #context: Context;
-  readonly #running = new Map<string, RunningLoop>();
-  #client: HttpClient | undefined;
-  #failures: ScrapeFailureLog | undefined;
-  #settings: string | undefined;
-  #receivers: Arguments["forward_to"] = [];
-
-  constructor(context: Context) {
-    this.#context = context;
-  }
-
-  async reconcile(values: Arguments): Promise<void> {
-    const { targets: _targets, forward_to, ...rest } = values;
-    const wanted = this.#readTargets(values);
-    const isOver = values.target_limit > 0 && wanted.size > values.target_limit;
-    const settings = JSON.stringify({ ...rest, isOver }, revealSecrets);
-    const isSame = settings === this.#settings && sameMembers(forward_to, this.#receivers);
-    if (!isSame) await this.stop();
-    this.#settings = settings;
-    this.#receivers = forward_to;
-    this.#client ??= await createHttpClient(httpClientOptions(values));
-    this.#failures ??= await this.#openFailureLog(values);
-    await this.#end([...this.#running.keys()].filter((key) => !wanted.has(key)));
-    const refusal = isOver ? tooManyTargets(wanted.size, values.target_limit) : undefined;
-    for (const [key, target] of wanted)
-      if (!this.#running.has(key)) this.#start(target, { values, refusal });
-    const gauge = this.#context.metrics.gauge(
-      "prometheus_scrape_targets_gauge",
-      "Targets that are scraped.",
-    );
-    gauge.set(this.#running.size);
-  }
-
-  describe(): ScrapePool {
-    const name = this.#context.arguments().job_name ?? this.#context.id;
-    return { name, targets: [...this.#running.values()].map(({ status }) => status.report()) };
-  }
-
-  async stop(): Promise<void> {
-    await this.#end([...this.#running.keys()]);
-    await this.#failures?.close();
-    this.#failures = undefined;
-    this.#client?.[Symbol.dispose]();
-    this.#client = undefined;
-  }
-
-  /** A log that cannot be opened is told and done without, as in Prometheus. */
-  async #openFailureLog(values: Arguments): Promise<ScrapeFailureLog | undefined> {
-    const path = values.scrape_failure_log_file;
-    if (path === "") return undefined;
-    const { id, clock, fileSystem, log } = this.#context;
-    try {
-      return await openScrapeFailureLog(path, {
-        fileSystem,
-        log,
-        nowMs: () => clock.nowMs(),
-        job: values.job_name ?? id,
-      });
-    } catch (error) {
-      log.error("scrape_failure_log_file cannot be opened", { path, error: describeError(error) });
-      return undefined;
-    }
-  }
-
-  #readTargets(values: Arguments): ReadonlyMap<string, ScrapeTarget> {
-    const { id, log } = this.#context;
-    const defaults = {
-      job: values.job_name ?? id,
-      scheme: values.scheme,
-      metricsPath: values.metrics_path,
-      params: paramsOf(values.params ?? {}) ?? {},
-      intervalMs: values.scrape_interval,
-      timeoutMs: values.scrape_timeout,
-    };
-    const wanted = new Map<string, ScrapeTarget>();
-    let bad = 0;
-    for (const labels of values.targets) {
-      try {
-        const target = readTarget(labels, defaults, parseDuration);
-        wanted.set(target.key, target);
-      } catch (error) {
-        bad++;
-        log.error("a target is left out", { error: describeError(error) });
-      }
-    }
-    if (bad === 0) this.#context.setHealth("healthy", `scrapes ${wanted.size} targets`);
-    else
-      this.#context.setHealth(
-        "unhealthy",
-        `scrapes ${wanted.size} targets; ${bad} cannot be scraped, see the log`,
-      );
-    return wanted;
-  }
-
-  #start(
-    target: ScrapeTarget,
-    about: { readonly values: Arguments; readonly refusal: FinchError | undefined },
-  ): void {
-    const context = this.#context;
-    const abort = new AbortController();
-    const status = new ScrapeStatus(target);
-    const cache = new Map<string, Labels>();
-    const client = this.#client!;
-    const options = loopOptions({
-      ...about,
-      context,
-      target,
-      status,
-      failures: this.#failures,
-      ask: (signal) => ask({ context, client, target, values: about.values, cache }, signal),
-    });
-    const ended = runScrapeLoop(options, abort.signal).catch((error: unknown) => {
-      context.log.error("a scrape loop ended", { target: target.url, error: describeError(error) });
-      context.setHealth(
-        "unhealthy",
-        `the scrape loop of ${target.url} ended: ${describeError(error)}`,
-      );
-    });
-    this.#running.set(target.key, { abort, ended, status });
-  }
-
-  async #end(keys: readonly string[]): Promise<void> {
-    const ending = keys.map((key) => this.#running.get(key)!);
-    for (const key of keys) this.#running.delete(key);
-    for (const loop of ending)
-      loop.abort.abort(
-        new FinchError("canceled", "agent/scrape-ended", "the target is no longer scraped"),
-      );
-    await Promise.all(ending.map((loop) => loop.ended));
-  }
-}
-
-function sameMembers(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((member, index) => member === b[index]);
-}
-
-/** Secrets print as `(secret)`, so that a changed one would look unchanged; this string never leaves the component. */
-function revealSecrets(_key: string, value: unknown): unknown {
-  const isSecret =
-    typeof value === "object" &&
-    value !== null &&
-    "reveal" in value &&
-    typeof value.reveal === "function";
-  return isSecret ? (value as { reveal(): string }).reveal() : value;
-}
-
-function tooManyTargets(count: number, limit: number): FinchError {
-  return new FinchError(
-    "limited",
-    "agent/target-limit",
-    `there are ${count} targets, more than target_limit ${limit}`,
-  );
-}
-
-function loopOptions(about: {
-  readonly context: Context;
-  readonly target: ScrapeTarget;
-  readonly status: ScrapeStatus;
-  readonly failures: ScrapeFailureLog | undefined;
-  readonly values: Arguments;
-  readonly ask: LoopOptions["ask"];
-  readonly refusal: FinchError | undefined;
-}): LoopOptions {
-  const { context, target, status, failures, values, ask: askTarget, refusal } = about;
-  return {
-    target,
-    context,
-    refusal,
-    onScraped: (outcome) => {
-      status.note(outcome);
-      if (outcome.error !== "") failures?.note(target.url, outcome.error);
-    },
-    ask: askTarget,
-    receivers: values.forward_to,
-    settings: {
-      honorLabels: values.honor_labels,
-      addsTypeAndUnit: values.enable_type_and_unit_labels,
-      honorTimestamps: values.honor_timestamps,
-      trackTimestampsStaleness: values.track_timestamps_staleness,
-      extraMetrics: values.extra_metrics,
-      sampleLimit: values.sample_limit,
-      labelLimit: values.label_limit,
-      labelNameLengthLimit: values.label_name_length_limit,
-      labelValueLengthLimit: values.label_value_length_limit,
-      nativeBucketLimit: values.native_histogram_bucket_limit,
-      nativeSchemaMax: schemaOfFactor(values.native_histogram_min_bucket_factor),
-    },
-  };
-}
