@@ -18,6 +18,7 @@ export interface AgentOptions {
   /** Text of `config.alloy`. */
   readonly config: string;
   readonly nodeFlags?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export async function startAgentProcess(options: AgentOptions): Promise<AgentProcess> {
@@ -36,7 +37,7 @@ export async function startAgentProcess(options: AgentOptions): Promise<AgentPro
   ];
   const child = spawnLogged(join(ROOT, "packages/finch/bin/finch"), args, {
     log,
-    environment: { NODE_OPTIONS: nodeFlags.join(" ") },
+    environment: { ...options.environment, NODE_OPTIONS: nodeFlags.join(" ") },
   });
   await untilReady(child, { url: `http://${address}/-/ready`, log });
   const stop = stopper(child);

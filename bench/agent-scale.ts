@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { measureChaos } from "./agent-chaos.ts";
 import { measureScrape } from "./agent-scrape.ts";
 import { measureTail } from "./agent-tail.ts";
 import { setUpFinch } from "./metric-servers.ts";
@@ -16,6 +17,8 @@ told is the agent's cost. Everything is counted at the receiver: a line or a scr
 
 Parts (default: all, in this order):
   tail      --files (50) written at --mb-per-second (20) in all, through loki.process with json, labels and drop
+  chaos     the same at a tenth of the rate, with everything that goes wrong: the receiver away for half of the time,
+            SIGKILLs, jumps of the clock, a full disk (as root), rotation by new names and by copies
   scrape    --targets (200) of --series (1000) each, every --interval (15) seconds, by remote write
 
 Options:
@@ -31,6 +34,12 @@ const PARTS: Readonly<Record<string, (context: ScaleContext) => Promise<ScaleRes
     measureTail(context, {
       files: Number(flags.files),
       bytesPerSecond: Number(flags["mb-per-second"]) * 1e6,
+      seconds: 60 * Number(flags.minutes),
+    }),
+  chaos: (context) =>
+    measureChaos(context, {
+      files: Number(flags.files),
+      bytesPerSecond: Number(flags["mb-per-second"]) * 1e5,
       seconds: 60 * Number(flags.minutes),
     }),
   scrape: (context) =>

@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { FileTail } from "./file-tail.ts";
+import type { LineBatch } from "./file-tail.ts";
 import type { FileProgress } from "./rotated-file.ts";
 
 async function inDirectory(run: (path: string, directory: string) => Promise<void>): Promise<void> {
@@ -54,6 +55,15 @@ async function drain(
     }
   }
   return { lines, progress };
+}
+
+/** The next lines; a rotation takes a look or two. */
+async function drainOne(tail: FileTail): Promise<LineBatch> {
+  for (let look = 0; look < 4; look++) {
+    const batch = await tail.next();
+    if (batch !== undefined) return batch;
+  }
+  throw new Error("no lines come");
 }
 
 describe("file tail", () => {
@@ -220,5 +230,57 @@ describe("file tail", () => {
       assert.deepEqual((await drain(tail)).lines, ["half"]);
       await appendFile(`${path}.1`, "too late\n");
       assert.deepEqual((await drain(tail)).lines, []);
+    }));
+  test("a file that came and was rotated away while there was none at the path is read before the next", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n");
+      await using tail = tailOf(path);
+      await drain(tail);
+      await rename(path, `${path}.1`);
+      await utimes(`${path}.1`, 100, 100);
+      assert.deepEqual((await drain(tail)).lines, []);
+      await writeFile(`${path}.2`, "2\n");
+      await utimes(`${path}.2`, 200, 200);
+      await writeFile(path, "3\n");
+      assert.deepEqual((await drain(tail)).lines, ["2", "3"]);
+    }));
+  test("of a copy, ranges and what is remembered name the file it was made of", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n");
+      await using tail = tailOf(path);
+      const original = (await tail.next())!;
+      await appendFile(path, "3\n");
+      await copyFile(path, `${path}.1`);
+      await truncate(path);
+      const copied = await drainOne(tail);
+      assert.deepEqual(copied.lines, ["3"]);
+      assert.deepEqual(copied.range, { identity: original.range.identity, from: 4, to: 6 });
+      assert.notEqual(copied.progress!.identity, original.range.identity);
+      // As when it is killed there and started again.
+      await appendFile(`${path}.1`, "4\n");
+      await using next = tailOf(path, copied.progress);
+      assert.deepEqual((await drainOne(next)).range, {
+        identity: original.range.identity,
+        from: 6,
+        to: 8,
+      });
+    }));
+  test("what was read in pieces by a run that was killed is read in the same pieces", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n3\n4\n5\n");
+      const ends = new Map([
+        [0, 4],
+        [4, 6],
+      ]);
+      await using tail = new FileTail(path, {
+        encoding: "utf-8",
+        tailFromEnd: false,
+        progress: undefined,
+        nowMs: () => 0,
+        endOf: (_, from) => ends.get(from),
+      });
+      assert.deepEqual((await tail.next())?.lines, ["1", "2"]);
+      assert.deepEqual((await tail.next())?.lines, ["3"]);
+      assert.deepEqual((await tail.next())?.lines, ["4", "5"]);
     }));
 });

@@ -14,7 +14,7 @@ import {
   statOf,
 } from "./rotated-file.ts";
 import type { ReadRange } from "./line-stamps.ts";
-import type { FileProgress } from "./rotated-file.ts";
+import type { FileProgress, FinishedFile } from "./rotated-file.ts";
 
 /** Lines of a batch: without it a large backlog would be read into memory at once. */
 const BATCH_LINES_MAX = 2000;
@@ -33,12 +33,14 @@ export interface LineBatch {
   readonly progress: FileProgress | undefined;
 }
 
-/** Where lines that begin at `from` of a file are to end, when it was read in other pieces before. */
+/** Where lines that begin at `from` of a file are to end, when a run that was killed has read them. */
 type EndOfRange = (identity: string, from: number) => number | undefined;
 
 interface OpenFile {
   readonly handle: FileHandle;
   readonly identity: string;
+  /** What ranges of it are known by: of a copy, the identity of the file it was made of. */
+  readonly origin: string;
   readOffset: number;
   /** Time of the last write as of the last look. */
   modifiedMs: number;
@@ -57,6 +59,8 @@ export class FileTail implements AsyncDisposable {
   #file: OpenFile | undefined;
   #progress: FileProgress | undefined;
   #opened = false;
+  /** What stood at the path before; the next file is not chosen yet. */
+  #finished: FinishedFile | undefined;
   /** The last file that was rotated away, with what came to it since. */
   #late:
     | { readonly file: OpenFile; readonly splitter: LineSplitter; readonly untilMs: number }
@@ -113,6 +117,7 @@ export class FileTail implements AsyncDisposable {
   }
 
   async #open(): Promise<OpenFile | undefined> {
+    if (this.#finished !== undefined) return this.#openNext(this.#finished);
     const previous = this.#progress;
     const first = !this.#opened;
     if (previous !== undefined && first) {
@@ -132,13 +137,29 @@ export class FileTail implements AsyncDisposable {
       file.readOffset = first && this.#tailFromEnd ? size : 0;
       return file;
     }
-    if (size >= previous.offset && (await hasSignature(handle, previous)))
-      return Object.assign(file, resumed(previous));
+    if (await isContinued(handle, previous)) return Object.assign(file, resumed(previous));
     // It was cut, or another stands in its place: what was not read of it may be in a copy.
     const copy = first ? await this.#openCopy(previous) : undefined;
     if (copy === undefined) return file;
     await handle.close();
     return copy;
+  }
+
+  /** The file behind one that was rotated away. That at the path is opened first: whatever is rotated away from then on, it is not missed. */
+  async #openNext(finished: FinishedFile): Promise<OpenFile | undefined> {
+    const handle = await openIfThere(this.path);
+    const current = handle === undefined ? undefined : await openFile(handle);
+    const missed = await findMissed(this.path, finished, current?.identity);
+    const missedHandle = missed === undefined ? undefined : await openIfThere(missed);
+    if (missedHandle === undefined) {
+      if (current === undefined) return undefined;
+      this.#finished = undefined;
+      const isSame = await isContinued(current.handle, finished.progress);
+      return isSame ? Object.assign(current, resumed(finished.progress)) : current;
+    }
+    this.#finished = undefined;
+    await handle?.close();
+    return openFile(missedHandle);
   }
 
   async #openCopy(progress: FileProgress): Promise<OpenFile | undefined> {
@@ -181,7 +202,7 @@ export class FileTail implements AsyncDisposable {
   async #readLines(file: OpenFile, splitter: LineSplitter, lines: string[]): Promise<boolean> {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     const from = file.readOffset - splitter.pendingBytes;
-    const end = this.#endOf(file.identity, from) ?? Infinity;
+    const end = this.#endOf(file.origin, from) ?? Infinity;
     while (lines.length < BATCH_LINES_MAX && file.readOffset < end) {
       const wanted = Math.min(CHUNK_BYTES, end - file.readOffset);
       const { bytesRead } = await file.handle.read(chunk, 0, wanted, file.readOffset);
@@ -212,10 +233,8 @@ export class FileTail implements AsyncDisposable {
     const last = this.#finish(file);
     const { mtimeMs } = await file.handle.stat();
     await this.#retire(file);
-    const missed = await findMissed(this.path, progressOf(file, file.readOffset), mtimeMs);
-    const handle = missed === undefined ? undefined : await openIfThere(missed);
-    this.#file = handle === undefined ? undefined : await openFile(handle);
-    if (this.#file === undefined && now === undefined) this.#progress = undefined;
+    this.#finished = { progress: progressOf(file, file.readOffset), modifiedMs: mtimeMs };
+    this.#file = await this.#openNext(this.#finished);
     return last;
   }
 
@@ -238,33 +257,43 @@ export class FileTail implements AsyncDisposable {
   }
 }
 
-async function openFile(handle: FileHandle): Promise<OpenFile> {
+async function openFile(handle: FileHandle, origin?: string): Promise<OpenFile> {
   const { dev, ino } = await handle.stat();
   const identity = `${dev}:${ino}`;
-  return { handle, identity, readOffset: 0, modifiedMs: 0, signature: "", signatureBytes: 0 };
+  const known = { handle, identity, origin: origin ?? identity };
+  return { ...known, readOffset: 0, modifiedMs: 0, signature: "", signatureBytes: 0 };
 }
 
 /** Opens the file that holds the rest of what is remembered, where it goes on. */
 async function resume(path: string, progress: FileProgress): Promise<OpenFile | undefined> {
   const handle = await openIfThere(path);
-  return handle === undefined
-    ? undefined
-    : Object.assign(await openFile(handle), resumed(progress));
+  if (handle === undefined) return undefined;
+  return Object.assign(
+    await openFile(handle, progress.origin ?? progress.identity),
+    resumed(progress),
+  );
+}
+
+/** A file that was written anew with the same beginning, and put in its place, goes on where the other was. */
+async function isContinued(handle: FileHandle, progress: FileProgress): Promise<boolean> {
+  const { size } = await handle.stat();
+  return size >= progress.offset && (await hasSignature(handle, progress));
 }
 
 function resumed({ offset, signature, signatureBytes }: FileProgress) {
   return { readOffset: offset, signature, signatureBytes };
 }
 
-function rangeOf({ identity }: OpenFile, from: number, to: number): ReadRange {
-  return { identity, from, to };
+function rangeOf({ origin }: OpenFile, from: number, to: number): ReadRange {
+  return { identity: origin, from, to };
 }
 
 function progressOf(
-  { identity, signature, signatureBytes }: OpenFile,
+  { identity, origin, signature, signatureBytes }: OpenFile,
   offset: number,
 ): FileProgress {
-  return { identity, offset, signature, signatureBytes };
+  const progress = { identity, offset, signature, signatureBytes };
+  return origin === identity ? progress : { ...progress, origin };
 }
 
 async function extendSignature(file: OpenFile): Promise<void> {

@@ -11,7 +11,7 @@ const RANGES_MAX = 20_000;
 
 /** Bytes `from … to - 1` of a file: whole lines. */
 export interface ReadRange {
-  /** Device and inode. */
+  /** Device and inode; of a copy, those of the file it was made of. */
   readonly identity: string;
   readonly from: number;
   readonly to: number;

@@ -16,6 +16,15 @@ export interface FileProgress {
   /** Hash of the first `signatureBytes` bytes. */
   readonly signature: string;
   readonly signatureBytes: number;
+  /** Of a copy: identity of the file it was made of, whose bytes it has at the same places. */
+  readonly origin?: string;
+}
+
+/** A file that was rotated away and read to its end. */
+export interface FinishedFile {
+  readonly progress: FileProgress;
+  /** Time of its last write. */
+  readonly modifiedMs: number;
 }
 
 export interface FileStatus {
@@ -85,18 +94,20 @@ export async function findCopy(path: string, progress: FileProgress): Promise<st
   });
 }
 
-/** The file that was rotated away next after `finished`, which was last written at `modifiedMs`: a second rotation came before the first was noticed. */
+/**
+ * The file that was rotated away next after `finished`, which was last written at `modifiedMs`: a second rotation came before the first was noticed. `current` is the
+ * identity of the file that stood at the path before this was called, which is no such file even if it is rotated away by now.
+ */
 export async function findMissed(
   path: string,
-  finished: FileProgress,
-  modifiedMs: number,
+  { progress: finished, modifiedMs }: FinishedFile,
+  current: string | undefined,
 ): Promise<string | undefined> {
-  const current = await statOf(path);
   const later: { readonly other: string; readonly modifiedMs: number }[] = [];
   for (const other of await rotatedSiblings(path)) {
     const status = await statOf(other);
     if (status === undefined || status.size === 0 || status.modifiedMs <= modifiedMs) continue;
-    if (status.identity === current?.identity || status.identity === finished.identity) continue;
+    if (status.identity === current || status.identity === finished.identity) continue;
     // A copy of what was read just now is not news.
     if (finished.signatureBytes > 0 && (await beginsLike(other, finished))) continue;
     later.push({ other, modifiedMs: status.modifiedMs });

@@ -1,0 +1,292 @@
+/**
+ * The agent tails files while all goes wrong: it is killed, its clock jumps, its disk is full, files are rotated, and the receiver is away for half of the time.
+ * In the end every line is there once.
+ */
+import { execFile, execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { startAgentProcess } from "./agent-process.ts";
+import type { AgentProcess } from "./agent-process.ts";
+import { startFinch } from "./metric-servers.ts";
+import type { MetricServer } from "./metric-servers.ts";
+import { residentBytes } from "./process-usage.ts";
+import type { ScaleContext, ScaleResult } from "./scale-result.ts";
+
+export interface ChaosOptions {
+  readonly files: number;
+  /** Of all files together. */
+  readonly bytesPerSecond: number;
+  readonly seconds: number;
+}
+
+/** Each file is rotated about so often. */
+const ROTATE_SECONDS = 20;
+const KILL_SECONDS = 15;
+/** How far the agent's clock jumps, in turns. */
+const SHIFTS_MS = [-3_600_000, 240_000, 0, -60_000, 30_000];
+const SHIFT_SECONDS = 7;
+/** What the agent has for queues and positions; where it may not be mounted, its disk is never full. */
+const DISK = { size: "200m", ballastBytes: 256 * 1024 * 1024 };
+/** When nothing has come for so long, nothing more comes: above the longest pause between tries. */
+const STILL_MS_MAX = 90_000;
+
+export async function measureChaos(
+  { directory, flags, nodeFlags, say }: ScaleContext,
+  { files, bytesPerSecond, seconds }: ChaosOptions,
+): Promise<ScaleResult> {
+  const logs = join(directory, "logs");
+  const shift = join(directory, "clock-shift");
+  writeFileSync(shift, "0");
+  using disk = mountSmallDisk(join(directory, "agent"));
+  await using server = await startFinch({
+    directory: join(directory, "finch"),
+    api: "loki",
+    flags,
+  });
+  await using gate = await Gate.open(Number(new URL(server.url).port));
+  const start = () =>
+    startAgentProcess({
+      directory: disk.path,
+      config: chaosConfig(logs, gate.url),
+      nodeFlags: [...nodeFlags, `--import=${join(import.meta.dirname, "agent-clock.ts")}`],
+      environment: { BENCH_SHIFT_FILE: shift },
+    });
+  let agent = await start();
+  try {
+    const writing = write(logs, { files, bytesPerSecond, seconds });
+    const counts = { kills: 0, shifts: 0, "full disks": 0 };
+    let peak = 0;
+    for (let second = 1; second <= seconds; second++) {
+      await sleep(1000);
+      peak = Math.max(peak, residentBytes(agent.pid).peak);
+      // Away from the first to the third quarter.
+      if (second === Math.ceil(seconds / 4)) await gate.close();
+      if (second === Math.ceil((3 * seconds) / 4)) await gate.reopen();
+      if (second % SHIFT_SECONDS === 0)
+        writeFileSync(shift, String(SHIFTS_MS[counts.shifts++ % SHIFTS_MS.length]));
+      if (second % (4 * KILL_SECONDS) === KILL_SECONDS && disk.fill()) counts["full disks"]++;
+      if (second % (4 * KILL_SECONDS) === 2 * KILL_SECONDS - 2) disk.clear();
+      if (second % KILL_SECONDS === 0) {
+        agent = await killAndStart(agent, start);
+        counts.kills++;
+        say(`${second} s: killed ${counts.kills} times, ${await stateOf(server)}`);
+      }
+    }
+    disk.clear();
+    writeFileSync(shift, "0");
+    const written = await writing;
+    const catchUpMs = await untilAllThere(server, written, say);
+    peak = Math.max(peak, residentBytes(agent.pid).peak);
+    return {
+      figures: {
+        files,
+        "MB a second": written.bytes / 1e6 / seconds,
+        "lines written, without those to be dropped": written.keptLines,
+        "lines found, each once": written.keptLines,
+        rotations: written.rotations,
+        "SIGKILLs of the agent": counts.kills,
+        "jumps of its clock": counts.shifts,
+        "times its disk was full": counts["full disks"],
+        "receiver away, s": Math.ceil((3 * seconds) / 4) - Math.ceil(seconds / 4),
+        "caught up after, s": catchUpMs / 1000,
+        "peak RSS, MB": peak / 1e6,
+      },
+      curve: [],
+      targets: [],
+    };
+  } finally {
+    await agent.stop();
+  }
+}
+
+interface Written {
+  readonly lines: number;
+  readonly bytes: number;
+  readonly keptLines: number;
+  /** Sum of the numbers of the lines that are kept. */
+  readonly keptSum: number;
+  readonly rotations: number;
+}
+
+async function write(logs: string, options: ChaosOptions): Promise<Written> {
+  const { files, bytesPerSecond, seconds } = options;
+  const rotateBytes = Math.ceil((bytesPerSecond / files) * ROTATE_SECONDS);
+  const program = join(import.meta.dirname, "agent-writer.ts");
+  const numbers = [files, bytesPerSecond, seconds, rotateBytes].map(String);
+  const { stdout } = await promisify(execFile)(process.execPath, [program, logs, ...numbers]);
+  return JSON.parse(stdout) as Written;
+}
+
+function chaosConfig(logs: string, url: string): string {
+  return `
+local.file_match "app" {
+  path_targets = [{ __path__ = ${JSON.stringify(join(logs, "*.log"))}, job = "app" }]
+  sync_period  = "1s"
+}
+
+loki.source.file "app" {
+  targets    = local.file_match.app.targets
+  forward_to = [loki.process.app.receiver]
+}
+
+loki.process "app" {
+  stage.json {
+    expressions = { level = "" }
+  }
+
+  stage.drop {
+    source = "level"
+    value  = "debug"
+  }
+
+  stage.labels {
+    values = { level = "" }
+  }
+  forward_to = [loki.write.finch.receiver]
+}
+
+loki.write "finch" {
+  endpoint {
+    url = ${JSON.stringify(`${url}/loki/api/v1/push`)}
+  }
+}
+`;
+}
+
+async function killAndStart(
+  agent: AgentProcess,
+  start: () => Promise<AgentProcess>,
+): Promise<AgentProcess> {
+  process.kill(agent.pid, "SIGKILL");
+  await agent.stop();
+  return start();
+}
+
+/** Waits until all lines are there; throws when one is there twice, or missing and nothing comes any more. */
+async function untilAllThere(
+  server: MetricServer,
+  { keptLines, keptSum }: Written,
+  say: (text: string) => void,
+): Promise<number> {
+  const start = performance.now();
+  let found = { lines: 0, sum: 0 };
+  let changedMs = start;
+  while (found.lines < keptLines && performance.now() - changedMs < STILL_MS_MAX) {
+    await sleep(1000);
+    const lines = await askSum(server, LINES);
+    if (lines === found.lines) continue;
+    changedMs = performance.now();
+    say(`catching up: ${lines} of ${keptLines}`);
+    found = { lines, sum: await askSum(server, NUMBERS) };
+  }
+  if (found.lines === keptLines && found.sum === keptSum) return performance.now() - start;
+  throw new Error(
+    `${keptLines} lines were written whose numbers are ${keptSum} in all; ${found.lines} with ${found.sum} are there`,
+  );
+}
+
+const LINES = 'sum(count_over_time({job="app"}[24h]))';
+const NUMBERS = 'sum(sum_over_time({job="app"} | json n="n" | unwrap n [24h]))';
+/** Behind the furthest jump of the clock. */
+const ASKED_AHEAD_MS = 3_600_000;
+
+async function askSum(server: MetricServer, query: string): Promise<number> {
+  const time = String(Date.now() + ASKED_AHEAD_MS);
+  const parameters = new URLSearchParams({ query, time: `${time}000000` });
+  const reply = await fetch(`${server.url}/loki/api/v1/query?${parameters.toString()}`);
+  if (!reply.ok) throw new Error(`${query} is answered ${reply.status}: ${await reply.text()}`);
+  const { data } = (await reply.json()) as { data: { result: { value: [number, string] }[] } };
+  return Number(data.result[0]?.value[1] ?? 0);
+}
+
+async function stateOf(server: MetricServer): Promise<string> {
+  return `${await askSum(server, LINES)} lines there`;
+}
+
+/** A port before the receiver's that can be shut: connections are cut, new ones refused. */
+class Gate implements AsyncDisposable {
+  readonly url: string;
+  readonly #server: Server;
+  readonly #port: number;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(server: Server, sockets: Set<Socket>) {
+    this.#server = server;
+    this.#sockets = sockets;
+    this.#port = (server.address() as AddressInfo).port;
+    this.url = `http://127.0.0.1:${this.#port}`;
+  }
+
+  static async open(receiverPort: number): Promise<Gate> {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      const onward = connect(receiverPort, "127.0.0.1");
+      for (const end of [socket, onward]) {
+        sockets.add(end);
+        end.on("error", () => end.destroy());
+        end.on("close", () => {
+          sockets.delete(end);
+          (end === socket ? onward : socket).destroy();
+        });
+      }
+      socket.pipe(onward).pipe(socket);
+    });
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    return new Gate(server, sockets);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, "close");
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  async reopen(): Promise<void> {
+    await once(this.#server.listen(this.#port, "127.0.0.1"), "listening");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+interface SmallDisk extends Disposable {
+  readonly path: string;
+  /** Whether there is such a disk. */
+  fill(): boolean;
+  clear(): void;
+}
+
+/** A file system of its own at `path`, so that it can be filled without harm. */
+function mountSmallDisk(path: string): SmallDisk {
+  mkdirSync(path, { recursive: true });
+  const ballast = join(path, "ballast");
+  const clear = () => rmSync(ballast, { force: true });
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${DISK.size}`, "tmpfs", path], {
+      stdio: "pipe",
+    });
+  } catch {
+    return { path, fill: () => false, clear, [Symbol.dispose]: () => {} };
+  }
+  return {
+    path,
+    fill() {
+      try {
+        writeFileSync(ballast, Buffer.alloc(DISK.ballastBytes));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      }
+      return true;
+    },
+    clear,
+    [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]),
+  };
+}
