@@ -83,6 +83,8 @@ export class PodLogTail {
   /** Lines were taken since the position was asked for. */
   hasMoved = false;
   readonly #host: PodLogHost;
+  /** Where a log begins that nothing was taken of. */
+  readonly #fromNs: bigint;
   readonly #stop = new AbortController();
   /** Container ID of the run that is read or was read last. */
   #run: string;
@@ -93,6 +95,8 @@ export class PodLogTail {
     container: ContainerReference,
     options: {
       readonly position: PodLogPosition | undefined;
+      /** Unix nanoseconds; a log without a position is read from here on. 0n: from its start. */
+      readonly fromNs: bigint;
       readonly labels: Labels;
       readonly host: PodLogHost;
     },
@@ -102,6 +106,7 @@ export class PodLogTail {
     this.labels = options.labels;
     this.#run = options.position?.run ?? "";
     this.#host = options.host;
+    this.#fromNs = options.fromNs;
   }
 
   position(): PodLogPosition | undefined {
@@ -197,7 +202,9 @@ export class PodLogTail {
 
   /** `isPrevious`: the run before this one, to its end. A rotated log or a run that is forgotten has nothing more to give. */
   async #readLog({ isPrevious }: { readonly isPrevious: boolean }, signal: AbortSignal) {
-    const { sinceNs, anchor } = this.cursor.plan(this.#host.clock.nowNs());
+    const plan = this.cursor.plan(this.#host.clock.nowNs());
+    const { anchor } = plan;
+    const sinceNs = this.cursor.isEmpty ? this.#fromNs : plan.sinceNs;
     const options = { isPrevious, sinceNs };
     try {
       const found =
