@@ -36,6 +36,7 @@ export interface AttributeTypes {
   readonly "list(secret)": readonly Secret[];
   readonly "map(string)": Readonly<Record<string, string>>;
   readonly "map(secret)": Readonly<Record<string, Secret>>;
+  readonly "map(list(string))": Readonly<Record<string, readonly string[]>>;
   readonly "map(list(secret))": Readonly<Record<string, readonly Secret[]>>;
   readonly "list(target)": readonly Target[];
   readonly "list(metrics-receiver)": readonly MetricsReceiver[];

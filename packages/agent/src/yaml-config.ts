@@ -33,7 +33,8 @@ export function parseYamlConfig(text: string, name: string): YamlNode {
     throw bad(`${name} has ${text.length} characters, ${YAML_BYTES_MAX} are read`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
-  const [error] = document.errors;
+  // Warnings are about tags that are not understood: what stands behind them would be taken for something else.
+  const [error] = [...document.errors, ...document.warnings];
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0]);
     throw bad(`${name}:${line}:${col}: ${error.message}`);
@@ -76,12 +77,12 @@ export class YamlNode {
     if (this.isEmpty) return entries;
     if (!isMap(this.#node)) throw this.fault("a map is wanted");
     for (const { key, value } of this.#node.items) {
-      const name = isScalar(key) ? String(key.value) : "";
-      if (name === "") throw this.fault("keys must be text");
       if (isMergeKey(key)) {
         this.#merge(new YamlNode(this.#origin, value, this.path), entries);
         continue;
       }
+      const name = keyText(key);
+      if (name === "") throw this.fault("keys must be text");
       const path = this.path === "" ? name : `${this.path}.${name}`;
       entries.set(name, new YamlNode(this.#origin, value, path));
     }
@@ -124,6 +125,8 @@ export class YamlNode {
   text(): string {
     if (!isScalar(this.#node)) throw this.fault("a text is wanted");
     const { value, source } = this.#node;
+    // Bytes of `!!binary`.
+    if (typeof value === "object" && value !== null) throw this.fault("a text is wanted");
     return typeof value === "string" ? value : (source ?? String(value));
   }
 
@@ -178,6 +181,21 @@ export class YamlNode {
     if (found === undefined)
       throw this.fault(`${JSON.stringify(text)} is none of ${values.join(", ")}`);
     return found;
+  }
+}
+
+/** Empty for what is no text, number or boolean. */
+function keyText(key: unknown): string {
+  const value = isScalar(key) ? key.value : undefined;
+  switch (typeof value) {
+    case "string":
+      return value;
+    case "number":
+    case "bigint":
+    case "boolean":
+      return String(value);
+    default:
+      return "";
   }
 }
 

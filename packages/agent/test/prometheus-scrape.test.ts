@@ -382,7 +382,6 @@ void describe("prometheus.scrape", () => {
         at: "start_timestamp_zero_ingestion",
         message: /^not supported yet/,
       },
-      { changes: { params: { a: "b" } }, at: "params", message: /map of lists/ },
     ];
     for (const { changes, at, message } of cases) {
       const values = valuesOf(scrape.arguments, {

@@ -3,7 +3,7 @@ import { Option } from "commander";
 import type { Command } from "commander";
 
 /** Formats that are converted; a test holds the list against those of the agent, which is loaded only when it converts. */
-export const CONVERTED_FORMATS = ["promtail"] as const;
+export const CONVERTED_FORMATS = ["promtail", "prometheus"] as const;
 
 export interface ConvertFlags {
   readonly from?: string;
@@ -17,7 +17,7 @@ export interface ConvertFlags {
 export function addConvertCommand(agent: Command): void {
   agent
     .command("convert")
-    .description("make a configuration of this agent out of one of Promtail")
+    .description("make a configuration of this agent out of one of Promtail or Prometheus")
     .argument("[file]", "the file to convert; standard input when it is - or left out")
     .option("-f, --from <FORMAT>", `what the file is: ${CONVERTED_FORMATS.join(", ")}`)
     .addOption(new Option("--source-format <FORMAT>", "the same as --from").hideHelp())

@@ -99,7 +99,7 @@ const ROWS: readonly Row[] = [
     "conversion without a format",
     ["agent", "convert", "x.yaml"],
     2,
-    /--from says what the file is: promtail/,
+    /--from says what the file is: promtail, prometheus/,
   ],
   [
     "conversion from what is not known",

@@ -33,12 +33,13 @@ export class ConversionLog {
     return this.#diagnostics;
   }
 
-  /** `at` is what of the input it is about, or undefined when it is about the whole. */
+  /** `at` is what of the input it is about, or undefined when it is about the whole. What several parts say of one place is kept once. */
   add(severity: ConversionSeverity, at: YamlNode | undefined, message: string): void {
-    this.#diagnostics.push({
-      severity,
-      message: at === undefined ? message : at.fault(message).message,
-    });
+    const full = at === undefined ? message : at.fault(message).message;
+    const isKnown = this.#diagnostics.some(
+      (known) => known.severity === severity && known.message === full,
+    );
+    if (!isKnown) this.#diagnostics.push({ severity, message: full });
   }
 
   /** What a part of a conversion gives; input that cannot be read is critical, gives undefined, and the other parts are still looked at. */

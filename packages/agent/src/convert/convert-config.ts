@@ -12,10 +12,12 @@ import type { Block, Statement } from "./alloy-tree.ts";
 import { Conversion } from "./conversion.ts";
 import type { ConversionDiagnostic, ConversionLog } from "./conversion-log.ts";
 import { fitToDeclarations } from "./fit-declarations.ts";
+import { convertPrometheus } from "./prometheus.ts";
 import { convertPromtail } from "./promtail.ts";
 
 const CONVERTERS = {
   promtail: convertPromtail,
+  prometheus: convertPrometheus,
 } as const;
 
 export type ConversionFormat = keyof typeof CONVERTERS;

@@ -137,11 +137,20 @@ export function convertDiscoveries(
 /** `static_configs` as targets: one for each address and group. */
 export function convertStaticTargets(
   groups: YamlNode | undefined,
-  options: { readonly addressWhenNone?: string } = {},
+  options: {
+    /** The address of a group without targets. */
+    readonly addressWhenNone?: string;
+    /** Addresses are hosts with ports, as Prometheus checks. */
+    readonly refusesUrls?: boolean;
+  },
 ): readonly Expression[] {
   return (groups?.list() ?? []).flatMap((group) => {
     const { targets, labels } = group.fields(["targets", "labels"]);
     const written = targets === undefined ? [] : readTexts(targets);
+    if (options.refusesUrls === true && written.some((address) => address.includes("/")))
+      throw targets!.fault(
+        "targets are HOST:PORT; the path goes into metrics_path, https into scheme",
+      );
     const fallback = options.addressWhenNone === undefined ? [] : [options.addressWhenNone];
     const addresses = written.length === 0 ? fallback : written;
     const common = labels === undefined ? new Map<string, string>() : readMap(labels);

@@ -25,7 +25,15 @@ export function convertFields(
   fields: Fields,
   log: ConversionLog,
 ): readonly Statement[] {
-  const found = node.fields(Object.keys(fields));
+  return convertFound(node.fields(Object.keys(fields)), fields, log);
+}
+
+/** As {@link convertFields}, for values that are looked up already: those of a map with what it inherits, or some of its keys. */
+export function convertFound(
+  found: Partial<Record<string, YamlNode>>,
+  fields: Fields,
+  log: ConversionLog,
+): readonly Statement[] {
   return Object.entries(fields).flatMap(([key, field]) => {
     const value = found[key];
     return value === undefined ? [] : field({ key, node: value, log });

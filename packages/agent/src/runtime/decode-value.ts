@@ -42,6 +42,7 @@ const DECODERS: Decoders = {
   "list(secret)": (value) => eachElement(value, toSecret),
   "map(string)": (value) => eachField(value, toText),
   "map(secret)": (value) => eachField(value, toSecret),
+  "map(list(string))": (value) => eachField(value, (list) => eachElement(list, toText)),
   "map(list(secret))": (value) => eachField(value, (list) => eachElement(list, toSecret)),
   "list(target)": (value) => eachElement(value, toTarget),
   "list(metrics-receiver)": (value) =>

@@ -24,7 +24,7 @@ export const ARGUMENTS = {
   ),
   metrics_path: optional("string", "/metrics", "Path of targets that name none."),
   scheme: oneOf(["http", "https"], "http", "Protocol of targets that name none."),
-  params: maybe("any", "Query parameters: a map of lists of strings."),
+  params: maybe("map(list(string))", "Query parameters of every scrape."),
   honor_labels: optional("bool", false, "Labels of samples win over those of the target."),
   honor_timestamps: optional(
     "bool",
@@ -132,9 +132,6 @@ export function findFault(values: Arguments): ArgumentFault | undefined {
   if (protocols !== undefined) return { at: "scrape_protocols", message: protocols };
   const fallback = protocolsFault([normalProtocol(values.scrape_fallback_protocol)]);
   if (fallback !== undefined) return { at: "scrape_fallback_protocol", message: fallback };
-  if (values.params !== undefined && paramsOf(values.params) === undefined) {
-    return { at: "params", message: "params must be a map of lists of strings" };
-  }
   const on = (Object.keys(OFF_ONLY) as (keyof typeof OFF_ONLY)[]).find((name) => values[name]);
   if (on !== undefined) return { at: on, message: `not supported yet: ${on} = true` };
   if (values.metric_name_validation_scheme !== "legacy") {
@@ -160,16 +157,6 @@ export function findFault(values: Arguments): ArgumentFault | undefined {
 /** Alloy's reference writes the versions with underscores. */
 export function normalProtocol(name: string): string {
   return name.replaceAll("_", ".");
-}
-
-/** `params` as a map of lists of strings; undefined when it is anything else. */
-export function paramsOf(value: unknown): Readonly<Record<string, readonly string[]>> | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const isList = (list: unknown) =>
-    Array.isArray(list) && list.every((item) => typeof item === "string");
-  return Object.values(value).every(isList)
-    ? (value as Readonly<Record<string, readonly string[]>>)
-    : undefined;
 }
 
 /** The formats to ask for: as written, or, when protobuf is wanted and nothing else was said, with protobuf first. */
