@@ -3,7 +3,7 @@ import { DEFAULT_HTTP_LIMITS } from "@finch/runtime/http";
 import type { ArgumentFault } from "./component.ts";
 import { block, maybe, oneOf, optional, type ValuesOf } from "./schema.ts";
 
-const TLS_SERVER_ARGUMENTS = {
+export const TLS_SERVER_ARGUMENTS = {
   cert_pem: maybe("string", "Certificate of the server, as PEM."),
   cert_file: maybe("string", "File with the certificate of the server."),
   key_pem: maybe("secret", "Key of the certificate, as PEM."),
@@ -55,21 +55,20 @@ export type HttpServerArguments = ValuesOf<typeof HTTP_SERVER_ARGUMENTS>;
 /** Why a server cannot be made of the arguments; undefined when it can. */
 export function httpServerFault(values: HttpServerArguments): ArgumentFault | undefined {
   const { tls } = values;
-  if (tls === undefined) return undefined;
+  const fault = tls === undefined ? undefined : serverTlsFault(tls);
+  return fault === undefined ? undefined : { at: "http.tls", message: fault };
+}
+
+/** Why TLS cannot be served with the arguments of a block; undefined when it can. */
+export function serverTlsFault(tls: ServerTlsArguments): string | undefined {
   const isOne = (pem: unknown, file: unknown) => (pem === undefined) !== (file === undefined);
-  if (!isOne(tls.cert_pem, tls.cert_file))
-    return { at: "http.tls", message: "give exactly one of cert_pem and cert_file" };
-  if (!isOne(tls.key_pem, tls.key_file))
-    return { at: "http.tls", message: "give exactly one of key_pem and key_file" };
+  if (!isOne(tls.cert_pem, tls.cert_file)) return "give exactly one of cert_pem and cert_file";
+  if (!isOne(tls.key_pem, tls.key_file)) return "give exactly one of key_pem and key_file";
   const hasAuthority = tls.client_ca_pem !== undefined || tls.client_ca_file !== undefined;
   if (tls.client_ca_pem !== undefined && tls.client_ca_file !== undefined)
-    return { at: "http.tls", message: "give at most one of client_ca_pem and client_ca_file" };
-  if (verifiesClients(tls.client_auth_type) && !hasAuthority) {
-    return {
-      at: "http.tls",
-      message: `client_auth_type ${tls.client_auth_type} needs client_ca_pem or client_ca_file`,
-    };
-  }
+    return "give at most one of client_ca_pem and client_ca_file";
+  if (verifiesClients(tls.client_auth_type) && !hasAuthority)
+    return `client_auth_type ${tls.client_auth_type} needs client_ca_pem or client_ca_file`;
   return undefined;
 }
 

@@ -99,7 +99,8 @@ async function open(
   });
 }
 
-async function serverTls(values: ServerTlsArguments): Promise<ListenerTls> {
+/** What a listener needs to speak TLS; throws `agent/http-tls-file` when a file cannot be read. */
+export async function serverTls(values: ServerTlsArguments): Promise<ListenerTls> {
   const cert = values.cert_pem ?? (await readPem(values.cert_file!));
   const key = values.key_pem?.reveal() ?? (await readPem(values.key_file!));
   const authority =

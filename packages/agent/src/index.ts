@@ -28,6 +28,7 @@ export type { ComponentInfo, ShownStatement, ShownValue } from "./runtime/compon
 export { ConfigError } from "./runtime/config-error.ts";
 export type { ConfigSource } from "./runtime/config-source.ts";
 export { machineEnvironment } from "./runtime/environment.ts";
+export { formatAgentLine } from "./runtime/log-lines.ts";
 export type { AgentLogSink, LoggingSettings } from "./runtime/logging.ts";
 export { formatConfig, graphConfig, validateConfig, validateConfigAt } from "./runtime/validate.ts";
 export type { ConfigGraph } from "./runtime/validate.ts";

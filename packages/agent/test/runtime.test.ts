@@ -34,7 +34,9 @@ function makeComponents(events: Events): Readonly<Record<string, ComponentLoader
         owner: context.id,
         append: async (entries) => {
           received.push(...entries);
-          events.push(...entries.map((entry) => `entry ${entry.labels.get("level")}`));
+          events.push(
+            ...entries.map(({ labels, line }) => `entry ${labels.get("component")} ${line}`),
+          );
         },
       };
       context.setExports({ receiver });
@@ -356,7 +358,13 @@ test("the logging block sets the level, and write_to gets the lines", async () =
     `logging {\nlevel = "warn"\nwrite_to = [loki.echo.log.receiver]\n}\nloki.echo "log" { }\nlocal.file "bad" {\ntext = ""\nfails = true\n}`,
   );
   assert.equal(running.agent.components()[0]?.id, "loki.echo.log");
-  await until("the line has arrived", () => running.events.includes("entry error"));
+  await until("the line has arrived", () =>
+    running.events.some((event) =>
+      /^entry alloy ts=\S+Z level=error msg="component failed" component_path=\/ component_id=local\.file\.bad error="it failed"$/.test(
+        event,
+      ),
+    ),
+  );
   await running.agent.reload();
   assert.equal(
     running.log.some((event) => event.level === "info"),

@@ -1,8 +1,8 @@
 /** `finch agent run`: the collector by itself. Loads neither server nor query languages. */
 import { resolve } from "node:path";
-import { ConfigError, createAgentRoutes, machineEnvironment, startAgent } from "@finch/agent";
+import { ConfigError, formatAgentLine, machineEnvironment, startAgent } from "@finch/agent";
+import type { Agent, AgentLogSink, Stability } from "@finch/agent";
 import {
-  createLogger,
   describeError,
   FinchError,
   nodeFileSystem,
@@ -10,14 +10,11 @@ import {
   untilSignal,
 } from "@finch/runtime";
 import type { Logger } from "@finch/runtime";
-import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
-import type { Listener } from "@finch/runtime/http";
-import type { Agent, Stability } from "@finch/agent";
+import { AgentPages } from "./agent-pages.ts";
 import { readVersion } from "./version.ts";
 import { parseListenAddress } from "./config-options.ts";
 import { createStreamSink } from "./log-output.ts";
 
-const REQUESTS_DEADLINE_MS = 2_000;
 /** Past it the process ends hard; queues are on disk all along, so nothing taken is lost. */
 const STOP_DEADLINE_MS = 30_000;
 
@@ -30,23 +27,17 @@ export interface AgentRunOptions {
 /** Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. */
 export async function runAgent(path: string, options: AgentRunOptions): Promise<void> {
   const address = parseListenAddress(options.listen);
-  const sink = createStreamSink(process.stderr, "auto");
-  const log = createLogger({
-    sink,
-    level: "info",
-    part: "finch",
-    nowMs: () => systemClock.nowMs(),
-  });
   using stopping = untilSignal(process, () => process.exit(130));
   const stop = new AbortController();
-  const agent = await start(path, options, { signal: stop.signal, sink });
-  const listener = address === undefined ? undefined : await listen(agent, address, log);
+  const agent = await start(path, options, stop.signal);
+  const log = agent.logger("agent");
+  const pages = address === undefined ? undefined : await openPages(agent, address, log);
   const reload = () => void reloadAgent(agent, log);
   process.on("SIGHUP", reload);
   log.info("the agent is up", {
     config: path,
     storage: options.storagePath,
-    pages: listener === undefined ? "off" : `http://${listener.host}:${listener.port}`,
+    pages: pages === undefined ? "off" : pages.url,
   });
   await new Promise<void>((settle) => {
     if (stopping.signal.aborted) settle();
@@ -55,28 +46,31 @@ export async function runAgent(path: string, options: AgentRunOptions): Promise<
   process.off("SIGHUP", reload);
   log.info("stopping", { reason: describeError(stopping.signal.reason) });
   setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
-  await listener?.close(REQUESTS_DEADLINE_MS);
+  await pages?.[Symbol.asyncDispose]();
   await agent[Symbol.asyncDispose]();
 }
 
-async function start(
-  path: string,
-  options: AgentRunOptions,
-  {
-    signal,
-    sink,
-  }: { readonly signal: AbortSignal; readonly sink: ReturnType<typeof createStreamSink> },
-): Promise<Agent> {
+/** Lines on standard error: as the `logging` block says; when it says nothing, for a person at a terminal, else as Alloy writes them. */
+function createLogSink(): AgentLogSink {
+  const pretty = createStreamSink(process.stderr, "pretty");
+  return (event, { format }) => {
+    if (format === "auto" && process.stderr.isTTY) pretty(event);
+    else process.stderr.write(`${formatAgentLine(event, format === "json" ? format : "logfmt")}\n`);
+  };
+}
+
+async function start(path: string, options: AgentRunOptions, signal: AbortSignal): Promise<Agent> {
   try {
     return await startAgent({
       source: { path: resolve(path) },
       storagePath: resolve(options.storagePath),
       clock: systemClock,
-      logSink: (event) => sink(event),
+      logSink: createLogSink(),
       fileSystem: nodeFileSystem,
       environment: machineEnvironment(process.env, readVersion()),
       signal,
       stability: options.stability,
+      servesTls: true,
     });
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.text()}\n`);
@@ -84,21 +78,13 @@ async function start(
   }
 }
 
-async function listen(
+async function openPages(
   agent: Agent,
   address: { readonly host: string; readonly port: number },
   log: Logger,
-): Promise<Listener> {
+): Promise<AgentPages> {
   try {
-    return await openListener({
-      name: "agent",
-      purpose: "the agent's pages (--server.http.listen-addr)",
-      ...address,
-      routes: createAgentRoutes(agent),
-      limits: DEFAULT_HTTP_LIMITS,
-      clock: systemClock,
-      log,
-    });
+    return await AgentPages.open(agent, address, log);
   } catch (error) {
     await agent[Symbol.asyncDispose]();
     throw error;

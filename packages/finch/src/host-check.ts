@@ -10,7 +10,7 @@ import { FinchError } from "@finch/runtime";
 export function createHostCheck(options: {
   /** Names besides IP addresses and localhost under which this machine is reached; undefined takes any, for listeners other hosts name as they like. */
   readonly names: readonly string[] | undefined;
-}): (message: IncomingMessage) => void {
+}): (message: IncomingMessage) => undefined {
   const names =
     options.names === undefined
       ? undefined

@@ -8,6 +8,7 @@ import type {
   HttpRequest,
   HttpRoute,
   Listener,
+  ListenerOptions,
   ListenerSetting,
   Route,
 } from "@finch/runtime/http";
@@ -25,6 +26,8 @@ import type { OpenReceiver } from "./syslog-listeners.ts";
 
 const JOURNAL_REQUEST_MS_MAX = 6 * 3_600_000;
 
+type Admit = NonNullable<ListenerOptions["admit"]>;
+
 export interface ListenersOptions {
   readonly addresses: FinchConfig["listen"];
   /** Routes of each listener; `health` has its own. */
@@ -35,6 +38,8 @@ export interface ListenersOptions {
   readonly openReceiver: OpenReceiver;
   /** Calls of gRPC on the same port. */
   readonly grpc: Partial<Readonly<Record<ListenerName, readonly GrpcMethod[]>>>;
+  /** Looked at before each request, and may answer it. */
+  readonly admits: Partial<Readonly<Record<ListenerName, Admit>>>;
   readonly bodyBytesHeldMax: number;
   readonly build: BuildInfo;
   readonly clock: Clock;
@@ -114,7 +119,8 @@ async function openHttp(
     // A machine that was off for a while uploads its whole journal in one request.
     ...(name === "journal" && { requestTimeoutMs: JOURNAL_REQUEST_MS_MAX }),
   };
-  const admit = createHostCheck({ names: name === "ui" ? [hostname()] : undefined });
+  const checkHost = createHostCheck({ names: name === "ui" ? [hostname()] : undefined });
+  const admit: Admit = (message) => checkHost(message) ?? options.admits[name]?.(message);
   const headers =
     name === "health"
       ? { "x-finch-release": build.version, "x-finch-commit": build.revision || "unknown" }

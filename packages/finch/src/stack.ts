@@ -119,6 +119,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     routes,
     grpc: { otlp_grpc: [...apis.metrics.otlp.grpcMethods, ...apis.logs.otlp.grpcMethods] },
     openReceiver: syslogOpener(apis.logs.syslog, config.logs.syslogTls),
+    admits: { agent: (message) => agent?.agent.http.admit(message) },
     bodyBytesHeldMax: budget.bodyBytesHeldMax,
     build: options.build,
     clock,
@@ -366,6 +367,10 @@ function lateAgent(running: () => Agent): Agent {
     reload: () => running().reload(),
     metricsText: () => running().metricsText(),
     scrapePools: () => running().scrapePools(),
+    logger: (part) => running().logger(part),
+    get http() {
+      return running().http;
+    },
     get internalHandlers() {
       return running().internalHandlers;
     },

@@ -21,8 +21,8 @@ export interface HttpServerOptions {
   readonly limits: HttpLimits;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Looked at before the route: throws a fault to refuse (Host and Origin checks). */
-  readonly admit?: (request: IncomingMessage) => void;
+  /** Looked at before the route: throws a fault to refuse (Host and Origin checks), or answers in its place (asking for a password). */
+  readonly admit?: (request: IncomingMessage) => HttpReply | undefined;
   /** Headers on every reply. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -78,11 +78,12 @@ export class HttpServer {
       let reply: HttpReply;
       try {
         if (this.statistics.inFlight > this.options.limits.requestsMax) throw tooManyRequests();
-        this.options.admit?.(message);
+        const refusal = this.options.admit?.(message);
         const target = new RequestTarget(message);
         const routed = this.router.find(message.method ?? "GET", target.path);
         route = routeNameOf(routed);
-        if (routed.kind === "found") {
+        if (refusal !== undefined) reply = refusal;
+        else if (routed.kind === "found") {
           const found = routed.match;
           style = found.route.faults;
           request = new ServedRequest(message, this, { target, params: found.params, end });

@@ -39,7 +39,11 @@ export class WebSocketGate {
     let style: "text" | "json" | "prometheus" = "text";
     let run: (open: HttpWebSocket) => Promise<void>;
     try {
-      admit?.(message);
+      const refusal = admit?.(message);
+      if (refusal !== undefined) {
+        writeRawReply(socket, refusal);
+        return;
+      }
       const target = new RequestTarget(message);
       const match = this.#server.router.findWebSocket(target.path);
       if (match === undefined)

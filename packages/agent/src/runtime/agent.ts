@@ -1,10 +1,12 @@
 /** The agent: reads a configuration, runs it, and replaces it as a whole when it is asked to and the new one is in order. */
 import type { LibraryEnvironment } from "@finch/alloy-syntax";
-import type { Clock, FileSystem } from "@finch/runtime";
+import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { Health, Stability } from "../component.ts";
 import { COMPONENTS } from "../components/index.ts";
 import type { ComponentLoader } from "../components/index.ts";
 import { AGENT_METRICS_PATH, type InternalHandler } from "../internal-handler.ts";
+import { AgentHttp, defineHttp } from "../settings/http-block.ts";
+import { TRACING } from "../settings/tracing-block.ts";
 import { uniteScrapePools } from "../scrape-pool.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
 import { checkGraph } from "./check.ts";
@@ -39,6 +41,8 @@ export interface AgentOptions {
   readonly components?: Readonly<Record<string, ComponentLoader>>;
   /** Components less mature than this are refused; `generally-available` when absent. */
   readonly stability?: Stability;
+  /** Whether the host opens the agent's listener with the TLS that the `http` block asks for; no when absent. */
+  readonly servesTls?: boolean;
   /** Handlers of in-process addresses, when the host has some of its own. */
   readonly internalHandlers?: Map<string, InternalHandler>;
 }
@@ -56,6 +60,10 @@ export interface Agent extends AsyncDisposable {
   readonly internalHandlers: ReadonlyMap<string, InternalHandler>;
   /** What its components scrape, by job name. */
   scrapePools(): readonly ScrapePool[];
+  /** What the `http` block says of the listener that the host opens. */
+  readonly http: AgentHttp;
+  /** The log of the agent, for lines of its host: they follow the `logging` block. */
+  logger(part: string): Logger;
   /** Resolves when the agent has stopped. */
   readonly done: Promise<void>;
 }
@@ -72,6 +80,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 class AgentRuntime implements Agent {
   readonly internalHandlers: Map<string, InternalHandler>;
   readonly done: Promise<void>;
+  readonly http = new AgentHttp();
   readonly #options: AgentOptions;
   readonly #log: AgentLog;
   readonly #vocabulary: Vocabulary;
@@ -104,7 +113,11 @@ class AgentRuntime implements Agent {
       library,
       components: options.components ?? COMPONENTS,
       stability: options.stability ?? "generally-available",
-      singleBlocks: { logging: defineLogging(this.#log) },
+      singleBlocks: {
+        http: defineHttp(this.http, { servesTls: options.servesTls ?? false }),
+        logging: defineLogging(this.#log),
+        tracing: TRACING,
+      },
       imports,
     };
     const modules: ModuleEnvironment = {
@@ -136,6 +149,7 @@ class AgentRuntime implements Agent {
       if (this.#isStopping) return;
       const graph = await this.#readGraph();
       if (!graph.nodes.has("logging")) this.#log.setWriteTo([]);
+      this.http.expect(graph.nodes.has("http"));
       await this.#root.apply(graph);
     });
     this.#loading = turn.catch(() => {});
@@ -192,6 +206,10 @@ class AgentRuntime implements Agent {
 
   scrapePools(): readonly ScrapePool[] {
     return uniteScrapePools([...this.#scrapePools.values()].flatMap((describe) => describe()));
+  }
+
+  logger(part: string): Logger {
+    return this.#log.logger(part);
   }
 
   metricsText(): string {

@@ -249,4 +249,4 @@ function withNamespaces(scope: DeclarationScope): readonly DeclarationScope[] {
   return [scope, ...inside.flatMap(withNamespaces)];
 }
 
-const RESERVED = new Set(["declare", "argument", "export", "foreach", "tracing", "http"]);
+const RESERVED = new Set(["declare", "argument", "export", "foreach"]);

@@ -2,26 +2,31 @@
  * The `logging` block, as a node like any other so that `write_to` may refer to receivers, and the agent's logger, whose level follows it.
  */
 import { Labels } from "@finch/model";
-import { formatLogfmt } from "@finch/runtime";
 import type { LogEvent, LogFields, Logger, LogLevel } from "@finch/runtime";
 import { defineComponent } from "../component.ts";
 import type { ComponentDefinition } from "../component.ts";
 import type { LogEntry, LogsReceiver } from "../receivers.ts";
-import { maybe, notYet, oneOf } from "../schema.ts";
+import { maybe, oneOf } from "../schema.ts";
 import { untilAborted } from "../until-aborted.ts";
+import { formatAgentLine } from "./log-lines.ts";
+import type { LineFormat } from "./log-lines.ts";
 
 export interface LoggingSettings {
   readonly level: LogLevel;
-  readonly format: "logfmt" | "json";
+  /** `auto`: nobody says, and the host writes for whoever reads. */
+  readonly format: LineFormat | "auto";
 }
 
-export const LOGGING_DEFAULTS: LoggingSettings = { level: "info", format: "logfmt" };
+export const LOGGING_DEFAULTS: LoggingSettings = { level: "info", format: "auto" };
 
 /** Where the host of an agent writes its events; called from anywhere in the agent. */
 export type AgentLogSink = (event: LogEvent, settings: LoggingSettings) => void;
 
 /** Entries waiting for `write_to`. Without a bound a receiver that blocks fills the memory with the agent's own words. */
 const PENDING_ENTRIES_MAX = 1000;
+
+/** Of the agent's own lines in `write_to`, as Alloy labels them: dashboards and rules for Alloy select by it. */
+const OWN_LABELS = Labels.fromObject({ component: "alloy" });
 
 const SEVERITY: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
@@ -74,9 +79,9 @@ export class AgentLog {
       return;
     }
     this.#pending.push({
-      labels: Labels.fromObject({ component_id: event.part, level: event.level }),
+      labels: OWN_LABELS,
       timestampNs: BigInt(Math.round(event.timeMs * 1000)) * 1000n,
-      line: formatLogfmt(event),
+      line: formatAgentLine(event, this.settings.format === "json" ? "json" : "logfmt"),
       structuredMetadata: Labels.EMPTY,
     });
     if (!this.#isUndecided) void this.#flush();
@@ -123,10 +128,18 @@ export function defineLogging(log: Pick<AgentLog, "settings" | "setWriteTo">): C
     arguments: {
       level: oneOf(["error", "warn", "info", "debug"], "info", "Lowest level that is written."),
       format: oneOf(["logfmt", "json"], "logfmt", "How lines are written."),
-      destination: notYet("attribute", "Where lines are written besides standard error."),
+      destination: oneOf(
+        ["stderr", "windows_event_log"],
+        "stderr",
+        "Where lines are written; only to standard error so far.",
+      ),
       write_to: maybe("list(logs-receiver)", "Receivers that get the agent's own log lines."),
     },
     exports: {},
+    check: ({ destination }) =>
+      destination === "stderr"
+        ? undefined
+        : { at: "destination", message: `not supported yet: destination = "${destination}"` },
     async run(context, signal) {
       await untilAborted(signal, async () => {
         const { level, format, write_to: writeTo } = context.arguments();

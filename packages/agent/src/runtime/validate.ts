@@ -12,6 +12,8 @@ import { libraryOf } from "./environment.ts";
 import { buildGraph } from "./build-graph.ts";
 import type { Graph, Vocabulary } from "./graph.ts";
 import { createTextImportLoader } from "./import-loader.ts";
+import { defineHttp } from "../settings/http-block.ts";
+import { TRACING } from "../settings/tracing-block.ts";
 import { defineLogging, LOGGING_DEFAULTS } from "./logging.ts";
 
 /** For checking: reads no variable and names no machine. */
@@ -28,7 +30,8 @@ export function neutralVocabulary(
   given: Pick<Vocabulary, "library" | "imports" | "components">,
 ): Vocabulary {
   const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
-  return { ...given, stability: "experimental", singleBlocks: { logging } };
+  const http = defineHttp({ set: () => {} }, { servesTls: true });
+  return { ...given, stability: "experimental", singleBlocks: { http, logging, tracing: TRACING } };
 }
 
 async function loadGraph(
