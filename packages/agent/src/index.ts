@@ -25,6 +25,7 @@ export type { ScrapedTarget, ScrapePool } from "./scrape-pool.ts";
 export { startAgent } from "./runtime/agent.ts";
 export type { Agent, AgentOptions } from "./runtime/agent.ts";
 export type { ComponentInfo, ShownStatement, ShownValue } from "./runtime/component-info.ts";
+export { watchConfig } from "./runtime/config-watch.ts";
 export { ConfigError } from "./runtime/config-error.ts";
 export type { ConfigSource } from "./runtime/config-source.ts";
 export { machineEnvironment } from "./runtime/environment.ts";

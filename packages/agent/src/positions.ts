@@ -4,6 +4,7 @@
  */
 import { describeError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
+import { replaceFile } from "./replace-file.ts";
 
 /** Name of the file in the directory given. */
 const POSITIONS_FILE = "positions.json";
@@ -64,7 +65,7 @@ export async function openPositions<Value>(options: {
       try {
         await replaceFile(
           fileSystem,
-          directory,
+          { directory, name: POSITIONS_FILE },
           JSON.stringify({ version: FORMAT_VERSION, positions: Object.fromEntries(entries) }),
         );
       } catch (error) {
@@ -83,18 +84,4 @@ function parse(bytes: Uint8Array): [string, unknown][] {
   if (content.version !== FORMAT_VERSION)
     throw new Error(`version ${String(content.version)} is not known here`);
   return Object.entries(content.positions as Record<string, unknown>);
-}
-
-async function replaceFile(fileSystem: FileSystem, directory: string, text: string): Promise<void> {
-  const temporary = `${directory}/${POSITIONS_FILE}.tmp`;
-  await fileSystem.remove(temporary);
-  const file = await fileSystem.open(temporary, "create");
-  try {
-    await file.write(new TextEncoder().encode(text), 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await fileSystem.rename(temporary, `${directory}/${POSITIONS_FILE}`);
-  await fileSystem.syncDirectory(directory);
 }

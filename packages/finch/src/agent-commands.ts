@@ -48,6 +48,10 @@ export function addAgentCommands(program: Command): void {
       `least stability of what a configuration may use: ${STABILITIES.join(", ")}; foreach is experimental`,
       "generally-available",
     );
+  run.option(
+    "--config.watch",
+    "read the configuration again when its files change; one with a fault changes nothing, as with SIGHUP",
+  );
   for (const [flag, why] of ACCEPTED_FLAGS) run.option(flag, `taken and without effect: ${why}`);
   run
     .allowUnknownOption()
@@ -61,6 +65,7 @@ export function addAgentCommands(program: Command): void {
         storagePath: flags["storage.path"]!,
         listen: flags["server.http.listenAddr"]!,
         stability,
+        watches: flags["config.watch"] !== undefined,
       });
     });
   addConvertCommand(agent);
@@ -110,6 +115,7 @@ function refuseUnknown(rest: readonly string[]): void {
 const RUN_EXAMPLES = `
 Examples:
   finch agent run config.alloy
+  finch agent run config.alloy --config.watch
   finch agent run /etc/alloy --storage.path=/var/lib/alloy --server.http.listen-addr=127.0.0.1:12345
   finch agent validate config.alloy && finch agent run config.alloy
 `;

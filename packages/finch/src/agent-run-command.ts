@@ -1,6 +1,12 @@
 /** `finch agent run`: the collector by itself. Loads neither server nor query languages. */
 import { resolve } from "node:path";
-import { ConfigError, formatAgentLine, machineEnvironment, startAgent } from "@finch/agent";
+import {
+  ConfigError,
+  formatAgentLine,
+  machineEnvironment,
+  startAgent,
+  watchConfig,
+} from "@finch/agent";
 import type { Agent, AgentLogSink, Stability } from "@finch/agent";
 import {
   describeError,
@@ -22,20 +28,27 @@ export interface AgentRunOptions {
   readonly storagePath: string;
   readonly listen: string;
   readonly stability: Stability;
+  /** Whether a change of the configuration's files reloads it. */
+  readonly watches: boolean;
 }
 
-/** Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again. */
+/** Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again, and so does a change of its files where that is asked for. */
 export async function runAgent(path: string, options: AgentRunOptions): Promise<void> {
   const address = parseListenAddress(options.listen);
   using stopping = untilSignal(process, () => process.exit(130));
   const stop = new AbortController();
+  const stopWatching = new AbortController();
   const agent = await start(path, options, stop.signal);
   const log = agent.logger("agent");
   const pages = address === undefined ? undefined : await openPages(agent, address, log);
   const reload = () => void reloadAgent(agent, log);
   process.on("SIGHUP", reload);
+  const watching = options.watches
+    ? watch(agent, path, { log, signal: stopWatching.signal })
+    : undefined;
   log.info("the agent is up", {
     config: path,
+    watched: options.watches,
     storage: options.storagePath,
     pages: pages === undefined ? "off" : pages.url,
   });
@@ -46,8 +59,19 @@ export async function runAgent(path: string, options: AgentRunOptions): Promise<
   process.off("SIGHUP", reload);
   log.info("stopping", { reason: describeError(stopping.signal.reason) });
   setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+  stopWatching.abort();
+  await watching;
   await pages?.[Symbol.asyncDispose]();
   await agent[Symbol.asyncDispose]();
+}
+
+function watch(
+  agent: Agent,
+  path: string,
+  { log, signal }: { readonly log: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  const options = { path: resolve(path), clock: systemClock, fileSystem: nodeFileSystem, log };
+  return watchConfig(agent, options, signal);
 }
 
 /** Lines on standard error: as the `logging` block says; when it says nothing, for a person at a terminal, else as Alloy writes them. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -99,6 +99,39 @@ test("finch agent run follows the http and logging blocks, over reloads", async 
   agent.signal("SIGHUP");
   await agent.until(/msg="the pages are served anew".*pages=http:/);
   assert.equal(await status("/metrics"), "200 ");
+  agent.signal("SIGTERM");
+  assert.equal((await agent.finished).code, 0);
+});
+
+test("with --config.watch, changed files are read again, all or nothing", async () => {
+  await using directory = await temporaryDirectory();
+  const folder = join(directory.path, "config");
+  await mkdir(folder);
+  await writeFile(join(folder, "a.alloy"), 'local.file "a" {\n\tfilename = "/dev/null"\n}\n');
+  await using agent = startFinch([
+    "agent",
+    "run",
+    folder,
+    "--config.watch",
+    "--server.http.listen-addr=127.0.0.1:0",
+    `--storage.path=${join(directory.path, "data")}`,
+  ]);
+  const [, port = ""] = await agent.until(/the agent is up.*http:\/\/127\.0\.0\.1:(\d+)/);
+  const names = async () => {
+    const response = await fetch(`http://127.0.0.1:${port}/api/v0/web/components`);
+    const components = (await response.json()) as readonly { readonly localID: string }[];
+    return components.map(({ localID }) => localID).join();
+  };
+  assert.equal(await names(), "local.file.a");
+  await writeFile(
+    join(folder, "b.alloy"),
+    'local.file "b" {\n\tfilename = local.file.x.content\n}\n',
+  );
+  await agent.until(/the changed configuration is refused; the old one goes on.*local\.file\.x/);
+  assert.equal(await names(), "local.file.a");
+  await writeFile(join(folder, "b.alloy"), 'local.file "b" {\n\tfilename = "/dev/null"\n}\n');
+  await agent.until(/msg="configuration reloaded" service=agent components=2/);
+  assert.equal(await names(), "local.file.a,local.file.b");
   agent.signal("SIGTERM");
   assert.equal((await agent.finished).code, 0);
 });
