@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { Stability } from "@finch/agent";
 import { FinchError } from "@finch/runtime";
 import { addGraphCommand, addTestCommand } from "./agent-explain-commands.ts";
-import { addConvertCommand } from "./agent-convert-options.ts";
+import { addConversionFlags, addConvertCommand, conversionOf } from "./agent-convert-options.ts";
 
 /** Flags of `alloy run` that change nothing here, with why; they are taken so that units and images keep working. */
 const ACCEPTED_FLAGS: readonly (readonly [flag: string, why: string])[] = [
@@ -13,8 +13,6 @@ const ACCEPTED_FLAGS: readonly (readonly [flag: string, why: string])[] = [
 /** Flags of `alloy run` that Finch does not have yet: refused, for ignoring them would run something else than asked for. */
 const REFUSED_FLAGS = [
   "--cluster.enabled",
-  "--config.format",
-  "--config.extra-args",
   "--feature.community-components.enabled",
   "--server.http.ui-path-prefix",
   "--server.http.memory-addr",
@@ -52,6 +50,7 @@ export function addAgentCommands(program: Command): void {
     "--config.watch",
     "read the configuration again when its files change; one with a fault changes nothing, as with SIGHUP",
   );
+  addConversionFlags(run);
   for (const [flag, why] of ACCEPTED_FLAGS) run.option(flag, `taken and without effect: ${why}`);
   run
     .allowUnknownOption()
@@ -60,12 +59,14 @@ export function addAgentCommands(program: Command): void {
     .action(async (path: string, flags: Readonly<Record<string, string>>, command: Command) => {
       refuseUnknown(command.args.slice(1));
       const stability = parseStability(flags["stability.level"]!);
+      const conversion = await conversionOf(flags);
       const { runAgent } = await import("./agent-run-command.ts");
       await runAgent(path, {
         storagePath: flags["storage.path"]!,
         listen: flags["server.http.listenAddr"]!,
         stability,
         watches: flags["config.watch"] !== undefined,
+        conversion,
       });
     });
   addConvertCommand(agent);
@@ -118,4 +119,5 @@ Examples:
   finch agent run config.alloy --config.watch
   finch agent run /etc/alloy --storage.path=/var/lib/alloy --server.http.listen-addr=127.0.0.1:12345
   finch agent validate config.alloy && finch agent run config.alloy
+  finch agent run --config.format=promtail /etc/promtail/config.yml
 `;

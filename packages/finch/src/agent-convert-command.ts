@@ -6,7 +6,7 @@ import {
   convertConfig,
   formatConversionDiagnostic,
 } from "@finch/agent";
-import type { ConversionDiagnostic, ConversionFormat } from "@finch/agent";
+import type { ConversionFormat } from "@finch/agent";
 import { FinchError } from "@finch/runtime";
 import type { ConvertFlags } from "./agent-convert-options.ts";
 import { readStandardInput } from "./standard-input.ts";
@@ -14,21 +14,43 @@ import { readStandardInput } from "./standard-input.ts";
 /** Throws `finch/not-converted` when nothing is written. */
 export async function convertAgentFile(file: string, flags: ConvertFlags): Promise<void> {
   const format = parseFormat(flags.from ?? flags.sourceFormat, "--from");
-  const name = file === "-" ? "standard input" : file;
-  const bypassesErrors = flags.bypassErrors === true;
-  const { text, diagnostics } = await convertConfig(await readInput(file), {
+  const text = await convertFile(file, {
     format,
-    name,
-    extraArgs: splitArguments(flags.extraArgs),
+    bypassesErrors: flags.bypassErrors === true,
+    extraArgs: flags.extraArgs,
+    report: flags.report,
+    bypassFlag: "--bypass-errors",
   });
-  if (flags.report !== undefined)
-    await write(flags.report, conversionReport(diagnostics, { bypassesErrors }));
-  for (const diagnostic of diagnostics)
-    process.stderr.write(`${formatConversionDiagnostic(diagnostic)}\n`);
-  if (text === undefined || (!bypassesErrors && hasErrors(diagnostics)))
-    throw notConverted(name, text !== undefined);
   if (flags.output === undefined) process.stdout.write(text);
   else await write(flags.output, text);
+}
+
+export interface FileConversion {
+  readonly format: ConversionFormat;
+  readonly bypassesErrors: boolean;
+  /** Separated by spaces. */
+  readonly extraArgs: string | undefined;
+  /** Where the report goes. */
+  readonly report: string | undefined;
+  /** What a message about errors names as the way around them. */
+  readonly bypassFlag: string;
+}
+
+/** The converted text of a file or, for `-`, of standard input; findings go to standard error. Throws `finch/not-converted`. */
+export async function convertFile(file: string, options: FileConversion): Promise<string> {
+  const { format, bypassesErrors, report, bypassFlag } = options;
+  const name = file === "-" ? "standard input" : file;
+  const extraArgs = (options.extraArgs ?? "").split(/\s+/).filter((argument) => argument !== "");
+  const yaml = await readInput(file);
+  const { text, diagnostics } = await convertConfig(yaml, { format, name, extraArgs });
+  if (report !== undefined) await write(report, conversionReport(diagnostics, { bypassesErrors }));
+  for (const diagnostic of diagnostics)
+    process.stderr.write(`${formatConversionDiagnostic(diagnostic)}\n`);
+  if (text === undefined) throw notConverted(name, "put right what the critical findings name");
+  const hasErrors = diagnostics.some(({ severity }) => severity === "error");
+  if (hasErrors && !bypassesErrors)
+    throw notConverted(name, `change what the errors name, or leave it out with ${bypassFlag}`);
+  return text;
 }
 
 /** A format by its name; throws when there is none, and for formats that only Alloy converts. */
@@ -43,18 +65,7 @@ export function parseFormat(text: string | undefined, flag: string): ConversionF
   throw new FinchError("invalid", "finch/bad-flag", message);
 }
 
-export function splitArguments(text: string | undefined): readonly string[] {
-  return (text ?? "").split(/\s+/).filter((argument) => argument !== "");
-}
-
-export function hasErrors(diagnostics: readonly ConversionDiagnostic[]): boolean {
-  return diagnostics.some(({ severity }) => severity === "error" || severity === "critical");
-}
-
-export function notConverted(name: string, canBypass: boolean): FinchError {
-  const remedy = canBypass
-    ? "change what the errors name, or leave it out with --bypass-errors"
-    : "put right what the critical findings name";
+function notConverted(name: string, remedy: string): FinchError {
   return new FinchError(
     "unprocessable",
     "finch/not-converted",

@@ -1,6 +1,7 @@
-/** The flags of `finch agent convert`, those of `alloy convert`. */
+/** The flags of `finch agent convert`, those of `alloy convert`, and the flags of `finch agent run` that convert. */
 import { Option } from "commander";
 import type { Command } from "commander";
+import type { FileConversion } from "./agent-convert-command.ts";
 
 /** Formats that are converted; a test holds the list against those of the agent, which is loaded only when it converts. */
 export const CONVERTED_FORMATS = ["promtail", "prometheus"] as const;
@@ -33,6 +34,39 @@ export function addConvertCommand(agent: Command): void {
       const { convertAgentFile } = await import("./agent-convert-command.ts");
       await convertAgentFile(file ?? "-", flags);
     });
+}
+
+export function addConversionFlags(run: Command): void {
+  run
+    .option(
+      "--config.format <FORMAT>",
+      `what the file is: alloy, ${CONVERTED_FORMATS.join(", ")}; others than alloy are converted at each load`,
+      "alloy",
+    )
+    .option(
+      "--config.bypass-conversion-errors",
+      "run what could be converted, without what could not",
+    )
+    .option(
+      "--config.extra-args <ARGS>",
+      "flags the program converted from was started with, separated by spaces",
+    );
+}
+
+/** How the file of `finch agent run` is converted; undefined when it needs not be. */
+export async function conversionOf(
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+): Promise<FileConversion | undefined> {
+  const format = flags["config.format"] as string;
+  if (format === "alloy") return undefined;
+  const { parseFormat } = await import("./agent-convert-command.ts");
+  return {
+    format: parseFormat(format, "--config.format"),
+    bypassesErrors: flags["config.bypassConversionErrors"] === true,
+    extraArgs: flags["config.extraArgs"] as string | undefined,
+    report: undefined,
+    bypassFlag: "--config.bypass-conversion-errors",
+  };
 }
 
 const CONVERT_HELP = `

@@ -7,7 +7,7 @@ import {
   startAgent,
   watchConfig,
 } from "@finch/agent";
-import type { Agent, AgentLogSink, Stability } from "@finch/agent";
+import type { Agent, AgentLogSink, ConfigSource, Stability } from "@finch/agent";
 import {
   describeError,
   FinchError,
@@ -17,6 +17,7 @@ import {
 } from "@finch/runtime";
 import type { Logger } from "@finch/runtime";
 import { AgentPages } from "./agent-pages.ts";
+import type { FileConversion } from "./agent-convert-command.ts";
 import { readVersion } from "./version.ts";
 import { parseListenAddress } from "./config-options.ts";
 import { createStreamSink } from "./log-output.ts";
@@ -30,6 +31,8 @@ export interface AgentRunOptions {
   readonly stability: Stability;
   /** Whether a change of the configuration's files reloads it. */
   readonly watches: boolean;
+  /** What the file is converted from at each load; undefined for a configuration of this agent. */
+  readonly conversion: FileConversion | undefined;
 }
 
 /** Runs until SIGINT or SIGTERM; SIGHUP reads the configuration again, and so does a change of its files where that is asked for. */
@@ -86,7 +89,7 @@ function createLogSink(): AgentLogSink {
 async function start(path: string, options: AgentRunOptions, signal: AbortSignal): Promise<Agent> {
   try {
     return await startAgent({
-      source: { path: resolve(path) },
+      source: sourceOf(resolve(path), options.conversion),
       storagePath: resolve(options.storagePath),
       clock: systemClock,
       logSink: createLogSink(),
@@ -100,6 +103,16 @@ async function start(path: string, options: AgentRunOptions, signal: AbortSignal
     if (error instanceof ConfigError) process.stderr.write(`${error.text()}\n`);
     throw error;
   }
+}
+
+function sourceOf(path: string, conversion: FileConversion | undefined): ConfigSource {
+  if (conversion === undefined) return { path };
+  return {
+    load: async () => {
+      const { convertFile } = await import("./agent-convert-command.ts");
+      return { text: await convertFile(path, conversion), name: `${path} (converted)` };
+    },
+  };
 }
 
 async function openPages(

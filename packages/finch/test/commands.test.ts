@@ -125,6 +125,12 @@ const ROWS: readonly Row[] = [
     2,
     /\/proc\/sys\/fs holds no test\.yaml/,
   ],
+  [
+    "a configuration for the agent in a format that is not known",
+    ["agent", "run", "x.yaml", "--config.format=otelcol"],
+    2,
+    /--config\.format otelcol: one of promtail/,
+  ],
   ["checking what cannot be told", ["check", import.meta.filename], 1, /cannot tell what/],
 ];
 
@@ -223,6 +229,39 @@ test("agent test tells what differs, and --update accepts it", async () => {
   const failed = await runFinch(["agent", "test", path]);
   assert.equal(failed.code, 1);
   assert.match(failed.stdout, /-       - line: hello\n {2}\+       - line: bye\n/);
+});
+
+test("run converts, at the start and at a reload", { timeout: 60_000 }, async () => {
+  await using directory = await temporaryDirectory();
+  const yaml = join(directory.path, "p.yaml");
+  const config = (job: string) =>
+    `target_config: { stdin: true }\nscrape_configs:\n  - job_name: ${job}\n    journal: {}\n`;
+  await writeFile(yaml, config("first"));
+  const flags = [
+    "agent",
+    "run",
+    yaml,
+    "--config.format=promtail",
+    "--server.http.listen-addr=127.0.0.1:0",
+    `--storage.path=${join(directory.path, "storage")}`,
+  ];
+  const refused = await runFinch(flags);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^\(Error\) .*p\.yaml:1:25: target_config\.stdin/);
+  assert.match(refused.stderr, /leave it out with --config\.bypass-conversion-errors/);
+  await using agent = startFinch([...flags, "--config.bypass-conversion-errors"]);
+  const [, pages] = await agent.until(/the agent is up.*pages=(http:\S+)/);
+  const components = async () => (await fetch(`${pages}/api/v0/web/components`)).text();
+  assert.match(await components(), /loki\.source\.journal\.first/);
+  await writeFile(yaml, "clients: [\n");
+  agent.signal("SIGHUP");
+  await agent.until(/the new configuration is refused; the old one goes on/);
+  await writeFile(yaml, config("second"));
+  agent.signal("SIGHUP");
+  await agent.until(/configuration reloaded/);
+  assert.match(await components(), /loki\.source\.journal\.second/);
+  agent.signal("SIGTERM");
+  assert.equal((await agent.finished).code, 0);
 });
 
 test("query and tail ask a running Finch", { timeout: 60_000 }, async () => {

@@ -1,4 +1,4 @@
-/** Reads a configuration: a text, one file, or every `*.alloy` directly in a directory, sorted by name, as one body. */
+/** Reads a configuration: a text, one file, every `*.alloy` directly in a directory, sorted by name, as one body, or what a function makes. */
 import { stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { decodeSource, Source } from "@finch/alloy-syntax";
@@ -9,13 +9,19 @@ import { CONFIG_FILE_BYTES_MAX, CONFIG_FILES_MAX } from "./limits.ts";
 
 export type ConfigSource =
   | { readonly path: string }
-  | { readonly text: string; readonly name: string };
+  | { readonly text: string; readonly name: string }
+  /** Asked at the start and at every reload. */
+  | { readonly load: () => Promise<{ readonly text: string; readonly name: string }> };
 
 export async function readConfig(
   config: ConfigSource,
   fileSystem: FileSystem,
 ): Promise<readonly Source[]> {
   if ("text" in config) return [new Source(config.name, config.text)];
+  if ("load" in config) {
+    const { text, name } = await config.load();
+    return [new Source(name, text)];
+  }
   const isDirectory = await describePath(config.path);
   if (!isDirectory) return [await readSource(config.path, fileSystem)];
   const names = (await fileSystem.list(config.path)).filter((name) => name.endsWith(".alloy"));
