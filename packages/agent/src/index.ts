@@ -10,6 +10,10 @@ export type {
 export { conversionReport, formatConversionDiagnostic } from "./convert/conversion-log.ts";
 export type { ConversionDiagnostic, ConversionSeverity } from "./convert/conversion-log.ts";
 export { draftExample } from "./draft-example.ts";
+export { graphConfig } from "./graph-view/config-graph.ts";
+export type { FlowGraph } from "./graph-view/flow-graph.ts";
+export { graphSvg } from "./graph-view/graph-svg.ts";
+export { graphDot, graphMermaid } from "./graph-view/graph-text.ts";
 export { createAgentRoutes } from "./http.ts";
 export {
   detectJournal,
@@ -31,5 +35,4 @@ export type { ConfigSource } from "./runtime/config-source.ts";
 export { machineEnvironment } from "./runtime/environment.ts";
 export { formatAgentLine } from "./runtime/log-lines.ts";
 export type { AgentLogSink, LoggingSettings } from "./runtime/logging.ts";
-export { formatConfig, graphConfig, validateConfig, validateConfigAt } from "./runtime/validate.ts";
-export type { ConfigGraph } from "./runtime/validate.ts";
+export { formatConfig, validateConfig, validateConfigAt } from "./runtime/validate.ts";

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatDiagnosticLine } from "@finch/alloy-syntax";
+import { nodeFileSystem } from "@finch/runtime";
 import { generateMachineConfig, MACHINE_LOG_FILES } from "./machine-config.ts";
-import { formatConfig, graphConfig, validateConfig } from "./runtime/validate.ts";
+import { graphConfig } from "./graph-view/config-graph.ts";
+import { formatConfig, validateConfig } from "./runtime/validate.ts";
 
 const BASE = {
   hostname: 'we"ird $1 host',
@@ -17,7 +19,7 @@ for (const hasJournal of [true, false]) {
       const text = generateMachineConfig({ ...BASE, hasJournal, logFiles });
       assert.deepEqual((await validateConfig(text, "machine.alloy")).map(formatDiagnosticLine), []);
       assert.equal(formatConfig(text), text);
-      const { nodes } = await graphConfig(text);
+      const { nodes } = await graphConfig({ text, name: "config.alloy" }, nodeFileSystem);
       assert.equal(
         nodes.some((node) => node.name === "loki.source.journal"),
         hasJournal,

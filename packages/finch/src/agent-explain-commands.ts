@@ -17,14 +17,25 @@ export function addTestCommand(agent: Command): void {
 export function addGraphCommand(agent: Command): void {
   agent
     .command("graph")
-    .description("print the components and what flows between them, in Graphviz' language")
+    .description("draw the components and what flows between them")
     .argument("<path>", "a .alloy file, or a folder of them")
-    .addHelpText("after", "\nExample:\n  finch agent graph config.alloy | dot -Tsvg > graph.svg\n")
-    .action(async (path: string) => {
+    .option("--format <FORMAT>", "dot (Graphviz), svg (a picture), mermaid (for wikis)", "dot")
+    .addHelpText("after", GRAPH_EXAMPLES)
+    .action(async (path: string, { format }: { readonly format: string }) => {
       const { printAgentGraph } = await import("./agent-file-commands.ts");
-      await printAgentGraph(path);
+      await printAgentGraph(path, format);
     });
 }
+
+const GRAPH_EXAMPLES = `
+Arrows point where logs, samples, targets and other exports flow to. The same picture with live rates stands on the
+pages of a running agent, http://127.0.0.1:12345.
+
+Examples:
+  finch agent graph config.alloy --format svg > graph.svg
+  finch agent graph config.alloy | dot -Tpdf > graph.pdf
+  finch agent graph config.alloy --format mermaid      to paste into a page of a wiki
+`;
 
 const TEST_EXAMPLES = `
 A test is a YAML file. To begin, say what goes in, and let --update write what comes out:

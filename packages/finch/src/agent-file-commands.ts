@@ -1,6 +1,15 @@
 /** `finch agent fmt|validate|graph`: looks after configuration files without running them. */
 import { readFile, writeFile } from "node:fs/promises";
-import { formatConfig, graphConfig, validateConfigAt, ConfigError } from "@finch/agent";
+import {
+  ConfigError,
+  formatConfig,
+  graphConfig,
+  graphDot,
+  graphMermaid,
+  graphSvg,
+  validateConfigAt,
+} from "@finch/agent";
+import type { FlowGraph } from "@finch/agent";
 import { FinchError, nodeFileSystem } from "@finch/runtime";
 import { readStandardInput } from "./standard-input.ts";
 
@@ -34,20 +43,33 @@ export async function validateAgentFile(path: string): Promise<void> {
   process.stdout.write(`${path} is valid\n`);
 }
 
-/** Prints the graph in Graphviz' language. */
-export async function printAgentGraph(path: string): Promise<void> {
-  const { nodes, edges } = await tellingDiagnostics(async () =>
-    graphConfig(await readText(path), path),
-  );
-  const lines = [
-    "digraph agent {",
-    "  rankdir=LR;",
-    ...nodes.map(({ id }) => `  ${JSON.stringify(id)};`),
-    // An edge means "refers to"; data flows to what a component forwards to, so the arrow goes the same way.
-    ...edges.map(({ from, to }) => `  ${JSON.stringify(from)} -> ${JSON.stringify(to)};`),
-    "}",
-  ];
-  process.stdout.write(`${lines.join("\n")}\n`);
+const GRAPH_FORMATS = ["dot", "svg", "mermaid"] as const;
+
+type GraphFormat = (typeof GRAPH_FORMATS)[number];
+
+const DRAW: Readonly<Record<GraphFormat, (graph: FlowGraph) => string>> = {
+  dot: graphDot,
+  mermaid: graphMermaid,
+  svg: (graph) =>
+    graphSvg(graph, {
+      direction: "right",
+      hasRates: false,
+      outsideText: "not built in Finch yet",
+      isStandalone: true,
+    }),
+};
+
+/** Prints what flows between the components of a file or folder. */
+export async function printAgentGraph(path: string, format: string): Promise<void> {
+  const known = GRAPH_FORMATS.find((one) => one === format);
+  if (known === undefined)
+    throw new FinchError(
+      "invalid",
+      "finch/bad-flag",
+      `--format ${format}: one of ${GRAPH_FORMATS.join(", ")}`,
+    );
+  const graph = await tellingDiagnostics(() => graphConfig({ path }, nodeFileSystem));
+  process.stdout.write(DRAW[known](graph));
 }
 
 /** A refused configuration prints all its diagnostics with their places, then fails. */

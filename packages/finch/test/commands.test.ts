@@ -160,7 +160,14 @@ test("fmt, validate, graph and check of files", async () => {
   assert.match((await runFinch(["agent", "validate", alloy])).stdout, /is valid/);
   assert.match(
     (await runFinch(["agent", "graph", alloy])).stdout,
-    /"prometheus\.scrape\.y" -> "prometheus\.exporter\.unix\.x";/,
+    /"prometheus\.exporter\.unix\.x" -> "prometheus\.scrape\.y" \[label="targets"\];/,
+  );
+  const picture = await runFinch(["agent", "graph", directory.path, "--format", "svg"]);
+  assert.match(picture.stdout, /^<svg [^]*data-id="prometheus\.scrape\.y"[^]*<\/svg>\n$/);
+  const unknown = await runFinch(["agent", "graph", alloy, "--format", "png"]);
+  assert.deepEqual(
+    [unknown.code, unknown.stderr],
+    [2, "finch: --format png: one of dot, svg, mermaid\n"],
   );
   await writeFile(alloy, 'prometheus.scrape "y" {\n\ttargets = 1\n}\n');
   const invalid = await runFinch(["check", alloy]);

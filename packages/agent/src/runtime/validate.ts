@@ -1,4 +1,4 @@
-/** Checks, formats and draws configurations without running them; behind `finch agent validate|fmt|graph`. */
+/** Checks and formats configurations without running them; behind `finch agent validate|fmt`. */
 import { formatFile, parseFile, Source } from "@finch/alloy-syntax";
 import type { Diagnostic, LibraryEnvironment } from "@finch/alloy-syntax";
 import { nodeFileSystem } from "@finch/runtime";
@@ -64,28 +64,4 @@ export function formatConfig(text: string, name = "config.alloy"): string {
   const { file, diagnostics } = parseFile(new Source(name, text));
   if (diagnostics.length > 0) throw new ConfigError(diagnostics);
   return formatFile(file);
-}
-
-export interface ConfigGraph {
-  /** In evaluation order. */
-  readonly nodes: readonly { readonly id: string; readonly name: string }[];
-  /** `from` refers to an export of `to`. */
-  readonly edges: readonly { readonly from: string; readonly to: string }[];
-}
-
-/** Components and references; throws a {@link ConfigError} when the configuration is refused. */
-export async function graphConfig(text: string, name = "config.alloy"): Promise<ConfigGraph> {
-  const { graph, diagnostics } = await loadGraph([new Source(name, text)]);
-  const errors = diagnostics.filter(({ severity }) => severity === "error");
-  if (errors.length > 0) throw new ConfigError(errors);
-  const nodes = [...graph.nodes.values()];
-  return {
-    nodes: nodes.map((node) => ({ id: node.id, name: node.definition.name })),
-    edges: nodes.flatMap((node) =>
-      [...new Set(node.references.map((reference) => reference.to))].map((to) => ({
-        from: node.id,
-        to,
-      })),
-    ),
-  };
 }
