@@ -12,6 +12,7 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
+  stringify,
   type Document,
   type Node,
 } from "yaml";
@@ -128,6 +129,11 @@ export class YamlNode {
     // Bytes of `!!binary`.
     if (typeof value === "object" && value !== null) throw this.fault("a text is wanted");
     return typeof value === "string" ? value : (source ?? String(value));
+  }
+
+  /** The value as a YAML text of its own, for configurations within configurations. */
+  yamlText(): string {
+    return this.#node === null ? "" : stringify(this.#node.toJS(this.#origin.document));
   }
 
   boolean(): boolean {

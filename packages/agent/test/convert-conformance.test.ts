@@ -17,6 +17,7 @@ test("configurations from Prometheus' own tests", { skip }, async (t) => {
         format: "prometheus",
         name,
         extraArgs: [],
+        env: () => undefined,
       });
       const told = diagnostics.map(({ severity, message }) => `${severity} ${message}`).join("\n");
       if (name.includes(".bad.")) {

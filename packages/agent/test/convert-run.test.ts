@@ -45,7 +45,7 @@ scrape_configs:
 }
 
 async function runConverted(format: ConversionFormat, yaml: string, directory: string) {
-  const options = { format, name: `${format}.yaml`, extraArgs: [] };
+  const options = { format, name: `${format}.yaml`, extraArgs: [], env: () => undefined };
   const { text, diagnostics } = await convertConfig(yaml, options);
   assert.deepEqual(diagnostics, []);
   return startAgent({

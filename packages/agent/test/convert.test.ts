@@ -42,6 +42,7 @@ async function compare(format: ConversionFormat, input: string): Promise<void> {
     format,
     name: input,
     extraArgs: extraArgsOf(yaml),
+    env: (variable) => (variable === "FINCH_TEST_LEVEL" ? "debug" : undefined),
   });
   const found = diagnostics.map((each) => `${formatConversionDiagnostic(each)}\n`).join("");
   assert.equal(found, readGolden(`${base}.txt`) ?? "");
@@ -100,7 +101,12 @@ const BROKEN: readonly [rule: string, yaml: string, message: RegExp][] = [
 
 for (const [rule, yaml, message] of BROKEN) {
   test(`input that cannot be read: ${rule}`, async () => {
-    const options = { format: "promtail", name: "input.yaml", extraArgs: [] } as const;
+    const options = {
+      format: "promtail",
+      name: "input.yaml",
+      extraArgs: [],
+      env: () => undefined,
+    } as const;
     const { text, diagnostics } = await convertConfig(yaml, options);
     assert.equal(text, undefined);
     assert.deepEqual(
@@ -112,12 +118,22 @@ for (const [rule, yaml, message] of BROKEN) {
 }
 
 test("an empty file gives an empty configuration", async () => {
-  const options = { format: "promtail", name: "empty.yaml", extraArgs: [] } as const;
+  const options = {
+    format: "promtail",
+    name: "empty.yaml",
+    extraArgs: [],
+    env: () => undefined,
+  } as const;
   assert.deepEqual(await convertConfig("", options), { text: "", diagnostics: [] });
 });
 
 test("extra arguments are refused where they mean nothing", async () => {
-  const options = { format: "promtail", name: "p.yaml", extraArgs: ["-x"] } as const;
+  const options = {
+    format: "promtail",
+    name: "p.yaml",
+    extraArgs: ["-x"],
+    env: () => undefined,
+  } as const;
   const { text, diagnostics } = await convertConfig("", options);
   assert.equal(text, undefined);
   assert.match(diagnostics[0]!.message, /promtail takes no extra arguments: -x/);

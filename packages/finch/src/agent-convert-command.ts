@@ -42,7 +42,12 @@ export async function convertFile(file: string, options: FileConversion): Promis
   const name = file === "-" ? "standard input" : file;
   const extraArgs = (options.extraArgs ?? "").split(/\s+/).filter((argument) => argument !== "");
   const yaml = await readInput(file);
-  const { text, diagnostics } = await convertConfig(yaml, { format, name, extraArgs });
+  const { text, diagnostics } = await convertConfig(yaml, {
+    format,
+    name,
+    extraArgs,
+    env: (variable) => process.env[variable],
+  });
   if (report !== undefined) await write(report, conversionReport(diagnostics, { bypassesErrors }));
   for (const diagnostic of diagnostics)
     process.stderr.write(`${formatConversionDiagnostic(diagnostic)}\n`);

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { FileConversion } from "./agent-convert-command.ts";
 
 /** Formats that are converted; a test holds the list against those of the agent, which is loaded only when it converts. */
-export const CONVERTED_FORMATS = ["promtail", "prometheus"] as const;
+export const CONVERTED_FORMATS = ["promtail", "prometheus", "static"] as const;
 
 export interface ConvertFlags {
   readonly from?: string;
@@ -18,7 +18,9 @@ export interface ConvertFlags {
 export function addConvertCommand(agent: Command): void {
   agent
     .command("convert")
-    .description("make a configuration of this agent out of one of Promtail or Prometheus")
+    .description(
+      "make a configuration of this agent out of one of Promtail, Prometheus or Grafana Agent",
+    )
     .argument("[file]", "the file to convert; standard input when it is - or left out")
     .option("-f, --from <FORMAT>", `what the file is: ${CONVERTED_FORMATS.join(", ")}`)
     .addOption(new Option("--source-format <FORMAT>", "the same as --from").hideHelp())
@@ -78,5 +80,6 @@ Examples:
   finch agent convert --from promtail promtail.yaml                    show what would come of it
   finch agent convert -f promtail -o config.alloy promtail.yaml        write it
   finch agent convert -f promtail -b -r report.txt -o config.alloy promtail.yaml
+  finch agent convert -f static -e "-config.expand-env" agent.yaml     an agent that was started with this flag
   finch agent run config.alloy
 `;

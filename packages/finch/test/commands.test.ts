@@ -99,7 +99,7 @@ const ROWS: readonly Row[] = [
     "conversion without a format",
     ["agent", "convert", "x.yaml"],
     2,
-    /--from says what the file is: promtail, prometheus/,
+    /--from says what the file is: promtail, prometheus, static/,
   ],
   [
     "conversion from what is not known",
@@ -236,6 +236,15 @@ test("agent test tells what differs, and --update accepts it", async () => {
   const failed = await runFinch(["agent", "test", path]);
   assert.equal(failed.code, 1);
   assert.match(failed.stdout, /-       - line: hello\n {2}\+       - line: bye\n/);
+});
+
+test("convert reads standard input, and variables where the agent did", async () => {
+  await using child = startFinch(["agent", "convert", "-f", "static", "-e", "-config.expand-env"], {
+    env: { FINCH_TEST_LEVEL: "warn" },
+    input: 'server: { log_level: "${FINCH_TEST_LEVEL}" }\n',
+  });
+  const { code, stdout, stderr } = await child.finished;
+  assert.deepEqual([code, stdout, stderr], [0, 'logging {\n\tlevel = "warn"\n}\n', ""]);
 });
 
 test("run converts, at the start and at a reload", { timeout: 60_000 }, async () => {

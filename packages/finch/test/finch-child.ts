@@ -42,13 +42,18 @@ export function startFinch(
   options: {
     readonly env?: Readonly<Record<string, string>>;
     readonly command?: readonly [string, ...string[]];
+    /** Standard input; empty otherwise. */
+    readonly input?: string;
   } = {},
 ): Running {
   const [program, ...first] = options.command ?? [process.execPath, MAIN];
   const child = spawn(program, [...first, ...args], {
     env: { ...process.env, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
   });
+  // A child that ends before it reads is no fault of the test.
+  child.stdin.on("error", () => {});
+  child.stdin.end(options.input);
   let stdout = "";
   let stderr = "";
   let wake = () => {};

@@ -14,10 +14,14 @@ import type { ConversionDiagnostic, ConversionLog } from "./conversion-log.ts";
 import { fitToDeclarations } from "./fit-declarations.ts";
 import { convertPrometheus } from "./prometheus.ts";
 import { convertPromtail } from "./promtail.ts";
+import { convertStatic } from "./static.ts";
+import { expandStaticText } from "./static-environment.ts";
+import type { ReadVariable } from "./static-environment.ts";
 
 const CONVERTERS = {
   promtail: convertPromtail,
   prometheus: convertPrometheus,
+  static: convertStatic,
 } as const;
 
 export type ConversionFormat = keyof typeof CONVERTERS;
@@ -35,25 +39,34 @@ export interface ConversionOptions {
   readonly name: string;
   /** Flags the program was started with that change how it reads its configuration. */
   readonly extraArgs: readonly string[];
+  /** Variables of the environment, for programs that put them into their configuration. */
+  readonly env: ReadVariable;
 }
 
 export async function convertConfig(
   yaml: string,
   options: ConversionOptions,
 ): Promise<ConversionResult> {
-  const { format, name, extraArgs } = options;
+  const { format, name } = options;
   const conversion = new Conversion();
   const { log } = conversion;
   log.guard(() => {
-    if (extraArgs.length > 0)
-      log.add("critical", undefined, `${format} takes no extra arguments: ${extraArgs.join(" ")}`);
-    CONVERTERS[format](parseYamlConfig(yaml, name), conversion);
+    const text = expand(yaml, options, log);
+    CONVERTERS[format](parseYamlConfig(text, name), conversion);
   });
   const blocks = await fitToDeclarations(conversion.blocks, log);
   if (isCritical(log)) return { text: undefined, diagnostics: log.diagnostics };
   const text = printBlocks(blocks);
   await validate(text, blocks, log);
   return { text: isCritical(log) ? undefined : text, diagnostics: log.diagnostics };
+}
+
+function expand(yaml: string, options: ConversionOptions, log: ConversionLog): string {
+  const { format, name, extraArgs, env } = options;
+  if (format === "static") return expandStaticText(yaml, extraArgs, { name, env, log });
+  if (extraArgs.length > 0)
+    log.add("critical", undefined, `${format} takes no extra arguments: ${extraArgs.join(" ")}`);
+  return yaml;
 }
 
 function isCritical(log: ConversionLog): boolean {

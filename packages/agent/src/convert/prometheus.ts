@@ -3,6 +3,7 @@
  * does besides collecting (rules, alerts, storage) is reported.
  */
 import type { YamlNode } from "../yaml-config.ts";
+import type { Statement } from "./alloy-tree.ts";
 import { identifierOf, labelOf } from "./conversion.ts";
 import type { Conversion } from "./conversion.ts";
 import { convertFound, ignored, map, refused } from "./fields.ts";
@@ -13,6 +14,7 @@ import {
   SCRAPE_DEFAULT_KEYS,
   SCRAPE_DEFAULTS,
 } from "./prometheus-job.ts";
+import type { ScrapeDefaults } from "./prometheus-job.ts";
 import { convertRemoteWrite } from "./prometheus-remote-write.ts";
 
 const NO_RULES = "rules are not evaluated here; give them to what the samples are sent to";
@@ -35,17 +37,11 @@ export function convertPrometheus(root: YamlNode, conversion: Conversion): void 
   const sections = root.fields([...SECTIONS, ...Object.keys(OTHER_SECTIONS)]);
   const { global, scrape_configs: jobs, remote_write: writes } = sections;
   convertPrometheusSections(
-    { global, jobs: jobs?.list() ?? [], writes: writes?.list() ?? [] },
+    { jobs: jobs?.list() ?? [], writes: writes?.list() ?? [] },
     conversion,
-    { label: "" },
+    { label: "", defaults: readPrometheusDefaults(global, conversion) },
   );
   convertFound(sections, OTHER_SECTIONS, conversion.log);
-}
-
-export interface PrometheusSections {
-  readonly global: YamlNode | undefined;
-  readonly jobs: readonly YamlNode[];
-  readonly writes: readonly YamlNode[];
 }
 
 /** Keys of `global` that are not about scraping. */
@@ -56,23 +52,44 @@ const GLOBAL_FIELDS: Fields = {
   query_log_file: refused("nothing is queried here; leave it out"),
 };
 
+/** What `global` says, for jobs and for what they write to. */
+export interface PrometheusDefaults {
+  readonly scrape: ScrapeDefaults;
+  /** `external_labels` of `prometheus.remote_write`. */
+  readonly externalLabels: readonly Statement[];
+}
+
+/** `otherKeys` are keys of the section that are read elsewhere. */
+export function readPrometheusDefaults(
+  global: YamlNode | undefined,
+  conversion: Conversion,
+  otherKeys: readonly string[] = [],
+): PrometheusDefaults {
+  const { log } = conversion;
+  const keys = [...SCRAPE_DEFAULT_KEYS, ...Object.keys(GLOBAL_FIELDS), ...otherKeys];
+  const fields = log.guard(() => global?.fields(keys)) ?? {};
+  return {
+    scrape: log.guard(() => readScrapeDefaults(fields)) ?? SCRAPE_DEFAULTS,
+    externalLabels: log.guard(() => convertFound(fields, GLOBAL_FIELDS, log)) ?? [],
+  };
+}
+
+export interface PrometheusSections {
+  readonly jobs: readonly YamlNode[];
+  readonly writes: readonly YamlNode[];
+}
+
 /** Jobs and where their samples go; `label` stands in front of the label of each component, empty for Prometheus itself. */
 export function convertPrometheusSections(
-  { global, jobs, writes }: PrometheusSections,
+  { jobs, writes }: PrometheusSections,
   conversion: Conversion,
-  options: { readonly label: string; readonly ignoredGlobalKeys?: readonly string[] },
+  options: { readonly label: string; readonly defaults: PrometheusDefaults },
 ): void {
   const { log } = conversion;
-  const { label, ignoredGlobalKeys = [] } = options;
-  const fields =
-    log.guard(() =>
-      global?.fields([...SCRAPE_DEFAULT_KEYS, ...Object.keys(GLOBAL_FIELDS), ...ignoredGlobalKeys]),
-    ) ?? {};
-  const externalLabels = log.guard(() => convertFound(fields, GLOBAL_FIELDS, log)) ?? [];
-  const defaults = log.guard(() => readScrapeDefaults(fields)) ?? SCRAPE_DEFAULTS;
+  const { label, defaults } = options;
   const write = convertRemoteWrite(writes, {
     label: label === "" ? "default" : label,
-    externalLabels,
+    externalLabels: defaults.externalLabels,
     log,
   });
   if (write === undefined && jobs.length > 0)
@@ -82,9 +99,9 @@ export function convertPrometheusSections(
     log.guard(() =>
       convertPrometheusJob(job, {
         conversion,
-        defaults,
+        defaults: defaults.scrape,
         receivers,
-        label: (name) => labelOf(label, identifierOf(name)),
+        label: (name) => identifierOf(labelOf(label, name)),
       }),
     );
   }

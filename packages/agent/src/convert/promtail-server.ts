@@ -59,6 +59,17 @@ function each(keys: readonly string[], field: Field): Fields {
   return Object.fromEntries(keys.map((key) => [key, field]));
 }
 
+/** `http_tls_config`, of the top-level server and of that of a component. */
+export const HTTP_TLS_FIELDS: Fields = {
+  cert: text("cert_pem"),
+  cert_file: text(),
+  key: text("key_pem"),
+  key_file: text(),
+  client_ca: text("client_ca_pem"),
+  client_ca_file: text(),
+  client_auth_type: text(),
+};
+
 /** The table of a component's `http` block. */
 const HTTP_FIELDS: Fields = {
   http_listen_address: text("listen_address"),
@@ -67,15 +78,7 @@ const HTTP_FIELDS: Fields = {
   http_server_read_timeout: duration("server_read_timeout"),
   http_server_write_timeout: duration("server_write_timeout"),
   http_server_idle_timeout: duration("server_idle_timeout"),
-  http_tls_config: nested("tls", {
-    cert: text("cert_pem"),
-    cert_file: text(),
-    key: text("key_pem"),
-    key_file: text(),
-    client_ca: text("client_ca_pem"),
-    client_ca_file: text(),
-    client_auth_type: text(),
-  }),
+  http_tls_config: nested("tls", HTTP_TLS_FIELDS),
 };
 
 /** The server of a `loki_push_api`: statements of its `http` block. */
@@ -103,7 +106,6 @@ export const SERVER_FIELDS: Fields = {
   http_listen_address: refused(OWN_SERVER, "info"),
   http_listen_port: refused(OWN_SERVER, "info"),
   http_path_prefix: refused("the agent's pages have no prefix"),
-  http_tls_config: refused("the agent's own pages are served without TLS", "warning"),
   external_url: ignored,
   disable: ignored,
   reload: ignored,

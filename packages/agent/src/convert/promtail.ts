@@ -23,7 +23,7 @@ import type { Fields } from "./fields.ts";
 import { HTTP_CLIENT_FIELDS } from "./http-client-fields.ts";
 import { convertPromtailJob } from "./promtail-job.ts";
 import type { PromtailContext } from "./promtail-job.ts";
-import { SERVER_FIELDS } from "./promtail-server.ts";
+import { HTTP_TLS_FIELDS, SERVER_FIELDS } from "./promtail-server.ts";
 
 /** Where Promtail keeps its positions when it is told nothing. */
 const DEFAULT_POSITIONS_FILE = "/var/log/positions.yaml";
@@ -42,8 +42,16 @@ const TOP_LEVEL = [
   "wal",
 ] as const;
 
-/** The parts of a configuration; the static agent has those about logs, for each of its instances. */
-export type PromtailSections = Partial<Record<(typeof TOP_LEVEL)[number], YamlNode>>;
+/** The parts about logs; the static agent has them for each of its instances. */
+export interface PromtailSections {
+  readonly clients: readonly YamlNode[];
+  readonly positions: YamlNode | undefined;
+  readonly jobs: readonly YamlNode[];
+  readonly targetConfig: YamlNode | undefined;
+  readonly limits: YamlNode | undefined;
+  /** `file_watch_config`. */
+  readonly watch: YamlNode | undefined;
+}
 
 export function convertPromtail(root: YamlNode, conversion: Conversion): void {
   const sections = root.fields(TOP_LEVEL);
@@ -54,10 +62,20 @@ export function convertPromtail(root: YamlNode, conversion: Conversion): void {
   if (sections.wal !== undefined) log.guard(() => convertFields(sections.wal!, WAL_FIELDS, log));
   if (sections.options !== undefined)
     log.add("warning", sections.options, "not needed here; it is left out");
-  convertPromtailSections(sections, conversion, {
-    label: "",
-    positionsFile: DEFAULT_POSITIONS_FILE,
-  });
+  const { client, clients, global, scrape_configs: jobs } = sections;
+  convertPromtailSections(
+    {
+      // As in Promtail, the single client comes after those of the list.
+      clients: [...(clients?.list() ?? []), ...(client === undefined ? [] : [client])],
+      positions: sections.positions,
+      jobs: jobs?.list() ?? [],
+      targetConfig: sections.target_config,
+      limits: sections.limits_config,
+      watch: log.guard(() => global?.fields(["file_watch_config"]).file_watch_config),
+    },
+    conversion,
+    { label: "", positionsFile: DEFAULT_POSITIONS_FILE },
+  );
 }
 
 const TRACING_FIELDS: Fields = {
@@ -75,8 +93,14 @@ const WAL_FIELDS: Fields = {
 };
 
 function convertServer(server: YamlNode | undefined, conversion: Conversion): void {
-  const logging = server === undefined ? [] : convertFields(server, SERVER_FIELDS, conversion.log);
+  if (server === undefined) return;
+  const { log } = conversion;
+  const logging = convertFields(server, SERVER_FIELDS, log);
   if (logging.length > 0) conversion.add(block("logging", logging, { origin: server }));
+  const tls = server.entries().get("http_tls_config");
+  if (tls === undefined) return;
+  const body = convertFields(tls, HTTP_TLS_FIELDS, log);
+  conversion.add(block("http", [block("tls", body, { origin: tls })], { origin: tls }));
 }
 
 export interface PromtailOptions {
@@ -93,8 +117,8 @@ export function convertPromtailSections(
   options: PromtailOptions,
 ): void {
   const { log } = conversion;
-  const limits = log.guard(() => readLimits(sections.limits_config, conversion)) ?? NO_LIMITS;
-  const writes = convertClients(sections, conversion, {
+  const limits = log.guard(() => readLimits(sections.limits, conversion)) ?? NO_LIMITS;
+  const writes = convertClients(sections.clients, conversion, {
     label: options.label === "" ? "default" : options.label,
     maxStreams: limits.maxStreams,
   });
@@ -103,12 +127,11 @@ export function convertPromtailSections(
     label: options.label,
     receivers: writes.map(({ label }) => `loki.write.${label}.receiver`),
     positionsFile: log.guard(() => readPositions(sections.positions)) ?? options.positionsFile,
-    watch: log.guard(() => readWatch(sections.global, conversion)) ?? [],
-    matching: log.guard(() => readTargetConfig(sections.target_config, conversion)) ?? [],
+    watch: log.guard(() => readOptional(sections.watch, WATCH_FIELDS, conversion)) ?? [],
+    matching: log.guard(() => readOptional(sections.targetConfig, TARGET_FIELDS, conversion)) ?? [],
     limitStages: limits.stages,
   };
-  for (const job of sections.scrape_configs?.list() ?? [])
-    log.guard(() => convertPromtailJob(job, context));
+  for (const job of sections.jobs) log.guard(() => convertPromtailJob(job, context));
   for (const write of writes) conversion.add(write);
 }
 
@@ -171,19 +194,15 @@ function readLimits(limits: YamlNode | undefined, conversion: Conversion): Limit
   return { maxStreams, stages };
 }
 
-function readWatch(global: YamlNode | undefined, conversion: Conversion): readonly Statement[] {
-  const watch = global?.fields(["file_watch_config"]).file_watch_config;
-  return watch === undefined ? [] : convertFields(watch, WATCH_FIELDS, conversion.log);
+function readOptional(
+  node: YamlNode | undefined,
+  fields: Fields,
+  conversion: Conversion,
+): readonly Statement[] {
+  return node === undefined ? [] : convertFields(node, fields, conversion.log);
 }
 
 const WATCH_FIELDS: Fields = { min_poll_frequency: duration(), max_poll_frequency: duration() };
-
-function readTargetConfig(
-  config: YamlNode | undefined,
-  conversion: Conversion,
-): readonly Statement[] {
-  return config === undefined ? [] : convertFields(config, TARGET_FIELDS, conversion.log);
-}
 
 const TARGET_FIELDS: Fields = {
   sync_period: duration(),
@@ -221,16 +240,11 @@ const ENDPOINT_FIELDS: Fields = {
 
 /** `loki.write` components, not added yet: they stand behind the jobs. */
 function convertClients(
-  sections: PromtailSections,
+  clients: readonly YamlNode[],
   conversion: Conversion,
   options: { readonly label: string; readonly maxStreams: readonly Statement[] },
 ): readonly Block[] {
   const { log } = conversion;
-  // As in Promtail, the single client comes after those of the list.
-  const clients = [
-    ...(sections.clients?.list() ?? []),
-    ...(sections.client === undefined ? [] : [sections.client]),
-  ];
   return clients.flatMap((client, index) => {
     const label = numberedLabel(index, options.label);
     const write = log.guard(() => {
