@@ -6,11 +6,12 @@ import { formatMatcher, Labels } from "@finch/model";
 import type { Matcher } from "@finch/model";
 import type { PageRef } from "./block-format.ts";
 import type { BlockFiles } from "./block.ts";
-import { readBytes, readString } from "./byte-strings.ts";
+import { readString } from "./byte-strings.ts";
 import { INDEX_FILE } from "./file-names.ts";
 import { selectSeries } from "./label-select.ts";
 import type { PostingSource } from "./label-select.ts";
 import { SERIES_PER_PAGE } from "./limits.ts";
+import { ascending } from "./number-columns.ts";
 import type { Pacer } from "./pacer.ts";
 
 /** What is charged for a decoded string, a label set and one of its places besides the characters. */
@@ -47,6 +48,48 @@ export interface BlockSeries {
 export interface RankedSeries {
   readonly ranks: readonly number[];
   readonly payload: Uint8Array;
+}
+
+/** A page of series as it is stored, and where each of them stands in it. */
+class RankedPage {
+  readonly #bytes: Uint8Array;
+  /** Of each series: its ranks, its payload, its end. */
+  readonly #places: Uint32Array;
+
+  constructor(bytes: Uint8Array) {
+    const places: number[] = [];
+    const reader = new ByteReader(bytes);
+    while (reader.position < reader.end) {
+      places.push(reader.position);
+      for (let left = 2 * reader.readVarint(); left > 0; left--) reader.readVarint();
+      const length = reader.readVarint();
+      places.push(reader.position);
+      reader.take(length);
+      places.push(reader.position);
+    }
+    this.#bytes = bytes;
+    this.#places = Uint32Array.from(places);
+  }
+
+  get count(): number {
+    return this.#places.length / 3;
+  }
+
+  /** Memory it takes. */
+  get byteLength(): number {
+    return this.#bytes.length + this.#places.byteLength;
+  }
+
+  payloadOf(at: number): Uint8Array {
+    return this.#bytes.subarray(this.#places[3 * at + 1]!, this.#places[3 * at + 2]!);
+  }
+
+  ranksOf(at: number): readonly number[] {
+    const reader = new ByteReader(
+      this.#bytes.subarray(this.#places[3 * at]!, this.#places[3 * at + 1]!),
+    );
+    return Array.from({ length: 2 * reader.readVarint() }, () => reader.readVarint());
+  }
 }
 
 export class BlockIndex implements PostingSource {
@@ -103,19 +146,54 @@ export class BlockIndex implements PostingSource {
     return lists;
   }
 
-  /** The series numbered `numbers` (ascending), in that order, page by page. */
-  async *seriesOf(numbers: Uint32Array): AsyncGenerator<readonly BlockSeries[]> {
-    for (let at = 0; at < numbers.length;) {
-      const page = Math.floor(numbers[at]! / SERIES_PER_PAGE);
-      const first = page * SERIES_PER_PAGE;
-      const { labels, payloads } = await this.#seriesPage(page);
-      const found: BlockSeries[] = [];
-      for (; at < numbers.length && numbers[at]! < first + SERIES_PER_PAGE; at++) {
-        const number = numbers[at]!;
-        found.push({ number, labels: labels[number - first]!, payload: payloads[number - first]! });
-      }
-      yield found;
+  /**
+   * The series numbered `numbers` (ascending), in that order, page by page. With `isWanted`, only those whose payload it wants: for few of many, whose labels
+   * alone are looked up.
+   */
+  async *seriesOf(
+    numbers: Uint32Array,
+    isWanted?: (payload: Uint8Array) => boolean,
+  ): AsyncGenerator<readonly BlockSeries[]> {
+    for (let from = 0; from < numbers.length;) {
+      const page = Math.floor(numbers[from]! / SERIES_PER_PAGE);
+      let to = from;
+      while (to < numbers.length && numbers[to]! < (page + 1) * SERIES_PER_PAGE) to++;
+      const some = numbers.subarray(from, to);
+      from = to;
+      yield await (isWanted === undefined
+        ? this.#seriesIn(page, some)
+        : this.#wantedIn(page, some, isWanted));
     }
+  }
+
+  async #seriesIn(page: number, numbers: Uint32Array): Promise<readonly BlockSeries[]> {
+    const first = page * SERIES_PER_PAGE;
+    const { labels, payloads } = await this.#seriesPage(page);
+    return Array.from(numbers, (number) => ({
+      number,
+      labels: labels[number - first]!,
+      payload: payloads[number - first]!,
+    }));
+  }
+
+  async #wantedIn(
+    page: number,
+    numbers: Uint32Array,
+    isWanted: (payload: Uint8Array) => boolean,
+  ): Promise<readonly BlockSeries[]> {
+    const first = page * SERIES_PER_PAGE;
+    const ranked = await this.#files.cached(INDEX_FILE, `ranked:${page}`, async () => {
+      const value = await this.#rankedPage(page);
+      return { value, bytes: value.byteLength };
+    });
+    const wanted = [...numbers].filter((number) => isWanted(ranked.payloadOf(number - first)));
+    if (wanted.length === 0) return [];
+    const labels = await this.#labelsOf(wanted.map((number) => ranked.ranksOf(number - first)));
+    return wanted.map((number, i) => ({
+      number,
+      labels: labels[i]!,
+      payload: ranked.payloadOf(number - first),
+    }));
   }
 
   /** Every string of the index, in order; page by page. */
@@ -131,7 +209,11 @@ export class BlockIndex implements PostingSource {
       const bytes = await this.#files.unzipPage(INDEX_FILE, place);
       let page: RankedSeries[];
       try {
-        page = decodeSeries(bytes);
+        const ranked = new RankedPage(bytes);
+        page = Array.from(ascending(ranked.count), (at) => ({
+          ranks: ranked.ranksOf(at),
+          payload: ranked.payloadOf(at),
+        }));
       } catch (error) {
         throw this.#files.nonsense(error, INDEX_FILE, place.offset);
       }
@@ -141,20 +223,27 @@ export class BlockIndex implements PostingSource {
 
   async #seriesPage(number: number): Promise<SeriesPage> {
     return this.#files.cached(INDEX_FILE, `series:${number}`, async () => {
-      const root = await this.#root();
-      const place = root.seriesPages[number];
-      if (place === undefined)
-        throw this.#files.damage(INDEX_FILE, 0, `no page ${number} of series`);
-      const page = await this.#files.unzipPage(INDEX_FILE, place);
-      const series = decodeSeries(page);
-      const rankLists = series.map(({ ranks }) => ranks);
-      const payloads = series.map(({ payload }) => payload);
-      const places = rankLists.reduce((sum, ranks) => sum + ranks.length, 0);
-      const texts = await this.#textsOf(root, rankLists);
-      const labels = rankLists.map((ranks) => Labels.raw(ranks.map((rank) => texts.get(rank)!)));
-      const bytes = page.length + LABELS_BYTES * 2 * labels.length + PLACE_BYTES * places;
+      const page = await this.#rankedPage(number);
+      const places = ascending(page.count);
+      const rankLists = Array.from(places, (at) => page.ranksOf(at));
+      const payloads = Array.from(places, (at) => page.payloadOf(at));
+      const labels = await this.#labelsOf(rankLists);
+      const ranks = rankLists.reduce((sum, list) => sum + list.length, 0);
+      const bytes = page.byteLength + LABELS_BYTES * 2 * labels.length + PLACE_BYTES * ranks;
       return { value: { labels, payloads }, bytes };
     });
+  }
+
+  async #rankedPage(number: number): Promise<RankedPage> {
+    const { seriesPages } = await this.#root();
+    const place = seriesPages[number];
+    if (place === undefined) throw this.#files.damage(INDEX_FILE, 0, `no page ${number} of series`);
+    return new RankedPage(await this.#files.unzipPage(INDEX_FILE, place));
+  }
+
+  async #labelsOf(rankLists: readonly (readonly number[])[]): Promise<Labels[]> {
+    const texts = await this.#textsOf(await this.#root(), rankLists);
+    return rankLists.map((ranks) => Labels.raw(ranks.map((rank) => texts.get(rank)!)));
   }
 
   /** The strings of all ranks. */
@@ -260,17 +349,6 @@ export class BlockIndex implements PostingSource {
       return { value, bytes: 2 * reader.end + 64 * places };
     });
   }
-}
-
-function decodeSeries(page: Uint8Array): RankedSeries[] {
-  const reader = new ByteReader(page);
-  const series: RankedSeries[] = [];
-  while (reader.position < reader.end) {
-    const ranks: number[] = [];
-    for (let left = 2 * reader.readVarint(); left > 0; left--) ranks.push(reader.readVarint());
-    series.push({ ranks, payload: readBytes(reader, reader.readVarint()) });
-  }
-  return series;
 }
 
 function decodeRoot(reader: ByteReader): Root {

@@ -51,6 +51,8 @@ export interface CompactorParts {
   readonly log: Logger;
   /** As in `StoreLimits`. */
   readonly freeBytesMin: number;
+  /** Whether somebody reads from the store: merges then take little of the event loop. */
+  readonly isRead: () => boolean;
   /** Ends a merge that is under way. */
   readonly signal: AbortSignal;
 }
@@ -167,8 +169,8 @@ export class Compactor {
 
   /** Writes a block without its hidden rows, if one of the selections finds a series in it. */
   async #clear(block: Block, selections: readonly RowSelection[]): Promise<void> {
-    const { blockSet, clock, hasHidden, signal } = this.#parts;
-    const pacer = createPacer(clock, signal);
+    const { blockSet, clock, hasHidden, isRead, signal } = this.#parts;
+    const pacer = createPacer(clock, signal, isRead);
     for (const { matchers } of selections) {
       if (!blockSet.blocks.includes(block)) return;
       const hit = await reading(block, blockSet, () => block.index.select(matchers, pacer));
@@ -205,7 +207,7 @@ export class Compactor {
     blocks: readonly Block[],
     { isNextLevel }: { readonly isNextLevel: boolean },
   ): Promise<void> {
-    const { blockSet, deletes, compact, clock, signal } = this.#parts;
+    const { blockSet, deletes, compact, clock, isRead, signal } = this.#parts;
     // One that comes later is carried out the next time.
     const carriedOut = deletes.lastId;
     const hidden = this.#hidden();
@@ -216,7 +218,7 @@ export class Compactor {
     for (const block of blocks) block.acquire();
     try {
       const meta = await writeBlock(blockSet.takeTarget(), async (output) => {
-        const pacer = createPacer(clock, signal);
+        const pacer = createPacer(clock, signal, isRead);
         const result = await compact({ blocks, hidden }, output, pacer);
         signal.throwIfAborted();
         if (!areThere()) throw new SourceGone();

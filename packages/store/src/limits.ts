@@ -67,6 +67,9 @@ export const FREE_SHARE_MAX = 0.1;
 /** Work on the event loop before others get a turn; without it, a large select or seal starves ingest. */
 export const SLICE_MS = 4;
 
+/** Rest of a merge between two slices while somebody reads: a search of many blocks waits for hundreds of reads, and without it for a slice at each. */
+export const BACKGROUND_REST_MS = 16;
+
 /** Decoded index pages kept in memory, per store; without a bound, old blocks would pile up in memory. Query workers have caches of their own. */
 export const INDEX_CACHE_BYTES = 16 * MIB;
 

@@ -351,16 +351,16 @@ async function planBlock(
     answer = await new FilterMatrixReader(block).ask(hashes, (bytes) => {
       statistics.bytesRead += bytes;
     });
-  for await (const page of block.index.seriesOf(numbers)) {
+  const isPossible =
+    answer &&
+    ((payload: Uint8Array) => {
+      const asked = askPayload(payload, answer);
+      if (!asked.isPossible) statistics.pagesSkipped += asked.pages;
+      return asked.isPossible;
+    });
+  for await (const page of block.index.seriesOf(numbers, isPossible)) {
     for (const { labels, payload } of page) {
       if (valuesInLines(labels, values) === undefined) continue;
-      if (answer !== undefined) {
-        const { pages, isPossible } = askPayload(payload, answer);
-        if (!isPossible) {
-          statistics.pagesSkipped += pages;
-          continue;
-        }
-      }
       const pieces: BlockPiece[] = [];
       for (const segment of readSegmentRefs(payload))
         for (const [at, { minNs, maxNs, filter }] of segment.pages.entries()) {

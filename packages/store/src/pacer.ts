@@ -1,7 +1,7 @@
 /** Cuts long work on the event loop into slices, so that appends and requests get their turn between them. */
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Clock } from "@finch/runtime";
-import { SLICE_MS } from "./limits.ts";
+import { BACKGROUND_REST_MS, SLICE_MS } from "./limits.ts";
 
 export interface Pacer {
   /** Whether the slice is used up; then `await rest()`. */
@@ -15,7 +15,12 @@ export interface Pacer {
 /** Small pieces of work between two looks at the clock. */
 const LITTLE = 64;
 
-export function createPacer(clock: Clock, signal?: AbortSignal): Pacer {
+/** Work in the background says by `isInTheWay` when somebody waits: its slices then come seldom. */
+export function createPacer(
+  clock: Clock,
+  signal?: AbortSignal,
+  isInTheWay: () => boolean = () => false,
+): Pacer {
   let sliceStartMs = clock.monotonicMs();
   let little = 0;
   const isDue = () => clock.monotonicMs() - sliceStartMs >= SLICE_MS;
@@ -23,7 +28,8 @@ export function createPacer(clock: Clock, signal?: AbortSignal): Pacer {
     isDue,
     isDueAfterLittle: () => (++little & (LITTLE - 1)) === 0 && isDue(),
     async rest() {
-      await setImmediate();
+      if (isInTheWay()) await setTimeout(BACKGROUND_REST_MS);
+      else await setImmediate();
       signal?.throwIfAborted();
       sliceStartMs = clock.monotonicMs();
     },

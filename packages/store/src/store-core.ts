@@ -11,7 +11,7 @@ import { BlockSet } from "./block-set.ts";
 import { writeBlock } from "./block-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
 import { Compactor } from "./compactor.ts";
-import type { CompactBlocks, FindHidden } from "./compactor.ts";
+import type { CompactBlocks, CompactorParts, FindHidden } from "./compactor.ts";
 import { Deletes } from "./deletes.ts";
 import { diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
 import { BLOCKS_DIRECTORY, WAL_DIRECTORY } from "./file-names.ts";
@@ -125,6 +125,8 @@ export class StoreCore<H extends Head> {
   #frozen: { readonly generation: Generation<H>; readonly boundary: number } | undefined;
   #sealing: Promise<void> | undefined;
   #expiring: Promise<void> | undefined;
+  /** Held by those who read. */
+  #views = 0;
   #freeBytes = Infinity;
   #freeBytesMin = 0;
   #spaceSeenMs = -Infinity;
@@ -150,7 +152,12 @@ export class StoreCore<H extends Head> {
     this.wal = parts.wal;
     this.blockSet = parts.blockSet;
     this.deletes = parts.deletes;
-    this.compactor = createCompactor(signal, options, parts, this.#stopping.signal);
+    this.compactor = createCompactor(signal, options, {
+      blockSet: parts.blockSet,
+      deletes: parts.deletes,
+      isRead: () => this.#views > 0,
+      signal: this.#stopping.signal,
+    });
     this.recovery = parts.recovery;
     const nowMs = options.clock.nowMs();
     this.#current = createGeneration(
@@ -297,6 +304,7 @@ export class StoreCore<H extends Head> {
     const generations =
       this.#frozen === undefined ? [this.#current] : [this.#frozen.generation, this.#current];
     for (const generation of generations) generation.holders++;
+    this.#views++;
     let isHeld = true;
     return {
       blocks,
@@ -308,6 +316,7 @@ export class StoreCore<H extends Head> {
       release: async () => {
         if (!isHeld) return;
         isHeld = false;
+        this.#views--;
         for (const generation of generations) letGo(generation);
         for (const block of blocks) await block.release();
       },
@@ -484,13 +493,11 @@ export class StoreCore<H extends Head> {
 function createCompactor<H extends Head>(
   { name, compact, mergedMax = COMPACTION_FANOUT, hasHidden }: Signal<H>,
   options: StoreOptions,
-  { blockSet, deletes }: { readonly blockSet: BlockSet; readonly deletes: Deletes },
-  signal: AbortSignal,
+  parts: Pick<CompactorParts, "blockSet" | "deletes" | "isRead" | "signal">,
 ): Compactor | undefined {
   if (compact === undefined) return undefined;
   const { fileSystem, clock, log, retention, limits } = options;
   const { freeBytesMin } = limits;
   const work = { signalName: name, compact, mergedMax, hasHidden };
-  const parts = { blockSet, deletes, retention, freeBytesMin };
-  return new Compactor({ ...work, ...parts, fileSystem, clock, log, signal });
+  return new Compactor({ ...parts, ...work, retention, freeBytesMin, fileSystem, clock, log });
 }

@@ -4,8 +4,11 @@ import { test } from "node:test";
 import { createMatcher } from "@finch/model";
 import type { Series } from "@finch/model";
 import type { MetricStore } from "../src/api.ts";
+import { openBlock } from "../src/block.ts";
+import type { Block } from "../src/block.ts";
 import { openLogStore } from "../src/log-store.ts";
 import { openMetricStore } from "../src/metric-store.ts";
+import { PageCache } from "../src/page-cache.ts";
 import { FaultyFileSystem } from "./faulty-file-system.ts";
 import { logBatch, NOW_MS, readEntries, sampleBatch, storeOptions } from "./store-fixtures.ts";
 
@@ -182,4 +185,42 @@ test("whether a series rises is told over all chunks of a block, and on into the
   for await (const batch of store.select({ matchers: [], ...range, signal }))
     for (const series of batch) told[series.labels.get("__name__")] = series.isRising;
   assert.deepEqual(told, isRising);
+});
+
+test("series that are wanted by what is kept with them are those of the whole, labels and all", async () => {
+  const fileSystem = new FaultyFileSystem();
+  {
+    await using store = await openLogStore(storeOptions(fileSystem));
+    // Several pages of series; some are longer than others.
+    const entries = Array.from({ length: 2500 }, (_, i) => ({
+      stream: `app-${i % 700}`,
+      ns: BigInt(NOW_MS) * 1_000_000n + BigInt(i),
+      line: "x".repeat(1 + (i % 700)),
+    }));
+    await store.append(logBatch(entries));
+    await store.flush();
+  }
+  const cache = new PageCache(1 << 20);
+  const context = { fileSystem, cache, idle: new Set<Block>(), idleMax: 1 };
+  const block = await openBlock(context, BLOCK);
+  const numbers = Uint32Array.from({ length: 600 }, (_, i) => i + 50);
+  const read = async (isWanted?: (payload: Uint8Array) => boolean) => {
+    const found: string[] = [];
+    for await (const page of block.index.seriesOf(numbers, isWanted))
+      for (const { number, labels, payload } of page)
+        found.push(`${number} ${labels.key} ${Buffer.from(payload).toString("hex")}`);
+    return found;
+  };
+  const all = await read();
+  assert.equal(all.length, 600);
+  assert.deepEqual(await read(() => true), all);
+  assert.deepEqual(await read(() => false), []);
+  const isOdd = (payload: Uint8Array) => payload.at(-1)! % 3 === 0;
+  const some = await read(isOdd);
+  assert.ok(some.length > 0 && some.length < 600);
+  assert.deepEqual(
+    some,
+    all.filter((text) => isOdd(Buffer.from(text.split(" ").at(-1)!, "hex"))),
+  );
+  await block.close();
 });
