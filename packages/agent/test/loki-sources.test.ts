@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { cpSync, existsSync } from "node:fs";
-import { appendFile, mkdir, rename, writeFile } from "node:fs/promises";
+import { cpSync } from "node:fs";
+import { appendFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -11,6 +9,7 @@ import { sourceFile } from "../src/components/loki/source-file.ts";
 import { sourceJournal } from "../src/components/loki/source-journal.ts";
 import type { LogsReceiver } from "../src/receivers.ts";
 import { compileRules } from "../src/relabel.ts";
+import { noJournald, startJournald } from "./journald.ts";
 import { collectingReceiver, startComponent, temporaryDirectory } from "./component-harness.ts";
 
 function fileArguments(paths: readonly string[], receiver: LogsReceiver, changes: object = {}) {
@@ -233,53 +232,6 @@ describe("loki.source.file", () => {
   }
 });
 
-const JOURNALD = "/lib/systemd/systemd-journald";
-
-/** Why the real journald cannot be run here, or false. */
-function noJournald(): string | false {
-  if (process.getuid?.() !== 0) return "a private journald needs root";
-  if (!existsSync(JOURNALD)) return "systemd-journald is not installed";
-  try {
-    execFileSync("unshare", ["-m", "true"], { stdio: "pipe" });
-    execFileSync("journalctl", ["--version"], { stdio: "pipe" });
-    return false;
-  } catch {
-    return "no mount namespace can be made, or journalctl is not installed";
-  }
-}
-
-/** A journald of the test's own, in a mount namespace: sockets in `run/`, journal files in `log/`. */
-async function startJournald(directory: string) {
-  await mkdir(join(directory, "run"));
-  await mkdir(join(directory, "log"));
-  await writeFile(join(directory, "run", "flushed"), "");
-  await writeFile(
-    join(directory, "journald.conf"),
-    "[Journal]\nStorage=persistent\nReadKMsg=no\nAudit=no\nRateLimitBurst=0\nSyncIntervalSec=1s\n",
-  );
-  await mkdir("/run/systemd/journal", { recursive: true });
-  await mkdir("/var/log/journal", { recursive: true });
-  const mounts = [
-    `${directory}/run /run/systemd/journal`,
-    `${directory}/log /var/log/journal`,
-    `${directory}/journald.conf /etc/systemd/journald.conf`,
-  ];
-  const script = [...mounts.map((pair) => `mount --bind ${pair}`), `exec ${JOURNALD}`].join(" && ");
-  const child = spawn("unshare", ["-m", "--propagation", "private", "sh", "-c", script], {
-    stdio: "ignore",
-  });
-  const socket = join(directory, "run", "dev-log");
-  while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 10));
-  return {
-    write: (text: string, priority: string) =>
-      execFileSync("logger", ["-u", socket, "-p", priority, "-t", "finch-test", text]),
-    async [Symbol.asyncDispose]() {
-      child.kill();
-      await once(child, "exit");
-    },
-  };
-}
-
 describe("loki.source.journal", () => {
   test(
     "follows a real journal, and a restart goes on behind the stored cursor",
@@ -291,7 +243,7 @@ describe("loki.source.journal", () => {
       const values = {
         forward_to: [receiver],
         format_as_json: false,
-        labels: { source: "journal" },
+        labels: { source: "journal", job: "machine" },
         matches: "SYSLOG_IDENTIFIER=finch-test",
         max_age: 3_600_000,
         path: join(directory.path, "log"),
@@ -319,7 +271,7 @@ describe("loki.source.journal", () => {
         ],
       );
       assert.deepEqual(receiver.entries[0]!.labels.toObject(), {
-        job: "loki.source.journal.test",
+        job: "machine",
         level: "error",
         source: "journal",
       });

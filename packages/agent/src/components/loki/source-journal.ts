@@ -242,7 +242,7 @@ function entryMaker(
 ): (entry: ReturnType<typeof parseJournalLine>) => LogEntry | undefined {
   const relabel =
     values.relabel_rules === undefined ? undefined : createRelabeler(values.relabel_rules);
-  const fixed = { ...values.labels, job: context.id };
+  const fixed = { job: context.id, ...values.labels };
   return (entry) => {
     if (entry.message === undefined) return undefined;
     const internal = relabel === undefined ? Labels.EMPTY : journalLabels(entry);
