@@ -10,10 +10,9 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { countLines, sumNumbers, untilCounted } from "./agent-count.ts";
 import { startAgentProcess } from "./agent-process.ts";
-import type { AgentProcess } from "./agent-process.ts";
 import { startFinch } from "./metric-servers.ts";
-import type { MetricServer } from "./metric-servers.ts";
 import { residentBytes } from "./process-usage.ts";
 import type { ScaleContext, ScaleResult } from "./scale-result.ts";
 
@@ -32,16 +31,15 @@ const SHIFTS_MS = [-3_600_000, 240_000, 0, -60_000, 30_000];
 const SHIFT_SECONDS = 7;
 /** What the agent has for queues and positions; where it may not be mounted, its disk is never full. */
 const DISK = { size: "200m", ballastBytes: 256 * 1024 * 1024 };
-/** When nothing has come for so long, nothing more comes: above the longest pause between tries. */
-const STILL_MS_MAX = 90_000;
+const LINES = '{job="app"}';
 
 export async function measureChaos(
   { directory, flags, nodeFlags, say }: ScaleContext,
   { files, bytesPerSecond, seconds }: ChaosOptions,
 ): Promise<ScaleResult> {
   const logs = join(directory, "logs");
-  const shift = join(directory, "clock-shift");
-  writeFileSync(shift, "0");
+  const clock = join(directory, "clock-shift");
+  writeFileSync(clock, "0");
   using disk = mountSmallDisk(join(directory, "agent"));
   await using server = await startFinch({
     directory: join(directory, "finch"),
@@ -54,33 +52,30 @@ export async function measureChaos(
       directory: disk.path,
       config: chaosConfig(logs, gate.url),
       nodeFlags: [...nodeFlags, `--import=${join(import.meta.dirname, "agent-clock.ts")}`],
-      environment: { BENCH_SHIFT_FILE: shift },
+      environment: { BENCH_SHIFT_FILE: clock },
     });
+  const havoc = new Havoc(gate, disk, clock);
   let agent = await start();
   try {
     const writing = write(logs, { files, bytesPerSecond, seconds });
-    const counts = { kills: 0, shifts: 0, "full disks": 0 };
+    let kills = 0;
     let peak = 0;
     for (let second = 1; second <= seconds; second++) {
       await sleep(1000);
       peak = Math.max(peak, residentBytes(agent.pid).peak);
-      // Away from the first to the third quarter.
-      if (second === Math.ceil(seconds / 4)) await gate.close();
-      if (second === Math.ceil((3 * seconds) / 4)) await gate.reopen();
-      if (second % SHIFT_SECONDS === 0)
-        writeFileSync(shift, String(SHIFTS_MS[counts.shifts++ % SHIFTS_MS.length]));
-      if (second % (4 * KILL_SECONDS) === KILL_SECONDS && disk.fill()) counts["full disks"]++;
-      if (second % (4 * KILL_SECONDS) === 2 * KILL_SECONDS - 2) disk.clear();
-      if (second % KILL_SECONDS === 0) {
-        agent = await killAndStart(agent, start);
-        counts.kills++;
-        say(`${second} s: killed ${counts.kills} times, ${await stateOf(server)}`);
-      }
+      await havoc.go(second, seconds);
+      if (second % KILL_SECONDS !== 0) continue;
+      process.kill(agent.pid, "SIGKILL");
+      await agent.stop();
+      agent = await start();
+      const there = await countLines(server, LINES);
+      say(`${second} s: killed ${++kills} times, ${there} lines there`);
     }
-    disk.clear();
-    writeFileSync(shift, "0");
+    havoc.end();
     const written = await writing;
-    const catchUpMs = await untilAllThere(server, written, say);
+    const catchUpMs = await untilCounted(server, LINES, written.keptLines, say);
+    const sum = await sumNumbers(server, LINES);
+    if (sum !== written.keptSum) throw new Error("as many lines as were written, but others");
     peak = Math.max(peak, residentBytes(agent.pid).peak);
     return {
       figures: {
@@ -89,10 +84,8 @@ export async function measureChaos(
         "lines written, without those to be dropped": written.keptLines,
         "lines found, each once": written.keptLines,
         rotations: written.rotations,
-        "SIGKILLs of the agent": counts.kills,
-        "jumps of its clock": counts.shifts,
-        "times its disk was full": counts["full disks"],
-        "receiver away, s": Math.ceil((3 * seconds) / 4) - Math.ceil(seconds / 4),
+        "SIGKILLs of the agent": kills,
+        ...havoc.counts,
         "caught up after, s": catchUpMs / 1000,
         "peak RSS, MB": peak / 1e6,
       },
@@ -101,6 +94,45 @@ export async function measureChaos(
     };
   } finally {
     await agent.stop();
+  }
+}
+
+/** All that goes wrong around the agent. */
+class Havoc {
+  readonly counts = {
+    "jumps of its clock": 0,
+    "times its disk was full": 0,
+    "receiver away, s": 0,
+  };
+  readonly #gate: Gate;
+  readonly #disk: SmallDisk;
+  readonly #clock: string;
+
+  constructor(gate: Gate, disk: SmallDisk, clock: string) {
+    this.#gate = gate;
+    this.#disk = disk;
+    this.#clock = clock;
+  }
+
+  async go(second: number, seconds: number): Promise<void> {
+    const { counts } = this;
+    // Away from the first to the third quarter.
+    const [from, to] = [Math.ceil(seconds / 4), Math.ceil((3 * seconds) / 4)];
+    if (second === from) await this.#gate.close();
+    if (second === to) await this.#gate.reopen();
+    if (second >= from && second < to) counts["receiver away, s"]++;
+    if (second % SHIFT_SECONDS === 0) {
+      const shift = SHIFTS_MS[counts["jumps of its clock"]++ % SHIFTS_MS.length];
+      writeFileSync(this.#clock, String(shift));
+    }
+    const phase = second % (4 * KILL_SECONDS);
+    if (phase === KILL_SECONDS && this.#disk.fill()) counts["times its disk was full"]++;
+    if (phase === 2 * KILL_SECONDS - 2) this.#disk.clear();
+  }
+
+  end(): void {
+    this.#disk.clear();
+    writeFileSync(this.#clock, "0");
   }
 }
 
@@ -156,56 +188,6 @@ loki.write "finch" {
   }
 }
 `;
-}
-
-async function killAndStart(
-  agent: AgentProcess,
-  start: () => Promise<AgentProcess>,
-): Promise<AgentProcess> {
-  process.kill(agent.pid, "SIGKILL");
-  await agent.stop();
-  return start();
-}
-
-/** Waits until all lines are there; throws when one is there twice, or missing and nothing comes any more. */
-async function untilAllThere(
-  server: MetricServer,
-  { keptLines, keptSum }: Written,
-  say: (text: string) => void,
-): Promise<number> {
-  const start = performance.now();
-  let found = { lines: 0, sum: 0 };
-  let changedMs = start;
-  while (found.lines < keptLines && performance.now() - changedMs < STILL_MS_MAX) {
-    await sleep(1000);
-    const lines = await askSum(server, LINES);
-    if (lines === found.lines) continue;
-    changedMs = performance.now();
-    say(`catching up: ${lines} of ${keptLines}`);
-    found = { lines, sum: await askSum(server, NUMBERS) };
-  }
-  if (found.lines === keptLines && found.sum === keptSum) return performance.now() - start;
-  throw new Error(
-    `${keptLines} lines were written whose numbers are ${keptSum} in all; ${found.lines} with ${found.sum} are there`,
-  );
-}
-
-const LINES = 'sum(count_over_time({job="app"}[24h]))';
-const NUMBERS = 'sum(sum_over_time({job="app"} | json n="n" | unwrap n [24h]))';
-/** Behind the furthest jump of the clock. */
-const ASKED_AHEAD_MS = 3_600_000;
-
-async function askSum(server: MetricServer, query: string): Promise<number> {
-  const time = String(Date.now() + ASKED_AHEAD_MS);
-  const parameters = new URLSearchParams({ query, time: `${time}000000` });
-  const reply = await fetch(`${server.url}/loki/api/v1/query?${parameters.toString()}`);
-  if (!reply.ok) throw new Error(`${query} is answered ${reply.status}: ${await reply.text()}`);
-  const { data } = (await reply.json()) as { data: { result: { value: [number, string] }[] } };
-  return Number(data.result[0]?.value[1] ?? 0);
-}
-
-async function stateOf(server: MetricServer): Promise<string> {
-  return `${await askSum(server, LINES)} lines there`;
 }
 
 /** A port before the receiver's that can be shut: connections are cut, new ones refused. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { measureChaos } from "./agent-chaos.ts";
+import { measureMachine } from "./agent-machine.ts";
 import { measureScrape } from "./agent-scrape.ts";
 import { measureTail } from "./agent-tail.ts";
 import { setUpFinch } from "./metric-servers.ts";
@@ -19,6 +20,8 @@ Parts (default: all, in this order):
   tail      --files (50) written at --mb-per-second (20) in all, through loki.process with json, labels and drop
   chaos     the same at a tenth of the rate, with everything that goes wrong: the receiver away for half of the time,
             SIGKILLs, jumps of the clock, a full disk (as root), rotation by new names and by copies
+  machine   --containers (30) of a real dockerd, a real journal, host metrics: at most 100 MB and 2 % of a core;
+            as root, with dockerd, containerd, runc and busybox in PATH
   scrape    --targets (200) of --series (1000) each, every --interval (15) seconds, by remote write
 
 Options:
@@ -42,6 +45,11 @@ const PARTS: Readonly<Record<string, (context: ScaleContext) => Promise<ScaleRes
       bytesPerSecond: Number(flags["mb-per-second"]) * 1e5,
       seconds: 60 * Number(flags.minutes),
     }),
+  machine: (context) =>
+    measureMachine(context, {
+      containers: Number(flags.containers),
+      seconds: 60 * Number(flags.minutes),
+    }),
   scrape: (context) =>
     measureScrape(context, {
       targets: Number(flags.targets),
@@ -56,6 +64,7 @@ const { values: flags, positionals } = parseArgs({
   options: {
     files: { type: "string", default: "50" },
     "mb-per-second": { type: "string", default: "20" },
+    containers: { type: "string", default: "30" },
     targets: { type: "string", default: "200" },
     series: { type: "string", default: "1000" },
     interval: { type: "string", default: "15" },

@@ -1,11 +1,10 @@
 /** The agent tails files through `loki.process` into Finch: what it costs, how far it is behind, and whether every line comes once. */
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { untilCounted } from "./agent-count.ts";
 import { startAgentProcess, watchCost } from "./agent-process.ts";
 import { startFinch } from "./metric-servers.ts";
-import type { MetricServer } from "./metric-servers.ts";
 import { cpuSeconds, residentBytes } from "./process-usage.ts";
 import type { ScaleContext, ScaleResult } from "./scale-result.ts";
 
@@ -17,8 +16,6 @@ export interface TailOptions {
 }
 
 const WATCH_SECONDS = 10;
-/** After the last line was written, until all must be there. */
-const CATCH_UP_MS_MAX = 600_000;
 
 export async function measureTail(
   { directory, flags, nodeFlags, say }: ScaleContext,
@@ -50,8 +47,8 @@ export async function measureTail(
     ),
   );
   const written = JSON.parse((await writer).stdout) as Written;
-  const expected = written.lines - written.debugLines;
-  const catchUpMs = await untilCounted(server, expected);
+  const expected = written.keptLines;
+  const catchUpMs = await untilCounted(server, '{job="app"}', expected);
   const cpu = cpuSeconds(agent.pid) - cpuBefore;
   return {
     figures: {
@@ -73,7 +70,8 @@ export async function measureTail(
 
 interface Written {
   readonly lines: number;
-  readonly debugLines: number;
+  /** Those that are not dropped on the way. */
+  readonly keptLines: number;
   readonly bytes: number;
 }
 
@@ -111,24 +109,4 @@ loki.write "finch" {
   }
 }
 `;
-}
-
-/** Waits until the receiver has so many lines; throws when it has more, or not all after a while. */
-async function untilCounted(server: MetricServer, expected: number): Promise<number> {
-  const start = performance.now();
-  let found = 0;
-  while (performance.now() - start < CATCH_UP_MS_MAX) {
-    found = await countLines(server);
-    if (found === expected) return performance.now() - start;
-    if (found > expected) break;
-    await sleep(200);
-  }
-  throw new Error(`${expected} lines were written and ${found} are there`);
-}
-
-async function countLines(server: MetricServer): Promise<number> {
-  const query = encodeURIComponent('sum(count_over_time({job="app"}[24h]))');
-  const reply = await fetch(`${server.url}/loki/api/v1/query?query=${query}`);
-  const { data } = (await reply.json()) as { data: { result: { value: [number, string] }[] } };
-  return Number(data.result[0]?.value[1] ?? 0);
 }

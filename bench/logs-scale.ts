@@ -21,6 +21,7 @@ Options:
   --lines N         entries of the corpus that the week repeats (default 7000000, as for logs-peers.ts; 1.88 GB)
   --cache DIR       the corpus, kept between runs, and Finch's data (default TMPDIR/finch-bench); the week needs
                     some 40 GB at its full size, and an hour or more: --gb-per-day 1 is a twentieth
+  --data DIR        Finch's data is kept there; a week that is there already is only asked
   --memory-limit SIZE  of Finch, such as 1GiB (default: its own, by the machine)
   --heap-profile DIR   write heap profiles of Finch there
   --json            one line of JSON for each part
@@ -45,6 +46,7 @@ const { values: flags, positionals } = parseArgs({
     values: { type: "string", default: "1000000" },
     lines: { type: "string", default: "7000000" },
     cache: { type: "string", default: join(tmpdir(), "finch-bench") },
+    data: { type: "string" },
     "memory-limit": { type: "string", default: "auto" },
     "heap-profile": { type: "string" },
     json: { type: "boolean", default: false },
@@ -62,7 +64,7 @@ async function main(): Promise<void> {
   setUpFinch();
   const profile = flags["heap-profile"];
   for (const name of positionals.length > 0 ? positionals : Object.keys(PARTS)) {
-    const directory = join(flags.cache, `data-${process.pid}`);
+    const directory = flags.data ?? join(flags.cache, `data-${process.pid}`);
     mkdirSync(directory, { recursive: true });
     const context: ScaleContext = {
       cache: flags.cache,
@@ -80,7 +82,7 @@ async function main(): Promise<void> {
           : formatScale(name, result),
       );
     } finally {
-      rmSync(directory, { recursive: true, force: true });
+      if (flags.data === undefined) rmSync(directory, { recursive: true, force: true });
     }
   }
 }
