@@ -61,6 +61,7 @@ const KINDS: Readonly<Record<string, DiscoveryKind>> = {
 
 /** Kinds that exist elsewhere, with the component each needs. */
 const NOT_BUILT: Readonly<Record<string, string>> = {
+  aws: "a component for AWS",
   azure: "discovery.azure",
   consul: "discovery.consul",
   consulagent: "discovery.consulagent",
@@ -68,6 +69,7 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
   dockerswarm: "discovery.dockerswarm",
   ec2: "discovery.ec2",
   ecs: "a component for AWS ECS",
+  elasticache: "a component for AWS ElastiCache",
   eureka: "discovery.eureka",
   gce: "discovery.gce",
   hetzner: "discovery.hetzner",
@@ -76,11 +78,15 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
   lightsail: "discovery.lightsail",
   linode: "discovery.linode",
   marathon: "discovery.marathon",
+  msk: "a component for AWS MSK",
   nerve: "discovery.nerve",
   nomad: "discovery.nomad",
+  oci: "a component for Oracle Cloud",
   openstack: "discovery.openstack",
+  outscale: "a component for Outscale",
   ovhcloud: "discovery.ovhcloud",
   puppetdb: "discovery.puppetdb",
+  rds: "a component for AWS RDS",
   scaleway: "discovery.scaleway",
   serverset: "discovery.serverset",
   stackit: "a component for STACKIT",

@@ -93,7 +93,7 @@ const SCRAPE_FIELDS: Fields = {
   honor_timestamps: bool(),
   track_timestamps_staleness: bool(),
   enable_compression: bool(),
-  scrape_fallback_protocol: text(),
+  fallback_scrape_protocol: text("scrape_fallback_protocol"),
   scrape_classic_histograms: bool(),
   native_histogram_bucket_limit: number(),
   native_histogram_min_bucket_factor: number(),

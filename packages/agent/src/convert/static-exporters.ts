@@ -1,9 +1,9 @@
 /** What becomes of the settings of each integration of the static agent that has an exporter here, and what the others need. */
 import type { YamlNode } from "../yaml-config.ts";
-import { attribute, block, code, literal } from "./alloy-tree.ts";
+import { attribute, block, code, literal, textList } from "./alloy-tree.ts";
 import type { Statement } from "./alloy-tree.ts";
 import type { ConversionLog } from "./conversion-log.ts";
-import { bool, convertFound, duration, list, nestedEach, number, text } from "./fields.ts";
+import { bool, convertFound, duration, list, nested, nestedEach, number, text } from "./fields.ts";
 import type { Field, Fields } from "./fields.ts";
 
 type Found = Partial<Record<string, YamlNode>>;
@@ -173,6 +173,63 @@ function buildPostgres(found: Found, log: ConversionLog): readonly Statement[] {
   ];
 }
 
+/** Texts with commas between them. */
+const commaList: Field = ({ key, node }) => [
+  attribute(
+    key,
+    textList(
+      node
+        .text()
+        .split(",")
+        .filter((item) => item !== ""),
+    ),
+    node,
+  ),
+];
+
+const WINDOWS_FILTER: Fields = {
+  whitelist: text("include"),
+  include: text(),
+  blacklist: text("exclude"),
+  exclude: text(),
+  enabled_list: commaList,
+};
+
+/** Blocks whose content does not matter, for the component does not have them. */
+const WINDOWS_NOT_BUILT = [
+  "dfsr",
+  "dns",
+  "exchange",
+  "filetime",
+  "iis",
+  "mscluster",
+  "mssql",
+  "netframework",
+  "network",
+  "performancecounter",
+  "printer",
+  "process",
+  "scheduled_task",
+  "smb",
+  "smb_client",
+  "smtp",
+  "tcp",
+  "text_file",
+  "update",
+];
+
+const emptyBlock: Field = ({ key, node }) => [block(key, [], { origin: node })];
+
+const WINDOWS_FIELDS: Fields = {
+  enabled_collectors: commaList,
+  logical_disk: nested("logical_disk", WINDOWS_FILTER),
+  net: nested("net", WINDOWS_FILTER),
+  physical_disk: nested("physical_disk", WINDOWS_FILTER),
+  service: nested("service", WINDOWS_FILTER),
+  time: nested("time", WINDOWS_FILTER),
+  ...Object.fromEntries(WINDOWS_NOT_BUILT.map((name) => [name, emptyBlock])),
+};
+
 /** Integrations by their key. */
 export const EXPORTERS: Readonly<Record<string, Exporter>> = {
   agent: { component: "prometheus.exporter.self", fields: {} },
@@ -188,6 +245,7 @@ export const EXPORTERS: Readonly<Record<string, Exporter>> = {
     fields: { ...POSTGRES_FIELDS, ...AUTODISCOVERY_FIELDS },
     build: buildPostgres,
   },
+  windows_exporter: { component: "prometheus.exporter.windows", fields: WINDOWS_FIELDS },
 };
 
 /** Integrations that need a component which is not converted to. */
@@ -213,5 +271,4 @@ export const EXPORTERS_NOT_BUILT: Readonly<Record<string, string>> = {
   snowflake: "prometheus.exporter.snowflake",
   squid: "prometheus.exporter.squid",
   statsd_exporter: "prometheus.exporter.statsd",
-  windows_exporter: "prometheus.exporter.windows",
 };

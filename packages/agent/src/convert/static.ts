@@ -88,7 +88,9 @@ function convertServer(server: YamlNode | undefined, conversion: Conversion): vo
   if (http_tls_config !== undefined) {
     const tls = convertFields(http_tls_config, SERVER_TLS_FIELDS, log);
     const origin = http_tls_config;
-    conversion.add(block("http", [block("tls", tls, { origin })], { origin }));
+    // Without a certificate it is no TLS that is set up.
+    if (tls.some(({ name }) => name === "cert_file"))
+      conversion.add(block("http", [block("tls", tls, { origin })], { origin }));
   }
   if (grpc_tls_config !== undefined)
     log.add("error", grpc_tls_config, "the agent has no gRPC server; leave it out");
