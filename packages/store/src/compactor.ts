@@ -4,7 +4,7 @@
  */
 import { describeError, FinchError } from "@finch/runtime";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
-import type { Retention } from "./api.ts";
+import type { Retention, StoreOptions } from "./api.ts";
 import type { Block } from "./block.ts";
 import type { BlockMeta } from "./block-format.ts";
 import type { BlockSet } from "./block-set.ts";
@@ -16,6 +16,7 @@ import type { Delete, Deletes, RowSelection } from "./deletes.ts";
 import { diskFailed } from "./errors.ts";
 import { expiredBy, HiddenRows } from "./hidden-rows.ts";
 import {
+  COMPACTION_FANOUT,
   COMPACTION_RETRY_MS,
   COMPACTION_RETRY_MS_MAX,
   DELETES_KEPT_MAX,
@@ -55,6 +56,28 @@ export interface CompactorParts {
   readonly isRead: () => boolean;
   /** Ends a merge that is under way. */
   readonly signal: AbortSignal;
+}
+
+/** What a signal says of its merges. */
+interface SignalOfMerges {
+  readonly name: string;
+  readonly compact?: CompactBlocks | undefined;
+  /** Default: `COMPACTION_FANOUT`. */
+  readonly mergedMax?: number | undefined;
+  readonly hasHidden?: FindHidden | undefined;
+}
+
+/** Undefined where a signal does not merge. */
+export function createCompactor(
+  { name, compact, mergedMax = COMPACTION_FANOUT, hasHidden }: SignalOfMerges,
+  options: StoreOptions,
+  parts: Pick<CompactorParts, "blockSet" | "deletes" | "isRead" | "signal">,
+): Compactor | undefined {
+  if (compact === undefined) return undefined;
+  const { fileSystem, clock, log, retention, limits } = options;
+  const { freeBytesMin } = limits;
+  const work = { signalName: name, compact, mergedMax, hasHidden };
+  return new Compactor({ ...parts, ...work, retention, freeBytesMin, fileSystem, clock, log });
 }
 
 export class Compactor {

@@ -10,15 +10,14 @@ import type { Block } from "./block.ts";
 import { BlockSet } from "./block-set.ts";
 import { writeBlock } from "./block-writer.ts";
 import type { BlockFile } from "./block-writer.ts";
-import { Compactor } from "./compactor.ts";
-import type { CompactBlocks, CompactorParts, FindHidden } from "./compactor.ts";
+import { createCompactor } from "./compactor.ts";
+import type { CompactBlocks, Compactor, FindHidden } from "./compactor.ts";
 import { Deletes } from "./deletes.ts";
 import { diskFailed, diskLow, queueFull, storeClosed } from "./errors.ts";
 import { BLOCKS_DIRECTORY, WAL_DIRECTORY } from "./file-names.ts";
 import { expiredBy, HiddenRows } from "./hidden-rows.ts";
 import type { IndexLimits, LabelIndex } from "./label-index.ts";
 import {
-  COMPACTION_FANOUT,
   FREE_SHARE_MAX,
   FULL_INDEX_SHARE,
   HEAD_AGE_MAX_MS,
@@ -488,16 +487,4 @@ export class StoreCore<H extends Head> {
       head.index.bytes >= FULL_INDEX_SHARE * bytesMax;
     return isNearlyFull && (head.idleShare?.(IDLE_SERIES_MS) ?? 0) >= IDLE_SERIES_SHARE;
   }
-}
-
-function createCompactor<H extends Head>(
-  { name, compact, mergedMax = COMPACTION_FANOUT, hasHidden }: Signal<H>,
-  options: StoreOptions,
-  parts: Pick<CompactorParts, "blockSet" | "deletes" | "isRead" | "signal">,
-): Compactor | undefined {
-  if (compact === undefined) return undefined;
-  const { fileSystem, clock, log, retention, limits } = options;
-  const { freeBytesMin } = limits;
-  const work = { signalName: name, compact, mergedMax, hasHidden };
-  return new Compactor({ ...parts, ...work, retention, freeBytesMin, fileSystem, clock, log });
 }
