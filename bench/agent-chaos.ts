@@ -23,8 +23,9 @@ export interface ChaosOptions {
   readonly seconds: number;
 }
 
-/** Each file is rotated about so often. */
-const ROTATE_SECONDS = 20;
+/** Each file is rotated so many times, but not more often than a busy service's. */
+const ROTATIONS = 40;
+const ROTATE_SECONDS_MIN = 20;
 const KILL_SECONDS = 15;
 /** How far the agent's clock jumps, in turns. */
 const SHIFTS_MS = [-3_600_000, 240_000, 0, -60_000, 30_000];
@@ -147,7 +148,8 @@ interface Written {
 
 async function write(logs: string, options: ChaosOptions): Promise<Written> {
   const { files, bytesPerSecond, seconds } = options;
-  const rotateBytes = Math.ceil((bytesPerSecond / files) * ROTATE_SECONDS);
+  const rotateSeconds = Math.max(ROTATE_SECONDS_MIN, seconds / ROTATIONS);
+  const rotateBytes = Math.ceil((bytesPerSecond / files) * rotateSeconds);
   const program = join(import.meta.dirname, "agent-writer.ts");
   const numbers = [files, bytesPerSecond, seconds, rotateBytes].map(String);
   const { stdout } = await promisify(execFile)(process.execPath, [program, logs, ...numbers]);
