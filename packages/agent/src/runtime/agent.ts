@@ -1,4 +1,6 @@
 /** The agent: reads a configuration, runs it, and replaces it as a whole when it is asked to and the new one is in order. */
+import { dirname } from "node:path";
+import { Source } from "@finch/alloy-syntax";
 import type { LibraryEnvironment } from "@finch/alloy-syntax";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { Health, Stability } from "../component.ts";
@@ -6,6 +8,7 @@ import { COMPONENTS } from "../components/index.ts";
 import type { ComponentLoader } from "../components/index.ts";
 import { AGENT_METRICS_PATH, type InternalHandler } from "../internal-handler.ts";
 import { AgentHttp, defineHttp } from "../settings/http-block.ts";
+import { defineRemotecfg } from "../settings/remotecfg-block.ts";
 import { TRACING } from "../settings/tracing-block.ts";
 import { uniteScrapePools } from "../scrape-pool.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
@@ -16,6 +19,7 @@ import type { ConfigSource } from "./config-source.ts";
 import { libraryOf } from "./environment.ts";
 import { buildGraph } from "./build-graph.ts";
 import type { Graph, Vocabulary } from "./graph.ts";
+import type { ImportContents } from "./import-content.ts";
 import { createImportLoader } from "./import-loader.ts";
 import { AgentLog, defineLogging } from "./logging.ts";
 import type { AgentLogSink } from "./logging.ts";
@@ -116,6 +120,12 @@ class AgentRuntime implements Agent {
       singleBlocks: {
         http: defineHttp(this.http, { servesTls: options.servesTls ?? false }),
         logging: defineLogging(this.#log),
+        remotecfg: defineRemotecfg({
+          build: (text, known) => this.#buildRemote(text, known),
+          storagePath,
+          version: environment.version,
+          os: environment.os,
+        }),
         tracing: TRACING,
       },
       imports,
@@ -181,6 +191,18 @@ class AgentRuntime implements Agent {
       this.#loads.failed();
       throw error;
     }
+  }
+
+  async #buildRemote(text: string, known: ImportContents): Promise<Graph> {
+    const source = new Source("remotecfg", text);
+    const { path } = { path: "", ...this.#options.source };
+    const files = [{ source, modulePath: dirname(path) }];
+    const graph = await buildGraph(files, this.#vocabulary, { kind: "remote", known });
+    const errors = checkGraph(graph, this.#vocabulary.library).filter(
+      ({ severity }) => severity === "error",
+    );
+    if (errors.length > 0) throw new ConfigError(errors);
+    return graph;
   }
 
   async stop(): Promise<void> {

@@ -86,7 +86,7 @@ interface Draft {
 type Resolved = Pick<Draft, "definition" | "part"> | "refused";
 
 /** Blocks of the language that are not built yet. */
-const NOT_YET_BLOCKS = new Set(["livedebugging", "remotecfg"]);
+const NOT_YET_BLOCKS = new Set(["livedebugging"]);
 
 const COMPONENT: NodePart = { kind: "component" };
 

@@ -269,7 +269,7 @@ export class ComponentNode {
     this.#stop.abort(new DOMException("the component is being stopped", "AbortError"));
     if (this.#task === undefined) return;
     // Each node in a module has its own limit.
-    if (this.#runsModules) return this.#task;
+    if (this.#runsModules || this.modules.size > 0) return this.#task;
     const deadline = new AbortController();
     const timeout = this.#environment.clock.sleep(COMPONENT_STOP_MS_MAX, deadline.signal).then(
       () => true,

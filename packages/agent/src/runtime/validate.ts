@@ -13,6 +13,7 @@ import { buildGraph } from "./build-graph.ts";
 import type { Graph, Vocabulary } from "./graph.ts";
 import { createTextImportLoader } from "./import-loader.ts";
 import { defineHttp } from "../settings/http-block.ts";
+import { defineRemotecfg } from "../settings/remotecfg-block.ts";
 import { TRACING } from "../settings/tracing-block.ts";
 import { defineLogging, LOGGING_DEFAULTS } from "./logging.ts";
 
@@ -31,7 +32,14 @@ export function neutralVocabulary(
 ): Vocabulary {
   const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
   const http = defineHttp({ set: () => {} }, { servesTls: true });
-  return { ...given, stability: "experimental", singleBlocks: { http, logging, tracing: TRACING } };
+  const remotecfg = defineRemotecfg({
+    build: () => Promise.reject(new Error("nothing is run here")),
+    storagePath: "",
+    version: NEUTRAL_ENVIRONMENT.version,
+    os: NEUTRAL_ENVIRONMENT.os,
+  });
+  const singleBlocks = { http, logging, remotecfg, tracing: TRACING };
+  return { ...given, stability: "experimental", singleBlocks };
 }
 
 async function loadGraph(
