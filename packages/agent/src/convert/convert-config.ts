@@ -15,17 +15,12 @@ import { fitToDeclarations } from "./fit-declarations.ts";
 import { convertPrometheus } from "./prometheus.ts";
 import { convertPromtail } from "./promtail.ts";
 import { convertStatic } from "./static.ts";
-import { expandStaticText } from "./static-environment.ts";
+import { expandVariables, readStaticFlags } from "./static-environment.ts";
 import type { ReadVariable } from "./static-environment.ts";
 
-const CONVERTERS = {
-  promtail: convertPromtail,
-  prometheus: convertPrometheus,
-  static: convertStatic,
-} as const;
-
-export type ConversionFormat = keyof typeof CONVERTERS;
-export const CONVERSION_FORMATS = Object.keys(CONVERTERS) as readonly ConversionFormat[];
+/** Formats that are converted, by the names that `alloy convert` gives them. */
+export const CONVERSION_FORMATS = ["promtail", "prometheus", "static"] as const;
+export type ConversionFormat = (typeof CONVERSION_FORMATS)[number];
 
 export interface ConversionResult {
   /** In the standard format; undefined when something critical was found. Without what the errors name. */
@@ -47,13 +42,9 @@ export async function convertConfig(
   yaml: string,
   options: ConversionOptions,
 ): Promise<ConversionResult> {
-  const { format, name } = options;
   const conversion = new Conversion();
   const { log } = conversion;
-  log.guard(() => {
-    const text = expand(yaml, options, log);
-    CONVERTERS[format](parseYamlConfig(text, name), conversion);
-  });
+  log.guard(() => convertText(yaml, options, conversion));
   const blocks = await fitToDeclarations(conversion.blocks, log);
   if (isCritical(log)) return { text: undefined, diagnostics: log.diagnostics };
   const text = printBlocks(blocks);
@@ -61,12 +52,18 @@ export async function convertConfig(
   return { text: isCritical(log) ? undefined : text, diagnostics: log.diagnostics };
 }
 
-function expand(yaml: string, options: ConversionOptions, log: ConversionLog): string {
+function convertText(yaml: string, options: ConversionOptions, conversion: Conversion): void {
   const { format, name, extraArgs, env } = options;
-  if (format === "static") return expandStaticText(yaml, extraArgs, { name, env, log });
+  const { log } = conversion;
+  if (format === "static") {
+    const flags = readStaticFlags(extraArgs, log);
+    const text = flags.expandsVariables ? expandVariables(yaml, { name, env }) : yaml;
+    return convertStatic(parseYamlConfig(text, name), conversion, flags);
+  }
   if (extraArgs.length > 0)
     log.add("critical", undefined, `${format} takes no extra arguments: ${extraArgs.join(" ")}`);
-  return yaml;
+  const convert = format === "promtail" ? convertPromtail : convertPrometheus;
+  return convert(parseYamlConfig(yaml, name), conversion);
 }
 
 function isCritical(log: ConversionLog): boolean {

@@ -13,14 +13,17 @@ export async function fitToDeclarations(
   blocks: readonly Block[],
   log: ConversionLog,
 ): Promise<readonly Block[]> {
-  return Promise.all(
-    blocks.map(async (block) => {
-      const load = Object.hasOwn(COMPONENTS, block.name) ? COMPONENTS[block.name] : undefined;
-      if (load === undefined) return block;
-      const { arguments: schema } = await load();
-      return { ...block, body: fitBody(block.body, schema, { component: block.name, log }) };
-    }),
-  );
+  const schemas = await Promise.all(blocks.map(({ name }) => schemaOf(name)));
+  return blocks.map((block, index) => {
+    const schema = schemas[index];
+    if (schema === undefined) return block;
+    return { ...block, body: fitBody(block.body, schema, { component: block.name, log }) };
+  });
+}
+
+async function schemaOf(name: string): Promise<BlockSchema | undefined> {
+  const load = Object.hasOwn(COMPONENTS, name) ? COMPONENTS[name] : undefined;
+  return load === undefined ? undefined : (await load()).arguments;
 }
 
 interface Fitting {

@@ -1,4 +1,4 @@
-/** How the static agent reads its file: its flags, and variables of the environment in the text where `-config.expand-env` asks for them. */
+/** How the static agent reads its file: its flags, and variables of the environment in the text where `-config.expand-env` asks for them. `name` stands for the file in messages. */
 import { FinchError } from "@finch/runtime";
 import type { ConversionLog } from "./conversion-log.ts";
 
@@ -7,46 +7,37 @@ export type ReadVariable = (name: string) => string | undefined;
 /** Flags that say nothing about the file. */
 const OTHER_FLAGS = /^-{1,2}(?:server|metrics|config|disable-reporting|disable-support-bundle)\b/;
 
-export interface StaticTextOptions {
-  /** Stands for the file in messages. */
-  readonly name: string;
-  readonly env: ReadVariable;
-  readonly log: ConversionLog;
+/** What flags say about the file. */
+export interface StaticFlags {
+  readonly expandsVariables: boolean;
+  /** Integrations are written in the form of `-enable-features=integrations-next`. */
+  readonly hasNextIntegrations: boolean;
 }
 
-/** The text with its variables replaced; flags that cannot be followed are critical. Throws `agent/bad-yaml` for variables that cannot. */
-export function expandStaticText(
-  text: string,
-  args: readonly string[],
-  options: StaticTextOptions,
-): string {
-  const { log } = options;
-  let expands = false;
+/** Flags that are not those of the agent are critical. */
+export function readStaticFlags(args: readonly string[], log: ConversionLog): StaticFlags {
+  let expandsVariables = false;
+  let hasNextIntegrations = false;
   for (const arg of args) {
     const [flag = "", value = "true"] = arg.split(/=(.*)/s);
-    if (/^-{1,2}config\.expand-env$/.test(flag)) expands = value === "true";
-    else if (/^-{1,2}enable-features$/.test(flag)) refuseFeatures(value, log);
+    if (/^-{1,2}config\.expand-env$/.test(flag)) expandsVariables = value === "true";
+    else if (/^-{1,2}enable-features$/.test(flag))
+      hasNextIntegrations ||= value.split(",").includes("integrations-next");
     else if (OTHER_FLAGS.test(flag))
       log.add("warning", undefined, `${flag} says nothing about the file and is not looked at`);
     else log.add("critical", undefined, `${flag} is no flag of the static agent`);
   }
-  return expands ? expandVariables(text, options) : text;
-}
-
-function refuseFeatures(features: string, log: ConversionLog): void {
-  if (features.split(",").includes("integrations-next"))
-    log.add(
-      "critical",
-      undefined,
-      "not supported yet: integrations-next; write the integrations in the form without it",
-    );
+  return { expandsVariables, hasNextIntegrations };
 }
 
 /**
  * `${NAME}`, `${NAME:-default}`, `${NAME-default}` and the same with `=`. Numbers, as in `${1}` of relabelling rules, stay. Throws
  * `agent/bad-yaml` for other forms.
  */
-function expandVariables(text: string, { name: file, env }: StaticTextOptions): string {
+export function expandVariables(
+  text: string,
+  { name: file, env }: { readonly name: string; readonly env: ReadVariable },
+): string {
   return text.replaceAll(/\$\{([^}]*)\}/g, (whole, inner: string, offset: number) => {
     if (/^\d+$/.test(inner)) return whole;
     const match = /^(\w+)(?:(:?)[-=](.*))?$/s.exec(inner);

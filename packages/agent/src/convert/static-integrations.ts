@@ -42,6 +42,8 @@ export interface IntegrationOptions {
   readonly defaults: PrometheusDefaults;
   /** `remote_write` of `metrics.global`, where integrations send to unless they say otherwise. */
   readonly writes: readonly YamlNode[];
+  /** Names of the instances of `metrics`. */
+  readonly instances: readonly string[];
 }
 
 interface Shared {
@@ -118,12 +120,15 @@ function convertIntegration(
   const label = identifierOf(`integrations_${name}`);
   const body = build?.(found, conversion.log) ?? convertFound(found, table, conversion.log);
   const exporter = conversion.add(block(component, body, { label, origin: node }));
+  const { relabel_configs: rules, metric_relabel_configs: metricRules, instance } = found;
+  const set = new Map(instance === undefined ? [] : [["instance", instance.text()]]);
+  for (const [key, value] of shared.labels) set.set(key, value);
   addScrape(conversion, {
     label,
     origin: node,
     targets: [code(`${exporter}.targets`)],
-    rules: rulesOf(name, found, conversion, shared),
-    metricRules: convertRules(found.metric_relabel_configs, conversion.log),
+    rules: withLabels(convertRules(rules, conversion.log), set, `integrations/${name}`),
+    metricRules: convertRules(metricRules, conversion.log),
     body: [
       attribute("job_name", literal(`integrations/${name}`)),
       ...scrapeTimes(readTimes(found, shared.defaults.scrape)),
@@ -132,20 +137,15 @@ function convertIntegration(
   });
 }
 
-/** The integration's own rules, then what is set for all: instance, labels, and the job unless a rule sets it. */
-function rulesOf(
-  name: string,
-  found: CommonFields,
-  conversion: Conversion,
-  shared: Shared,
+/** Rules as they are written, then one for each label that is set, and one for the job unless a rule sets that. */
+export function withLabels(
+  written: readonly Block[],
+  labels: ReadonlyMap<string, string>,
+  job: string,
 ): readonly Block[] {
-  const written = convertRules(found.relabel_configs, conversion.log);
-  const rules = [...written];
-  if (found.instance !== undefined) rules.push(setLabel("instance", found.instance.text()));
-  for (const [label, value] of shared.labels) rules.push(setLabel(label, value));
+  const set = [...labels].map(([name, value]) => setLabel(name, value));
   const setsJob = written.some(({ body }) => body.some(isTargetJob));
-  if (!setsJob) rules.push(setLabel("job", `integrations/${name}`));
-  return rules;
+  return [...written, ...set, ...(setsJob ? [] : [setLabel("job", job)])];
 }
 
 function isTargetJob(statement: Statement): boolean {

@@ -17,9 +17,11 @@ import {
 } from "./fields.ts";
 import type { Fields } from "./fields.ts";
 import { convertPrometheusSections, readPrometheusDefaults } from "./prometheus.ts";
-import type { PrometheusDefaults } from "./prometheus.ts";
 import { convertPromtailSections } from "./promtail.ts";
+import type { StaticFlags } from "./static-environment.ts";
 import { convertIntegrations } from "./static-integrations.ts";
+import type { IntegrationOptions } from "./static-integrations.ts";
+import { convertNextIntegrations } from "./static-integrations-next.ts";
 
 const SECTIONS = [
   "server",
@@ -33,7 +35,7 @@ const SECTIONS = [
   "agent_management",
 ] as const;
 
-export function convertStatic(root: YamlNode, conversion: Conversion): void {
+export function convertStatic(root: YamlNode, conversion: Conversion, flags: StaticFlags): void {
   const { log } = conversion;
   const found = root.fields(SECTIONS);
   const metrics = onlyOne(found.metrics, found.prometheus, "metrics");
@@ -42,8 +44,11 @@ export function convertStatic(root: YamlNode, conversion: Conversion): void {
   log.guard(() => convertServer(found.server, conversion));
   const shared = log.guard(() => convertMetrics(metrics, conversion));
   log.guard(() => convertLogs(logs, conversion));
-  if (found.integrations !== undefined && shared !== undefined)
-    log.guard(() => convertIntegrations(found.integrations!, conversion, shared));
+  const { integrations } = found;
+  if (integrations !== undefined && shared !== undefined) {
+    const convert = flags.hasNextIntegrations ? convertNextIntegrations : convertIntegrations;
+    log.guard(() => convert(integrations, conversion, shared));
+  }
   if (traces !== undefined)
     log.add("error", traces, "not supported yet: traces need otelcol components");
   if (found.agent_management !== undefined)
@@ -126,29 +131,26 @@ const INSTANCE_FIELDS: Fields = {
   write_stale_on_shutdown: ignored,
 };
 
-/** What integrations share with the instances. */
-interface MetricsDefaults {
-  readonly defaults: PrometheusDefaults;
-  readonly writes: readonly YamlNode[];
-}
-
-function convertMetrics(metrics: YamlNode | undefined, conversion: Conversion): MetricsDefaults {
+function convertMetrics(metrics: YamlNode | undefined, conversion: Conversion): IntegrationOptions {
   const { log } = conversion;
   const found = metrics?.fields(["global", "configs", ...Object.keys(METRICS_FIELDS)]) ?? {};
   const { global, configs } = found;
   convertFound(found, METRICS_FIELDS, log);
   const defaults = readPrometheusDefaults(global, conversion, ["remote_write"]);
   const writes = global?.entries().get("remote_write")?.list() ?? [];
-  for (const instance of configs?.list() ?? [])
-    log.guard(() => convertMetricsInstance(instance, conversion, { defaults, writes }));
-  return { defaults, writes };
+  const instances = (configs?.list() ?? []).flatMap((instance) => {
+    const convert = () => convertMetricsInstance(instance, conversion, { defaults, writes });
+    return log.guard(convert) ?? [];
+  });
+  return { defaults, writes, instances };
 }
 
+/** Gives the name of the instance. */
 function convertMetricsInstance(
   instance: YamlNode,
   conversion: Conversion,
-  { defaults, writes }: MetricsDefaults,
-): void {
+  { defaults, writes }: Pick<IntegrationOptions, "defaults" | "writes">,
+): string {
   const found = instance.fields([
     "name",
     "scrape_configs",
@@ -164,6 +166,7 @@ function convertMetricsInstance(
     conversion,
     { label: identifierOf(`metrics_${name.text()}`), defaults },
   );
+  return name.text();
 }
 
 function convertLogs(logs: YamlNode | undefined, conversion: Conversion): void {
