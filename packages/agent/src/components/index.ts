@@ -40,6 +40,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
   "prometheus.exporter.blackbox": () =>
     import("./prometheus/exporter-blackbox.ts").then((module) => module.exporterBlackbox),
+  "prometheus.exporter.cadvisor": () =>
+    import("./prometheus/exporter-cadvisor.ts").then((module) => module.exporterCadvisor),
   "prometheus.exporter.github": () =>
     import("./prometheus/exporter-github.ts").then((module) => module.exporterGithub),
   "prometheus.exporter.postgres": () =>

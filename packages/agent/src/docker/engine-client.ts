@@ -50,6 +50,15 @@ export interface DockerContainerDetails {
   readonly run: string;
   readonly networkMode: string;
   readonly networks: Readonly<Record<string, DockerNetworkUse>>;
+  /** Of the first process, as the host counts; 0 when it does not run. */
+  readonly pid: number;
+  /** As it was named when the container was made. */
+  readonly image: string;
+  /** `NAME=VALUE` each. */
+  readonly environment: readonly string[];
+  /** RFC 3339; of its last start. */
+  readonly startedAt: string;
+  readonly createdAt: string;
 }
 
 export interface DockerNetwork {
@@ -305,6 +314,11 @@ function readDetails(value: unknown): DockerContainerDetails {
     run: `${text(state["StartedAt"])} ${text(state["FinishedAt"])}`,
     networkMode: text(fields(details["HostConfig"])["NetworkMode"]),
     networks: readUses(fields(details["NetworkSettings"])["Networks"]),
+    pid: number(state["Pid"]),
+    image: text(fields(details["Config"])["Image"]),
+    environment: list(fields(details["Config"])["Env"]).map(text),
+    startedAt: text(state["StartedAt"]),
+    createdAt: text(details["Created"]),
   };
 }
 
