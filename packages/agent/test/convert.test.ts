@@ -14,6 +14,7 @@ import {
   formatConversionDiagnostic,
   validateConfig,
 } from "../src/index.ts";
+import { expandVariables } from "../src/convert/expand-variables.ts";
 import type { ConversionFormat } from "../src/index.ts";
 
 const ROOT = join(import.meta.dirname, "../testdata/convert");
@@ -129,12 +130,30 @@ test("an empty file gives an empty configuration", async () => {
 
 test("extra arguments are refused where they mean nothing", async () => {
   const options = {
-    format: "promtail",
+    format: "prometheus",
     name: "p.yaml",
     extraArgs: ["-x"],
     env: () => undefined,
   } as const;
   const { text, diagnostics } = await convertConfig("", options);
   assert.equal(text, undefined);
-  assert.match(diagnostics[0]!.message, /promtail takes no extra arguments: -x/);
+  assert.match(diagnostics[0]!.message, /extra arguments are not known here: -x/);
 });
+
+const EXPANSIONS: readonly [rule: string, text: string, expanded: string][] = [
+  ["a variable", "a: ${SET}", "a: value"],
+  ["none is empty", "a: ${NONE}", "a: "],
+  ["a default for none and for empty", "${NONE:-x} ${EMPTY:-y} ${SET:-z}", "x y value"],
+  ["a default for none only", "${NONE-x} ${EMPTY-y}", "x "],
+  ["an assignment is a default", "${NONE:='x y'}", "x y"],
+  ["escapes", "$${SET} \\\\d \\d \\/", "${SET} \\d \\d /"],
+  ["numbers", "${1}", "${1}"],
+  ["other dollars", "$SET $", "$SET $"],
+];
+
+for (const [rule, text, expanded] of EXPANSIONS)
+  test(`variables: ${rule}`, () => {
+    const values: Record<string, string> = { SET: "value", EMPTY: "" };
+    const options = { name: "a.yaml", env: (name: string) => values[name], keepsNumbers: true };
+    assert.equal(expandVariables(text, options), expanded);
+  });

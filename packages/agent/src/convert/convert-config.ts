@@ -11,12 +11,13 @@ import { inPrintedOrder, printBlocks } from "./alloy-tree.ts";
 import type { Block, Statement } from "./alloy-tree.ts";
 import { Conversion } from "./conversion.ts";
 import type { ConversionDiagnostic, ConversionLog } from "./conversion-log.ts";
+import { expandVariables, findVariable } from "./expand-variables.ts";
+import type { ReadVariable } from "./expand-variables.ts";
 import { fitToDeclarations } from "./fit-declarations.ts";
+import { readPromtailFlags, readStaticFlags } from "./program-flags.ts";
 import { convertPrometheus } from "./prometheus.ts";
 import { convertPromtail } from "./promtail.ts";
 import { convertStatic } from "./static.ts";
-import { expandVariables, readStaticFlags } from "./static-environment.ts";
-import type { ReadVariable } from "./static-environment.ts";
 
 /** Formats that are converted, by the names that `alloy convert` gives them. */
 export const CONVERSION_FORMATS = ["promtail", "prometheus", "static"] as const;
@@ -55,15 +56,37 @@ export async function convertConfig(
 function convertText(yaml: string, options: ConversionOptions, conversion: Conversion): void {
   const { format, name, extraArgs, env } = options;
   const { log } = conversion;
-  if (format === "static") {
-    const flags = readStaticFlags(extraArgs, log);
-    const text = flags.expandsVariables ? expandVariables(yaml, { name, env }) : yaml;
-    return convertStatic(parseYamlConfig(text, name), conversion, flags);
+  const read = (expands: boolean, keepsNumbers: boolean) => {
+    if (expands) return parseYamlConfig(expandVariables(yaml, { name, env, keepsNumbers }), name);
+    const variable = findVariable(yaml, name);
+    if (variable !== undefined)
+      log.add(
+        "warning",
+        undefined,
+        `${variable} is taken as it is written; if the program replaces it, give --extra-args=-config.expand-env`,
+      );
+    return parseYamlConfig(yaml, name);
+  };
+  switch (format) {
+    case "promtail": {
+      const { expandsVariables } = readPromtailFlags(extraArgs, log);
+      return convertPromtail(read(expandsVariables, false), conversion);
+    }
+    case "static": {
+      const flags = readStaticFlags(extraArgs, log);
+      return convertStatic(read(flags.expandsVariables, true), conversion, flags);
+    }
+    case "prometheus":
+      if (extraArgs.length > 0)
+        log.add(
+          "critical",
+          undefined,
+          `extra arguments are not known here: ${extraArgs.join(" ")}`,
+        );
+      return convertPrometheus(parseYamlConfig(yaml, name), conversion);
+    default:
+      return format satisfies never;
   }
-  if (extraArgs.length > 0)
-    log.add("critical", undefined, `${format} takes no extra arguments: ${extraArgs.join(" ")}`);
-  const convert = format === "promtail" ? convertPromtail : convertPrometheus;
-  return convert(parseYamlConfig(yaml, name), conversion);
 }
 
 function isCritical(log: ConversionLog): boolean {

@@ -18,7 +18,7 @@ import {
 import type { Fields } from "./fields.ts";
 import { convertPrometheusSections, readPrometheusDefaults } from "./prometheus.ts";
 import { convertPromtailSections } from "./promtail.ts";
-import type { StaticFlags } from "./static-environment.ts";
+import type { StaticFlags } from "./program-flags.ts";
 import { convertIntegrations } from "./static-integrations.ts";
 import type { IntegrationOptions } from "./static-integrations.ts";
 import { convertNextIntegrations } from "./static-integrations-next.ts";
