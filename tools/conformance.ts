@@ -20,7 +20,10 @@ const KINDS: Readonly<Record<string, () => Promise<Runner>>> = {
   relabel: async () => (await import("./conformance/relabel.ts")).runRelabelFiles,
 };
 
-const OPTIONS: Readonly<Record<string, readonly string[]>> = { promql: ["--http", "--flush"] };
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  promql: ["--http", "--flush"],
+  alloy: ["--table"],
+};
 
 async function main(args: readonly string[]): Promise<number> {
   const [kind, ...rest] = args;
@@ -31,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   const isKnown = [...options].every((option) => known.includes(option));
   if (load === undefined || paths.length === 0 || !isKnown) {
     process.stderr.write(
-      `usage: npm run conformance -- KIND [OPTION] PATH…\nKIND is one of ${Object.keys(KINDS).join(", ")}; PATH is a case file or a folder of them\npromql --http writes the samples to a server and asks it, over HTTP; --flush has it put them into blocks before\n`,
+      `usage: npm run conformance -- KIND [OPTION] PATH…\nKIND is one of ${Object.keys(KINDS).join(", ")}; PATH is a case file or a folder of them\npromql --http writes the samples to a server and asks it, over HTTP; --flush has it put them into blocks before\nalloy --table tells of each configuration whether it runs, or what it needs that is not built\n`,
     );
     return 2;
   }

@@ -1,73 +1,71 @@
-/** Runs real configurations: each must parse, format idempotently and to the same tree, and either validate or name only what is not built yet. */
+/**
+ * Runs case files of the agent's language. What a file is, its name tells:
+ *
+ * - `NAME.alloy`, `NAME.river`: a configuration; with comments `ERROR "regex"` in it, or below a folder `parser` or `syntax`, a text for the parser.
+ * - `NAME.in`: a text to format; `NAME.expect` is how, `NAME.error` part of why not.
+ * - `NAME.txtar`: files of one configuration; `NAME.diags` is what validation says. Below a folder `ga`, only what is generally available is taken.
+ * - `NAME.yaml`: `cases` of expressions, see `alloy-expressions.ts`.
+ */
 import { readFile } from "node:fs/promises";
-import { decodeSource, formatDiagnosticLine, parseFile } from "@finch/alloy-syntax";
-import type { File, Statement } from "@finch/alloy-syntax";
-import { formatConfig, validateConfig } from "@finch/agent";
+import { basename, dirname, extname, sep } from "node:path";
 import { describeError } from "@finch/runtime";
+import { checkConfig, checkSyntax, isTemplate } from "./alloy-configs.ts";
+import { runExpressionCases } from "./alloy-expressions.ts";
+import { checkFormat, checkParserErrors, hasExpectedErrors } from "./alloy-syntax-cases.ts";
+import { printTable } from "./alloy-table.ts";
+import { checkValidation, hasDiagnostics } from "./alloy-validation.ts";
 import { findFiles } from "./case-files.ts";
+
+/** A fault, nothing, or why the file is no case. */
+type Outcome = string | undefined | { readonly skipped: string };
 
 export async function runAlloyFiles(
   paths: readonly string[],
   print: (line: string) => void,
+  options: ReadonlySet<string> = new Set(),
 ): Promise<{ passed: number; failed: number }> {
+  if (options.has("--table")) return printTable(paths, print);
   let passed = 0;
   let failed = 0;
-  for (const path of await findFiles(paths, (name) => /\.(alloy|river)$/.test(name))) {
-    const bytes = await readFile(path);
-    if (isTemplate(path, bytes)) {
-      print(`${path}: skipped, a template that is not rendered`);
+  const files = await findFiles(paths, (name) => /\.(alloy|river|in|txtar|ya?ml)$/.test(name));
+  for (const path of files) {
+    const kind = extname(path);
+    if (kind === ".yaml" || kind === ".yml") {
+      const run = await runExpressionCases(path, print);
+      passed += run.passed;
+      failed += run.failed;
       continue;
     }
-    const fault = await checkFile(path, bytes).catch(describeError);
-    if (fault === undefined) passed++;
+    const outcome = await checkFile(path).catch(describeError);
+    if (typeof outcome === "object") print(`${path}: skipped, ${outcome.skipped}`);
+    else if (outcome === undefined) passed++;
     else {
       failed++;
-      print(`${path}: ${fault}`);
+      print(`${path}: ${outcome}`);
     }
   }
   return { passed, failed };
 }
 
-/** Templates of other tools (Go, Helm, Jinja) are not configurations before they are rendered. */
-function isTemplate(path: string, bytes: Uint8Array): boolean {
-  const source = decodeSource(path, bytes);
-  return /\{\{|\{%/.test(source.text) && parseFile(source).diagnostics.length > 0;
-}
-
-async function checkFile(path: string, bytes: Uint8Array): Promise<string | undefined> {
-  const source = decodeSource(path, bytes);
-  const { file, diagnostics } = parseFile(source);
-  if (diagnostics.length > 0) return formatDiagnosticLine(diagnostics[0]!);
-  const formatted = formatConfig(source.text, path);
-  if (formatConfig(formatted, path) !== formatted)
-    return "formatting the formatted text changes it";
-  const again = parseFile(decodeSource(path, Buffer.from(formatted))).file;
-  if (shape(again) !== shape(file)) return "the formatted text means something else";
-  const refused = (await validateConfig(source.text, path)).find(
-    ({ kind, severity }) => kind !== "unsupported" && severity === "error",
-  );
-  return refused === undefined ? undefined : formatDiagnosticLine(refused);
-}
-
-const PLACES = new Set([
-  "start",
-  "end",
-  "equals",
-  "nameEnd",
-  "nameStart",
-  "labelSpan",
-  "nameSpan",
-  "openBrace",
-  "closeBrace",
-  "openBracket",
-  "openParen",
-  "operatorStart",
-]);
-
-/** The tree without places. */
-function shape(file: File): string {
-  return JSON.stringify(file.body satisfies readonly Statement[], (key, value: unknown) => {
-    if (PLACES.has(key)) return undefined;
-    return typeof value === "bigint" ? `${value}n` : value;
-  });
+async function checkFile(path: string): Promise<Outcome> {
+  switch (extname(path)) {
+    case ".in":
+      return checkFormat(path);
+    case ".txtar":
+      return hasDiagnostics(path)
+        ? checkValidation(path, { isGa: basename(dirname(path)) === "ga" })
+        : { skipped: "without a file of diagnostics beside it" };
+    case ".alloy":
+    case ".river":
+      break;
+    default:
+      return { skipped: "it belongs to another file" };
+  }
+  const bytes = await readFile(path);
+  if (hasExpectedErrors(bytes)) return checkParserErrors(path, bytes);
+  if (isTemplate(path, bytes)) return { skipped: "a template that is not rendered" };
+  const folders = new Set(dirname(path).split(sep));
+  return folders.has("parser") || folders.has("syntax")
+    ? checkSyntax(path, bytes)
+    : checkConfig(path, bytes);
 }

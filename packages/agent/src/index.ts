@@ -35,4 +35,9 @@ export type { ConfigSource } from "./runtime/config-source.ts";
 export { machineEnvironment } from "./runtime/environment.ts";
 export { formatAgentLine } from "./runtime/log-lines.ts";
 export type { AgentLogSink, LoggingSettings } from "./runtime/logging.ts";
-export { formatConfig, validateConfig, validateConfigAt } from "./runtime/validate.ts";
+export {
+  formatConfig,
+  validateConfig,
+  validateConfigAt,
+  validateFiles,
+} from "./runtime/validate.ts";

@@ -387,9 +387,9 @@ const REFUSED: readonly [rule: string, text: string, kind: string, message: RegE
   ],
   [
     "a block that is not built",
-    `\nremotecfg { url = "x" }`,
+    `\nlivedebugging { enabled = true }`,
     "unsupported",
-    /2:1: not supported yet: remotecfg at 2:1/,
+    /2:1: not supported yet: livedebugging at 2:1/,
   ],
   ["a component without a label", "loki.echo { }", "invalid", /must have a label/],
   [

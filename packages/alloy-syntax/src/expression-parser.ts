@@ -10,6 +10,7 @@ import type {
 import { CHAIN_LENGTH_MAX, NESTING_MAX } from "./limits.ts";
 import { parseNumber, unquoteString } from "./literals.ts";
 import { ParseFault } from "./token-cursor.ts";
+import type { Span } from "./source.ts";
 import type { TokenCursor } from "./token-cursor.ts";
 import { describeToken } from "./tokens.ts";
 import type { Token, TokenKind } from "./tokens.ts";
@@ -179,9 +180,15 @@ function parseList(
     if (cursor.take(",") !== undefined || cursor.token.kind === close) continue;
     if (cursor.token.kind === "{" && elements.at(-1)!.kind === "identifier")
       throw blockAsExpression(elements.at(-1)!);
-    throw new ParseFault(cursor.token, "missing ',' in expression list");
+    throw new ParseFault(missingPlace(cursor), "missing ',' in expression list");
   }
   return { elements, end: cursor.advance().end };
+}
+
+/** Where something is missing: at the end of a line, behind what stands before, comments left aside. */
+function missingPlace(cursor: TokenCursor): Span {
+  const { token, previousEnd } = cursor;
+  return token.kind === "terminator" ? { start: previousEnd, end: previousEnd } : token;
 }
 
 function parseObject(cursor: TokenCursor, open: Token): ObjectLiteral {
@@ -189,7 +196,7 @@ function parseObject(cursor: TokenCursor, open: Token): ObjectLiteral {
   while (!isAt(cursor, "}")) {
     fields.push(parseField(cursor, open));
     if (cursor.take(",") !== undefined || isAt(cursor, "}")) continue;
-    throw new ParseFault(cursor.token, "missing ',' in field list");
+    throw new ParseFault(missingPlace(cursor), "missing ',' in field list");
   }
   return { kind: "object", fields, start: open.start, end: cursor.advance().end };
 }

@@ -44,6 +44,11 @@ function describe(body: ReturnType<typeof parse>["file"]["body"]): string {
 
 const INVALID: readonly [rule: string, text: string, faults: readonly string[]][] = [
   ["a missing comma at a line end", "a = [\n1,\n2\n]", ["3:2: missing ',' in expression list"]],
+  [
+    "a missing comma before a comment",
+    "a = {\nb = 1 // one\n}",
+    ["2:6: missing ',' in field list"],
+  ],
   ["a missing expression", "a =", ["1:4: expected expression, got end of file"]],
   [
     "a dotted attribute",
@@ -53,7 +58,7 @@ const INVALID: readonly [rule: string, text: string, faults: readonly string[]][
   [
     "a raw label",
     "a `b` { }",
-    ["1:3: expected block label to be a double quoted string, but got `b`"],
+    ['1:3: expected block label to be a double quoted string, but got "`b`"'],
   ],
   [
     "a label that is no identifier",
@@ -69,7 +74,7 @@ const INVALID: readonly [rule: string, text: string, faults: readonly string[]][
   ],
   ["an open comment", "a = 1\n/* x", ["2:1: block comment not terminated"]],
   ["a block as a value", 'a = b.c "d" { }', ["1:5: cannot use a block as an expression"]],
-  ["a labelled attribute", 'a "b" = 1', ["1:7: attribute names may not have labels"]],
+  ["a labelled attribute", 'a "b" = 1', ["1:3: attribute names may not have labels"]],
   ["a bare label", "a b { }", ["1:3: expected block label, got IDENT b"]],
   [
     "a number as a field name",
@@ -86,7 +91,7 @@ const INVALID: readonly [rule: string, text: string, faults: readonly string[]][
     ["3:5: expected expression, got ]", "4:9: expected expression, got )"],
   ],
   ["an illegal character", "a = 1 ~ 2", ['1:7: illegal character "~"']],
-  ["a stray brace", "}\na = 1", ["1:1: expected attribute or block name, got }"]],
+  ["a stray brace", "}\na = 1", ["1:1: expected identifier, got }"]],
 ];
 
 for (const [rule, text, expected] of INVALID) {

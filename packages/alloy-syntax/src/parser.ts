@@ -105,7 +105,7 @@ class Parser {
     const cursor = this.#cursor;
     const name = cursor.token;
     if (name.kind !== "identifier")
-      throw new ParseFault(name, `expected attribute or block name, got ${describeToken(name)}`);
+      throw new ParseFault(name, `expected identifier, got ${describeToken(name)}`);
     cursor.advance();
     if (cursor.token.kind === "=") return this.#parseAttribute(name);
     return this.#parseBlock(name, depth);
@@ -139,8 +139,7 @@ class Parser {
         `attribute names may only consist of a single identifier with no "."`,
       );
     const label = this.#parseLabel();
-    if (cursor.token.kind !== "{")
-      throw new ParseFault(cursor.token, headerFault(name, label !== undefined, cursor.token));
+    if (cursor.token.kind !== "{") throw this.#headerFault(name, label?.span);
     const openBrace = cursor.advance().start;
     if (depth >= NESTING_MAX)
       throw new ParseFault(first, `blocks are nested deeper than ${NESTING_MAX}`);
@@ -166,12 +165,24 @@ class Parser {
     };
   }
 
+  /** Why the token here cannot follow the name and label of a block. */
+  #headerFault(name: string, label: Span | undefined): ParseFault {
+    const { token } = this.#cursor;
+    const got = `got ${describeToken(token)}`;
+    if (label !== undefined && token.kind === "=")
+      return new ParseFault(label, "attribute names may not have labels");
+    if (label !== undefined) return new ParseFault(token, `expected {, ${got}`);
+    if (token.kind === "identifier") return new ParseFault(token, `expected block label, ${got}`);
+    const after = `after ${JSON.stringify(name)}`;
+    return new ParseFault(token, `expected =, a block label or { ${after}, ${got}`);
+  }
+
   #parseLabel(): { readonly text: string; readonly span: Span } | undefined {
     const token = this.#cursor.token;
     if (token.kind === "raw-string")
       throw new ParseFault(
         token,
-        `expected block label to be a double quoted string, but got ${token.text.slice(0, 80)}`,
+        `expected block label to be a double quoted string, but got ${JSON.stringify(token.text.slice(0, 80))}`,
       );
     if (token.kind !== "string") return undefined;
     const label = unquoteString(token.text);
@@ -185,14 +196,6 @@ class Parser {
     this.#cursor.advance();
     return label.value === "" ? undefined : { text: label.value, span: token };
   }
-}
-
-/** Why `token` cannot follow the name and label of a block. */
-function headerFault(name: string, hasLabel: boolean, token: Token): string {
-  if (hasLabel && token.kind === "=") return "attribute names may not have labels";
-  if (hasLabel) return `expected {, got ${describeToken(token)}`;
-  if (token.kind === "identifier") return `expected block label, got ${describeToken(token)}`;
-  return `expected =, a block label or { after ${JSON.stringify(name)}, got ${describeToken(token)}`;
 }
 
 /** Keeps the first diagnostic of each line: those behind it are mostly its echo. */

@@ -28,6 +28,11 @@ export class TokenCursor {
     return this.#tokens[this.index]!;
   }
 
+  /** Where the token before this one ends. */
+  get previousEnd(): number {
+    return this.#tokens[this.index - 1]?.end ?? 0;
+  }
+
   /** The token here; moves on, but never past the end. */
   advance(): Token {
     const { token } = this;

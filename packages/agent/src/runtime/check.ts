@@ -1,5 +1,12 @@
 /** Checks everything about a graph that can be known without running it. */
-import { evaluate, isObject, makeError, makeUnsupported, referencesOf } from "@finch/alloy-syntax";
+import {
+  EXPERIMENTAL_FUNCTIONS,
+  evaluate,
+  isObject,
+  makeError,
+  makeUnsupported,
+  referencesOf,
+} from "@finch/alloy-syntax";
 import type { Attribute, Diagnostic, ObjectValue, Scope, Span, Value } from "@finch/alloy-syntax";
 import type { ArgumentFault } from "../component.ts";
 import { decodeBody, headerOf } from "./decode-body.ts";
@@ -43,10 +50,12 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
   const outside = [...node.references, ...node.outerReferences];
   const evaluateAttribute = (attribute: Attribute): Value | undefined => {
     const references = referencesOf([attribute]);
-    // What refers to a component is known only when it runs; what reads the environment may differ on the machine it is meant for.
+    // What refers to a component is known only when it runs; what reads the environment may differ on the machine it is meant for; and the
+    // experimental functions are for what components find.
     const isKnown = references.every(
       ({ path }) =>
         !readsEnvironment(path, library) &&
+        !EXPERIMENTAL_FUNCTIONS.has(path.slice(0, 2).join(".")) &&
         !outside.some((reference) => within(reference, attribute)),
     );
     if (!isKnown || references.some(({ path }) => !library.has(path[0]!))) return undefined;

@@ -29,7 +29,7 @@ import type { ImportContent, ImportContents } from "./import-content.ts";
 import { IMPORTS } from "./import-blocks.ts";
 import { COMPONENTS_MAX } from "./limits.ts";
 import { MODULE_SCHEMAS } from "./module-blocks.ts";
-import { ReferenceResolver } from "./reference-resolver.ts";
+import { belowStability, ReferenceResolver } from "./reference-resolver.ts";
 
 /** `root`: a whole configuration; `remote`: one given by a server; `module`: the body of a `declare`; `template`: that of a `foreach`. */
 export type BodyKind = "root" | "remote" | "module" | "template";
@@ -82,6 +82,8 @@ interface Draft {
   references: readonly NodeReference[];
   outerReferences: readonly Span[];
 }
+
+type ImportName = keyof typeof IMPORTS;
 
 type Resolved = Pick<Draft, "definition" | "part"> | "refused";
 
@@ -153,7 +155,7 @@ export class GraphBuilder {
       return this.#fault(source, header, `${name} blocks only allowed inside a module`);
     if (block.label === "") return this.#fault(source, header, `${name} block must have a label`);
     if (earlier !== undefined)
-      return this.#fault(source, header, alreadyDeclared(`${name}.${block.label}`, earlier));
+      this.#fault(source, header, alreadyDeclared(`${name}.${block.label}`, earlier));
     // The values wait for the module to run; only `optional` must be known before.
     const { values } = decodeBody(block.body, MODULE_SCHEMAS[name], {
       source,
@@ -162,6 +164,7 @@ export class GraphBuilder {
         attribute.value.kind === "literal" ? attribute.value.value : undefined,
       diagnostics: this.diagnostics,
     });
+    if (earlier !== undefined) return;
     if (name === "argument")
       this.#arguments.set(block.label, {
         name: block.label,
@@ -178,14 +181,14 @@ export class GraphBuilder {
     const { components, singleBlocks } = this.#options.vocabulary;
     if (Object.hasOwn(singleBlocks, name)) return this.#resolveSetting(written, block);
     const header = headerOf(block);
-    const isKnown =
-      Object.hasOwn(IMPORTS, name) || name === "foreach" || ALLOY_COMPONENTS.has(name);
-    if (block.label === "" && (isKnown || Object.hasOwn(components, name)))
-      return this.#refuse(
-        written.source,
-        header,
-        `component ${JSON.stringify(name)} must have a label`,
-      );
+    const isOfLanguage = Object.hasOwn(IMPORTS, name) || name === "foreach";
+    const isComponent = ALLOY_COMPONENTS.has(name) || Object.hasOwn(components, name);
+    if (block.label === "" && isOfLanguage) {
+      if (name !== "foreach") this.#checkNames(written.source, block, IMPORTS[name as ImportName]);
+      return this.#refuse(written.source, header, `${name} block must have a label`);
+    }
+    if (block.label === "" && isComponent)
+      return this.#refuse(written.source, header, mustHaveLabel(name));
     if (Object.hasOwn(IMPORTS, name)) {
       const part: NodePart = { kind: "import", content: this.contents.get(id) };
       return { definition: IMPORTS[name as keyof typeof IMPORTS], part };
@@ -203,6 +206,20 @@ export class GraphBuilder {
       return { definition: undefined, part: COMPONENT };
     }
     return this.#resolveCustom(written, block);
+  }
+
+  /** Missing and unknown names in a block that is refused for another reason, so that all is told at once. */
+  #checkNames(
+    source: Source,
+    block: Block,
+    definition: Pick<ComponentDefinition, "arguments">,
+  ): void {
+    decodeBody(block.body, definition.arguments, {
+      source,
+      header: headerOf(block),
+      evaluateAttribute: () => undefined,
+      diagnostics: this.diagnostics,
+    });
   }
 
   #resolveSetting({ source }: WrittenBody, block: Block): Resolved {
@@ -231,11 +248,14 @@ export class GraphBuilder {
   async #resolveForeach(written: WrittenBody, block: Block, id: string): Promise<Resolved> {
     const { source } = written;
     const { request, scope } = this.#options;
-    if (!this.#isStable(source, headerOf(block), FOREACH)) return "refused";
+    const what = `foreach block ${JSON.stringify(block.label)}`;
+    if (!this.#isStable(source, headerOf(block), FOREACH, what)) return "refused";
     const templates = block.body.filter((statement) => statement.name === TEMPLATE);
     const [template] = templates;
-    if (template?.kind !== "block")
+    if (template?.kind !== "block") {
+      this.#checkNames(source, block, FOREACH);
       return this.#refuse(source, headerOf(block), `missing required block "${TEMPLATE}"`);
+    }
     if (templates.length > 1)
       return this.#refuse(source, templates[1]!, `block "${TEMPLATE}" may only be specified once`);
     const name = block.body.find((statement) => statement.name === "var");
@@ -323,14 +343,15 @@ export class GraphBuilder {
     };
   }
 
-  #isStable(source: Source, header: Span, { name, stability }: ComponentDefinition): boolean {
+  #isStable(
+    source: Source,
+    header: Span,
+    { name, stability }: ComponentDefinition,
+    what = `component ${JSON.stringify(name)}`,
+  ): boolean {
     const wanted = this.#options.vocabulary.stability;
     if (MATURITY[stability] >= MATURITY[wanted]) return true;
-    this.#fault(
-      source,
-      header,
-      `component ${JSON.stringify(name)} is at stability level ${JSON.stringify(stability)}, which is below the minimum allowed stability level ${JSON.stringify(wanted)}; use --stability.level=${stability} to enable it`,
-    );
+    this.#fault(source, header, belowStability(what, stability, wanted));
     return false;
   }
 
@@ -340,7 +361,7 @@ export class GraphBuilder {
       library: this.#options.vocabulary.library,
       nodes: this.#drafts,
       arguments: this.#arguments,
-      allowsExperiments: this.#options.vocabulary.stability === "experimental",
+      stability: this.#options.vocabulary.stability,
       fault: (source, span, message) => this.#fault(source, span, message),
       warn: (source, span, message) => this.diagnostics.push(makeWarning(source, span, message)),
     });
@@ -348,7 +369,7 @@ export class GraphBuilder {
       const { references, outer } = resolver.resolveAll(
         draft.written.source,
         [...referencesOf(bodyOf(draft)), ...(this.#templatePaths.get(draft.id) ?? [])],
-        draft.id,
+        { id: draft.id, header: headerOf(draft.block) },
       );
       draft.references = [...this.#importReference(draft), ...references];
       draft.outerReferences = outer;

@@ -1,7 +1,7 @@
 /** Finds what the dotted paths in one body stand for: nodes, arguments of the module, variables, things around a template. */
 import { DEPRECATED_FUNCTIONS, EXPERIMENTAL_FUNCTIONS, suggest } from "@finch/alloy-syntax";
 import type { ObjectValue, Reference, Source, Span } from "@finch/alloy-syntax";
-import type { ComponentDefinition } from "../component.ts";
+import type { ComponentDefinition, Stability } from "../component.ts";
 import type { BuildRequest } from "./graph-builder.ts";
 import { findNode } from "./graph.ts";
 import type { NodePart, NodeReference, OuterPath } from "./graph.ts";
@@ -18,10 +18,16 @@ export interface ResolverOptions {
   /** By id. */
   readonly nodes: ReadonlyMap<string, Referable>;
   readonly arguments: ReadonlyMap<string, unknown>;
-  /** Whether experimental functions may be used. */
-  readonly allowsExperiments: boolean;
+  /** Functions less mature than this are refused. */
+  readonly stability: Stability;
   readonly fault: (source: Source, span: Span, message: string) => void;
   readonly warn: (source: Source, span: Span, message: string) => void;
+}
+
+/** The node that references stand in. */
+export interface ReferringNode {
+  readonly id: string;
+  readonly header: Span;
 }
 
 export class ReferenceResolver {
@@ -37,7 +43,7 @@ export class ReferenceResolver {
   resolveAll(
     source: Source,
     paths: readonly Reference[],
-    from?: string,
+    from?: ReferringNode,
   ): { readonly references: readonly NodeReference[]; readonly outer: readonly Span[] } {
     const references: NodeReference[] = [];
     const outer: Span[] = [];
@@ -52,7 +58,7 @@ export class ReferenceResolver {
   #resolve(
     source: Source,
     reference: Reference,
-    from: string | undefined,
+    from: ReferringNode | undefined,
   ): NodeReference | "outer" | undefined {
     const { path } = reference;
     const { request, library, nodes, fault } = this.#options;
@@ -64,9 +70,9 @@ export class ReferenceResolver {
           firstName(reference),
           "a component is shadowing an existing stdlib name",
         );
-      if (found.id === from) fault(source, reference, `cannot reference self: ${from}`);
+      if (found.id === from?.id) fault(source, from.header, "cannot reference self");
       else this.#checkExport(source, reference, found);
-      return found.id === from
+      return found.id === from?.id
         ? undefined
         : { to: found.id, rest: found.rest, start: reference.start, end: reference.end };
     }
@@ -90,7 +96,7 @@ export class ReferenceResolver {
   }
 
   #checkFunction(source: Source, reference: Reference): void {
-    const { allowsExperiments, fault, warn } = this.#options;
+    const { stability, fault, warn } = this.#options;
     const [first] = reference.path;
     const name = reference.path.slice(0, 2).join(".");
     if (Object.hasOwn(DEPRECATED_FUNCTIONS, first!))
@@ -99,12 +105,8 @@ export class ReferenceResolver {
         firstName(reference),
         `this stdlib function is deprecated; use ${DEPRECATED_FUNCTIONS[first!]}`,
       );
-    if (EXPERIMENTAL_FUNCTIONS.has(name) && !allowsExperiments)
-      fault(
-        source,
-        reference,
-        `${name} is at stability level "experimental", which is below the minimum allowed stability level; use --stability.level=experimental to enable it`,
-      );
+    if (EXPERIMENTAL_FUNCTIONS.has(name) && stability !== "experimental")
+      fault(source, reference, belowStability(name, "experimental", stability));
   }
 
   #resolveArgument(source: Source, reference: Reference): "outer" | undefined {
@@ -140,4 +142,9 @@ export class ReferenceResolver {
 
 function firstName({ path, start }: Reference): Span {
   return { start, end: start + path[0]!.length };
+}
+
+/** Why something cannot be used that is less mature than is wanted. */
+export function belowStability(what: string, stability: Stability, wanted: Stability): string {
+  return `${what} is at stability level ${JSON.stringify(stability)}, which is below the minimum allowed stability level ${JSON.stringify(wanted)}; use --stability.level=${stability} to enable it`;
 }

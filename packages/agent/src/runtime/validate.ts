@@ -44,19 +44,29 @@ export function neutralVocabulary(
 
 async function loadGraph(
   sources: readonly Source[],
+  stability: Vocabulary["stability"] = "experimental",
 ): Promise<{ readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] }> {
   const library = libraryOf(NEUTRAL_ENVIRONMENT);
   const imports = createTextImportLoader(library, nodeFileSystem);
-  const graph = await buildGraph(
-    asFiles(sources),
-    neutralVocabulary({ library, imports, components: COMPONENTS }),
-  );
+  const graph = await buildGraph(asFiles(sources), {
+    ...neutralVocabulary({ library, imports, components: COMPONENTS }),
+    stability,
+  });
   return { graph, diagnostics: checkGraph(graph, library) };
 }
 
 /** Everything wrong with a configuration that can be known without running it; empty when it is fine. */
 export async function validateConfig(text: string, name: string): Promise<readonly Diagnostic[]> {
   return (await loadGraph([new Source(name, text)])).diagnostics;
+}
+
+/** As {@link validateConfig}, for several files that make one configuration; components less mature than `stability` are refused. */
+export async function validateFiles(
+  files: readonly { readonly name: string; readonly text: string }[],
+  { stability }: Pick<Vocabulary, "stability">,
+): Promise<readonly Diagnostic[]> {
+  const sources = files.map(({ name, text }) => new Source(name, text));
+  return (await loadGraph(sources, stability)).diagnostics;
 }
 
 /** As {@link validateConfig}, for a file or a directory. */

@@ -1,0 +1,55 @@
+/** The table of configurations: what each of them needs that is not built, and which parts are needed by how many. */
+import { readFile } from "node:fs/promises";
+import { decodeSource } from "@finch/alloy-syntax";
+import { validateConfig } from "@finch/agent";
+import { isTemplate } from "./alloy-configs.ts";
+import { findFiles } from "./case-files.ts";
+
+/** Prints a Markdown table, `runs` or `needs X` for each configuration; one with faults is a failure. */
+export async function printTable(
+  paths: readonly string[],
+  print: (line: string) => void,
+): Promise<{ passed: number; failed: number }> {
+  const counts = new Map<string, number>();
+  let running = 0;
+  let needing = 0;
+  let failed = 0;
+  print("| configuration | outcome |\n| --- | --- |");
+  for (const path of await findFiles(paths, (name) => /\.(alloy|river)$/.test(name))) {
+    const bytes = await readFile(path);
+    if (isTemplate(path, bytes)) {
+      print(`| ${path} | a template that is not rendered |`);
+      continue;
+    }
+    const { faults, needs } = await needsOf(path, bytes);
+    for (const need of needs) counts.set(need, (counts.get(need) ?? 0) + 1);
+    if (faults.length > 0) failed++;
+    else if (needs.length > 0) needing++;
+    else running++;
+    const needed = needs.length === 0 ? "runs" : `needs ${needs.join(", ")}`;
+    print(`| ${path} | ${faults.length > 0 ? `faults: ${faults[0]!}` : needed} |`);
+  }
+  print("\n| not built | configurations |\n| --- | --- |");
+  for (const [need, count] of [...counts].toSorted(([, a], [, b]) => b - a))
+    print(`| ${need} | ${count} |`);
+  print(`\n${running} run, ${needing} need what is not built, ${failed} have faults`);
+  return { passed: running + needing, failed };
+}
+
+async function needsOf(
+  path: string,
+  bytes: Uint8Array,
+): Promise<{ readonly faults: readonly string[]; readonly needs: readonly string[] }> {
+  const diagnostics = await validateConfig(decodeSource(path, bytes).text, path);
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  const needs = errors
+    .filter(({ kind }) => kind === "unsupported")
+    .map(
+      ({ message }) =>
+        /^not supported yet: (?:component )?(.*) at \d+:\d+$/s.exec(message)?.[1] ?? message,
+    );
+  return {
+    faults: errors.filter(({ kind }) => kind !== "unsupported").map(({ message }) => message),
+    needs: [...new Set(needs)].toSorted(),
+  };
+}
