@@ -35,6 +35,12 @@ export class Conversion {
     this.log.add("error", origin, `not supported yet: it needs ${component}`);
     return false;
   }
+
+  /** Reports what is not converted, whether or not Finch builds the component it would become. */
+  leaveOut(component: string, origin: YamlNode): void {
+    if (this.needs(component, origin))
+      this.log.add("error", origin, `not converted; write a ${component} in its place`);
+  }
 }
 
 /** Parts of a label, joined; empty ones are left out. */

@@ -124,7 +124,7 @@ export function convertDiscoveries(
     if (entries === undefined || options.except?.includes(kind) === true) return [];
     const known = KINDS[kind];
     if (known === undefined) {
-      conversion.log.add("error", entries, `not supported yet: it needs ${NOT_BUILT[kind]!}`);
+      conversion.leaveOut(NOT_BUILT[kind]!, entries);
       return [];
     }
     return entries.list().map((entry, index) => {

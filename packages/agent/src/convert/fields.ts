@@ -55,6 +55,20 @@ export const bytes = (name?: string): Field =>
 export const list = (name?: string): Field => valueField(name, (node) => textList(readTexts(node)));
 export const map = (name?: string): Field => valueField(name, (node) => textMap(readMap(node)));
 
+/** Texts with commas between them. */
+export const commaList: Field = ({ key, node }) => [
+  attribute(
+    key,
+    textList(
+      node
+        .text()
+        .split(",")
+        .filter((item) => item !== ""),
+    ),
+    node,
+  ),
+];
+
 /** A block of the same content. */
 export function nested(name: string, fields: Fields): Field {
   return ({ node, log }) => [block(name, convertFields(node, fields, log), { origin: node })];

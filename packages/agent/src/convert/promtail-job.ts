@@ -131,7 +131,7 @@ class PromtailJob {
   #reportNotBuilt(): void {
     for (const [key, component] of Object.entries(SOURCES_NOT_BUILT)) {
       const source = this.#fields[key];
-      if (source !== undefined) this.#context.conversion.needs(component, source);
+      if (source !== undefined) this.#context.conversion.leaveOut(component, source);
     }
   }
 

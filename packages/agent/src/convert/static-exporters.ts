@@ -1,18 +1,56 @@
 /** What becomes of the settings of each integration of the static agent that has an exporter here, and what the others need. */
 import type { YamlNode } from "../yaml-config.ts";
-import { attribute, block, code, literal, textList } from "./alloy-tree.ts";
+import { attribute, block, code, literal } from "./alloy-tree.ts";
 import type { Statement } from "./alloy-tree.ts";
 import type { ConversionLog } from "./conversion-log.ts";
-import { bool, convertFound, duration, list, nested, nestedEach, number, text } from "./fields.ts";
+import {
+  bool,
+  commaList,
+  convertFound,
+  duration,
+  list,
+  nested,
+  nestedEach,
+  number,
+  text,
+} from "./fields.ts";
 import type { Field, Fields } from "./fields.ts";
-
-type Found = Partial<Record<string, YamlNode>>;
+import { SERVICE_EXPORTERS } from "./static-services.ts";
 
 export interface Exporter {
   readonly component: string;
+  /** Keys that become attributes or blocks of the component. */
   readonly fields: Fields;
-  /** Makes the body where the table alone does not. */
-  readonly build?: (found: Found, log: ConversionLog) => readonly Statement[];
+  /** Keys that belong into a block, by its name. */
+  readonly blocks?: Readonly<Record<string, Fields>>;
+  /** What stands for keys that are not written. */
+  readonly missing?: Readonly<Record<string, Statement>>;
+}
+
+type Found = Partial<Record<string, YamlNode>>;
+
+/** The keys of an integration besides those that all have. */
+export function exporterKeys({ fields, blocks = {} }: Exporter): readonly string[] {
+  return [fields, ...Object.values(blocks)].flatMap((table) => Object.keys(table));
+}
+
+/** The body of the component. */
+export function exporterBody(
+  { fields, blocks = {}, missing = {} }: Exporter,
+  found: Found,
+  log: ConversionLog,
+): readonly Statement[] {
+  const nested = Object.entries(blocks).flatMap(([name, table]) => {
+    const body = convertFound(found, table, log);
+    const origin = Object.keys(table)
+      .map((key) => found[key])
+      .find((node) => node !== undefined);
+    return body.length === 0 ? [] : [block(name, body, { origin })];
+  });
+  const stated = Object.entries(missing).flatMap(([key, statement]) =>
+    found[key] === undefined ? [statement] : [],
+  );
+  return [...stated, ...convertFound(found, fields, log), ...nested];
 }
 
 /** Keys of node_exporter by the block of `prometheus.exporter.unix` they belong to. */
@@ -110,17 +148,6 @@ const UNIX_FIELDS: Fields = {
   udev_data_path: text(),
 };
 
-function buildUnix(found: Found, log: ConversionLog): readonly Statement[] {
-  const blocks = Object.entries(UNIX_BLOCKS).flatMap(([name, fields]) => {
-    const body = convertFound(found, fields, log);
-    const origin = Object.keys(fields)
-      .map((key) => found[key])
-      .find((node) => node !== undefined);
-    return body.length === 0 ? [] : [block(name, body, { origin })];
-  });
-  return [...convertFound(found, UNIX_FIELDS, log), ...blocks];
-}
-
 /** Seconds, as a number. */
 const seconds: Field = ({ key, node }) => [
   attribute(key, literal(`${node.number() * 1000}ms`), node),
@@ -158,34 +185,6 @@ const AUTODISCOVERY_FIELDS: Fields = {
   include_databases: list("database_allowlist"),
   exclude_databases: list("database_denylist"),
 };
-
-function buildPostgres(found: Found, log: ConversionLog): readonly Statement[] {
-  const discovery = convertFound(found, AUTODISCOVERY_FIELDS, log);
-  const names =
-    found["data_source_names"] === undefined
-      ? // Where the static agent looks when there are none.
-        [attribute("data_source_names", code('[sys.env("POSTGRES_EXPORTER_DATA_SOURCE_NAME")]'))]
-      : [];
-  return [
-    ...names,
-    ...convertFound(found, POSTGRES_FIELDS, log),
-    ...(discovery.length === 0 ? [] : [block("autodiscovery", discovery)]),
-  ];
-}
-
-/** Texts with commas between them. */
-const commaList: Field = ({ key, node }) => [
-  attribute(
-    key,
-    textList(
-      node
-        .text()
-        .split(",")
-        .filter((item) => item !== ""),
-    ),
-    node,
-  ),
-];
 
 const WINDOWS_FILTER: Fields = {
   whitelist: text("include"),
@@ -237,22 +236,28 @@ export const EXPORTERS: Readonly<Record<string, Exporter>> = {
   github_exporter: { component: "prometheus.exporter.github", fields: GITHUB_FIELDS },
   node_exporter: {
     component: "prometheus.exporter.unix",
-    fields: Object.assign({}, UNIX_FIELDS, ...Object.values(UNIX_BLOCKS)) as Fields,
-    build: buildUnix,
+    fields: UNIX_FIELDS,
+    blocks: UNIX_BLOCKS,
   },
   postgres_exporter: {
     component: "prometheus.exporter.postgres",
-    fields: { ...POSTGRES_FIELDS, ...AUTODISCOVERY_FIELDS },
-    build: buildPostgres,
+    fields: POSTGRES_FIELDS,
+    blocks: { autodiscovery: AUTODISCOVERY_FIELDS },
+    // Where the static agent looks when there are none.
+    missing: {
+      data_source_names: attribute(
+        "data_source_names",
+        code('[sys.env("POSTGRES_EXPORTER_DATA_SOURCE_NAME")]'),
+      ),
+    },
   },
   windows_exporter: { component: "prometheus.exporter.windows", fields: WINDOWS_FIELDS },
+  ...SERVICE_EXPORTERS,
 };
 
 /** Integrations that need a component which is not converted to. */
 export const EXPORTERS_NOT_BUILT: Readonly<Record<string, string>> = {
-  apache_http: "prometheus.exporter.apache",
   azure_exporter: "prometheus.exporter.azure",
-  cadvisor: "prometheus.exporter.cadvisor",
   catchpoint_exporter: "prometheus.exporter.catchpoint",
   cloudwatch_exporter: "prometheus.exporter.cloudwatch",
   consul_exporter: "prometheus.exporter.consul",
@@ -260,15 +265,10 @@ export const EXPORTERS_NOT_BUILT: Readonly<Record<string, string>> = {
   elasticsearch_exporter: "prometheus.exporter.elasticsearch",
   gcp_exporter: "prometheus.exporter.gcp",
   kafka_exporter: "prometheus.exporter.kafka",
-  memcached_exporter: "prometheus.exporter.memcached",
   mongodb_exporter: "prometheus.exporter.mongodb",
   mssql: "prometheus.exporter.mssql",
-  mysqld_exporter: "prometheus.exporter.mysql",
   oracledb: "prometheus.exporter.oracledb",
-  process_exporter: "prometheus.exporter.process",
-  redis_exporter: "prometheus.exporter.redis",
   snmp: "prometheus.exporter.snmp",
   snowflake: "prometheus.exporter.snowflake",
-  squid: "prometheus.exporter.squid",
   statsd_exporter: "prometheus.exporter.statsd",
 };

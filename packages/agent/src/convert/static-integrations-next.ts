@@ -6,10 +6,10 @@ import type { YamlNode } from "../yaml-config.ts";
 import { attribute, block, code, literal } from "./alloy-tree.ts";
 import { identifierOf } from "./conversion.ts";
 import type { Conversion } from "./conversion.ts";
-import { convertFound, readBool, readMap } from "./fields.ts";
+import { readBool, readMap } from "./fields.ts";
 import { addScrape, readTimes, scrapeTimes } from "./prometheus-job.ts";
 import { convertRules } from "./relabel-rules.ts";
-import { EXPORTERS } from "./static-exporters.ts";
+import { exporterBody, exporterKeys, EXPORTERS } from "./static-exporters.ts";
 import { withLabels } from "./static-integrations.ts";
 import type { IntegrationOptions } from "./static-integrations.ts";
 
@@ -22,22 +22,27 @@ interface NextKind {
 
 const SINGLE: Readonly<Record<string, NextKind>> = {
   agent: { exporter: "agent", name: "agent" },
+  cadvisor: { exporter: "cadvisor", name: "cadvisor" },
   blackbox: { exporter: "blackbox", name: "blackbox" },
   node_exporter: { exporter: "node_exporter", name: "node_exporter" },
+  process: { exporter: "process_exporter", name: "process" },
   windows: { exporter: "windows_exporter", name: "windows" },
 };
 
 const LISTS: Readonly<Record<string, NextKind>> = {
+  apache_http_configs: { exporter: "apache_http", name: "apache_http" },
   github_configs: { exporter: "github_exporter", name: "github" },
+  memcached_configs: { exporter: "memcached_exporter", name: "memcached" },
+  mysql_configs: { exporter: "mysqld_exporter", name: "mysql" },
   postgres_configs: { exporter: "postgres_exporter", name: "postgres" },
+  redis_configs: { exporter: "redis_exporter", name: "redis" },
+  squid_configs: { exporter: "squid", name: "squid" },
 };
 
 /** With the component each needs. */
 const NOT_BUILT: Readonly<Record<string, string>> = {
-  apache_http_configs: "prometheus.exporter.apache",
   app_agent_receiver_configs: "faro.receiver",
   azure_configs: "prometheus.exporter.azure",
-  cadvisor: "prometheus.exporter.cadvisor",
   catchpoint_configs: "prometheus.exporter.catchpoint",
   cloudwatch_configs: "prometheus.exporter.cloudwatch",
   consul_configs: "prometheus.exporter.consul",
@@ -45,16 +50,11 @@ const NOT_BUILT: Readonly<Record<string, string>> = {
   elasticsearch_configs: "prometheus.exporter.elasticsearch",
   gcp_configs: "prometheus.exporter.gcp",
   kafka_configs: "prometheus.exporter.kafka",
-  memcached_configs: "prometheus.exporter.memcached",
   mongodb_configs: "prometheus.exporter.mongodb",
   mssql_configs: "prometheus.exporter.mssql",
-  mysql_configs: "prometheus.exporter.mysql",
   oracledb_configs: "prometheus.exporter.oracledb",
-  process: "prometheus.exporter.process",
-  redis_configs: "prometheus.exporter.redis",
   snmp: "prometheus.exporter.snmp",
   snowflake_configs: "prometheus.exporter.snowflake",
-  squid_configs: "prometheus.exporter.squid",
   statsd: "prometheus.exporter.statsd",
   vsphere_configs: "otelcol.receiver.vcenter",
 };
@@ -83,7 +83,7 @@ export function convertNextIntegrations(
   const { metrics, eventhandler } = fields;
   const shared = metrics?.fields(["autoscrape"]).autoscrape?.fields(AUTOSCRAPE_KEYS) ?? {};
   for (const [key, component] of Object.entries(NOT_BUILT)) {
-    if (fields[key] !== undefined) conversion.needs(component, fields[key]);
+    if (fields[key] !== undefined) conversion.leaveOut(component, fields[key]);
   }
   if (eventhandler !== undefined)
     log.add("error", eventhandler, "not converted; write a loki.source.kubernetes_events");
@@ -104,13 +104,14 @@ function convertIntegration(
   options: IntegrationOptions & { readonly shared: Autoscrape },
 ): void {
   const { log } = conversion;
-  const { component, fields: table, build } = EXPORTERS[kind.exporter]!;
+  const exporter = EXPORTERS[kind.exporter]!;
+  if (!conversion.needs(exporter.component, node)) return;
   const found: Partial<Record<string, YamlNode>> &
     Partial<Record<"autoscrape" | "instance" | "extra_labels", YamlNode>> = node.fields([
     "autoscrape",
     "instance",
     "extra_labels",
-    ...Object.keys(table),
+    ...exporterKeys(exporter),
   ]);
   const own = found.autoscrape?.fields([
     ...AUTOSCRAPE_KEYS,
@@ -126,9 +127,8 @@ function convertIntegration(
   if (!options.instances.includes(target))
     throw (scrape.metrics_instance ?? node).fault(`metrics has no instance called ${target}`);
   const instance = found.instance?.text();
-  const body = build?.(found, log) ?? convertFound(found, table, log);
-  const exporter = conversion.add(
-    block(component, body, {
+  const id = conversion.add(
+    block(exporter.component, exporterBody(exporter, found, log), {
       label: identifierOf(`integrations_${instance ?? kind.exporter}`),
       origin: node,
     }),
@@ -138,7 +138,7 @@ function convertIntegration(
   addScrape(conversion, {
     label: identifierOf(`integrations_${instance ?? kind.name}`),
     origin: node,
-    targets: [code(`${exporter}.targets`)],
+    targets: [code(`${id}.targets`)],
     rules: withLabels(convertRules(own?.relabel_configs, log), labels, `integrations/${kind.name}`),
     metricRules: convertRules(own?.metric_relabel_configs, log),
     body: [

@@ -7,13 +7,13 @@ import { attribute, block, code, literal } from "./alloy-tree.ts";
 import type { Block, Statement } from "./alloy-tree.ts";
 import { identifierOf } from "./conversion.ts";
 import type { Conversion } from "./conversion.ts";
-import { convertFound, ignored, readBool, readMap } from "./fields.ts";
+import { ignored, readBool, readMap } from "./fields.ts";
 import type { Fields } from "./fields.ts";
 import { addScrape, readTimes, scrapeTimes } from "./prometheus-job.ts";
 import type { PrometheusDefaults } from "./prometheus.ts";
 import { convertRemoteWrite } from "./prometheus-remote-write.ts";
 import { convertRules } from "./relabel-rules.ts";
-import { EXPORTERS, EXPORTERS_NOT_BUILT } from "./static-exporters.ts";
+import { exporterBody, exporterKeys, EXPORTERS, EXPORTERS_NOT_BUILT } from "./static-exporters.ts";
 
 const COMMON_KEYS = [
   "enabled",
@@ -81,7 +81,7 @@ export function convertIntegrations(
   for (const [name, component] of Object.entries(EXPORTERS_NOT_BUILT)) {
     const integration = fields[name];
     if (integration !== undefined && isEnabled(name, integration, conversion))
-      conversion.needs(component, integration);
+      conversion.leaveOut(component, integration);
   }
   for (const name of Object.keys(EXPORTERS)) {
     const integration = fields[name];
@@ -110,23 +110,24 @@ function convertIntegration(
   conversion: Conversion,
   shared: Shared,
 ): void {
-  const { component, fields: table, build } = EXPORTERS[name]!;
-  const found: CommonFields = node.fields([...COMMON_KEYS, ...Object.keys(table)]);
+  const exporter = EXPORTERS[name]!;
+  if (!conversion.needs(exporter.component, node)) return;
+  const found: CommonFields = node.fields([...COMMON_KEYS, ...exporterKeys(exporter)]);
   const { scrape_integration: own } = found;
   if (!(own === undefined ? shared.scrapes : readBool(own))) {
     conversion.log.add("error", own ?? node, "an integration that is not scraped has no use here");
     return;
   }
   const label = identifierOf(`integrations_${name}`);
-  const body = build?.(found, conversion.log) ?? convertFound(found, table, conversion.log);
-  const exporter = conversion.add(block(component, body, { label, origin: node }));
+  const body = exporterBody(exporter, found, conversion.log);
+  const id = conversion.add(block(exporter.component, body, { label, origin: node }));
   const { relabel_configs: rules, metric_relabel_configs: metricRules, instance } = found;
   const set = new Map(instance === undefined ? [] : [["instance", instance.text()]]);
   for (const [key, value] of shared.labels) set.set(key, value);
   addScrape(conversion, {
     label,
     origin: node,
-    targets: [code(`${exporter}.targets`)],
+    targets: [code(`${id}.targets`)],
     rules: withLabels(convertRules(rules, conversion.log), set, `integrations/${name}`),
     metricRules: convertRules(metricRules, conversion.log),
     body: [
