@@ -19,6 +19,7 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "local.file": () => import("./local/file.ts").then((module) => module.file),
   "local.file_match": () => import("./local/file-match.ts").then((module) => module.fileMatch),
   "loki.echo": () => import("./loki/echo.ts").then((module) => module.echo),
+  "loki.enrich": () => import("./loki/enrich.ts").then((module) => module.lokiEnrich),
   "loki.process": () => import("./loki/process.ts").then((module) => module.process),
   "loki.relabel": () => import("./loki/relabel.ts").then((module) => module.lokiRelabel),
   "loki.source.api": () => import("./loki/source-api.ts").then((module) => module.sourceApi),
@@ -38,6 +39,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.source.windowsevent": () =>
     import("./loki/source-windowsevent.ts").then((module) => module.sourceWindowsevent),
   "loki.write": () => import("./loki/write.ts").then((module) => module.write),
+  "prometheus.enrich": () =>
+    import("./prometheus/enrich.ts").then((module) => module.prometheusEnrich),
   "prometheus.exporter.blackbox": () =>
     import("./prometheus/exporter-blackbox.ts").then((module) => module.exporterBlackbox),
   "prometheus.exporter.cadvisor": () =>
