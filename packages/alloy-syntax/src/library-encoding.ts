@@ -8,7 +8,8 @@ import { fromYaml } from "./yaml-values.ts";
 function ofText(compute: (text: string) => string): LibraryFunction {
   return (args) => {
     expectCount(args, 1);
-    return argument(args, 0, () => compute(textArgument(args, 0)));
+    const text = textArgument(args, 0);
+    return argument(args, 0, () => compute(text));
   };
 }
 

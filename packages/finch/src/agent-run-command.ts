@@ -7,7 +7,7 @@ import {
   startAgent,
   watchConfig,
 } from "@finch/agent";
-import type { Agent, AgentLogSink, ConfigSource, Stability } from "@finch/agent";
+import type { Agent, ConfigSource, Stability } from "@finch/agent";
 import {
   describeError,
   FinchError,
@@ -15,7 +15,8 @@ import {
   systemClock,
   untilSignal,
 } from "@finch/runtime";
-import type { Logger } from "@finch/runtime";
+import type { Logger, LogSink } from "@finch/runtime";
+import { createAgentLogSink } from "./agent-log.ts";
 import { AgentPages } from "./agent-pages.ts";
 import type { FileConversion } from "./agent-convert-command.ts";
 import { readVersion } from "./version.ts";
@@ -77,13 +78,10 @@ function watch(
   return watchConfig(agent, options, signal);
 }
 
-/** Lines on standard error: as the `logging` block says; when it says nothing, for a person at a terminal, else as Alloy writes them. */
-function createLogSink(): AgentLogSink {
-  const pretty = createStreamSink(process.stderr, "pretty");
-  return (event, { format }) => {
-    if (format === "auto" && process.stderr.isTTY) pretty(event);
-    else process.stderr.write(`${formatAgentLine(event, format === "json" ? format : "logfmt")}\n`);
-  };
+/** For a person at a terminal, else as Alloy writes them. */
+function createHostSink(): LogSink {
+  if (process.stderr.isTTY) return createStreamSink(process.stderr, "pretty");
+  return (event) => process.stderr.write(`${formatAgentLine(event, "logfmt")}\n`);
 }
 
 async function start(path: string, options: AgentRunOptions, signal: AbortSignal): Promise<Agent> {
@@ -92,7 +90,7 @@ async function start(path: string, options: AgentRunOptions, signal: AbortSignal
       source: sourceOf(resolve(path), options.conversion),
       storagePath: resolve(options.storagePath),
       clock: systemClock,
-      logSink: createLogSink(),
+      logSink: createAgentLogSink(createHostSink()),
       fileSystem: nodeFileSystem,
       environment: machineEnvironment(process.env, readVersion()),
       signal,

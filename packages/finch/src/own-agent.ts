@@ -12,9 +12,9 @@ import {
   machineEnvironment,
   startAgent,
 } from "@finch/agent";
-import type { Agent, ScrapePool } from "@finch/agent";
+import type { Agent, AgentLogSink, ScrapePool } from "@finch/agent";
 import { describeError, FinchError, nodeFileSystem } from "@finch/runtime";
-import type { Clock, Logger, LogSink } from "@finch/runtime";
+import type { Clock, Logger } from "@finch/runtime";
 import type { dataPaths } from "./data-directory.ts";
 import type { Listeners } from "./listeners.ts";
 import type { ComponentReport } from "./machine-api.ts";
@@ -26,7 +26,7 @@ export interface OwnAgentOptions {
   readonly tenant: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly logSink: LogSink;
+  readonly logSink: AgentLogSink;
   readonly version: string;
 }
 

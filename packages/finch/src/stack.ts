@@ -4,11 +4,11 @@
  * requests in flight finish; (3) our own log lines are written; (4) query workers end and the stores close; what is not in a block is in the WAL; (5) the lock is released.
  */
 import { join, resolve } from "node:path";
-import type { Clock, Logger, LogSink, MetricFamily } from "@finch/runtime";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
 import { compileLineSelection } from "@finch/logql";
 import { createAgentRoutes } from "@finch/agent";
-import type { Agent, ScrapePool } from "@finch/agent";
+import type { Agent, AgentLogSink, ScrapePool } from "@finch/agent";
 import {
   ANONYMOUS_TENANT,
   columnsOfLines,
@@ -57,7 +57,7 @@ export interface StackOptions {
   readonly log: Logger;
   readonly ownLogs: OwnLogs;
   /** Where the agent's events go; its `logging` block filters them. */
-  readonly logSink: LogSink;
+  readonly agentLogSink: AgentLogSink;
 }
 
 export interface Stack {
@@ -133,7 +133,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     tenant: config.multitenancy ? ANONYMOUS_TENANT : undefined,
     clock,
     log: log.child("agent"),
-    logSink: options.logSink,
+    logSink: options.agentLogSink,
     version: options.build.version,
   });
   opening.defer(async () => agent?.stop());

@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import type { Logger } from "@finch/runtime";
 import { createLogger, describeError, FinchError, systemClock, untilSignal } from "@finch/runtime";
+import type { AgentLogSink } from "@finch/agent";
+import { createAgentLogSink } from "./agent-log.ts";
 import { readBuild } from "./build.ts";
 import { CONFIG_OPTIONS, flagOf } from "./config-options.ts";
 import { parseConfig } from "./config.ts";
@@ -20,7 +22,13 @@ const STOP_DEADLINE_MS = 30_000;
 export async function runUp(flags: Readonly<Record<string, string>>): Promise<void> {
   const config = await readConfiguration(flags);
   const ownLogs = new OwnLogs();
-  const logSink = joinSinks([createStreamSink(process.stderr, config.log.format), ownLogs.sink]);
+  const stderr = createStreamSink(process.stderr, config.log.format);
+  const logSink = joinSinks([stderr, ownLogs.sink]);
+  const agentLines = createAgentLogSink(stderr);
+  const agentLogSink: AgentLogSink = (event, settings) => {
+    agentLines(event, settings);
+    ownLogs.sink(event);
+  };
   const log = createLogger({
     sink: logSink,
     level: config.log.level,
@@ -29,7 +37,7 @@ export async function runUp(flags: Readonly<Record<string, string>>): Promise<vo
   });
   using stopping = untilSignal(process, () => process.exit(130));
   const build = await readBuild();
-  const stack = await openStack({ config, build, clock: systemClock, log, ownLogs, logSink });
+  const stack = await openStack({ config, build, clock: systemClock, log, ownLogs, agentLogSink });
   log.info("finch is up", { version: build.version, pid: process.pid, data: config.dataDirectory });
   tellAddress(stack, config);
   const hangUp = () => onHangUp(stack, log);

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Secret } from "@finch/alloy-syntax";
+import { silentLogger } from "@finch/runtime";
+import { hasOpenssl, makeCertificates } from "../../test/certificates.ts";
+import { temporaryDirectory } from "../../test/component-harness.ts";
 import { validateConfig } from "../runtime/validate.ts";
-import { AgentHttp } from "./http-block.ts";
+import { AgentHttp, defineHttp } from "./http-block.ts";
 
 const BASIC = { username: "me", password: new Secret("pass:word") };
 const header = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
@@ -57,6 +62,68 @@ describe("who may ask the agent", () => {
     assert.equal(http.admit({ url: "/", headers: {} }), undefined);
   });
 });
+
+test(
+  "renewed certificates in files are taken, and what is no certificate is not",
+  {
+    skip: hasOpenssl() ? false : "there is no openssl",
+  },
+  async () => {
+    await using directory = await temporaryDirectory();
+    makeCertificates(directory.path);
+    const http = new AgentHttp();
+    const file = (name: string) => join(directory.path, name);
+    let look = Promise.withResolvers<void>();
+    let looked = Promise.withResolvers<void>();
+    const stop = new AbortController();
+    const health: string[] = [];
+    const tls = {
+      cert_file: file("server.pem"),
+      key_file: file("server.key"),
+      client_auth_type: "NoClientCert",
+      cipher_suites: [],
+      curve_preferences: [],
+    };
+    const context = {
+      arguments: () => ({ auth: undefined, tls }),
+      nextArguments: (signal: AbortSignal) =>
+        new Promise((_, reject) =>
+          signal.addEventListener("abort", () => reject(new Error("stop"))),
+        ),
+      setHealth: (state: string) => health.push(state),
+      log: silentLogger,
+      clock: {
+        sleep: () => {
+          looked.resolve();
+          return look.promise;
+        },
+      },
+    };
+    const lookAgain = async () => {
+      looked = Promise.withResolvers();
+      const wake = look.resolve;
+      look = Promise.withResolvers();
+      wake();
+      await looked.promise;
+    };
+    const ended = defineHttp(http, { servesTls: true }).run(context as never, stop.signal);
+    await looked.promise;
+    const certificate = () => String(http.tls()?.options.cert);
+    const first = certificate();
+    await http.tlsChanged(stop.signal);
+    makeCertificates(directory.path);
+    await lookAgain();
+    await http.tlsChanged(stop.signal);
+    assert.notEqual(certificate(), first);
+    const second = certificate();
+    await writeFile(file("server.pem"), "half");
+    await lookAgain();
+    assert.equal(certificate(), second);
+    assert.deepEqual(health, ["healthy", "healthy", "unhealthy"]);
+    stop.abort();
+    await ended;
+  },
+);
 
 const MISTAKES: readonly [body: string, message: RegExp][] = [
   ["tls { }", /give exactly one of cert_pem and cert_file/],
