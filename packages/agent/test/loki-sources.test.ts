@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { cpSync } from "node:fs";
-import { appendFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -140,10 +140,7 @@ describe("loki.source.file", () => {
       fileArguments([], collectingReceiver(), { legacy_positions_file: legacy }),
       join(directory.path, "state"),
     );
-    await assert.rejects(
-      async () => component[Symbol.asyncDispose](),
-      /all files would be sent again/,
-    );
+    await assert.rejects(async () => component[Symbol.asyncDispose](), /all would be sent again/);
   });
   test("a compressed file is read once, its last line too", async () => {
     await using directory = await temporaryDirectory();
@@ -275,6 +272,41 @@ describe("loki.source.journal", () => {
         level: "error",
         source: "journal",
       });
+    },
+  );
+  test(
+    "goes on where the journal job of a Promtail stopped",
+    { skip: noJournald(), timeout: 60_000 },
+    async () => {
+      await using directory = await temporaryDirectory();
+      await using journald = await startJournald(directory.path);
+      const receiver = collectingReceiver();
+      const legacy = join(directory.path, "positions.yaml");
+      const values = {
+        forward_to: [receiver],
+        format_as_json: false,
+        labels: {},
+        matches: "SYSLOG_IDENTIFIER=finch-test",
+        max_age: 3_600_000,
+        path: join(directory.path, "log"),
+        relabel_rules: undefined,
+        legacy_position: { file: legacy, name: "journal" },
+      } as never;
+      const run = async (state: string, entries: number) => {
+        await using _ = startComponent(sourceJournal, values, join(directory.path, state));
+        await receiver.until(({ length }) => length === entries);
+      };
+      journald.write("sent by Promtail", "user.info");
+      await run("first", 1);
+      const stored = await readFile(join(directory.path, "first/positions.json"), "utf8");
+      const cursor = /"cursor":"([^"]+)"/.exec(stored)![1]!;
+      await writeFile(legacy, `positions:\n  cursor-journal: ${cursor}\n  cursor-other: x\n`);
+      journald.write("new", "user.info");
+      await run("second", 2);
+      assert.deepEqual(
+        receiver.entries.map((entry) => entry.line),
+        ["sent by Promtail", "new"],
+      );
     },
   );
   test("a journal that cannot be read makes the component unhealthy, with the reason", async () => {

@@ -105,7 +105,8 @@ class PromtailJob {
     this.#reportNotBuilt();
     if (this.#targets.length > 0) this.#addFileSource();
     const { journal, loki_push_api: push, syslog, windows_events: events } = this.#fields;
-    if (journal !== undefined) this.#addSource(SOURCES.journal, journal, JOURNAL_FIELDS);
+    if (journal !== undefined)
+      this.#addSource(SOURCES.journal, journal, JOURNAL_FIELDS, this.#legacyCursor());
     if (push !== undefined) this.#addSource(SOURCES.loki_push_api, push, PUSH_FIELDS);
     if (syslog !== undefined) this.#addSyslog(syslog);
     if (events !== undefined) this.#addWindowsEvents(events);
@@ -206,15 +207,34 @@ class PromtailJob {
   }
 
   /** A source that relabels by itself. */
-  #addSource(component: string, node: YamlNode, fields: Fields): void {
+  #addSource(
+    component: string,
+    node: YamlNode,
+    fields: Fields,
+    extra: readonly Statement[] = [],
+  ): void {
     const forwardTo = this.#forwardTo();
     const rules = this.#relabelRules();
     const body = [
       attribute("forward_to", references(forwardTo)),
       ...convertFields(node, fields, this.#context.conversion.log),
       ...rules,
+      ...extra,
     ];
     this.#context.conversion.add(block(component, body, { label: this.#label, origin: node }));
+  }
+
+  /** Where Promtail keeps the cursor of the job's journal. */
+  #legacyCursor(): readonly Statement[] {
+    const { positionsFile } = this.#context;
+    const { job_name: name } = this.#fields;
+    if (positionsFile === undefined || name === undefined) return [];
+    return [
+      block("legacy_position", [
+        attribute("file", literal(positionsFile)),
+        attribute("name", literal(name.text())),
+      ]),
+    ];
   }
 
   #addSyslog(node: YamlNode): void {

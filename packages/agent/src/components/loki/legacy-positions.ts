@@ -1,6 +1,6 @@
 /**
- * Positions of Promtail and of the Grafana Agent's static mode, for `loki.source.file` to go on where they stopped. The file is YAML:
- * `positions:` with a path and, as text, the bytes that were read of it; cursors of journals stand between them.
+ * Positions of Promtail and of the Grafana Agent's static mode, for sources to go on where they stopped. The file is YAML: `positions:` with a path
+ * and, as text, the bytes that were read of it; between them `cursor-JOB` with the cursor of a journal.
  */
 import { describeError, FinchError } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
@@ -17,8 +17,9 @@ export async function readLegacyPositions(
   fileSystem: FileSystem,
 ): Promise<ReadonlyMap<string, FileProgress>> {
   const progress = new Map<string, FileProgress>();
-  if ((await statOf(path)) === undefined) return progress;
-  for (const [file, offset] of await readOffsets(path, fileSystem)) {
+  for (const [file, position] of await readEntries(path, fileSystem)) {
+    if (!/^\d+$/.test(position)) continue;
+    const offset = Number(position);
     const status = await statOf(file);
     // What is shorter was cut or replaced since, and is read from its beginning.
     if (status === undefined || status.size < offset) continue;
@@ -27,24 +28,30 @@ export async function readLegacyPositions(
   return progress;
 }
 
-async function readOffsets(
+/** The cursor of the journal of a job; undefined when there is no such file or job. Throws as {@link readLegacyPositions}. */
+export async function readLegacyCursor(
+  path: string,
+  job: string,
+  fileSystem: FileSystem,
+): Promise<string | undefined> {
+  return (await readEntries(path, fileSystem)).get(`cursor-${job}`);
+}
+
+async function readEntries(
   path: string,
   fileSystem: FileSystem,
-): Promise<ReadonlyMap<string, number>> {
-  const offsets = new Map<string, number>();
+): Promise<ReadonlyMap<string, string>> {
+  if ((await statOf(path)) === undefined) return new Map();
   try {
     const text = new TextDecoder().decode(await fileSystem.readFile(path));
     const { positions } = parseYamlConfig(text, path).fields(["positions"]);
-    for (const [file, value] of positions?.entries() ?? []) {
-      if (/^\d+$/.test(value.text())) offsets.set(file, Number(value.text()));
-    }
+    return new Map([...(positions?.entries() ?? [])].map(([key, value]) => [key, value.text()]));
   } catch (error) {
     throw new FinchError(
       "invalid",
       "agent/legacy-positions",
-      `legacy_positions_file ${path} cannot be read, so all files would be sent again from their beginnings: ${describeError(error)}; repair it, or remove the argument if that is what you want`,
+      `the old positions in ${path} cannot be read, so all would be sent again: ${describeError(error)}; repair the file, or name it no longer if that is what you want`,
       { cause: error },
     );
   }
-  return offsets;
 }

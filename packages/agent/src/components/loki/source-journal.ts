@@ -12,10 +12,11 @@ import { defineComponent } from "../../component.ts";
 import type { ComponentContext } from "../../component.ts";
 import type { LogEntry } from "../../receivers.ts";
 import { createRelabeler } from "../../relabel.ts";
-import { maybe, notYet, optional, required } from "../../schema.ts";
+import { block, maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { forward } from "./forward.ts";
 import { journalLabels, parseJournalLine } from "./journal-entry.ts";
+import { readLegacyCursor } from "./legacy-positions.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { openPositions } from "../../positions.ts";
 import type { Positions } from "../../positions.ts";
@@ -48,7 +49,16 @@ const ARGUMENTS = {
     "Directory of journal files; this machine's journal unless told otherwise.",
   ),
   relabel_rules: maybe("relabel-rules", "Rules that make labels from `__journal_…` fields."),
-  legacy_position: notYet("block", "Position of a static-mode agent to take over."),
+  legacy_position: block(
+    {
+      file: required("string", "Positions file of a Promtail or static-mode agent."),
+      name: required("string", "Name of its job."),
+    },
+    {
+      repeat: "optional",
+      doc: "Where to go on when this component has no stored cursor yet.",
+    },
+  ),
 } as const;
 
 type Arguments = ValuesOf<typeof ARGUMENTS>;
@@ -70,6 +80,7 @@ export const sourceJournal = defineComponent({
       log: context.log,
       isValue: (value): value is Cursor => typeof (value as Cursor | null)?.cursor === "string",
     });
+    await takeLegacyCursor(context, positions);
     await Promise.all([
       keepFollowing(context, positions, signal),
       untilAborted(signal, async () => {
@@ -80,6 +91,16 @@ export const sourceJournal = defineComponent({
     await save(context, positions);
   },
 });
+
+/** Only a component without a cursor of its own takes over another's. */
+async function takeLegacyCursor(context: Context, positions: Positions<Cursor>): Promise<void> {
+  const { legacy_position: legacy } = context.arguments();
+  if (legacy === undefined || positions.get("cursor") !== undefined) return;
+  const cursor = await readLegacyCursor(legacy.file, legacy.name, context.fileSystem);
+  if (cursor === undefined) return;
+  positions.set("cursor", { cursor });
+  context.log.info("the cursor is taken over", { path: legacy.file, job: legacy.name });
+}
 
 /** Cheap when nothing changed. A disk that takes nothing now is tried again; the entries are taken all the same. */
 async function save(context: Context, positions: Positions<Cursor>): Promise<void> {
