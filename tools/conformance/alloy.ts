@@ -4,7 +4,7 @@
  * - `NAME.alloy`, `NAME.river`: a configuration; with comments `ERROR "regex"` in it, or below a folder `parser` or `syntax`, a text for the parser.
  * - `NAME.in`: a text to format; `NAME.expect` is how, `NAME.error` part of why not.
  * - `NAME.txtar`: files of one configuration; `NAME.diags` is what validation says. Below a folder `ga`, only what is generally available is taken.
- * - `NAME.yaml`: `cases` of expressions, see `alloy-expressions.ts`.
+ * - `NAME.yaml`: `cases` of expressions, see `alloy-expressions.ts`; or with `config`, a test of a pipeline, see `docs/reference/agent-test.md`.
  */
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, sep } from "node:path";
@@ -12,9 +12,10 @@ import { describeError } from "@finch/runtime";
 import { checkConfig, checkSyntax, isTemplate } from "./alloy-configs.ts";
 import { runExpressionCases } from "./alloy-expressions.ts";
 import { checkFormat, checkParserErrors, hasExpectedErrors } from "./alloy-syntax-cases.ts";
+import { checkPipeline } from "./alloy-pipelines.ts";
 import { printTable } from "./alloy-table.ts";
 import { checkValidation, hasDiagnostics } from "./alloy-validation.ts";
-import { findFiles } from "./case-files.ts";
+import { findFiles, readYaml } from "./case-files.ts";
 
 /** A fault, nothing, or why the file is no case. */
 type Outcome = string | undefined | { readonly skipped: string };
@@ -30,7 +31,8 @@ export async function runAlloyFiles(
   const files = await findFiles(paths, (name) => /\.(alloy|river|in|txtar|ya?ml)$/.test(name));
   for (const path of files) {
     const kind = extname(path);
-    if (kind === ".yaml" || kind === ".yml") {
+    const isYaml = kind === ".yaml" || kind === ".yml";
+    if (isYaml && !(await isPipeline(path))) {
       const run = await runExpressionCases(path, print);
       passed += run.passed;
       failed += run.failed;
@@ -47,10 +49,18 @@ export async function runAlloyFiles(
   return { passed, failed };
 }
 
+async function isPipeline(path: string): Promise<boolean> {
+  const content = await readYaml(path);
+  return typeof content === "object" && content !== null && "config" in content;
+}
+
 async function checkFile(path: string): Promise<Outcome> {
   switch (extname(path)) {
     case ".in":
       return checkFormat(path);
+    case ".yaml":
+    case ".yml":
+      return checkPipeline(path, await readFile(path, "utf8"));
     case ".txtar":
       return hasDiagnostics(path)
         ? checkValidation(path, { isGa: basename(dirname(path)) === "ga" })
