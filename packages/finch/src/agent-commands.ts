@@ -4,6 +4,7 @@ import type { Stability } from "@finch/agent";
 import { FinchError } from "@finch/runtime";
 import { addGraphCommand, addTestCommand } from "./agent-explain-commands.ts";
 import { addConversionFlags, addConvertCommand, conversionOf } from "./agent-convert-options.ts";
+import type { ConversionFlags } from "./agent-convert-options.ts";
 
 /** Flags of `alloy run` that change nothing here, with why; they are taken so that units and images keep working. */
 const ACCEPTED_FLAGS: readonly (readonly [flag: string, why: string])[] = [
@@ -80,14 +81,16 @@ export function addAgentCommands(program: Command): void {
       const { formatAgentFile } = await import("./agent-file-commands.ts");
       await formatAgentFile(file, flags);
     });
-  agent
+  const validate = agent
     .command("validate")
     .description("report everything that is wrong with a configuration, without running it")
-    .argument("<path>", "a .alloy file, or a folder of them")
-    .action(async (path: string) => {
-      const { validateAgentFile } = await import("./agent-file-commands.ts");
-      await validateAgentFile(path);
-    });
+    .argument("<path>", "a .alloy file, or a folder of them");
+  addConversionFlags(validate);
+  validate.action(async (path: string, flags: ConversionFlags) => {
+    const conversion = await conversionOf(flags);
+    const { validateAgentFile } = await import("./agent-file-commands.ts");
+    await validateAgentFile(path, conversion);
+  });
   addTestCommand(agent);
   addGraphCommand(agent);
 }

@@ -38,27 +38,24 @@ export function addConvertCommand(agent: Command): void {
     });
 }
 
-export function addConversionFlags(run: Command): void {
-  run
+export type ConversionFlags = Readonly<Record<string, string | boolean | undefined>>;
+
+export function addConversionFlags(command: Command): void {
+  command
     .option(
       "--config.format <FORMAT>",
-      `what the file is: alloy, ${CONVERTED_FORMATS.join(", ")}; others than alloy are converted at each load`,
+      `what the file is: alloy, ${CONVERTED_FORMATS.join(", ")}; others than alloy are converted whenever the file is read`,
       "alloy",
     )
-    .option(
-      "--config.bypass-conversion-errors",
-      "run what could be converted, without what could not",
-    )
+    .option("--config.bypass-conversion-errors", "leave out what cannot be converted")
     .option(
       "--config.extra-args <ARGS>",
       "flags the program converted from was started with, separated by spaces",
     );
 }
 
-/** How the file of `finch agent run` is converted; undefined when it needs not be. */
-export async function conversionOf(
-  flags: Readonly<Record<string, string | boolean | undefined>>,
-): Promise<FileConversion | undefined> {
+/** How a file is converted; undefined when it needs not be. */
+export async function conversionOf(flags: ConversionFlags): Promise<FileConversion | undefined> {
   const format = flags["config.format"] as string;
   if (format === "alloy") return undefined;
   const { parseFormat } = await import("./agent-convert-command.ts");

@@ -11,6 +11,7 @@ import {
 } from "@finch/agent";
 import type { FlowGraph } from "@finch/agent";
 import { FinchError, nodeFileSystem } from "@finch/runtime";
+import type { FileConversion } from "./agent-convert-command.ts";
 import { readStandardInput } from "./standard-input.ts";
 
 /** Prints or rewrites a file in the standard format; with `test`, only sets the exit code. */
@@ -35,7 +36,17 @@ export async function formatAgentFile(
 }
 
 /** Prints every diagnostic; a configuration with errors is a fault. */
-export async function validateAgentFile(path: string): Promise<void> {
+export async function validateAgentFile(
+  path: string,
+  conversion: FileConversion | undefined,
+): Promise<void> {
+  if (conversion !== undefined) {
+    // What is converted has passed validation.
+    const { convertFile } = await import("./agent-convert-command.ts");
+    await convertFile(path, conversion);
+    process.stdout.write(`${path} is valid\n`);
+    return;
+  }
   const diagnostics = await validateConfigAt({ path }, nodeFileSystem);
   if (diagnostics.length > 0) process.stderr.write(`${new ConfigError(diagnostics).text()}\n`);
   const errors = diagnostics.filter(({ severity }) => severity === "error");

@@ -238,6 +238,18 @@ test("agent test tells what differs, and --update accepts it", async () => {
   assert.match(failed.stdout, /-       - line: hello\n {2}\+       - line: bye\n/);
 });
 
+test("validate converts", async () => {
+  await using directory = await temporaryDirectory();
+  const yaml = join(directory.path, "p.yaml");
+  const validate = ["agent", "validate", "--config.format=prometheus", yaml];
+  await writeFile(yaml, "rule_files: [a]\n");
+  const refused = await runFinch(validate);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^\(Error\) .*p\.yaml:1:13: rule_files: /);
+  const bypassed = await runFinch([...validate, "--config.bypass-conversion-errors"]);
+  assert.deepEqual([bypassed.code, bypassed.stdout], [0, `${yaml} is valid\n`]);
+});
+
 test("convert reads standard input, and variables where the agent did", async () => {
   await using child = startFinch(["agent", "convert", "-f", "static", "-e", "-config.expand-env"], {
     env: { FINCH_TEST_LEVEL: "warn" },
