@@ -26,6 +26,7 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.source.docker": () =>
     import("./loki/source-docker.ts").then((module) => module.sourceDocker),
   "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),
+  "loki.source.gelf": () => import("./loki/source-gelf.ts").then((module) => module.sourceGelf),
   "loki.source.journal": () =>
     import("./loki/source-journal.ts").then((module) => module.sourceJournal),
   "loki.source.kubernetes": () =>
