@@ -77,7 +77,7 @@ async function legacyProgress(
   const path = context.arguments().legacy_positions_file;
   if (path === undefined || path === "" || positions.keys().length > 0) return new Map();
   const progress = await readLegacyPositions(path, context.fileSystem);
-  context.log.info("positions taken over", { path, files: progress.size });
+  if (progress.size > 0) context.log.info("positions taken over", { path, files: progress.size });
   return progress;
 }
 
