@@ -3,6 +3,7 @@
  * the UI's view and health. `run` is the only behaviour; the runtime builds the graph, evaluates arguments, and restarts nothing by itself.
  */
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
+import type { ComponentDrops } from "./live/drop-counters.ts";
 import type { InternalHandler } from "./internal-handler.ts";
 import type { BlockSchema, ValuesOf } from "./schema.ts";
 import type { ScrapePool } from "./scrape-pool.ts";
@@ -38,6 +39,8 @@ export interface ComponentContext<Arguments, Exports> {
   readonly fileSystem: FileSystem;
   /** Counters and gauges of the component, exposed at `/metrics` with a `component_id` label. */
   readonly metrics: ComponentMetrics;
+  /** Where the component tells what it drops, and why. */
+  readonly drops: ComponentDrops;
   /** Handlers of in-process addresses by path: an exporter adds its own, a scraper asks them. */
   readonly internalHandlers: Map<string, InternalHandler>;
   /** Where components that scrape tell of their pools, by their id; the host asks when it is asked. */

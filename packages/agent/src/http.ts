@@ -1,11 +1,11 @@
-/** The agent's HTTP API (port 12345) as routes to mount: health, reload, metrics, the web API of components, and a page that shows them. */
+/** The agent's HTTP API (port 12345) as routes to mount: health, reload, metrics, the web API, and the pages for people. */
 import { FinchError } from "@finch/runtime";
-import { jsonReply, textReply } from "@finch/runtime/http";
+import { textReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute, Route } from "@finch/runtime/http";
-import { componentsPage } from "./components-page.ts";
+import { pageRoutes } from "./pages/page-routes.ts";
 import type { Agent } from "./runtime/agent.ts";
-import type { ComponentInfo } from "./runtime/component-info.ts";
 import { ConfigError } from "./runtime/config-error.ts";
+import { webApiRoutes } from "./web-api.ts";
 
 /** Routes for a listener; they answer from the agent at each request. */
 export function createAgentRoutes(agent: Agent): readonly Route[] {
@@ -21,11 +21,7 @@ export function createAgentRoutes(agent: Agent): readonly Route[] {
     handle: async (request) => answer(request),
   });
   return [
-    get("/", () => ({
-      status: 200,
-      headers: PAGE_HEADERS,
-      body: componentsPage(agent.components()),
-    })),
+    ...pageRoutes(agent),
     get("/-/ready", () => textReply(200, "The agent is ready.\n")),
     get("/-/healthy", () => answerHealth(agent)),
     get("/-/reload", () => answerReload(agent), ["GET", "POST"]),
@@ -34,8 +30,7 @@ export function createAgentRoutes(agent: Agent): readonly Route[] {
       headers: EXPOSITION_HEADERS,
       body: agent.metricsText(),
     })),
-    get("/api/v0/web/components", () => jsonReply(200, agent.components().map(summaryJson))),
-    get("/api/v0/web/components/*", (request) => answerComponent(agent, request)),
+    ...webApiRoutes(agent),
     get("/api/v0/component/*", (request) => answerInternal(agent, request)),
   ];
 }
@@ -44,12 +39,6 @@ const EXPOSITION_HEADERS = { "content-type": "text/plain; version=0.0.4; charset
 
 /** As long as `prometheus.scrape` waits unless told otherwise. */
 const SCRAPE_TIMEOUT_MS = 10_000;
-
-const PAGE_HEADERS = {
-  "content-type": "text/html; charset=utf-8",
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
-  "cache-control": "no-store",
-};
 
 function answerHealth(agent: Agent): HttpReply {
   const sick = agent
@@ -68,22 +57,6 @@ async function answerReload(agent: Agent): Promise<HttpReply> {
     throw error;
   }
   return textReply(200, "config reloaded\n");
-}
-
-function answerComponent(agent: Agent, request: HttpRequest): HttpReply {
-  const id = request.params["*"] ?? "";
-  const found = agent.component(id);
-  if (found === undefined)
-    throw new FinchError(
-      "not-found",
-      "agent/no-component",
-      `no component ${JSON.stringify(id)}; /api/v0/web/components lists all`,
-    );
-  return jsonReply(200, {
-    ...summaryJson(found),
-    arguments: found.arguments,
-    exports: found.exports,
-  });
 }
 
 /** What an exporter shows under its in-process address, for those that look from outside. */
@@ -106,24 +79,4 @@ async function answerInternal(agent: Agent, request: HttpRequest): Promise<HttpR
 function scrapeTimeoutMs(request: HttpRequest): number {
   const seconds = Number(request.header("x-prometheus-scrape-timeout-seconds"));
   return seconds > 0 ? seconds * 1000 : SCRAPE_TIMEOUT_MS;
-}
-
-/** In the shape of Alloy's web API. */
-function summaryJson(info: ComponentInfo) {
-  return {
-    name: info.name,
-    type: "block",
-    localID: info.localId,
-    moduleID: info.moduleId,
-    label: info.label,
-    referencesTo: info.referencesTo,
-    referencedBy: info.referencedBy,
-    createdModuleIDs: info.createdModuleIds,
-    health: {
-      state: info.health.state,
-      message: info.health.message,
-      updatedTime: new Date(info.health.sinceMs).toISOString(),
-    },
-    original: "",
-  };
 }

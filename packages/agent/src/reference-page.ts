@@ -30,16 +30,23 @@ interface BlockRow {
 
 /** The page. `example` is a configuration that holds the component. */
 export function componentPage(definition: ComponentDefinition, example: string): string {
-  const { name, summary, stability, exports } = definition;
-  const walk = new SchemaWalk(definition.arguments);
-  const [own, ...blocks] = walk.sections;
+  const { name, summary, stability } = definition;
   return [
     `# ${name}`,
     `${summary}\n\nStability: ${stability.replaceAll("-", " ")}. Every component has a label: \`${name} "LABEL" { … }\`.`,
     `## Example\n\n\`\`\`alloy\n${example.trimEnd()}\n\`\`\``,
+    componentReference(definition),
+  ].join("\n\n");
+}
+
+/** Its part that is made of the declaration: arguments, blocks, exports, what is not built yet. */
+export function componentReference(definition: ComponentDefinition): string {
+  const walk = new SchemaWalk(definition.arguments);
+  const [own, ...blocks] = walk.sections;
+  return [
     `## Arguments\n\n${argumentsTable(own!.schema) ?? "None."}`,
     ...blockSections(walk.rows, blocks),
-    `## Exports\n\n${exportsTable(exports)}`,
+    `## Exports\n\n${exportsTable(definition.exports)}`,
     ...notYetSection(walk.notYet),
   ]
     .join("\n\n")

@@ -217,6 +217,13 @@ export function relabel(labels: Labels, rules: readonly RelabelRule[]): Labels |
   return draft.finish();
 }
 
+/** The index of the rule that drops the label set; the last one when none does. */
+export function droppingRule(labels: Labels, rules: readonly RelabelRule[]): number {
+  const draft = new Draft(labels);
+  const index = rules.findIndex((rule) => !applyRule(draft, rule));
+  return index < 0 ? rules.length - 1 : index;
+}
+
 /** {@link relabel} with its rules bound, for those that relabel one label set after the other. */
 export function createRelabeler(
   rules: readonly RelabelRule[],

@@ -124,16 +124,35 @@ test("the HTTP API of an agent", async (t) => {
       });
       assert.equal((await get("/api/v0/web/components/nothing.here")).status, 404);
     });
-    await t.test(
-      "the page shows every component and escapes what comes from the configuration",
-      async () => {
-        const { status, text } = await get("/");
-        assert.equal(status, 200);
-        assert.match(text, /discovery\.relabel\.second/);
-        assert.match(text, /2 components, all healthy/);
-        assert.doesNotMatch(text, /<script>/);
-      },
-    );
+    await t.test("the page draws every component, in both directions", async () => {
+      const { status, text } = await get("/");
+      assert.equal(status, 200);
+      assert.equal(text.match(/data-id="discovery\.relabel\.second"/g)?.length, 2);
+      assert.match(text, /data-edge="discovery\.relabel\.first discovery\.relabel\.second"/);
+      assert.match(text, /2 components, all healthy/);
+      assert.doesNotMatch(text, /https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
+    });
+    await t.test("the page of a component escapes what comes from the configuration", async () => {
+      const { status, text } = await get("/component/discovery.relabel.first");
+      assert.equal(status, 200);
+      assert.match(text, /&quot;note&quot; = &quot;&lt;script&gt;&quot;/);
+      assert.match(text, /config\.alloy:1:1/);
+      assert.match(text, /<h3>Arguments<\/h3>[^]*<code>targets<\/code>/);
+      assert.match(text, /livedebugging \{ enabled = true \}/);
+      assert.doesNotMatch(text, /<script>/);
+      assert.equal((await get("/component/nothing.here")).status, 404);
+      assert.equal((await get("/graph/nothing")).status, 404);
+    });
+    await t.test("the script of the pages", async () => {
+      const { status, text } = await get("/assets/agent.js");
+      assert.equal(status, 200);
+      assert.match(text, /new EventSource/);
+    });
+    await t.test("watching is refused while live debugging is off", async () => {
+      const { status, text } = await get("/api/v0/web/debug/discovery.relabel.first");
+      assert.equal(status, 503);
+      assert.match(text, /livedebugging \{ enabled = true \}/);
+    });
     await t.test("reload", async () => {
       assert.deepEqual(await get("/-/reload", "POST"), { status: 200, text: "config reloaded\n" });
       await writeFile(path, "discovery.relabel {");

@@ -4,13 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodeFileSystem, silentLogger, systemClock } from "@finch/runtime";
 import type { ComponentContext, ComponentDefinition } from "../src/component.ts";
+import type { DroppedSample, DropPlace } from "../src/live/drop-counters.ts";
 import type { LogEntry, LogsReceiver } from "../src/receivers.ts";
 import type { BlockSchema, ValuesOf } from "../src/schema.ts";
+
+/** What a component said that it dropped. */
+export interface ToldDrop {
+  readonly place: DropPlace;
+  readonly amount: number;
+  readonly samples: readonly DroppedSample[];
+}
 
 export interface RunningComponent<Values, Exports> extends AsyncDisposable {
   readonly exports: Exports;
   readonly health: { readonly state: string; readonly message: string };
   readonly counters: ReadonlyMap<string, number>;
+  readonly drops: readonly ToldDrop[];
   change(values: Values): void;
 }
 
@@ -31,6 +40,7 @@ export function startComponent<Schema extends BlockSchema, Exports extends objec
   let exports = {} as Exports;
   let health = { state: "unknown", message: "" };
   const counters = new Map<string, number>();
+  const drops: ToldDrop[] = [];
   const count = (name: string, labels: object) => {
     const key = `${name}${JSON.stringify(labels)}`;
     const add = (amount: number) => void counters.set(key, (counters.get(key) ?? 0) + amount);
@@ -56,6 +66,10 @@ export function startComponent<Schema extends BlockSchema, Exports extends objec
       gauge: (name, _help, labels = {}) => count(name, labels),
       histogram: (name, _help, _buckets, labels = {}) => count(name, labels),
     },
+    drops: {
+      count: (place, amount, samples) =>
+        void drops.push({ place, amount, samples: samples?.() ?? [] }),
+    },
     internalHandlers: new Map(),
     scrapePools: new Map(),
   };
@@ -69,6 +83,7 @@ export function startComponent<Schema extends BlockSchema, Exports extends objec
       return health;
     },
     counters,
+    drops,
     change(next) {
       current = next;
       changed.resolve(next);

@@ -81,6 +81,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
       gauge: (name, _help, labels = {}) => figure(name, labels),
       histogram: (name, _help, _buckets, labels = {}) => figure(name, labels),
     },
+    drops: { count: () => {} },
     internalHandlers: about.handlers ?? new Map(),
     scrapePools,
   };

@@ -420,6 +420,7 @@ void describe("prometheus.remote_write", () => {
           clock: systemClock,
           log: silentLogger,
           setHealth: () => {},
+          drops: { count: () => {} },
           metrics: {
             counter: (name, _help, labels = {}) => figure(name, labels),
             gauge: (name, _help, labels = {}) => figure(name, labels),

@@ -385,12 +385,6 @@ const REFUSED: readonly [rule: string, text: string, kind: string, message: RegE
     "unsupported",
     /1:1: not supported yet: component discovery\.docker at 1:1/,
   ],
-  [
-    "a block that is not built",
-    `\nlivedebugging { enabled = true }`,
-    "unsupported",
-    /2:1: not supported yet: livedebugging at 2:1/,
-  ],
   ["a component without a label", "loki.echo { }", "invalid", /must have a label/],
   [
     "a name given twice",

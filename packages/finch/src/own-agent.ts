@@ -75,6 +75,7 @@ export async function startOwnAgent(options: OwnAgentOptions): Promise<OwnAgent 
       fileSystem: nodeFileSystem,
       environment: machineEnvironment(process.env, version),
       signal: stop.signal,
+      liveDebugging: showsToLoopbackOnly(options.listeners),
     });
   } catch (error) {
     if (!(error instanceof FinchError)) throw error;
@@ -112,6 +113,12 @@ function writeTargets(
     metricsUrl: `http://${reachable(metrics)}/api/v1/write`,
     logsUrl: `http://${reachable(logs)}/loki/api/v1/push`,
   };
+}
+
+/** What passes through the agent is not shown to other machines unless its configuration says so. */
+function showsToLoopbackOnly(listeners: Listeners): boolean {
+  const { host = "" } = listeners.addressOf("agent") ?? {};
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
 /** An address this machine can connect to; "all addresses" includes loopback. */

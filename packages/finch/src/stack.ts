@@ -364,12 +364,18 @@ function lateAgent(running: () => Agent): Agent {
   return {
     components: () => running().components(),
     component: (id) => running().component(id),
+    flowGraph: (moduleId) => running().flowGraph(moduleId),
+    metricsOf: (id) => running().metricsOf(id),
     reload: () => running().reload(),
     metricsText: () => running().metricsText(),
     scrapePools: () => running().scrapePools(),
+    scrapePoolsOf: (id) => running().scrapePoolsOf(id),
     logger: (part) => running().logger(part),
     get http() {
       return running().http;
+    },
+    get live() {
+      return running().live;
     },
     get internalHandlers() {
       return running().internalHandlers;

@@ -1,6 +1,6 @@
 /** Draws a flow graph as SVG: for `finch agent graph`, and for the pages of the agent, which write rates to its edges. */
 import { layOut } from "./layered-layout.ts";
-import type { Direction, Point } from "./layered-layout.ts";
+import type { Direction, Point, Route } from "./layered-layout.ts";
 import type { FlowEdge, FlowGraph, FlowNode } from "./flow-graph.ts";
 
 export interface GraphSvgOptions {
@@ -58,7 +58,7 @@ export function graphSvg(graph: FlowGraph, options: GraphSvgOptions): string {
   }));
   const layout = layOut(sized, graph.edges, {
     direction: options.direction,
-    layerGap: options.hasRates ? (isRight ? 120 : 64) : isRight ? 64 : 44,
+    layerGap: options.hasRates ? (isRight ? 120 : 68) : isRight ? 64 : 44,
     nodeGap: 16,
     rowLengthMin: isRight ? 900 : 320,
   });
@@ -71,7 +71,11 @@ export function graphSvg(graph: FlowGraph, options: GraphSvgOptions): string {
   const width = Math.ceil(Math.max(layout.width, legendWidth) + MARGIN * 2);
   const hasLegend = kinds.length > 0 || outsideText !== "";
   const height = Math.ceil(layout.height + MARGIN * 2 + (hasLegend ? LEGEND_HEIGHT : 0));
-  const routes = layout.routes.map(({ edge, points }) => ({ edge, points: points.map(shift) }));
+  const routes = layout.routes.map(({ edge, points, gaps }) => ({
+    edge,
+    points: points.map(shift),
+    gaps: gaps.map(([from, to]) => [shift(from), shift(to)] as const),
+  }));
   const edges = routes.map(({ edge, points }) => edgeSvg(edge, points, isRight));
   const rates = options.hasRates ? placeRates(routes, isRight).map(rateSvg) : [];
   const nodes = graph.nodes.map((node, index) =>
@@ -92,7 +96,7 @@ function shift({ x, y }: Point): Point {
 
 function widthOf({ name, label }: FlowNode): number {
   const characters = Math.max(
-    shorten(name).length * NAME_CHARACTER_WIDTH,
+    shorten(name).length * (label === "" ? CHARACTER_WIDTH : NAME_CHARACTER_WIDTH),
     shorten(label).length * CHARACTER_WIDTH,
   );
   return Math.ceil(Math.max(72, characters + NODE_PADDING * 2));
@@ -177,18 +181,19 @@ const RATE_WIDTH = 92;
 
 /** Next to the end of an edge that it has for itself; moved where two would cover each other. */
 function placeRates(
-  routes: readonly { readonly edge: FlowEdge; readonly points: readonly Point[] }[],
+  routes: readonly Pick<Route<FlowEdge>, "edge" | "gaps">[],
   isRight: boolean,
 ): readonly RatePlace[] {
   const leaving = countBy(routes.map(({ edge }) => edge.from));
-  const places = routes.map(({ edge, points }): RatePlace => {
+  const places = routes.map(({ edge, gaps }): RatePlace => {
     const isNearEnd = leaving.get(edge.from)! > 1;
-    const [from, to] = isNearEnd ? [points.at(-2)!, points.at(-1)!] : [points[0]!, points[1]!];
-    const share = isNearEnd ? 0.62 : 0.38;
-    const bend = share * share * (3 - 2 * share);
+    const [from, to] = gaps.at(isNearEnd ? -1 : 0)!;
+    // Where a curve between both has gone most of its way across, and still is in the middle of the gap.
+    const bend = isNearEnd ? 0.7 : 0.3;
+    const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
     return isRight
-      ? { edge, x: from.x + (to.x - from.x) * 0.5, y: from.y + (to.y - from.y) * bend - 5 }
-      : { edge, x: from.x + (to.x - from.x) * bend, y: from.y + (to.y - from.y) * share + 4 };
+      ? { edge, x: middle.x, y: from.y + (to.y - from.y) * bend - 5 }
+      : { edge, x: from.x + (to.x - from.x) * bend, y: middle.y + 4 };
   });
   const settled: RatePlace[] = [];
   for (const place of places.toSorted((a, b) => a.y - b.y)) {

@@ -40,7 +40,15 @@ export interface Layout<Edge extends LayoutEdge = LayoutEdge> {
   /** Centres, by id. */
   readonly places: ReadonlyMap<string, Point>;
   /** From the border of one node to that of the other, with a point in each layer between. */
-  readonly routes: readonly { readonly edge: Edge; readonly points: readonly Point[] }[];
+  readonly routes: readonly Route<Edge>[];
+}
+
+/** The way of an edge. */
+export interface Route<Edge> {
+  readonly edge: Edge;
+  readonly points: readonly Point[];
+  /** Its parts between layers, where there is room beside it. */
+  readonly gaps: readonly (readonly [Point, Point])[];
 }
 
 /** A node of a layer, or the place where a longer edge passes through it. Sizes are across (within a layer) and along (the flow). */
@@ -100,7 +108,7 @@ function connectedParts<Edge extends LayoutEdge>(
 class Plane<Edge extends LayoutEdge> {
   readonly #options: LayoutOptions;
   readonly #places = new Map<string, Point>();
-  readonly #routes: { readonly edge: Edge; readonly points: readonly Point[] }[] = [];
+  readonly #routes: Route<Edge>[] = [];
   #length = 0;
   #breadth = 0;
 
@@ -113,12 +121,15 @@ class Plane<Edge extends LayoutEdge> {
     const layers = makeLayers(nodes, edges, (node) => this.#turn(node.width, node.height));
     orderLayers(layers.slots);
     const centres = alignLayers(layers.slots, nodeGap);
-    const start = this.#breadth === 0 ? 0 : this.#breadth + nodeGap * 2;
+    // Parts stand below one another, whichever way they go.
+    const isDown = this.#options.direction === "down";
+    const gap = this.#routes.length === 0 ? 0 : nodeGap * 2;
+    const start = isDown || gap === 0 ? 0 : this.#breadth + gap;
     const least = Math.min(
       ...layers.slots.flat().map((slot) => centres.get(slot)! - slot.across / 2),
     );
     const spans = new Map<Slot, Span>();
-    let along = 0;
+    let along = isDown && gap > 0 ? this.#length + gap : 0;
     for (const layer of layers.slots) {
       const thickness = Math.max(...layer.map((slot) => slot.along));
       for (const slot of layer) {
@@ -132,11 +143,14 @@ class Plane<Edge extends LayoutEdge> {
     this.#length = Math.max(this.#length, along - layerGap);
     for (const [slot, { from, to, across }] of spans)
       if (slot.isNode) this.#places.set(slot.id, this.#point({ x: (from + to) / 2, y: across }));
-    for (const { edge, slots } of layers.chains)
+    for (const { edge, slots } of layers.chains) {
+      const way = slots.map((slot) => spans.get(slot)!);
       this.#routes.push({
         edge,
-        points: routeOf(slots.map((slot) => spans.get(slot)!)).map(this.#point),
+        points: routeOf(way).map(this.#point),
+        gaps: gapsOf(way).map((ends) => ends.map(this.#point) as [Point, Point]),
       });
+    }
   }
 
   /** Nodes without edges, in rows. */
@@ -197,6 +211,17 @@ function routeOf(spans: readonly Span[]): readonly Point[] {
     return (start === end ? [start] : [start, end]).map((x) => ({ x, y: across }));
   });
   return isBack ? points.toReversed() : points;
+}
+
+function gapsOf(spans: readonly Span[]): readonly (readonly [Point, Point])[] {
+  return spans.slice(1).map((span, index) => {
+    const before = spans[index]!;
+    const isBack = before.from > span.from;
+    return [
+      { x: isBack ? before.from : before.to, y: before.across },
+      { x: isBack ? span.to : span.from, y: span.across },
+    ];
+  });
 }
 
 interface Layers<Edge> {

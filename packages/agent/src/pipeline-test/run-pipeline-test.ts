@@ -2,7 +2,8 @@
 import { Capsule } from "@finch/alloy-syntax";
 import type { ObjectValue, Value } from "@finch/alloy-syntax";
 import { closestName, FinchError, nodeFileSystem, silentLogger } from "@finch/runtime";
-import type { ComponentMetrics } from "../component.ts";
+import type { ComponentContext, ComponentMetrics } from "../component.ts";
+import { LiveDebug } from "../live/live-debug.ts";
 import type { LogEntry, LogsReceiver, MetricsReceiver, SampleSet } from "../receivers.ts";
 import { buildGraph } from "../runtime/build-graph.ts";
 import { checkGraph } from "../runtime/check.ts";
@@ -10,10 +11,13 @@ import { ConfigError } from "../runtime/config-error.ts";
 import { asFiles, readConfig } from "../runtime/config-source.ts";
 import { libraryOf } from "../runtime/environment.ts";
 import { findNode } from "../runtime/graph.ts";
+import type { Vocabulary } from "../runtime/graph.ts";
 import { createImportLoader } from "../runtime/import-loader.ts";
 import { ModuleRuntime } from "../runtime/module-runtime.ts";
 import type { ComponentNode } from "../runtime/node.ts";
 import { NEUTRAL_ENVIRONMENT, neutralVocabulary } from "../runtime/validate.ts";
+import type { BlockSchema, ValuesOf } from "../schema.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { SampleBuilder } from "../components/prometheus/sample-builder.ts";
 import { ManualClock } from "./manual-clock.ts";
 import type { SampleLine } from "./sample-lines.ts";
@@ -75,7 +79,7 @@ async function openRoot(from: {
   const sources = await readConfig(test.config, nodeFileSystem);
   const graph = await buildGraph(
     asFiles(sources),
-    neutralVocabulary({ library, imports, components: bench.components() }),
+    withIdleSettings(neutralVocabulary({ library, imports, components: bench.components() })),
   );
   const errors = checkGraph(graph, library).filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw new ConfigError(errors);
@@ -91,12 +95,26 @@ async function openRoot(from: {
       scrapePools: new Map(),
       logger: () => silentLogger,
       metricsOf: (id) => dropCounters(id, dropped),
-      forgetMetrics: () => {},
+      live: new LiveDebug(clock, { isOn: false }),
+      forget: () => {},
     },
     { onExports: () => {}, onFault: () => {} },
   );
   await root.apply(graph);
   return root;
+}
+
+/** Blocks about the agent itself are checked and do nothing: one would ask a server for a configuration. */
+function withIdleSettings(vocabulary: Vocabulary): Vocabulary {
+  const idle = Object.entries(vocabulary.singleBlocks).map(([name, definition]) => [
+    name,
+    {
+      ...definition,
+      run: (context: ComponentContext<ValuesOf<BlockSchema>, object>, signal: AbortSignal) =>
+        untilAborted(signal, async () => void (await context.nextArguments(signal))),
+    },
+  ]);
+  return { ...vocabulary, singleBlocks: Object.fromEntries(idle) as Vocabulary["singleBlocks"] };
 }
 
 /** The names that pipeline tests of Alloy use for what a test keeps. */

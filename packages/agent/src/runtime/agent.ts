@@ -6,9 +6,12 @@ import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { Health, Stability } from "../component.ts";
 import { COMPONENTS } from "../components/index.ts";
 import type { ComponentLoader } from "../components/index.ts";
+import type { FlowGraph } from "../graph-view/flow-graph.ts";
 import { AGENT_METRICS_PATH, type InternalHandler } from "../internal-handler.ts";
+import { LiveDebug } from "../live/live-debug.ts";
 import { AgentHttp, defineHttp } from "../settings/http-block.ts";
 import { defineRemotecfg } from "../settings/remotecfg-block.ts";
+import { defineLiveDebugging } from "../settings/livedebugging-block.ts";
 import { TRACING } from "../settings/tracing-block.ts";
 import { uniteScrapePools } from "../scrape-pool.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
@@ -24,6 +27,7 @@ import { createImportLoader } from "./import-loader.ts";
 import { AgentLog, defineLogging } from "./logging.ts";
 import type { AgentLogSink } from "./logging.ts";
 import { MetricsRegistry } from "./metrics-registry.ts";
+import type { ShownMetric } from "./metrics-registry.ts";
 import { ModuleRuntime } from "./module-runtime.ts";
 import type { ModuleEnvironment } from "./module-runtime.ts";
 import { buildFamily, ConfigLoads, processFamilies } from "./own-metrics.ts";
@@ -47,6 +51,8 @@ export interface AgentOptions {
   readonly stability?: Stability;
   /** Whether the host opens the agent's listener with the TLS that the `http` block asks for; no when absent. */
   readonly servesTls?: boolean;
+  /** Whether people may watch what passes through components when the configuration does not say; no when absent. */
+  readonly liveDebugging?: boolean;
   /** Handlers of in-process addresses, when the host has some of its own. */
   readonly internalHandlers?: Map<string, InternalHandler>;
 }
@@ -56,6 +62,12 @@ export interface Agent extends AsyncDisposable {
   /** In evaluation order; each is followed by those in its modules. */
   components(): readonly ComponentInfo[];
   component(id: string): ComponentInfo | undefined;
+  /** The components of one module with what flows between them; empty id: the configuration itself. Undefined when there is no such module. */
+  flowGraph(moduleId: string): FlowGraph | undefined;
+  /** What flows, what is dropped, and who may watch. */
+  readonly live: LiveDebug;
+  /** Metrics of one component, without its id in the labels. */
+  metricsOf(id: string): readonly ShownMetric[];
   /** Reads the configuration again. A configuration that is refused throws a {@link ConfigError} and changes nothing. */
   reload(): Promise<void>;
   /** Prometheus text format. */
@@ -64,6 +76,8 @@ export interface Agent extends AsyncDisposable {
   readonly internalHandlers: ReadonlyMap<string, InternalHandler>;
   /** What its components scrape, by job name. */
   scrapePools(): readonly ScrapePool[];
+  /** What one component scrapes. */
+  scrapePoolsOf(id: string): readonly ScrapePool[];
   /** What the `http` block says of the listener that the host opens. */
   readonly http: AgentHttp;
   /** The log of the agent, for lines of its host: they follow the `logging` block. */
@@ -85,6 +99,7 @@ class AgentRuntime implements Agent {
   readonly internalHandlers: Map<string, InternalHandler>;
   readonly done: Promise<void>;
   readonly http = new AgentHttp();
+  readonly live: LiveDebug;
   readonly #options: AgentOptions;
   readonly #log: AgentLog;
   readonly #vocabulary: Vocabulary;
@@ -101,6 +116,7 @@ class AgentRuntime implements Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#metrics = new MetricsRegistry(options.clock);
+    this.live = new LiveDebug(options.clock, { isOn: options.liveDebugging ?? false });
     this.#log = new AgentLog(options.logSink, () => options.clock.nowMs());
     this.internalHandlers = options.internalHandlers ?? new Map();
     this.internalHandlers.set(AGENT_METRICS_PATH, () => Promise.resolve(this.metricsText()));
@@ -119,6 +135,7 @@ class AgentRuntime implements Agent {
       stability: options.stability ?? "generally-available",
       singleBlocks: {
         http: defineHttp(this.http, { servesTls: options.servesTls ?? false }),
+        livedebugging: defineLiveDebugging(this.live),
         logging: defineLogging(this.#log),
         remotecfg: defineRemotecfg({
           build: (text, known) => this.#buildRemote(text, known),
@@ -138,9 +155,13 @@ class AgentRuntime implements Agent {
       library,
       internalHandlers: this.internalHandlers,
       scrapePools: this.#scrapePools,
+      live: this.live,
       logger: (part) => this.#log.logger(part),
       metricsOf: (id, isShown) => this.#metrics.ofComponent(id, isShown),
-      forgetMetrics: (id) => this.#metrics.forget(id),
+      forget: (id) => {
+        this.#metrics.forget(id);
+        this.live.forget(id);
+      },
     };
     this.#root = new ModuleRuntime("", modules, { onExports: () => {}, onFault: () => {} });
     const own = this.#metrics.ofComponent("agent");
@@ -226,12 +247,24 @@ class AgentRuntime implements Agent {
     return this.#root.component(id);
   }
 
+  flowGraph(moduleId: string): FlowGraph | undefined {
+    return this.#root.module(moduleId)?.flowGraph();
+  }
+
+  metricsOf(id: string): readonly ShownMetric[] {
+    return this.#metrics.shown(id);
+  }
+
   scrapePools(): readonly ScrapePool[] {
     return uniteScrapePools([...this.#scrapePools.values()].flatMap((describe) => describe()));
   }
 
   logger(part: string): Logger {
     return this.#log.logger(part);
+  }
+
+  scrapePoolsOf(id: string): readonly ScrapePool[] {
+    return this.#scrapePools.get(id)?.() ?? [];
   }
 
   metricsText(): string {

@@ -85,7 +85,7 @@ function readsEnvironment(path: readonly string[], library: ObjectValue): boolea
 
 /** What a component's `check` says, with its place. */
 export function faultDiagnostic(node: GraphNode, fault: ArgumentFault): Diagnostic {
-  const span = faultSpan(node, fault);
+  const span = spanOf(node, fault.at ?? "");
   const unsupported = /^not supported yet: (.*)$/s.exec(fault.message)?.[1];
   return unsupported === undefined
     ? makeError(node.source, span, fault.message)
@@ -107,11 +107,11 @@ export function libraryScope(library: ObjectValue): Scope {
   };
 }
 
-/** The place a fault of a component's `check` points at: `rule[2].regex`, as far as it is written. */
-function faultSpan(node: GraphNode, fault: ArgumentFault): Span {
+/** Where `rule[2].regex` stands in a node, as far as it is written; its header for an empty text. */
+export function spanOf(node: GraphNode, at: string): Span {
   let span: Span = headerOf(node.block);
   let body = node.block.body;
-  for (const step of fault.at?.split(".") ?? []) {
+  for (const step of at === "" ? [] : at.split(".")) {
     const [, name = step, index = "0"] = /^(.*)\[([0-9]+)\]$/.exec(step) ?? [];
     const found = body.filter(
       (statement) => statement.name === name || statement.name.startsWith(`${name}.`),

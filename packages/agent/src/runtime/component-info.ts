@@ -1,9 +1,12 @@
 /** A component as people see it: in the web API, on the page, and from the host. Secrets are hidden, long lists are cut and say so. */
 import { Capsule, Secret } from "@finch/alloy-syntax";
 import { Labels } from "@finch/model";
-import type { Health } from "../component.ts";
+import type { ComponentDefinition, Health } from "../component.ts";
 import { formatBytes, formatMs } from "../shown-units.ts";
+import { nameOf } from "../graph-view/flow-graph.ts";
+import { spanOf } from "./check.ts";
 import { toLanguageValue } from "./export-value.ts";
+import type { GraphNode } from "./graph.ts";
 import { SHOWN_ELEMENTS_MAX } from "./limits.ts";
 import type { ComponentNode } from "./node.ts";
 
@@ -34,7 +37,12 @@ export interface ComponentInfo {
   readonly createdModuleIds: readonly string[];
   /** `prometheus.scrape`. */
   readonly name: string;
+  readonly definition: ComponentDefinition;
   readonly label: string;
+  /** `FILE:LINE:COLUMN` of its block. */
+  readonly place: string;
+  /** Where a part of it stands, named as in `ArgumentFault.at`. */
+  readonly placeOf: (at: string) => string;
   readonly health: Health;
   readonly referencesTo: readonly string[];
   readonly referencedBy: readonly string[];
@@ -58,8 +66,11 @@ export function describeComponent(
     localId: written.id,
     moduleId,
     createdModuleIds: [...node.modules].map((module) => module.id),
-    name: written.definition.name === "" ? written.block.name : written.definition.name,
+    name: nameOf(written),
+    definition: written.definition,
     label: written.label,
+    place: placeOf(written, ""),
+    placeOf: (at) => placeOf(written, at),
     health,
     referencesTo: [...new Set(written.references.map((reference) => globalId(reference.to)))],
     referencedBy,
@@ -70,6 +81,12 @@ export function describeComponent(
       value: showValue(value),
     })),
   };
+}
+
+function placeOf(written: GraphNode, at: string): string {
+  const { source } = written;
+  const { line, column } = source.position(spanOf(written, at).start);
+  return `${source.name}:${line}:${column}`;
 }
 
 function showArguments(node: ComponentNode): readonly ShownStatement[] {

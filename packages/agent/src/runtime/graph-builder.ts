@@ -87,9 +87,6 @@ type ImportName = keyof typeof IMPORTS;
 
 type Resolved = Pick<Draft, "definition" | "part"> | "refused";
 
-/** Blocks of the language that are not built yet. */
-const NOT_YET_BLOCKS = new Set(["livedebugging"]);
-
 const COMPONENT: NodePart = { kind: "component" };
 
 export class GraphBuilder {
@@ -200,9 +197,8 @@ export class GraphBuilder {
         ? { definition, part: COMPONENT }
         : "refused";
     }
-    if (ALLOY_COMPONENTS.has(name) || NOT_YET_BLOCKS.has(name)) {
-      const what = NOT_YET_BLOCKS.has(name) ? name : `component ${name}`;
-      this.diagnostics.push(makeUnsupported(written.source, header, what));
+    if (ALLOY_COMPONENTS.has(name)) {
+      this.diagnostics.push(makeUnsupported(written.source, header, `component ${name}`));
       return { definition: undefined, part: COMPONENT };
     }
     return this.#resolveCustom(written, block);

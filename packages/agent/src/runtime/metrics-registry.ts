@@ -22,6 +22,14 @@ interface Family {
   readonly series: Map<string, Series>;
 }
 
+/** A metric for people. */
+export interface ShownMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: Labels;
+  readonly value: number;
+}
+
 export class MetricsRegistry {
   readonly #clock: Clock;
   readonly #components = new Map<string, Map<string, Family>>();
@@ -94,6 +102,28 @@ export class MetricsRegistry {
     // Beyond the bound a series still works for its owner, it is only not shown.
     if (family.series.size < COMPONENT_METRIC_SERIES_MAX) family.series.set(key, made);
     return made;
+  }
+
+  /** The metrics of one component, sorted by name; of a histogram, sum and count. */
+  shown(id: string): readonly ShownMetric[] {
+    const shown: ShownMetric[] = [];
+    for (const [name, family] of this.#components.get(id) ?? []) {
+      this.#removeIdle(family);
+      for (const series of family.series.values()) {
+        const { component_path: _path, component_id: _id, ...labels } = series.labels;
+        const add = (suffix: string, value: number) =>
+          shown.push({ name: `${name}${suffix}`, help: family.help, labels, value });
+        if (family.type !== "histogram") add("", series.value);
+        else {
+          add("_sum", series.value);
+          add(
+            "_count",
+            series.counts.reduce((sum, count) => sum + count, 0),
+          );
+        }
+      }
+    }
+    return shown.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   forget(id: string): void {

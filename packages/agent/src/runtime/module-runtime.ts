@@ -9,6 +9,8 @@
 import { evaluate, formatDiagnosticLine } from "@finch/alloy-syntax";
 import type { ObjectValue, Scope, Value } from "@finch/alloy-syntax";
 import type { ComponentMetrics } from "../component.ts";
+import { flowsOf, nameOf } from "../graph-view/flow-graph.ts";
+import type { FlowGraph } from "../graph-view/flow-graph.ts";
 import { ConfigError } from "./config-error.ts";
 import { checkGraph } from "./check.ts";
 import { describeComponent } from "./component-info.ts";
@@ -34,11 +36,19 @@ export interface ModuleOptions {
 /** What all modules of an agent share. */
 export interface ModuleEnvironment extends Pick<
   NodeEnvironment,
-  "storagePath" | "clock" | "fileSystem" | "internalHandlers" | "scrapePools" | "logger" | "imports"
+  | "storagePath"
+  | "clock"
+  | "fileSystem"
+  | "internalHandlers"
+  | "scrapePools"
+  | "logger"
+  | "imports"
+  | "live"
 > {
   readonly library: ObjectValue;
   metricsOf(id: string, isShown: boolean): ComponentMetrics;
-  forgetMetrics(id: string): void;
+  /** A component is gone: what is remembered of it goes, too. */
+  forget(id: string): void;
 }
 
 /** What a module is given from outside. */
@@ -260,7 +270,7 @@ export class ModuleRuntime {
       await Promise.all(group.map((id) => byId.get(id)!.stop()));
       for (const id of group) {
         this.#nodes.delete(id);
-        this.#environment.forgetMetrics(byId.get(id)!.id);
+        this.#environment.forget(byId.get(id)!.id);
       }
     }
   }
@@ -292,6 +302,30 @@ export class ModuleRuntime {
       const inner = [...node.modules].flatMap((module) => module.components());
       return [describeComponent(node, this.#nodes.values()), ...inner];
     });
+  }
+
+  /** This module or one below. */
+  module(id: string): ModuleRuntime | undefined {
+    if (id === this.id) return this;
+    for (const node of this.#nodes.values())
+      for (const module of node.modules) {
+        const found =
+          id === module.id || id.startsWith(`${module.id}/`) ? module.module(id) : undefined;
+        if (found !== undefined) return found;
+      }
+    return undefined;
+  }
+
+  /** The nodes of this module, by their full ids, and what flows between them. */
+  flowGraph(): FlowGraph {
+    const nodes = this.#order.flatMap((id) => this.#nodes.get(id) ?? []);
+    const fullId = (id: string) => this.#nodes.get(id)!.id;
+    return {
+      nodes: nodes.map(({ id, written }) => ({ id, name: nameOf(written), label: written.label })),
+      edges: nodes
+        .flatMap(({ written }) => flowsOf(written, (id) => this.#nodes.get(id)?.written))
+        .map(({ from, to, kind }) => ({ from: fullId(from), to: fullId(to), kind })),
+    };
   }
 
   /** A node of this module or one below, by its full id. */

@@ -4,10 +4,13 @@
  */
 import { join } from "node:path";
 import type { ObjectValue, Value } from "@finch/alloy-syntax";
+import { Labels } from "@finch/model";
 import { describeError } from "@finch/runtime";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { ComponentContext, ComponentMetrics, Health } from "../component.ts";
 import type { InternalHandler } from "../internal-handler.ts";
+import type { LiveDebug } from "../live/live-debug.ts";
+import { EdgeReceivers } from "../live/metered-receivers.ts";
 import type { BlockSchema, ValuesOf } from "../schema.ts";
 import type { ScrapePool } from "../scrape-pool.ts";
 import { sameData, toLanguageObject } from "./export-value.ts";
@@ -31,6 +34,7 @@ export interface NodeEnvironment {
   readonly metricsOf: (id: string) => ComponentMetrics;
   /** Called after exports changed. */
   readonly onExports: (id: string) => void;
+  readonly live: LiveDebug;
   readonly imports: ImportLoader;
   /** Opens a module below a node. */
   readonly openModule: (id: string, options: ModuleOptions) => ModuleRuntime;
@@ -56,6 +60,7 @@ export class ComponentNode {
   readonly modules = new Set<ModuleRuntime>();
   #written: GraphNode;
   readonly #environment: NodeEnvironment;
+  readonly #edges: EdgeReceivers;
   readonly #log: Logger;
   readonly #stop = new AbortController();
   #arguments: Arguments | undefined;
@@ -76,6 +81,7 @@ export class ComponentNode {
     this.id = id;
     this.#written = written;
     this.#environment = environment;
+    this.#edges = new EdgeReceivers(id, environment.live);
     this.#log = environment.logger(id);
     const sinceMs = environment.clock.nowMs();
     this.#runHealth = { state: "unknown", message: "not started yet", sinceMs };
@@ -135,7 +141,8 @@ export class ComponentNode {
    * Gives the component its arguments; those that are equal to the last ones change nothing. The first ones are followed by {@link start}.
    * `outer`: values that a template refers to.
    */
-  setArguments(args: Arguments, outer: readonly Value[] = []): void {
+  setArguments(decoded: Arguments, outer: readonly Value[] = []): void {
+    const args = this.#edges.wrapIn(decoded, this.written.definition.arguments);
     if (this.#evaluationHealth.state !== "healthy")
       this.#evaluationHealth = this.#health("healthy", "component evaluated");
     const isSame =
@@ -197,7 +204,7 @@ export class ComponentNode {
   }
 
   #context(dataDirectory: string, ready: () => void): ModuleContext & ImportContext {
-    const { clock, fileSystem, internalHandlers, scrapePools, metricsOf } = this.#environment;
+    const { clock, fileSystem, internalHandlers, live, scrapePools, metricsOf } = this.#environment;
     return {
       part: () => this.written.part,
       written: () => this.written,
@@ -220,6 +227,7 @@ export class ComponentNode {
       log: this.#log,
       fileSystem,
       metrics: metricsOf(this.id),
+      drops: live.dropsOf(this.id),
       internalHandlers,
       scrapePools,
     };
@@ -261,6 +269,8 @@ export class ComponentNode {
     this.#exports = exports;
     this.#exportValues =
       exports instanceof Map ? (exports as ObjectValue) : toLanguageObject(exports);
+    const { live } = this.#environment;
+    if (live.isWatched) live.passTargets(this.id, targetsIn(exports));
     this.#environment.onExports(this.written.id);
   }
 
@@ -280,6 +290,13 @@ export class ComponentNode {
     if (isLate)
       this.#log.error("component did not stop in time", { limitMs: COMPONENT_STOP_MS_MAX });
   }
+}
+
+/** Targets that a component exports as `targets` or `output`. */
+function targetsIn(exports: object): readonly Labels[] {
+  const { targets, output } = exports as { readonly targets?: unknown; readonly output?: unknown };
+  const list = targets ?? output;
+  return Array.isArray(list) ? list.filter((one) => one instanceof Labels) : [];
 }
 
 const NO_EXPORTS: ObjectValue = new Map<string, Value>();

@@ -13,6 +13,7 @@ import { buildGraph } from "./build-graph.ts";
 import type { Graph, Vocabulary } from "./graph.ts";
 import { createTextImportLoader } from "./import-loader.ts";
 import { defineHttp } from "../settings/http-block.ts";
+import { defineLiveDebugging } from "../settings/livedebugging-block.ts";
 import { defineRemotecfg } from "../settings/remotecfg-block.ts";
 import { TRACING } from "../settings/tracing-block.ts";
 import { defineLogging, LOGGING_DEFAULTS } from "./logging.ts";
@@ -30,6 +31,7 @@ export const NEUTRAL_ENVIRONMENT: LibraryEnvironment = {
 export function neutralVocabulary(
   given: Pick<Vocabulary, "library" | "imports" | "components">,
 ): Vocabulary {
+  const livedebugging = defineLiveDebugging({ configure: () => {} });
   const logging = defineLogging({ settings: LOGGING_DEFAULTS, setWriteTo: () => {} });
   const http = defineHttp({ set: () => {} }, { servesTls: true });
   const remotecfg = defineRemotecfg({
@@ -38,7 +40,7 @@ export function neutralVocabulary(
     version: NEUTRAL_ENVIRONMENT.version,
     os: NEUTRAL_ENVIRONMENT.os,
   });
-  const singleBlocks = { http, logging, remotecfg, tracing: TRACING };
+  const singleBlocks = { http, livedebugging, logging, remotecfg, tracing: TRACING };
   return { ...given, stability: "experimental", singleBlocks };
 }
 

@@ -1,8 +1,10 @@
 /** `discovery.relabel`: rewrites a list of targets by rules. A pure function of its arguments. */
 import { defineComponent } from "../../component.ts";
+import type { ComponentDrops } from "../../live/drop-counters.ts";
 import type { Target } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
-import { relabel as relabelOne } from "../../relabel.ts";
+import { RuleDrops } from "../../relabel-drops.ts";
+import { droppingRule, relabel as relabelOne } from "../../relabel.ts";
 import type { RelabelRule } from "../../relabel.ts";
 import { required } from "../../schema.ts";
 import { untilAborted } from "../../until-aborted.ts";
@@ -28,17 +30,24 @@ export const relabel = defineComponent({
   async run(context, signal) {
     await untilAborted(signal, async () => {
       const { targets, rule } = context.arguments();
-      context.setExports(relabelTargets(targets, compileRuleBlocks(rule)));
+      context.setExports(relabelTargets(targets, compileRuleBlocks(rule), context.drops));
       await context.nextArguments(signal);
     });
   },
 });
 
-function relabelTargets(targets: readonly Target[], rules: readonly RelabelRule[]): Exports {
+function relabelTargets(
+  targets: readonly Target[],
+  rules: readonly RelabelRule[],
+  drops: ComponentDrops,
+): Exports {
   const output: Target[] = [];
+  const dropped = new RuleDrops("targets", rules);
   for (const target of targets) {
     const relabelled = relabelOne(target, rules);
     if (relabelled !== undefined) output.push(relabelled);
+    else dropped.add(droppingRule(target, rules), target);
   }
+  dropped.finish(drops);
   return { output, rules };
 }

@@ -26,11 +26,51 @@ export function holdingStage(
   return held === undefined ? run : Object.assign(run, { held });
 }
 
+/** What all stages of a component share. */
+export interface PipelineContext {
+  readonly clock: Clock;
+  readonly metrics: ComponentMetrics;
+  /** Counts entries that a stage dropped, by the reason the configuration gives. `at`: the stage, such as `stage[2].stage[0]`. */
+  dropped(at: string, reason: string, entries: DroppedEntries): void;
+}
+
 export interface StageContext {
   readonly clock: Clock;
   readonly metrics: ComponentMetrics;
-  /** Counts entries that a stage dropped, by the reason the configuration gives. */
-  dropped(reason: string, count: number): void;
+  readonly pipeline: PipelineContext;
+  /** Which stage it is: `stage[2].stage[0]`. */
+  readonly at: string;
+  dropped(reason: string, entries: DroppedEntries): void;
+}
+
+/** Entries that a stage dropped: how many, and which, for those who look. */
+export interface DroppedEntries {
+  readonly count: number;
+  readonly list: () => readonly PipelineEntry[];
+}
+
+export function stageContextAt(pipeline: PipelineContext, at: string): StageContext {
+  const { clock, metrics } = pipeline;
+  return {
+    clock,
+    metrics,
+    pipeline,
+    at,
+    dropped: (reason, entries) => pipeline.dropped(at, reason, entries),
+  };
+}
+
+/** What is in `entries` and not in `kept`, which are some of them in the same order. */
+export function entriesWithout(
+  entries: readonly PipelineEntry[],
+  kept: readonly PipelineEntry[],
+): readonly PipelineEntry[] {
+  let next = 0;
+  return entries.filter((entry) => {
+    if (entry !== kept[next]) return true;
+    next++;
+    return false;
+  });
 }
 
 /** Tells streams apart: the labels as the stages before left them. */
@@ -49,11 +89,15 @@ export function eachEntry(change: (entry: PipelineEntry) => void): Stage {
 /** A stage that keeps the entries for which `wanted` holds and counts the others. */
 export function keepEntries(
   wanted: (entry: PipelineEntry) => boolean,
-  count: (dropped: number) => void,
+  count: (dropped: DroppedEntries) => void,
 ): Stage {
   return (entries) => {
     const kept = entries.filter(wanted);
-    if (kept.length < entries.length) count(entries.length - kept.length);
+    if (kept.length < entries.length)
+      count({
+        count: entries.length - kept.length,
+        list: () => entriesWithout(entries, kept),
+      });
     return kept;
   };
 }

@@ -27,7 +27,7 @@ function run(
       gauge: () => ({ add: () => {}, set: () => {} }),
       histogram: () => ({ observe: () => {} }),
     },
-    dropped: (reason, count) => add(reason)(count),
+    dropped: (_at, reason, { count }) => add(reason)(count),
   });
   const give = (more: readonly string[]) =>
     runPipeline(

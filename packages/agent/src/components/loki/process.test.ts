@@ -33,7 +33,7 @@ function run(
       gauge: metric("gauge"),
       histogram: (name) => ({ observe: (value) => counts.set(`histogram:${name}`, value) }),
     },
-    dropped: (reason, count) => counts.set(reason, count),
+    dropped: (_at, reason, { count }) => counts.set(reason, count),
   });
   const entries = runPipeline(pipeline, [
     {

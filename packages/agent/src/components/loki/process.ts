@@ -12,9 +12,9 @@ import { untilAborted } from "../../until-aborted.ts";
 import { forward } from "./forward.ts";
 import { parseLogSelector, selects } from "./log-selector.ts";
 import { PipelineRunner } from "./process-runner.ts";
-import { holdingStage } from "./process-stage.ts";
+import { holdingStage, stageContextAt } from "./process-stage.ts";
 import { PipelineEntry } from "./pipeline-entry.ts";
-import type { HeldEntries, Stage, StageContext } from "./process-stage.ts";
+import type { HeldEntries, PipelineContext, Stage, StageContext } from "./process-stage.ts";
 import { EVENT_STAGE, eventLogMessageStage, windowsEventStage } from "./stage-event.ts";
 import * as extract from "./stage-extract.ts";
 import * as filter from "./stage-filter.ts";
@@ -223,7 +223,7 @@ export const process = defineComponent({
   check: (values) => checkStages(values.stage),
   async run(context: ComponentContext<Arguments, Exports>, signal) {
     const runner = new PipelineRunner(
-      buildPipeline(context.arguments().stage, stageContext(context)),
+      buildPipeline(context.arguments().stage, pipelineContext(context)),
       {
         clock: context.clock,
         log: context.log,
@@ -242,7 +242,7 @@ export const process = defineComponent({
       runner.run(signal),
       untilAborted(signal, async () => {
         const { stage } = await context.nextArguments(signal);
-        await runner.replace(buildPipeline(stage, stageContext(context)), signal);
+        await runner.replace(buildPipeline(stage, pipelineContext(context)), signal);
       }),
     ]);
     // Receivers stop after those who send to them, so they still take what was held.
@@ -255,8 +255,15 @@ export function runPipeline(pipeline: Stage, entries: readonly LogEntry[]): read
   return pipeline(entries.map((entry) => new PipelineEntry(entry))).map((entry) => entry.close());
 }
 
-export function buildPipeline(stages: readonly WrittenStage[], context: StageContext): Stage {
-  const built = stages.map(({ name, values }) => STAGES[name]!.build(values, context));
+/** `at`: what stands before the stages in their places, such as `stage[2].`. */
+export function buildPipeline(
+  stages: readonly WrittenStage[],
+  context: PipelineContext,
+  at = "",
+): Stage {
+  const built = stages.map(({ name, values }, index) =>
+    STAGES[name]!.build(values, stageContextAt(context, `${at}stage[${index}]`)),
+  );
   const runFrom = (first: number, entries: PipelineEntry[]): PipelineEntry[] => {
     let rest = entries;
     for (let i = first; i < built.length && rest.length > 0; i++) rest = built[i]!(rest);
@@ -309,14 +316,17 @@ const STOPPED_CLOCK = {
   sleep: () => Promise.resolve(),
 };
 
-function stageContext(context: ComponentContext<Arguments, Exports>): StageContext {
+function pipelineContext(context: ComponentContext<Arguments, Exports>): PipelineContext {
   return {
     clock: context.clock,
     metrics: context.metrics,
-    dropped: (reason, count) => {
+    dropped: (at, reason, { count, list }) => {
       context.metrics
         .counter("loki_process_dropped_lines_total", "Lines dropped by a stage.", { reason })
         .add(count);
+      context.drops.count({ kind: "lines", reason, at }, count, () =>
+        list().map(({ labels, line }) => ({ labels: String(labels), text: line })),
+      );
     },
   };
 }
@@ -330,16 +340,17 @@ function matchStage(values: ValuesOf<typeof MATCH_STAGE>, context: StageContext)
       "stage.match: action drop takes no nested stages",
     );
   }
-  const nested = buildPipeline(values.stage, context);
+  const nested = buildPipeline(values.stage, context.pipeline, `${context.at}.`);
   return holdingStage((entries) => {
     const out: PipelineEntry[] = [];
-    let dropped = 0;
+    const dropped: PipelineEntry[] = [];
     for (const entry of entries) {
       if (!selects(selector, entry.labels, entry.line)) out.push(entry);
-      else if (values.action === "drop") dropped++;
+      else if (values.action === "drop") dropped.push(entry);
       else out.push(...nested([entry]));
     }
-    if (dropped > 0) context.dropped(values.drop_counter_reason, dropped);
+    if (dropped.length > 0)
+      context.dropped(values.drop_counter_reason, { count: dropped.length, list: () => dropped });
     return out;
   }, nested.held);
 }

@@ -3,6 +3,8 @@ import type { Labels } from "@finch/model";
 import { defineComponent } from "../../component.ts";
 import type { LogEntry, LogsReceiver } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
+import { NO_LABELS_LEFT, relabelOutcome, RuleDrops } from "../../relabel-drops.ts";
+import type { RelabelOutcome } from "../../relabel-drops.ts";
 import { createRelabeler } from "../../relabel.ts";
 import type { RelabelRule } from "../../relabel.ts";
 import { optional, required } from "../../schema.ts";
@@ -31,11 +33,12 @@ export const lokiRelabel = defineComponent({
   },
   check: (values) => ruleFault(values.rule),
   async run(context, signal) {
-    let apply: (labels: Labels) => Labels | undefined = () => undefined;
+    let apply: (labels: Labels) => RelabelOutcome = () => NO_LABELS_LEFT;
+    let rules: readonly RelabelRule[] = [];
     const publish = () => {
       const { rule, max_cache_size: cacheSize } = context.arguments();
-      const rules = compileRuleBlocks(rule);
-      apply = remember(createRelabeler(rules), cacheSize);
+      rules = compileRuleBlocks(rule);
+      apply = remember(rules, cacheSize);
       context.setExports({ receiver, rules } satisfies Exports);
     };
     const processed = context.metrics.counter("loki_relabel_entries_processed", "Entries taken.");
@@ -45,11 +48,13 @@ export const lokiRelabel = defineComponent({
       owner: context.id,
       async append(entries, appendSignal) {
         const kept: LogEntry[] = [];
+        const drops = new RuleDrops("lines", rules);
         for (const entry of entries) {
           const labels = apply(entry.labels);
-          if (labels !== undefined && labels.size > 0)
-            kept.push(labels === entry.labels ? entry : { ...entry, labels });
+          if (typeof labels === "number") drops.add(labels, entry);
+          else kept.push(labels === entry.labels ? entry : { ...entry, labels });
         }
+        drops.finish(context.drops);
         processed.add(entries.length);
         await forward(context.arguments().forward_to, kept, appendSignal);
         written.add(kept.length);
@@ -65,13 +70,17 @@ export const lokiRelabel = defineComponent({
 
 /** Remembers results by label set; when full, the one that was made first goes. */
 function remember(
-  relabel: (labels: Labels) => Labels | undefined,
+  rules: readonly RelabelRule[],
   sizeMax: number,
-): (labels: Labels) => Labels | undefined {
-  const known = new Map<string, Labels | undefined>();
+): (labels: Labels) => RelabelOutcome {
+  const relabel = createRelabeler(rules);
+  const known = new Map<string, RelabelOutcome>();
   return (labels) => {
-    if (known.has(labels.key)) return known.get(labels.key);
-    const result = relabel(labels);
+    const remembered = known.get(labels.key);
+    if (remembered !== undefined) return remembered;
+    const relabelled = relabel(labels);
+    const result =
+      relabelled?.size === 0 ? NO_LABELS_LEFT : relabelOutcome(labels, relabelled, rules);
     if (known.size >= sizeMax && sizeMax > 0) known.delete(known.keys().next().value!);
     if (sizeMax > 0) known.set(labels.key, result);
     return result;

@@ -6,7 +6,14 @@ import { maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { parseJsonPath, readJsonPath } from "./json-path.ts";
 import { readLogfmt } from "./logfmt.ts";
-import { cutBytes, eachEntry, holdingStage, sourceText, streamKeyOf } from "./process-stage.ts";
+import {
+  cutBytes,
+  eachEntry,
+  entriesWithout,
+  holdingStage,
+  sourceText,
+  streamKeyOf,
+} from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
 import type { Stage, StageContext } from "./process-stage.ts";
 
@@ -36,7 +43,11 @@ export function jsonStage(values: ValuesOf<typeof JSON_STAGE>, context: StageCon
           if (pattern.test(key)) entry.extracted.set(key, value);
       if (object !== undefined || !values.drop_malformed) kept.push(entry);
     }
-    if (kept.length < entries.length) context.dropped("malformed", entries.length - kept.length);
+    if (kept.length < entries.length)
+      context.dropped("malformed", {
+        count: entries.length - kept.length,
+        list: () => entriesWithout(entries, kept),
+      });
     return kept;
   };
 }

@@ -5,7 +5,7 @@ import { maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { keepEntries, textOf } from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
-import type { Stage, StageContext } from "./process-stage.ts";
+import type { DroppedEntries, Stage, StageContext } from "./process-stage.ts";
 
 export const DROP_STAGE = {
   source: maybe(
@@ -62,7 +62,7 @@ export function dropStage(values: ValuesOf<typeof DROP_STAGE>, context: StageCon
   };
   return keepEntries(
     (entry) => !isDropped(entry),
-    (count) => context.dropped(values.drop_counter_reason, count),
+    (dropped) => context.dropped(values.drop_counter_reason, dropped),
   );
 }
 
@@ -88,7 +88,7 @@ export function samplingStage(
       owed -= 1;
       return true;
     },
-    (count) => context.dropped(values.drop_counter_reason, count),
+    (dropped) => context.dropped(values.drop_counter_reason, dropped),
   );
 }
 
@@ -127,7 +127,7 @@ export function limitStage(values: ValuesOf<typeof LIMIT_STAGE>, context: StageC
       "not supported yet: stage.limit without drop = true",
     );
   const { by_label_name: name } = values;
-  const count = (dropped: number) => context.dropped("ratelimit_drop_stage", dropped);
+  const count = (dropped: DroppedEntries) => context.dropped("ratelimit_drop_stage", dropped);
   if (name === "") {
     const bucket = new TokenBucket(values, context);
     return keepEntries(() => bucket.take(), count);

@@ -44,7 +44,7 @@ export interface SenderOptions {
 /** What a sender needs of its component. */
 export type SenderContext = Pick<
   ComponentContext<object, object>,
-  "metrics" | "log" | "clock" | "setHealth"
+  "metrics" | "log" | "clock" | "setHealth" | "drops"
 >;
 
 interface Request {
@@ -248,11 +248,15 @@ function drop(
   metrics
     .counter("loki_write_dropped_bytes_total", "Bytes given up.", labels)
     .add(request.messages.reduce((sum, { length }) => sum + length, 0));
+  const stream = firstLabelsOf(request.messages[0]!);
+  context.drops.count({ kind: "lines", reason }, request.entries, () => [
+    { labels: stream, text: why },
+  ]);
   context.setHealth("unhealthy", `${options.url}: entries are dropped: ${why}`);
   context.log.error("entries are dropped", {
     endpoint: options.name,
     entries: request.entries,
-    stream: firstLabelsOf(request.messages[0]!),
+    stream,
     reason,
     why,
   });

@@ -227,6 +227,11 @@ function withinLimit(
       reason: "stream_limited",
     })
     .add(dropped);
+  context.drops.count({ kind: "lines", reason: "stream_limited" }, dropped, () =>
+    streams
+      .slice(streamsMax, streamsMax + 20)
+      .map(({ labels }) => ({ labels: String(labels), text: "" })),
+  );
   context.log.error("entries of streams beyond max_streams are dropped", {
     entries: dropped,
     streams: streams.length,

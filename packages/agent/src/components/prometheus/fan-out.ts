@@ -7,7 +7,10 @@ import type { MetricsReceiver, SampleSet } from "../../receivers.ts";
 const LATENCY_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
 /** What a fan-out needs of the component's context, whatever its arguments are. */
-export type FanOutContext = Pick<ComponentContext<unknown, object>, "metrics" | "log" | "clock">;
+export type FanOutContext = Pick<
+  ComponentContext<unknown, object>,
+  "metrics" | "log" | "clock" | "drops"
+>;
 
 /**
  * Resolves when every receiver has taken the batch or refused it, with the owners of those that refused. A receiver that refuses does not
@@ -49,6 +52,11 @@ export async function fanOut(
           { receiver },
         )
         .add(samples.labels.length);
+      context.drops.count(
+        { kind: "samples", reason: `refused by ${receiver}` },
+        samples.labels.length,
+        () => samples.labels.slice(0, 20).map((labels) => ({ labels: String(labels), text: "" })),
+      );
       context.log.error("a receiver refused samples", {
         receiver,
         samples: samples.labels.length,

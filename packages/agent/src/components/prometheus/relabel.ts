@@ -3,6 +3,7 @@ import type { Labels } from "@finch/model";
 import { defineComponent, type ComponentContext } from "../../component.ts";
 import type { MetricsReceiver, SampleSet } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
+import { relabelOutcome, RuleDrops, type RelabelOutcome } from "../../relabel-drops.ts";
 import { relabel, type RelabelRule } from "../../relabel.ts";
 import { isStaleAt, wordsOf } from "@finch/model";
 import { optional, required, type ValuesOf } from "../../schema.ts";
@@ -50,8 +51,7 @@ export const prometheusRelabel = defineComponent<typeof ARGUMENTS, Exports>({
 });
 
 interface Outcome {
-  /** Undefined: the series is dropped. */
-  readonly labels: Labels | undefined;
+  readonly labels: RelabelOutcome;
   usedMs: number;
 }
 
@@ -81,26 +81,33 @@ class Relabeler implements MetricsReceiver {
     const builder = new SampleBuilder();
     const words = wordsOf(samples.values);
     const nowMs = this.#context.clock.nowMs();
+    const drops = new RuleDrops("samples", this.#rules);
     let hits = 0;
     for (let i = 0; i < samples.labels.length; i++) {
       const labels = samples.labels[i]!;
       let outcome = this.#take(labels.key, nowMs);
-      if (outcome === undefined) outcome = { labels: relabel(labels, this.#rules), usedMs: nowMs };
+      if (outcome === undefined) outcome = { labels: this.#relabel(labels), usedMs: nowMs };
       else hits++;
       // A series that ends is not asked for again; its place goes to one that lives.
       if (!isStaleAt(words, i)) this.#remember(labels.key, outcome);
-      if (outcome.labels !== undefined) builder.copy(outcome.labels, samples, i);
+      if (typeof outcome.labels === "number") drops.add(outcome.labels, labels);
+      else builder.copy(outcome.labels, samples, i);
     }
+    drops.finish(this.#context.drops);
     for (const { labels, exemplar } of samples.exemplars ?? []) {
       const known = this.#outcomes.get(labels.key);
-      const relabelled = known === undefined ? relabel(labels, this.#rules) : known.labels;
-      if (relabelled !== undefined) builder.addExemplar(relabelled, exemplar);
+      const relabelled = known === undefined ? this.#relabel(labels) : known.labels;
+      if (typeof relabelled !== "number") builder.addExemplar(relabelled, exemplar);
     }
     this.#count({ processed: samples.labels.length, written: builder.count, hits });
     await fanOut(this.#context, this.#values.forward_to, {
       samples: builder.build(samples.metadata),
       signal,
     });
+  }
+
+  #relabel(labels: Labels): RelabelOutcome {
+    return relabelOutcome(labels, relabel(labels, this.#rules), this.#rules);
   }
 
   /** Takes an outcome out of the cache, unless it is too old. */

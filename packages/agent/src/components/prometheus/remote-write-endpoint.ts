@@ -47,7 +47,7 @@ export interface EndpointOptions {
 export interface EndpointParts {
   readonly context: Pick<
     ComponentContext<unknown, object>,
-    "clock" | "log" | "metrics" | "setHealth"
+    "clock" | "log" | "metrics" | "setHealth" | "drops"
   >;
   readonly client: HttpClient;
   readonly queue: DurableQueue;
@@ -222,11 +222,13 @@ export class Endpoint {
         (sendsHistograms || !record.hasHistograms) &&
         (sendsExemplars || !record.hasExemplars);
       if (isAsWanted) return record;
+      let example: Labels | undefined;
       const rewritten = rewriteRecord(record, {
         keepsHistograms: sendsHistograms,
         keepsExemplars: sendsExemplars,
         relabel: (labels) => {
           const relabelled = relabel === undefined ? labels : relabel(labels);
+          if (relabelled === undefined) example = labels;
           return relabelled === undefined ? undefined : withoutMetaLabels(relabelled);
         },
       });
@@ -235,6 +237,7 @@ export class Endpoint {
         this.#countDropped(
           relabel === undefined ? "native_histograms_off" : "dropped_series",
           dropped,
+          example,
         );
       return rewritten;
     } catch (error) {
@@ -410,8 +413,11 @@ export class Endpoint {
       .add(amount);
   }
 
-  #countDropped(reason: string, amount: number): void {
+  #countDropped(reason: string, amount: number, example?: Labels): void {
     const help = "Samples that were dropped unsent.";
+    this.#parts.context.drops.count({ kind: "samples", reason }, amount, () =>
+      example === undefined ? [] : [{ labels: String(example), text: "" }],
+    );
     this.#parts.context.metrics
       .counter("prometheus_remote_storage_samples_dropped_total", help, { ...this.#series, reason })
       .add(amount);

@@ -21,7 +21,7 @@ import { readTarget, type ScrapeTarget } from "./scrape-target.ts";
 /** What scraping needs of a component, whatever its arguments are. */
 export type ScrapeContext = Pick<
   ComponentContext<unknown, object>,
-  "clock" | "log" | "metrics" | "fileSystem" | "internalHandlers" | "setHealth"
+  "clock" | "log" | "metrics" | "fileSystem" | "internalHandlers" | "setHealth" | "drops"
 >;
 
 /** The arguments of `prometheus.scrape`, and what only jobs of other components have. */

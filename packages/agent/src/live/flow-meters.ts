@@ -1,0 +1,75 @@
+/** What flows from one component to another, counted a batch at a time: how much, how much was refused, and how long the sender waited. */
+import type { LogsReceiver, MetricsReceiver } from "../receivers.ts";
+
+/** What an edge carries: log entries or samples. */
+export type MeteredKind = "logs" | "metrics";
+
+const KIND_OF: Readonly<Record<(LogsReceiver | MetricsReceiver)["kind"], MeteredKind>> = {
+  "logs-receiver": "logs",
+  "metrics-receiver": "metrics",
+};
+
+/** Counts since the edge was made. Batches of one edge may overlap. */
+export class FlowMeter {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: MeteredKind;
+  /** Entries or samples that were taken. */
+  items = 0;
+  /** Those of batches that were refused; a sender may offer them again. */
+  refused = 0;
+  #inFlight = 0;
+  #waitingSinceMs = 0;
+  #waitedMs = 0;
+
+  constructor(from: string, to: string, kind: MeteredKind) {
+    this.from = from;
+    this.to = to;
+    this.kind = kind;
+  }
+
+  begin(nowMs: number): void {
+    if (this.#inFlight++ === 0) this.#waitingSinceMs = nowMs;
+  }
+
+  end(nowMs: number, taken: number, refused: number): void {
+    this.items += taken;
+    this.refused += refused;
+    if (--this.#inFlight === 0) this.#waitedMs += nowMs - this.#waitingSinceMs;
+  }
+
+  /** Time during which at least one batch was on its way, up to now: all of the time, when the receiver is slower than the sender. */
+  waitedMs(nowMs: number): number {
+    return this.#waitedMs + this.pendingMs(nowMs);
+  }
+
+  /** How long something has been on its way now; 0 when nothing is. */
+  pendingMs(nowMs: number): number {
+    return this.#inFlight === 0 ? 0 : nowMs - this.#waitingSinceMs;
+  }
+}
+
+/** The meters of an agent. */
+export class FlowMeters {
+  readonly #meters = new Map<string, FlowMeter>();
+
+  /** The one between two components; made when there is none. */
+  of(from: string, receiver: LogsReceiver | MetricsReceiver): FlowMeter {
+    const kind = KIND_OF[receiver.kind];
+    const key = `${from} ${receiver.owner} ${kind}`;
+    let meter = this.#meters.get(key);
+    if (meter === undefined)
+      this.#meters.set(key, (meter = new FlowMeter(from, receiver.owner, kind)));
+    return meter;
+  }
+
+  all(): readonly FlowMeter[] {
+    return [...this.#meters.values()];
+  }
+
+  /** A component is gone, and with it what it sent and was sent. */
+  forget(id: string): void {
+    for (const [key, { from, to }] of this.#meters)
+      if (from === id || to === id) this.#meters.delete(key);
+  }
+}
