@@ -7,11 +7,12 @@ import { Secret } from "@finch/alloy-syntax";
 import { silentLogger, systemClock } from "@finch/runtime";
 import { exporterMysql } from "../src/components/prometheus/exporter-mysql.ts";
 import { authenticate } from "../src/mysql/authentication.ts";
-import { COLLECTORS } from "../src/mysql/collectors.ts";
+import { DEFAULT_COLLECTORS, type MysqlCollector } from "../src/mysql/collectors.ts";
 import { MysqlConnection } from "../src/mysql/connection.ts";
 import type { MysqlResult } from "../src/mysql/connection.ts";
 import { parseMysqlDsn } from "../src/mysql/dsn.ts";
 import { scrapeMysql } from "../src/mysql/exporter.ts";
+import { heartbeatCollector, userCollector } from "../src/mysql/optional-collectors.ts";
 import { PacketStream } from "../src/mysql/packets.ts";
 import { parseStatus } from "../src/mysql/status-value.ts";
 import { FamilySet } from "../src/unix/family-set.ts";
@@ -31,7 +32,9 @@ function samplesOf(text: string): Map<string, number> {
   );
 }
 
-function scrape(dsn: string, collectors: readonly string[] = Object.keys(COLLECTORS)) {
+const DEFAULTS = new Map(Object.entries(DEFAULT_COLLECTORS));
+
+function scrape(dsn: string, collectors: ReadonlyMap<string, MysqlCollector> = DEFAULTS) {
   const options = { collectors, clock: systemClock, log: silentLogger };
   return scrapeMysql({ ...options, source: parseMysqlDsn(dsn) }, never);
 }
@@ -151,6 +154,29 @@ describe("prometheus.exporter.mysql with a real MariaDB", { skip: noMariadb() },
     assert.equal(success("info_schema.innodb_cmp"), 0);
   });
 
+  test("replication lag by pt-heartbeat, and users, when they are asked for", async () => {
+    server.sql(
+      "CREATE TABLE shop.beat (ts VARCHAR(26) NOT NULL, server_id INT UNSIGNED PRIMARY KEY); INSERT INTO shop.beat VALUES ('2026-01-02T03:04:05.5', 7);",
+    );
+    const heartbeat = { database: "shop", table: "beat", utc: false };
+    const collectors = new Map([
+      ["heartbeat", heartbeatCollector({ heartbeat, userPrivileges: true })],
+      ["mysql.user", userCollector({ heartbeat, userPrivileges: true })],
+    ]);
+    const samples = samplesOf(await scrape(`root@unix(${server.socketPath})/`, collectors));
+    assert.equal(
+      samples.get('mysql_exporter_collector_success{collector="collect.mysql.user"}'),
+      1,
+    );
+    assert.ok(samples.get('mysql_heartbeat_stored_timestamp_seconds{server_id="7"}')! > 1767000000);
+    const now = samples.get('mysql_heartbeat_now_timestamp_seconds{server_id="7"}')!;
+    assert.ok(Math.abs(now - Date.now() / 1000) < 60);
+    const labels = 'hostmask="%",mysql_user="native"';
+    assert.equal(samples.get(`mysql_mysql_process_priv{${labels}}`), 1);
+    assert.equal(samples.get(`mysql_mysql_drop_priv{${labels}}`), 0);
+    assert.equal(samples.get(`mysql_mysql_max_connections{${labels}}`), 0);
+  });
+
   test("the component answers scrapes, with the instance that Alloy gives", async () => {
     const handlers = new Map();
     await using component = runComponent(exporterMysql, {
@@ -251,7 +277,7 @@ test("values of status and variables", () => {
 /** A server with what the collector asks for, and nothing else. */
 async function collected(name: string, answers: Readonly<Record<string, MysqlResult>>) {
   const families = new FamilySet();
-  await COLLECTORS[name]!.collect((sql) => {
+  await DEFAULT_COLLECTORS[name]!.collect((sql) => {
     const answer = answers[sql];
     return answer === undefined
       ? Promise.reject(new Error(`no answer to ${sql}`))
@@ -391,10 +417,13 @@ describe("arguments of prometheus.exporter.mysql", () => {
       }),
     );
   test("what is fine, and what is not", () => {
-    assert.equal(check({ disable_collectors: ["heartbeat"] }), undefined);
     assert.equal(
-      check({ enable_collectors: ["heartbeat"] })?.message,
-      "not supported yet: collector heartbeat",
+      check({ enable_collectors: ["heartbeat"], disable_collectors: ["binlog_size"] }),
+      undefined,
+    );
+    assert.equal(
+      check({ enable_collectors: ["binlog_size"] })?.message,
+      "not supported yet: collector binlog_size",
     );
     assert.match(check({ set_collectors: ["status"] })!.message, /^there is no collector "status"/);
     const fault = check({ data_source_name: new Secret("u:secret@tcp(h)") })!;

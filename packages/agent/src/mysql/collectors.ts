@@ -10,7 +10,8 @@ export interface MysqlCollector {
   collect(ask: Ask, families: FamilySet): Promise<void>;
 }
 
-export const COLLECTORS: Readonly<Record<string, MysqlCollector>> = {
+/** Those that are on by default. */
+export const DEFAULT_COLLECTORS: Readonly<Record<string, MysqlCollector>> = {
   global_status: { collect: collectStatus },
   global_variables: { collect: collectVariables },
   "info_schema.innodb_cmp": { collect: collectCompression },

@@ -2,13 +2,14 @@
 import { describeError } from "@finch/runtime";
 import type { Clock, Logger } from "@finch/runtime";
 import { FamilySet } from "../unix/family-set.ts";
-import { COLLECTORS } from "./collectors.ts";
+import type { MysqlCollector } from "./collectors.ts";
 import { MysqlConnection } from "./connection.ts";
 import type { MysqlSource } from "./dsn.ts";
 
 export interface MysqlExporterOptions {
   readonly source: MysqlSource;
-  readonly collectors: readonly string[];
+  /** By name. */
+  readonly collectors: ReadonlyMap<string, MysqlCollector>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -53,11 +54,11 @@ async function collectAll(
   const startMs = clock.monotonicMs();
   using connection = await MysqlConnection.open(source, signal);
   took.add(since(startMs), "collector", "connection");
-  for (const name of collectors) {
+  for (const [name, collector] of collectors) {
     const begunMs = clock.monotonicMs();
     let succeeded = true;
     try {
-      await COLLECTORS[name]!.collect((sql) => connection.query(sql, signal), families);
+      await collector.collect((sql) => connection.query(sql, signal), families);
     } catch (error) {
       signal.throwIfAborted();
       succeeded = false;

@@ -1,10 +1,11 @@
 /** `prometheus.exporter.mysql`: statistics of a MySQL or MariaDB server, asked for when it is scraped. */
 import { describeError } from "@finch/runtime";
 import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
-import { COLLECTORS } from "../../mysql/collectors.ts";
+import { DEFAULT_COLLECTORS } from "../../mysql/collectors.ts";
 import { parseMysqlDsn } from "../../mysql/dsn.ts";
 import { scrapeMysql } from "../../mysql/exporter.ts";
-import { notYet, optional, required, type ValuesOf } from "../../schema.ts";
+import { heartbeatCollector, userCollector } from "../../mysql/optional-collectors.ts";
+import { block, notYet, optional, required, type ValuesOf } from "../../schema.ts";
 import {
   exporterTarget,
   runExporter,
@@ -12,7 +13,8 @@ import {
   type OpenExporter,
 } from "./exporter.ts";
 
-const NAMES = Object.keys(COLLECTORS);
+const DEFAULT_NAMES = Object.keys(DEFAULT_COLLECTORS);
+const NAMES = [...DEFAULT_NAMES, "heartbeat", "mysql.user"];
 
 const ARGUMENTS = {
   data_source_name: required(
@@ -22,9 +24,13 @@ const ARGUMENTS = {
   set_collectors: optional(
     "list(string)",
     [],
-    `Collectors in place of the default ones: ${NAMES.join(", ")}.`,
+    `Collectors in place of the default ones, which are ${DEFAULT_NAMES.join(", ")}.`,
   ),
-  enable_collectors: optional("list(string)", [], "Collectors besides the default ones."),
+  enable_collectors: optional(
+    "list(string)",
+    [],
+    "Collectors besides the default ones: heartbeat, mysql.user.",
+  ),
   disable_collectors: optional("list(string)", [], "Collectors that are not run."),
   enable_lock_wait_timeout: optional(
     "bool",
@@ -37,10 +43,20 @@ const ARGUMENTS = {
     false,
     "Keep queries of the exporter out of the log of slow queries, but those that use the disk.",
   ),
-  heartbeat: notYet("block", "Replication lag by pt-heartbeat."),
+  heartbeat: block(
+    {
+      database: optional("string", "heartbeat", "Database of the table."),
+      table: optional("string", "heartbeat", "Table with the columns `ts` and `server_id`."),
+      utc: optional("bool", false, "Times in the table are UTC, as with `pt-heartbeat --utc`."),
+    },
+    { repeat: "one", doc: "Replication lag by pt-heartbeat, for the collector heartbeat." },
+  ),
   "info_schema.processlist": notYet("block", "Processes."),
   "info_schema.tables": notYet("block", "Sizes of tables."),
-  "mysql.user": notYet("block", "Users."),
+  "mysql.user": block(
+    { privileges: optional("bool", false, "Tell privileges besides limits.") },
+    { repeat: "one", doc: "Users, for the collector mysql.user." },
+  ),
   "perf_schema.eventsstatements": notYet("block", "Statements."),
   "perf_schema.file_instances": notYet("block", "Files."),
   "perf_schema.memory_events": notYet("block", "Memory."),
@@ -51,7 +67,7 @@ type Context = ComponentContext<Arguments, ExporterExports>;
 
 /** Collectors of mysqld_exporter that are not built. */
 const OTHER_COLLECTORS = new Set(
-  "auto_increment.columns binlog_size engine_innodb_status engine_tokudb_status heartbeat info_schema.clientstats info_schema.innodb_metrics info_schema.innodb_tablespaces info_schema.processlist info_schema.replica_host info_schema.schemastats info_schema.tables info_schema.tablestats info_schema.userstats mysql.user perf_schema.eventsstatements perf_schema.eventsstatementssum perf_schema.eventswaits perf_schema.file_events perf_schema.file_instances perf_schema.indexiowaits perf_schema.memory_events perf_schema.replication_applier_status_by_worker perf_schema.replication_group_member_stats perf_schema.replication_group_members perf_schema.tableiowaits perf_schema.tablelocks slave_hosts sys.user_summary".split(
+  "auto_increment.columns binlog_size engine_innodb_status engine_tokudb_status info_schema.clientstats info_schema.innodb_metrics info_schema.innodb_tablespaces info_schema.processlist info_schema.replica_host info_schema.schemastats info_schema.tables info_schema.tablestats info_schema.userstats perf_schema.eventsstatements perf_schema.eventsstatementssum perf_schema.eventswaits perf_schema.file_events perf_schema.file_instances perf_schema.indexiowaits perf_schema.memory_events perf_schema.replication_applier_status_by_worker perf_schema.replication_group_member_stats perf_schema.replication_group_members perf_schema.tableiowaits perf_schema.tablelocks slave_hosts sys.user_summary".split(
     " ",
   ),
 );
@@ -103,9 +119,20 @@ function open(context: Context, values: Arguments): OpenExporter {
       }),
     },
   };
+  const settings = {
+    heartbeat: values.heartbeat,
+    userPrivileges: values["mysql.user"].privileges,
+  };
   const { set_collectors: set, enable_collectors: more, disable_collectors: without } = values;
-  const chosen = new Set([...(set.length > 0 ? set : NAMES), ...more]);
-  const collectors = NAMES.filter((name) => chosen.has(name) && !without.includes(name));
+  const chosen = new Set([...(set.length > 0 ? set : DEFAULT_NAMES), ...more]);
+  const all = {
+    ...DEFAULT_COLLECTORS,
+    heartbeat: heartbeatCollector(settings),
+    "mysql.user": userCollector(settings),
+  };
+  const collectors = new Map(
+    Object.entries(all).filter(([name]) => chosen.has(name) && !without.includes(name)),
+  );
   return {
     targets: [exporterTarget(context, "mysql", {}, { instance: source.instance })],
     scrape: ({ signal }) => scrapeMysql({ source, collectors, clock, log }, signal),
