@@ -40,7 +40,7 @@ tr:first-child > th { border-top: 0; } th { color: var(--soft); font-weight: 500
 details { margin: .6rem 0; } summary { cursor: pointer; }
 .bar { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: .4rem 0; }
 button, input { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: .4rem; padding: .3rem .7rem; } button { cursor: pointer; } input { min-width: 8rem; flex: 1 1 8rem; max-width: 24rem; }
-.tail { list-style: none; margin: 0; padding: 0; max-height: 60vh; overflow: auto; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; font: 12.5px/1.5 ui-monospace, monospace; }
+.tail:empty { display: none; } .tail { list-style: none; margin: 0; padding: 0; max-height: 60vh; overflow: auto; background: var(--card); border: 1px solid var(--line); border-radius: .5rem; font: 12.5px/1.5 ui-monospace, monospace; }
 .tail li { padding: .25rem .7rem; border-top: 1px solid var(--line); overflow-wrap: anywhere; white-space: pre-wrap; } .tail li:first-child { border-top: 0; }
 .tail .soft { font-size: .92em; } .tail .in { color: var(--logs); } .tail .out { color: var(--metrics); } .tail .note { color: var(--wait); }
 ${GRAPH_STYLE}`;
