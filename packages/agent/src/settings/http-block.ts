@@ -143,7 +143,7 @@ export function defineHttp(
       untilAborted(signal, async () => {
         const next = context.nextArguments(signal);
         next.catch(() => {});
-        await apply(context, http);
+        await apply(context, http, signal);
         const { tls } = context.arguments();
         const isInFiles = tls !== undefined && [tls.cert_file, tls.key_file].some(Boolean);
         await (isInFiles
@@ -157,12 +157,17 @@ export function defineHttp(
 async function apply(
   context: ComponentContext<HttpBlockArguments, object>,
   http: Pick<AgentHttp, "set">,
+  signal: AbortSignal,
 ): Promise<void> {
   const { auth, tls } = context.arguments();
   try {
-    http.set(auth, tls === undefined ? undefined : await loadTls(tls));
+    const loaded = tls === undefined ? undefined : await loadTls(tls);
+    // Whoever took the block out meanwhile has said what holds now.
+    signal.throwIfAborted();
+    http.set(auth, loaded);
     context.setHealth("healthy", "");
   } catch (error) {
+    signal.throwIfAborted();
     context.setHealth("unhealthy", `cannot serve TLS: ${describeError(error)}`);
     context.log.error("the http block is not applied", { error: describeError(error) });
   }
