@@ -118,10 +118,16 @@ function decode(bytes: Uint8Array): Omit<Call, "method" | "authorization"> {
   return { ...call, hash: third, name: third, attributes };
 }
 
-async function until(what: string, condition: () => boolean): Promise<void> {
+/** `meanwhile` is called again and again: what it wakes may not sleep yet. */
+async function until(
+  what: string,
+  condition: () => boolean,
+  meanwhile: () => void = () => {},
+): Promise<void> {
   const deadline = Date.now() + 20_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, `never happened: ${what}`);
+    meanwhile();
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -129,10 +135,11 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 interface Running extends AsyncDisposable {
   readonly agent: Agent;
   readonly log: LogEvent[];
+  readonly hurry: () => void;
 }
 
 /** Time between questions passes at once when `hurry` is called. */
-async function run(text: string, storagePath: string): Promise<Running & { hurry(): void }> {
+async function run(text: string, storagePath: string): Promise<Running> {
   const stop = new AbortController();
   const log: LogEvent[] = [];
   const sleeping = new Set<() => void>();
@@ -203,7 +210,7 @@ test("a remote configuration runs beside the file's, and what is refused leaves 
 ${file("own")}`;
   {
     await using running = await run(text, storage);
-    const { agent } = running;
+    const { agent, hurry } = running;
     await until("it is applied", () => idsOf(agent).includes("remotecfg/local.file.a"));
     await until("it is reported", () => service.calls.some(({ status }) => status === 1));
     assert.deepEqual(
@@ -228,21 +235,18 @@ ${file("own")}`;
     assert.match(idsOf(agent), /local\.file\.own/);
 
     service.content = `${file("a")}local.file "b" {\n\tfilename = local.file.c.content\n}\n`;
-    running.hurry();
-    await until("the refusal is told", () => service.calls.some(({ status }) => status === 3));
-    assert.match(
-      service.calls.at(-1)!.error,
-      /remotecfg:5:13: component "local\.file\.c\.content"/,
-    );
+    const refusal = () => service.calls.find(({ status }) => status === 3);
+    await until("the refusal is told", () => refusal() !== undefined, hurry);
+    assert.match(refusal()!.error, /remotecfg:5:13: component "local\.file\.c\.content"/);
     assert.equal(idsOf(agent).includes("remotecfg/local.file.b"), false);
     assert.equal(agent.component("remotecfg/local.file.a")?.health.state, "healthy");
     assert.equal(healthOf(agent)?.state, "unhealthy");
 
     service.content = file("bb");
-    running.hurry();
-    await until("the next is applied", () => idsOf(agent).includes("remotecfg/local.file.bb"));
+    const isApplied = () => idsOf(agent).includes("remotecfg/local.file.bb");
+    await until("the next is applied", isApplied, hurry);
     assert.equal(idsOf(agent).includes("remotecfg/local.file.a"), false);
-    await until("it is healthy again", () => healthOf(agent)?.state === "healthy");
+    await until("it is healthy again", () => healthOf(agent)?.state === "healthy", hurry);
     await agent.reload();
     assert.match(idsOf(agent), /remotecfg\/local\.file\.bb/);
   }
