@@ -6,6 +6,7 @@ import { write } from "../src/components/loki/write.ts";
 import type { LogEntry } from "../src/receivers.ts";
 import { openDurableQueue } from "../src/durable-queue.ts";
 import { startComponent, temporaryDirectory } from "./component-harness.ts";
+import type { ToldDrop } from "./component-harness.ts";
 import { startLoki } from "./loki-server.ts";
 
 const NEVER = new AbortController().signal;
@@ -97,6 +98,9 @@ describe("loki.write", () => {
       ),
       1,
     );
+    const [{ place, amount, samples }] = component.drops as [ToldDrop];
+    assert.deepEqual([place, amount], [{ kind: "lines", reason: "ingester_error" }, 1]);
+    assert.match(samples[0]!.text, /entry too far behind/);
   });
   test("a refused batch is split until only the entries that are refused are given up", async () => {
     const bad = new Set(["line 3", "line 17"]);

@@ -109,6 +109,14 @@ describe("loki.source.api", () => {
         },
       ],
     );
+    assert.deepEqual(
+      server.component.drops.map(({ place, amount, samples }) => [
+        place.reason,
+        amount,
+        samples[0]!.labels,
+      ]),
+      [["relabel_rules", 1, '{app="noise"}']],
+    );
   });
 
   test("JSON, plain and gzip, on either path; entries have the time of their arrival", async () => {

@@ -184,7 +184,12 @@ function entriesOf(context: Context, decoded: LokiPushResult, receipt: Receipt):
   const entries: LogEntry[] = [];
   for (const { labels: sent, entries: columns } of decoded.batch.streams) {
     const labels = label(sent);
-    if (labels === undefined) continue;
+    if (labels === undefined) {
+      context.drops.count({ kind: "lines", reason: "relabel_rules" }, columns.count, () => [
+        { labels: String(sent), text: "" },
+      ]);
+      continue;
+    }
     const { count, lines, lineBounds, timestampsNs, metadataSets, metadataOf } = columns;
     const bytes = Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength);
     for (let row = 0; row < count; row++) {

@@ -224,11 +224,15 @@ class DockerTails {
     labels: StreamLabels,
     signal: AbortSignal,
   ): Promise<void> {
+    let unwanted = 0;
     const entries = lines.flatMap(({ stream, timestampNs, line }) => {
       const own = labels[stream];
+      if (own === undefined) unwanted++;
       if (own === undefined || line === "") return [];
       return [{ labels: own, timestampNs, line, structuredMetadata: Labels.EMPTY }];
     });
+    if (unwanted > 0)
+      this.#context.drops.count({ kind: "lines", reason: "relabel_rules" }, unwanted);
     for (;;) {
       try {
         await forward(this.#context.arguments().forward_to, entries, signal);

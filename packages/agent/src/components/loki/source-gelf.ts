@@ -150,7 +150,7 @@ class Waiting {
       this.#entries.length >= WAITING_MAX ||
       this.#bytes + entry.line.length > WAITING_BYTES_MAX
     ) {
-      this.#counters.dropped.add(1);
+      this.#drop([entry]);
       return;
     }
     this.#counters.entries.add(1);
@@ -169,7 +169,12 @@ class Waiting {
       __gelf_message_facility: message.facility,
     });
     const labels = this.#relabel(given);
-    if (labels === undefined) return undefined;
+    if (labels === undefined) {
+      this.#context.drops.count({ kind: "lines", reason: "relabel_rules" }, 1, () => [
+        { labels: String(given), text: message.line },
+      ]);
+      return undefined;
+    }
     const hasTime = this.#values.use_incoming_timestamp && message.timestamp > 0;
     return {
       labels: Labels.fromPairs([...labels].filter(([name]) => !name.startsWith("__")).flat()),
@@ -181,8 +186,17 @@ class Waiting {
 
   /** At a stop: what was not handed on is lost. */
   abandon(): void {
-    this.#counters.dropped.add(this.#entries.length);
+    this.#drop(this.#entries);
     this.#entries = [];
+  }
+
+  #drop(entries: readonly LogEntry[]): void {
+    if (entries.length === 0) return;
+    this.#counters.dropped.add(entries.length);
+    const place = { kind: "lines", reason: "came faster than it was taken" } as const;
+    this.#context.drops.count(place, entries.length, () =>
+      entries.slice(0, 20).map(({ labels, line }) => ({ labels: String(labels), text: line })),
+    );
   }
 
   async drain(signal: AbortSignal): Promise<void> {

@@ -237,18 +237,23 @@ async function readEntries(
     const lines: string[] = [];
     splitter.push(chunk, lines);
     const entries: LogEntry[] = [];
+    let unwanted = 0;
     let cursor: string | undefined;
     for (const line of lines) {
       try {
         const parsed = parseJournalLine(line);
         cursor = parsed.cursor;
         const entry = toEntry(parsed);
-        if (entry === undefined) failed.add(1);
+        if (entry === undefined) unwanted++;
         else entries.push(entry);
       } catch (error) {
         failed.add(1);
         context.log.debug("journal line is not JSON", { error: describeError(error) });
       }
+    }
+    if (unwanted > 0) {
+      failed.add(unwanted);
+      context.drops.count({ kind: "lines", reason: "no message, or relabel_rules" }, unwanted);
     }
     await forward(values.forward_to, entries, signal);
     read.add(entries.length);

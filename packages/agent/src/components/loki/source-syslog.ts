@@ -285,7 +285,13 @@ class Listeners implements AsyncDisposable {
       log: this.#context.log,
       take: (messages) => this.#take(this.#open.get(key)?.maker ?? maker, messages),
       onOversized: (count) => this.#counters.faults.add(count),
-      onDropped: (count) => this.#counters.dropped.add(count),
+      onDropped: (count) => {
+        this.#counters.dropped.add(count);
+        this.#context.drops.count(
+          { kind: "lines", reason: "came faster than it was taken" },
+          count,
+        );
+      },
     });
     this.#open.set(key, { options: socketOptions(values, needsNames), listener, maker });
   }
@@ -294,12 +300,16 @@ class Listeners implements AsyncDisposable {
     const { clock } = this.#context;
     const entries: LogEntry[] = [];
     let empty = 0;
+    let unwanted = 0;
     for (const message of messages) {
       const outcome = maker.make(message, clock.nowMs());
       if (outcome.kind === "entry") entries.push(outcome.entry);
       else if (outcome.kind === "empty") empty++;
+      else unwanted++;
     }
     this.#counters.empty.add(empty);
+    if (unwanted > 0)
+      this.#context.drops.count({ kind: "lines", reason: "relabel_rules" }, unwanted);
     await this.#forwardUntilTaken(entries);
     this.#counters.entries.add(entries.length);
   }
