@@ -183,7 +183,8 @@ function credentialOf(
   return path === undefined ? undefined : { kind: "file", path };
 }
 
-function tlsOptions(values: ValuesOf<typeof TLS_CONFIG_ARGUMENTS>): TlsOptions {
+/** A tls_config block as the client takes it. */
+export function tlsOptions(values: ValuesOf<typeof TLS_CONFIG_ARGUMENTS>): TlsOptions {
   return {
     caPem: values.ca_pem,
     caFile: values.ca_file,
