@@ -1,7 +1,7 @@
 /** Draws a flow graph as SVG: for `finch agent graph`, and for the pages of the agent, which write rates to its edges. */
 import { layOut } from "./layered-layout.ts";
 import type { Direction, Point, Route } from "./layered-layout.ts";
-import type { FlowEdge, FlowGraph, FlowNode } from "./flow-graph.ts";
+import type { FlowEdge, FlowGraph, FlowKind, FlowNode } from "./flow-graph.ts";
 
 export interface GraphSvgOptions {
   readonly direction: Direction;
@@ -77,7 +77,8 @@ export function graphSvg(graph: FlowGraph, options: GraphSvgOptions): string {
     gaps: gaps.map(([from, to]) => [shift(from), shift(to)] as const),
   }));
   const edges = routes.map(({ edge, points }) => edgeSvg(edge, points, isRight));
-  const rates = options.hasRates ? placeRates(routes, isRight).map(rateSvg) : [];
+  const counted = routes.filter(({ edge }) => COUNTED.has(edge.kind));
+  const rates = options.hasRates ? placeRates(counted, isRight).map(rateSvg) : [];
   const nodes = graph.nodes.map((node, index) =>
     nodeSvg(node, { ...sized[index]!, centre: shift(layout.places.get(node.id)!) }, options),
   );
@@ -175,6 +176,8 @@ interface RatePlace {
   y: number;
 }
 
+/** What flows in batches that are counted; targets and other exports are there or not. */
+const COUNTED: ReadonlySet<FlowKind> = new Set(["logs", "metrics", "otlp"]);
 const RATE_HEIGHT = 14;
 /** As wide as `12.3k lines/s`. */
 const RATE_WIDTH = 92;

@@ -145,6 +145,25 @@ otelcol.receiver.loki "o" { }
   );
 });
 
+test("rates have a place of their own at each edge that is counted", () => {
+  const names = ["a", "b", "c", "d", "e", "k"];
+  const edges = names.slice(0, -1).map((from) => ({ from, to: "k", kind: "logs" as const }));
+  const svg = graphSvg(
+    {
+      nodes: names.map((id) => ({ id, name: id, label: "x" })),
+      edges: [...edges, { from: "a", to: "b", kind: "targets" }],
+    },
+    { direction: "right", hasRates: true, outsideText: "", isStandalone: false },
+  );
+  const places = [...svg.matchAll(/class="rate" [^>]* x="([\d.]+)" y="([\d.]+)"/g)].map(
+    ([, x, y]) => ({ x: Number(x), y: Number(y) }),
+  );
+  assert.equal(places.length, edges.length);
+  for (const [index, one] of places.entries())
+    for (const other of places.slice(index + 1))
+      assert.ok(Math.abs(one.x - other.x) >= 92 || Math.abs(one.y - other.y) >= 13.9);
+});
+
 test("what refers to nothing is refused", () =>
   assert.rejects(
     graphConfig(
