@@ -263,6 +263,27 @@ test(
 );
 
 test(
+  "what passes through the agent is shown while its pages are for this machine only",
+  { timeout: 60_000 },
+  async () => {
+    for (const [host, status] of [
+      ["127.0.0.1", 200],
+      ["0.0.0.0", 503],
+    ] as const) {
+      await using directory = await temporaryDirectory();
+      const pages = ["--listen-agent", `${host}:0`];
+      await using finch = startFinch(["up", "--data-dir", directory.path, ...FREE_PORTS, ...pages]);
+      const [, url] = await finch.until(/Finch is up: (http:\/\/localhost:\d+)/);
+      const { listeners } = await machineOf(url!);
+      const { port } = new URL(`http://${listeners["agent"]!}`);
+      const reply = await fetch(`http://127.0.0.1:${port}/live/dropped`);
+      assert.equal(reply.status, status, host);
+      await reply.body?.cancel();
+    }
+  },
+);
+
+test(
   "with tenants on, this machine belongs to anonymous, and the web application shows it",
   { timeout: 60_000 },
   async () => {
