@@ -30,7 +30,7 @@ function metricsText(target: number, scrape: number): string {
     if (n % FAMILY_SERIES === 0)
       text += `# HELP app_requests_${family}_total Requests served.\n# TYPE app_requests_${family}_total counter\n`;
     const moved = n % 2 === 0 ? scrape * (1 + (n % 13)) : 0;
-    text += `app_requests_${family}_total{handler="/api/v1/${n % FAMILY_SERIES}",method="GET",code="200"} ${1000 * target + n + moved}\n`;
+    text += `app_requests_${family}_total{handler="/api/v1/${n}",method="GET",code="200"} ${1000 * target + n + moved}\n`;
   }
   return text;
 }
