@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { nodeFileSystem, silentLogger } from "@finch/runtime";
+import type { FileSystem } from "@finch/runtime";
 import { openDurableQueue } from "./durable-queue.ts";
 import type { DurableQueue } from "./durable-queue.ts";
 
@@ -146,6 +147,53 @@ describe("durable queue", () => {
       await using queue = await open();
       await queue.push(record("3"), NEVER);
       assert.deepEqual(texts((await take(queue)).records), ["2", "3"]);
+    }));
+  test("a disk that is nearly full takes no more, so that what is sent can still go off it", () =>
+    inDirectory(async (_, directory) => {
+      let freeBytes = 100 << 20;
+      const fileSystem: FileSystem = {
+        ...nodeFileSystem,
+        space: () => Promise.resolve({ totalBytes: 1 << 30, freeBytes }),
+      };
+      const options = { directory, log: silentLogger, bytesMax: 1 << 20, senders: ["a"] };
+      await using queue = await openDurableQueue({ ...options, fileSystem });
+      await queue.push(record("1"), NEVER);
+      freeBytes = 16 << 20;
+      await assert.rejects(queue.push(record("2"), NEVER), /16777216 bytes free.*free some space/);
+      await queue.commit("a", (await take(queue)).next);
+      freeBytes = 17 << 20;
+      await queue.push(record("3"), NEVER);
+      assert.deepEqual(texts((await take(queue)).records), ["3"]);
+    }));
+  test("where positions cannot be saved for want of room, what is sent makes it", () =>
+    inDirectory(async (open, directory) => {
+      let isFull = false;
+      const fileSystem: FileSystem = {
+        ...nodeFileSystem,
+        // Full until the first segment is gone.
+        open: async (path, mode) => {
+          const isThere = (await readdir(join(directory, "wal"))).includes("0000000001.wal");
+          if (isFull && mode === "create" && path.includes("positions") && isThere)
+            throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+          return nodeFileSystem.open(path, mode);
+        },
+      };
+      const options = { directory, log: silentLogger, bytesMax: 1 << 20, senders: ["a"] };
+      {
+        const queue = await openDurableQueue({ ...options, fileSystem });
+        for (let n = 0; n < 6; n++) await queue.push(new Uint8Array(100 << 10).fill(n), NEVER);
+        isFull = true;
+        const first = await take(queue, "a", 1);
+        await assert.rejects(queue.commit("a", first.next), /no space left/);
+        const rest = await take(queue, "a", 350 << 10);
+        await queue.commit("a", rest.next);
+        // Killed: what a stop would save is not.
+      }
+      await using queue = await open();
+      assert.deepEqual(
+        (await take(queue, "a")).records.map((bytes) => bytes[0]),
+        [4, 5],
+      );
     }));
 });
 

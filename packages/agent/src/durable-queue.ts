@@ -19,6 +19,10 @@ const FULL_SHARE = 0.9;
 /** What may wait for an fsync; more would only be memory. */
 const PENDING_BYTES_MAX = 32 << 20;
 
+/** Free space that records must leave, and at most this share of a small disk: positions need some to be saved, and records that are sent go off the disk only then. */
+const FREE_BYTES_MIN = 16 << 20;
+const FREE_SHARE_MAX = 0.05;
+
 export interface DurableQueueOptions {
   /** Holds `wal/` and the positions; made when it is not there. */
   readonly directory: string;
@@ -37,7 +41,7 @@ export interface QueueBatch {
 }
 
 export interface DurableQueue extends AsyncDisposable {
-  /** Resolves when the record is durable. Waits while the queue is full; rejects with `unavailable` when the disk is. */
+  /** Resolves when the record is durable. Waits while the queue is full; rejects with `unavailable` when the disk is, or nearly. */
   push(record: Uint8Array, signal: AbortSignal): Promise<void>;
   /**
    * Waits until there is something to send, then up to `waitMs` for more, and gives up to `bytesMax` of it (one record at least). The same
@@ -129,6 +133,7 @@ class WalQueue implements DurableQueue {
   async push(record: Uint8Array, signal: AbortSignal): Promise<void> {
     while (this.bytes() + record.length > this.#options.bytesMax && this.#hasUnsent())
       await this.#nextChange(signal);
+    await this.#leaveRoom(record.length);
     this.#end = await this.#wal.append(record);
     this.#announce();
   }
@@ -156,10 +161,33 @@ class WalQueue implements DurableQueue {
 
   async commit(sender: string, next: WalPosition): Promise<void> {
     this.#positions.set(sender, next);
-    await this.#positions.save();
-    const stored = this.#options.senders.map((name) => this.#positions.get(name)?.segment ?? 0);
-    await this.#wal.cut(Math.min(...stored));
+    try {
+      await this.#positions.save();
+    } catch {
+      // What all senders are done with makes room, on a disk that others have filled. Who has the old position then goes on at the first record there is.
+      await this.#cut();
+      await this.#positions.save();
+    }
+    await this.#cut();
     this.#announce();
+  }
+
+  #cut(): Promise<void> {
+    const done = this.#options.senders.map((name) => this.#positions.get(name)?.segment ?? 0);
+    return this.#wal.cut(Math.min(...done));
+  }
+
+  async #leaveRoom(bytes: number): Promise<void> {
+    const { directory, fileSystem } = this.#options;
+    const { totalBytes, freeBytes } = await fileSystem.space(directory);
+    const wantedBytes = Math.min(FREE_BYTES_MIN, totalBytes * FREE_SHARE_MAX);
+    if (freeBytes - bytes >= wantedBytes) return;
+    throw new FinchError(
+      "unavailable",
+      "agent/queue-disk-low",
+      `${directory} has ${freeBytes} bytes free, and ${Math.ceil(wantedBytes)} must stay free for positions: free some space`,
+      { fields: { directory, freeBytes, wantedBytes } },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
