@@ -44,14 +44,14 @@ interface Reading {
   readonly button: string;
 }
 
-/** The first line that stands wholly in the list, and where. */
+/** The first line that stands wholly in the list, and where in it: what is above the list may still be loading. */
 async function readLine(page: Page): Promise<Reading> {
   return (await page.evaluate(`(() => {
     const list = document.querySelector("[aria-label='Log lines']");
     const edge = list.getBoundingClientRect().top;
     const row = [...list.querySelectorAll("[data-index]")].find((one) => one.getBoundingClientRect().top >= edge);
     const button = document.querySelector(".log-resume");
-    return { text: row.innerText, top: row.getBoundingClientRect().top, button: button?.innerText ?? "" };
+    return { text: row.innerText, top: row.getBoundingClientRect().top - edge, button: button?.innerText ?? "" };
   })()`)) as Reading;
 }
 
