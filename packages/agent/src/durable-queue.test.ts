@@ -148,6 +148,14 @@ describe("durable queue", () => {
       await queue.push(record("3"), NEVER);
       assert.deepEqual(texts((await take(queue)).records), ["2", "3"]);
     }));
+  test("a batch that no more fits into does not wait for more", { timeout: 10_000 }, () =>
+    inDirectory(async (open) => {
+      await using queue = await open();
+      for (const text of ["12345", "67890"]) await queue.push(record(text), NEVER);
+      const batch = await queue.take("a", { bytesMax: 8, waitMs: 3_600_000, signal: NEVER });
+      assert.deepEqual(texts(batch.records), ["12345"]);
+    }),
+  );
   test("a disk that is nearly full takes no more, so that what is sent can still go off it", () =>
     inDirectory(async (_, directory) => {
       let freeBytes = 100 << 20;

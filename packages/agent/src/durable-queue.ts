@@ -150,7 +150,7 @@ class WalQueue implements DurableQueue {
     }
     const deadline = AbortSignal.timeout(waitMs);
     const either = AbortSignal.any([signal, deadline]);
-    while (batch.bytes < bytesMax && !deadline.aborted) {
+    while (!batch.isFull && !deadline.aborted) {
       await this.#nextChange(either).catch(() => signal.throwIfAborted());
       if (deadline.aborted) batch = await this.#read(sender, bytesMax);
       else if (this.#unreadBytes(batch.next) + batch.bytes >= bytesMax)
@@ -218,17 +218,23 @@ class WalQueue implements DurableQueue {
     return end.segment === from.segment ? end.offset - from.offset : SEGMENT_BYTES_MAX;
   }
 
-  async #read(sender: string, bytesMax: number): Promise<QueueBatch & { readonly bytes: number }> {
+  /** `isFull`: no more fits, whatever comes. */
+  async #read(
+    sender: string,
+    bytesMax: number,
+  ): Promise<QueueBatch & { readonly bytes: number; readonly isFull: boolean }> {
     const records: Uint8Array[] = [];
     let bytes = 0;
+    let isFull = false;
     let next = this.#positions.get(sender) ?? { segment: 0, offset: 0 };
     for await (const record of this.#wal.read(this.#positions.get(sender))) {
-      if (bytes > 0 && bytes + record.payload.length > bytesMax) break;
+      isFull = bytes > 0 && bytes + record.payload.length > bytesMax;
+      if (isFull) break;
       records.push(record.payload);
       bytes += record.payload.length;
       next = record.next;
     }
-    return { records, next, bytes };
+    return { records, next, bytes, isFull: isFull || bytes >= bytesMax };
   }
 
   #announce(): void {
