@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { countLines, sumNumbers, untilCounted } from "./agent-count.ts";
 import { startAgentProcess } from "./agent-process.ts";
+import { tailConfig } from "./agent-tail.ts";
 import { startFinch } from "./metric-servers.ts";
 import { residentBytes } from "./process-usage.ts";
 import type { ScaleContext, ScaleResult } from "./scale-result.ts";
@@ -51,7 +52,7 @@ export async function measureChaos(
   const start = () =>
     startAgentProcess({
       directory: disk.path,
-      config: chaosConfig(logs, gate.url),
+      config: tailConfig(logs, gate.url),
       nodeFlags: [...nodeFlags, `--import=${join(import.meta.dirname, "agent-clock.ts")}`],
       environment: { BENCH_SHIFT_FILE: clock },
     });
@@ -154,42 +155,6 @@ async function write(logs: string, options: ChaosOptions): Promise<Written> {
   const numbers = [files, bytesPerSecond, seconds, rotateBytes].map(String);
   const { stdout } = await promisify(execFile)(process.execPath, [program, logs, ...numbers]);
   return JSON.parse(stdout) as Written;
-}
-
-function chaosConfig(logs: string, url: string): string {
-  return `
-local.file_match "app" {
-  path_targets = [{ __path__ = ${JSON.stringify(join(logs, "*.log"))}, job = "app" }]
-  sync_period  = "1s"
-}
-
-loki.source.file "app" {
-  targets    = local.file_match.app.targets
-  forward_to = [loki.process.app.receiver]
-}
-
-loki.process "app" {
-  stage.json {
-    expressions = { level = "" }
-  }
-
-  stage.drop {
-    source = "level"
-    value  = "debug"
-  }
-
-  stage.labels {
-    values = { level = "" }
-  }
-  forward_to = [loki.write.finch.receiver]
-}
-
-loki.write "finch" {
-  endpoint {
-    url = ${JSON.stringify(`${url}/loki/api/v1/push`)}
-  }
-}
-`;
 }
 
 /** A port before the receiver's that can be shut: connections are cut, new ones refused. */

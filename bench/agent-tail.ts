@@ -75,7 +75,8 @@ interface Written {
   readonly bytes: number;
 }
 
-function tailConfig(logs: string, url: string): string {
+/** Tails files of `agent-writer.ts` in `logs` through json, drop and labels to the server at `url`. */
+export function tailConfig(logs: string, url: string): string {
   return `
 local.file_match "app" {
   path_targets = [{ __path__ = ${JSON.stringify(join(logs, "*.log"))}, job = "app" }]
