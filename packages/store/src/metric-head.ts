@@ -160,10 +160,11 @@ export class MetricHead {
         numbers.set(series, this.index.internRecord(labels)),
       );
     for (const metadata of record.metadata) this.metadata.set(metadata.family, metadata);
-    this.#store.reserve(Math.min(this.index.seriesCount, STORE_SERIES_MAX));
     const isPlain = record.histograms.length === 0 && record.starts.length === 0;
     for (let first = 0; first < record.rowCount;) {
       const { runs, rows } = record.fill(this.#arena.columns, numbers);
+      // After `fill`, which numbers the rows of series whose definition is lost too.
+      this.#store.reserve(Math.min(this.index.seriesCount, STORE_SERIES_MAX));
       const accepted = this.#store.append(runs);
       if (accepted < rows || !isPlain || this.#starts.count > 0)
         this.#settle(record, { runs, first }, outcome);

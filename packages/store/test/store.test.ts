@@ -487,6 +487,8 @@ describe("damage", () => {
     const options = storeOptions(fileSystem);
     const rounds = [
       [{ series: "a", t: NOW_MS, v: 1 }],
+      // Without the record before, this one has no series that is defined.
+      [{ series: "a", t: NOW_MS + 1, v: 6 }],
       [{ series: "b", t: NOW_MS + 1, v: 2 }],
       [
         { series: "a", t: NOW_MS + 2, v: 3 },
