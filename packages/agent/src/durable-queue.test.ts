@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { nodeFileSystem, silentLogger } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
 import { openDurableQueue } from "./durable-queue.ts";
@@ -156,6 +157,37 @@ describe("durable queue", () => {
       assert.deepEqual(texts(batch.records), ["12345"]);
     }),
   );
+  test("what is pushed at once keeps its order, whatever is waited for; one that gives up is passed over", () =>
+    inDirectory(async (_, directory) => {
+      const asked: PromiseWithResolvers<void>[] = [];
+      const fileSystem: FileSystem = {
+        ...nodeFileSystem,
+        space: async () => {
+          asked.push(Promise.withResolvers());
+          await asked.at(-1)!.promise;
+          return { totalBytes: 1 << 30, freeBytes: 1 << 29 };
+        },
+      };
+      const options = { directory, log: silentLogger, bytesMax: 1 << 20, senders: ["a"] };
+      await using queue = await openDurableQueue({ ...options, fileSystem });
+      const gone = new AbortController();
+      const first = queue.push(record("1"), NEVER);
+      const second = queue.push(record("2"), gone.signal);
+      const third = queue.push(record("3"), NEVER);
+      gone.abort(new Error("stopped"));
+      await assert.rejects(second, /stopped/);
+      while (asked.length === 0) await setImmediate();
+      const others = [queue.push(record("4"), NEVER), queue.push(record("5"), NEVER)];
+      const all = Promise.all([first, third, ...others]);
+      // Each answer lets the next one ask.
+      for (let n = 0; n < 4; n++) {
+        while (asked.length === n) await setImmediate();
+        assert.equal(asked.length, n + 1);
+        asked[n]!.resolve();
+      }
+      await all;
+      assert.deepEqual(texts((await take(queue)).records), ["1", "3", "4", "5"]);
+    }));
   test("a disk that is nearly full takes no more, so that what is sent can still go off it", () =>
     inDirectory(async (_, directory) => {
       let freeBytes = 100 << 20;

@@ -104,6 +104,8 @@ class WalQueue implements DurableQueue {
   /** The newest segment at the start; undefined with one sender. */
   readonly #newestAtStart: number | undefined;
   #changed = Promise.withResolvers<void>();
+  /** Resolves when the push before has entered the log or given up: what is pushed at once keeps its order. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(
     options: DurableQueueOptions,
@@ -131,10 +133,20 @@ class WalQueue implements DurableQueue {
   }
 
   async push(record: Uint8Array, signal: AbortSignal): Promise<void> {
-    while (this.bytes() + record.length > this.#options.bytesMax && this.#hasUnsent())
-      await this.#nextChange(signal);
-    await this.#leaveRoom(record.length);
-    this.#end = await this.#wal.append(record);
+    const before = this.#turn;
+    const own = Promise.withResolvers<void>();
+    this.#turn = own.promise;
+    let appended: Promise<WalPosition>;
+    try {
+      await unlessAborted(before, signal);
+      while (this.bytes() + record.length > this.#options.bytesMax && this.#hasUnsent())
+        await this.#nextChange(signal);
+      await this.#leaveRoom(record.length);
+      appended = this.#wal.append(record);
+    } finally {
+      void before.then(own.resolve);
+    }
+    this.#end = await appended;
     this.#announce();
   }
 
