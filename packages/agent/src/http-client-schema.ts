@@ -3,8 +3,10 @@
  * `HTTP_CLIENT_ARGUMENTS` into a component's or an endpoint's schema and pass the decoded values to `httpClientOptions`.
  */
 import { FinchError } from "@finch/runtime";
-import type { Authentication, Credential, HttpClientOptions, TlsOptions } from "./http-client.ts";
-import { block, maybe, notYet, optional, type Secret, type ValuesOf } from "./schema.ts";
+import type { Authentication, Credential, HttpClientOptions } from "./http-client.ts";
+import type { TlsOptions } from "./http-tls.ts";
+import type { ProxyOptions } from "./http-proxy.ts";
+import { block, maybe, optional, type Secret, type ValuesOf } from "./schema.ts";
 
 export const TLS_CONFIG_ARGUMENTS = {
   ca_pem: maybe("string", "Certificate authority to trust, as PEM."),
@@ -31,7 +33,10 @@ const PROXY_ARGUMENTS = {
     "string",
     "Hosts, domains and addresses that are reached without the proxy, separated by commas.",
   ),
-  proxy_connect_header: notYet("attribute", "Headers sent to the proxy."),
+  proxy_connect_header: maybe(
+    "map(list(secret))",
+    "Headers sent to the proxy when it is asked for a tunnel to where TLS is spoken.",
+  ),
 };
 
 const OAUTH2_ARGUMENTS = {
@@ -86,40 +91,64 @@ export function httpClientOptions(values: HttpClientArguments): HttpClientOption
     authentication: authenticationOf(values),
     tls: values.tls_config === undefined ? undefined : tlsOptions(values.tls_config),
     followRedirects: values.follow_redirects,
-    headers: Object.entries(values.http_headers ?? {}).flatMap(([name, secrets]) =>
-      secrets.map((value) => ({ name, value })),
-    ),
+    headers: headersOf(values.http_headers),
     ...proxyOf(values),
   };
 }
 
 function proxyOf(values: ValuesOf<typeof PROXY_ARGUMENTS>): Pick<HttpClientOptions, "proxy"> {
-  const { proxy_url: url = "", no_proxy: except = "" } = values;
-  if (values.proxy_from_environment === true) {
-    if (url !== "" || except !== "")
-      throw badArguments("proxy_from_environment excludes proxy_url and no_proxy");
-    return { proxy: environmentProxy() };
-  }
-  if (url === "") {
+  const { proxy_url: url = "", no_proxy: except = "", proxy_connect_header: headers } = values;
+  const isFromEnvironment = values.proxy_from_environment === true;
+  if (isFromEnvironment && (url !== "" || except !== ""))
+    throw badArguments("proxy_from_environment excludes proxy_url and no_proxy");
+  if (url === "" && !isFromEnvironment) {
     if (except !== "") throw badArguments("no_proxy needs a proxy_url");
+    if (headers !== undefined)
+      throw badArguments("proxy_connect_header needs a proxy_url or proxy_from_environment");
     return {};
   }
-  const parsed = URL.parse(url);
-  if (parsed === null || (parsed.protocol !== "http:" && parsed.protocol !== "https:"))
-    throw badArguments(`proxy_url ${JSON.stringify(url)} is not an http or https URL`);
+  const connectHeaders = headersOf(headers);
+  if (isFromEnvironment) return { proxy: { ...environmentProxy(), connectHeaders } };
+  const checked = checkedProxy(url, "proxy_url");
   return {
-    proxy: { HTTP_PROXY: url, HTTPS_PROXY: url, ...(except === "" ? {} : { NO_PROXY: except }) },
+    proxy: {
+      http: checked,
+      https: checked,
+      except: except === "" ? undefined : except,
+      connectHeaders,
+    },
   };
 }
 
+function headersOf(
+  headers: Readonly<Record<string, readonly Secret[]>> = {},
+): HttpClientOptions["headers"] {
+  return Object.entries(headers).flatMap(([name, secrets]) =>
+    secrets.map((value) => ({ name, value })),
+  );
+}
+
+function checkedProxy(url: string, name: string): string {
+  const parsed = URL.parse(url);
+  if (parsed === null || (parsed.protocol !== "http:" && parsed.protocol !== "https:"))
+    throw badArguments(`${name} ${JSON.stringify(url)} is not an http or https URL`);
+  return url;
+}
+
 /** The variables about proxies, in either case, the lower case first as in curl and Go. */
-function environmentProxy(): Readonly<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for (const name of ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"]) {
-    const value = process.env[name.toLowerCase()] ?? process.env[name];
-    if (value !== undefined && value !== "") found[name] = value;
-  }
-  return found;
+function environmentProxy(): Pick<ProxyOptions, "http" | "https" | "except"> {
+  const read = (name: string) => process.env[name.toLowerCase()] || process.env[name] || undefined;
+  const proxy = (name: string) => {
+    const value = read(name);
+    return value === undefined
+      ? undefined
+      : checkedProxy(value.includes("://") ? value : `http://${value}`, name);
+  };
+  return {
+    http: proxy("HTTP_PROXY"),
+    https: proxy("HTTPS_PROXY"),
+    except: read("NO_PROXY") ?? "",
+  };
 }
 
 function authenticationOf(values: HttpClientArguments): Authentication {

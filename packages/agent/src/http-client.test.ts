@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -249,62 +249,6 @@ void describe("the HTTP client", () => {
   });
 });
 
-/** A proxy that answers plain requests itself, and tunnels the others. */
-async function startProxy() {
-  const seen: string[] = [];
-  const server = createServer((request, response) => {
-    seen.push(`${request.method} ${request.url} ${request.headers["proxy-authorization"]}`);
-    response.end("from the proxy");
-  });
-  server.on("connect", (request, client) => {
-    seen.push(`CONNECT ${request.url}`);
-    const [host, port] = request.url!.split(":");
-    const upstream = connect(Number(port), host, () => {
-      client.write("HTTP/1.1 200 OK\r\n\r\n");
-      upstream.pipe(client).pipe(upstream);
-    });
-    for (const socket of [client, upstream]) socket.on("error", () => upstream.destroy());
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    seen,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
-}
-
-void describe("the HTTP client behind a proxy", () => {
-  void test("sends plain requests to it, with its credentials, and spares what no_proxy names", async () => {
-    await using proxy = await startProxy();
-    await using server = await startServer(echo);
-    const address = `http://u:p@${proxy.address}`;
-    const through = { HTTP_PROXY: address, NO_PROXY: "localhost" };
-    const answer = await ask(`${server.url}/x?y=1`, { options: { proxy: through } });
-    assert.equal(answer.text, "from the proxy");
-    assert.deepEqual(proxy.seen, [`GET ${server.url}/x?y=1 Basic ${btoa("u:p")}`]);
-    const direct = server.url.replace("127.0.0.1", "localhost");
-    assert.equal((await ask(direct, { options: { proxy: through } })).status, 200);
-    assert.equal(proxy.seen.length, 1);
-  });
-
-  void test("asks it for a tunnel to where TLS is spoken", async () => {
-    await using proxy = await startProxy();
-    await using server = await startServer(echo);
-    const proxyOptions = { HTTPS_PROXY: `http://${proxy.address}` };
-    // The server speaks no TLS: the tunnel is made, and the handshake through it fails.
-    const address = server.url.replace("http:", "https:");
-    await assert.rejects(ask(address, { options: { proxy: proxyOptions } }), {
-      code: "agent/http-unreachable",
-    });
-    assert.deepEqual(proxy.seen, [`CONNECT ${new URL(server.url).host}`]);
-  });
-});
-
 void describe("OAuth 2.0", () => {
   const oauth2Options = (tokenUrl: string): Partial<HttpClientOptions> => ({
     authentication: {
@@ -445,6 +389,7 @@ void describe("httpClientOptions", () => {
     },
     { values: { authorization: { type: "Bearer" } }, message: /needs credentials/ },
     { values: { no_proxy: "h" }, message: /no_proxy needs a proxy_url/ },
+    { values: { proxy_connect_header: {} }, message: /proxy_connect_header needs a proxy_url/ },
     { values: { proxy_url: "socks5://p" }, message: /not an http or https URL/ },
     {
       values: { proxy_from_environment: true, proxy_url: "http://p" },

@@ -5,26 +5,13 @@
  */
 import { readFile } from "node:fs/promises";
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
-import type { Agent as HttpsAgent } from "node:https";
-import type { SecureVersion } from "node:tls";
 import { gunzip } from "node:zlib";
 import { FinchError } from "@finch/runtime";
 import { createTokenSource, type OAuth2Options } from "./http-oauth2.ts";
 import { Agent as HttpAgent, loadHttps, request as httpRequest } from "@finch/runtime/http";
+import { createTunnelAgent, proxyFor, type ProxyOptions } from "./http-proxy.ts";
+import { loadTls, type TlsOptions } from "./http-tls.ts";
 import type { Secret } from "./schema.ts";
-
-export interface TlsOptions {
-  readonly caPem: string | undefined;
-  readonly caFile: string | undefined;
-  readonly certPem: string | undefined;
-  readonly certFile: string | undefined;
-  readonly keyPem: Secret | undefined;
-  readonly keyFile: string | undefined;
-  readonly serverName: string | undefined;
-  readonly insecureSkipVerify: boolean;
-  /** `TLS10` … `TLS13`; undefined leaves it to the platform. */
-  readonly minVersion: string | undefined;
-}
 
 /** Where a credential comes from: given in the configuration, or in a file that is read at each request. */
 export type Credential =
@@ -44,9 +31,6 @@ export type Authentication =
       readonly client: HttpClientOptions;
     };
 
-/** Which proxy requests go through, as the environment variables of that name say it: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`. */
-export type ProxyEnvironment = Readonly<Record<string, string>>;
-
 export interface HttpClientOptions {
   readonly authentication: Authentication;
   readonly tls: TlsOptions | undefined;
@@ -54,7 +38,7 @@ export interface HttpClientOptions {
   /** Added to every request; a request's own headers win. */
   readonly headers: readonly { readonly name: string; readonly value: Secret }[];
   /** Undefined: no proxy. */
-  readonly proxy?: ProxyEnvironment;
+  readonly proxy?: ProxyOptions;
   /** Unix socket to speak through; the host of a URL is then a name alone. */
   readonly socketPath?: string;
 }
@@ -119,30 +103,58 @@ const TOKEN_BYTES_MAX = 1 << 20;
 const IDLE_SOCKETS_MAX = 4;
 
 export async function createHttpClient(options: HttpClientOptions): Promise<HttpClient> {
-  const agentOptions = {
-    keepAlive: true,
-    maxFreeSockets: IDLE_SOCKETS_MAX,
-    ...(options.proxy === undefined ? {} : { proxyEnv: options.proxy }),
-  };
-  const plain = new HttpAgent(agentOptions);
-  const tls = await loadTls(options.tls);
-  let secure: HttpsAgent | undefined;
+  const pools = new ConnectionPools(options.proxy, await loadTls(options.tls));
   const authentication = await openAuthentication(options.authentication);
   const agents: Agents = {
-    plain,
-    // TLS is loaded for those who talk to a server that has it.
-    secure: () => (secure ??= new (loadHttps().Agent)({ ...agentOptions, ...tls })),
+    for: (url) => pools.for(url),
     authorization: authentication.header,
   };
   return {
     request: (request) => exchange(request, options, agents),
     open: (request) => openStream(request, options, agents),
     [Symbol.dispose]: () => {
-      plain.destroy();
-      secure?.destroy();
+      pools[Symbol.dispose]();
       authentication[Symbol.dispose]();
     },
   };
+}
+
+type RequestAgent = InstanceType<typeof HttpAgent>;
+
+/** Connections of one client: plain and TLS, directly and through a proxy. TLS is loaded for those who talk to a server that has it. */
+class ConnectionPools implements Disposable {
+  readonly #proxy: ProxyOptions | undefined;
+  readonly #tls: Record<string, unknown>;
+  readonly #pools = new Map<string, RequestAgent>();
+
+  constructor(proxy: ProxyOptions | undefined, tls: Record<string, unknown>) {
+    this.#proxy = proxy;
+    this.#tls = tls;
+  }
+
+  for(url: URL): RequestAgent {
+    const proxy = this.#proxy === undefined ? undefined : proxyFor(url, this.#proxy);
+    const key = `${url.protocol} ${proxy?.href ?? ""}`;
+    let pool = this.#pools.get(key);
+    if (pool === undefined) this.#pools.set(key, (pool = this.#open(url.protocol, proxy)));
+    return pool;
+  }
+
+  #open(protocol: string, proxy: URL | undefined): RequestAgent {
+    const kept = { keepAlive: true, maxFreeSockets: IDLE_SOCKETS_MAX };
+    if (protocol === "http:")
+      return new HttpAgent(
+        proxy === undefined ? kept : { ...kept, proxyEnv: { HTTP_PROXY: proxy.href } },
+      );
+    const secure = { ...kept, ...this.#tls };
+    return proxy === undefined
+      ? new (loadHttps().Agent)(secure)
+      : createTunnelAgent(secure, proxy, this.#proxy?.connectHeaders ?? []);
+  }
+
+  [Symbol.dispose](): void {
+    for (const pool of this.#pools.values()) pool.destroy();
+  }
 }
 
 interface OpenAuthentication extends Disposable {
@@ -180,11 +192,8 @@ async function openAuthentication(authentication: Authentication): Promise<OpenA
   };
 }
 
-type RequestAgent = InstanceType<typeof HttpAgent>;
-
 interface Agents {
-  readonly plain: RequestAgent;
-  readonly secure: () => HttpsAgent;
+  readonly for: (url: URL) => RequestAgent;
   readonly authorization: OpenAuthentication["header"];
 }
 
@@ -347,7 +356,7 @@ function send(outgoing: Outgoing, agents: Agents): Promise<IncomingMessage> {
       method,
       headers,
       signal,
-      agent: isSecure ? agents.secure() : agents.plain,
+      agent: agents.for(url),
       ...(socketPath !== undefined && { socketPath }),
     };
     const request = isSecure
@@ -431,47 +440,4 @@ function explain(thrown: unknown, request: HttpStreamRequest, deadline: AbortSig
   return new FinchError("unavailable", "agent/http-unreachable", `cannot reach ${request.url}`, {
     cause: thrown,
   });
-}
-
-const TLS_VERSIONS: Readonly<Record<string, SecureVersion>> = {
-  TLS10: "TLSv1",
-  TLS11: "TLSv1.1",
-  TLS12: "TLSv1.2",
-  TLS13: "TLSv1.3",
-};
-
-/** TLS of a connection as node:tls takes it; files are read at each call. */
-export async function loadTls(tls: TlsOptions | undefined): Promise<Record<string, unknown>> {
-  if (tls === undefined) return {};
-  const loaded: Record<string, unknown> = { rejectUnauthorized: !tls.insecureSkipVerify };
-  const ca = tls.caPem ?? (await loadPem(tls.caFile, "ca_file"));
-  const cert = tls.certPem ?? (await loadPem(tls.certFile, "cert_file"));
-  const key = tls.keyPem?.reveal() ?? (await loadPem(tls.keyFile, "key_file"));
-  if (ca !== undefined) loaded["ca"] = ca;
-  if (cert !== undefined) loaded["cert"] = cert;
-  if (key !== undefined) loaded["key"] = key;
-  if (tls.serverName !== undefined) loaded["servername"] = tls.serverName;
-  if (tls.minVersion !== undefined) {
-    const version = TLS_VERSIONS[tls.minVersion];
-    if (version === undefined) {
-      throw new FinchError(
-        "invalid",
-        "agent/http-tls-version",
-        `min_version ${tls.minVersion} is none of ${Object.keys(TLS_VERSIONS).join(", ")}`,
-      );
-    }
-    loaded["minVersion"] = version;
-  }
-  return loaded;
-}
-
-async function loadPem(path: string | undefined, name: string): Promise<string | undefined> {
-  if (path === undefined || path === "") return undefined;
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    throw new FinchError("invalid", "agent/http-tls-file", `cannot read ${name} ${path}`, {
-      cause,
-    });
-  }
 }

@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { describeError } from "@finch/runtime";
-import { loadTls, type TlsOptions } from "../http-client.ts";
+import { loadTls, type TlsOptions } from "../http-tls.ts";
 import { unlessAborted } from "../until-aborted.ts";
 import type { IpChoice } from "./module.ts";
 import type { Probe } from "./probe.ts";

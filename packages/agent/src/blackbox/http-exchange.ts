@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { loadHttp2, request as httpRequest } from "@finch/runtime/http";
-import type { TlsOptions } from "../http-client.ts";
+import type { TlsOptions } from "../http-tls.ts";
 import { openSocket, secureSocket } from "./connect.ts";
 import type { Probe } from "./probe.ts";
 import { inspectTls, type TlsFacts } from "./tls-report.ts";

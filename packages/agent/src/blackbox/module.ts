@@ -1,7 +1,8 @@
 /** Modules of the blackbox exporter: its YAML, read strictly, with its defaults. What is not built is refused by name. */
 import { compileRegexp, parseBytes, type CompiledRegexp } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import type { Credential, TlsOptions } from "../http-client.ts";
+import type { Credential } from "../http-client.ts";
+import type { TlsOptions } from "../http-tls.ts";
 import { parseYamlConfig, type YamlNode } from "../yaml-config.ts";
 import { DNS_CLASSES, DNS_RCODES, DNS_TYPES } from "./dns-names.ts";
 

@@ -6,7 +6,8 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { Secret } from "@finch/alloy-syntax";
 import { FinchError } from "@finch/runtime";
-import type { Authentication, HttpClientOptions, TlsOptions } from "../http-client.ts";
+import type { Authentication, HttpClientOptions } from "../http-client.ts";
+import type { TlsOptions } from "../http-tls.ts";
 import { DEFAULT_HTTP_CLIENT_OPTIONS } from "../http-client.ts";
 
 export interface KubeconfigConnection {

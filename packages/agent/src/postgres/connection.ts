@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { connect, isIP, type Socket } from "node:net";
 import { describeError, FinchError } from "@finch/runtime";
-import { loadTls } from "../http-client.ts";
+import { loadTls } from "../http-tls.ts";
 import type { DataSource } from "./dsn.ts";
 import { MessageReader } from "./message-reader.ts";
 import { ScramClient } from "./scram.ts";

@@ -1,7 +1,7 @@
 /** `prometheus.exporter.memcached`: statistics of a memcached server, asked for when it is scraped. */
 import { describeError } from "@finch/runtime";
 import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
-import { loadTls } from "../../http-client.ts";
+import { loadTls } from "../../http-tls.ts";
 import { TLS_CONFIG_ARGUMENTS, tlsOptions } from "../../http-client-schema.ts";
 import { askMemcached, parseMemcachedAddress } from "../../memcached/client.ts";
 import { addMemcached } from "../../memcached/metrics.ts";
