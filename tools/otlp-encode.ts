@@ -1,4 +1,4 @@
-/** Turns an OTLP request of metrics or logs written as JSON into protobuf, by a table of fields of its own: what tests send and hold decoders against. */
+/** Turns an OTLP request written as JSON into protobuf, by a table of fields of its own: what tests send and hold decoders against. */
 import { ProtobufWriter } from "@finch/codec";
 
 type FieldType =
@@ -22,7 +22,51 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
   Request: {
     resourceMetrics: [1, { message: "ResourceMetrics" }],
     resourceLogs: [1, { message: "ResourceLogs" }],
+    resourceSpans: [1, { message: "ResourceSpans" }],
   },
+  ResourceSpans: {
+    resource: [1, { message: "Resource" }],
+    scopeSpans: [2, { message: "ScopeSpans" }],
+    schemaUrl: [3, "text"],
+  },
+  ScopeSpans: {
+    scope: [1, { message: "Scope" }],
+    spans: [2, { message: "Span" }],
+    schemaUrl: [3, "text"],
+  },
+  Span: {
+    traceId: [1, "hex"],
+    spanId: [2, "hex"],
+    traceState: [3, "text"],
+    parentSpanId: [4, "hex"],
+    name: [5, "text"],
+    kind: [6, "varint"],
+    startTimeUnixNano: [7, "fixed64"],
+    endTimeUnixNano: [8, "fixed64"],
+    attributes: [9, { message: "KeyValue" }],
+    droppedAttributesCount: [10, "varint"],
+    events: [11, { message: "SpanEvent" }],
+    droppedEventsCount: [12, "varint"],
+    links: [13, { message: "SpanLink" }],
+    droppedLinksCount: [14, "varint"],
+    status: [15, { message: "SpanStatus" }],
+    flags: [16, "fixed32"],
+  },
+  SpanEvent: {
+    timeUnixNano: [1, "fixed64"],
+    name: [2, "text"],
+    attributes: [3, { message: "KeyValue" }],
+    droppedAttributesCount: [4, "varint"],
+  },
+  SpanLink: {
+    traceId: [1, "hex"],
+    spanId: [2, "hex"],
+    traceState: [3, "text"],
+    attributes: [4, { message: "KeyValue" }],
+    droppedAttributesCount: [5, "varint"],
+    flags: [6, "fixed32"],
+  },
+  SpanStatus: { message: [2, "text"], code: [3, "varint"] },
   ResourceLogs: {
     resource: [1, { message: "Resource" }],
     scopeLogs: [2, { message: "ScopeLogs" }],
@@ -51,7 +95,17 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     scopeMetrics: [2, { message: "ScopeMetrics" }],
     schemaUrl: [3, "text"],
   },
-  Resource: { attributes: [1, { message: "KeyValue" }] },
+  Resource: {
+    attributes: [1, { message: "KeyValue" }],
+    droppedAttributesCount: [2, "varint"],
+    entityRefs: [3, { message: "EntityRef" }],
+  },
+  EntityRef: {
+    schemaUrl: [1, "text"],
+    type: [2, "text"],
+    idKeys: [3, "text"],
+    descriptionKeys: [4, "text"],
+  },
   ScopeMetrics: {
     scope: [1, { message: "Scope" }],
     metrics: [2, { message: "Metric" }],
@@ -72,6 +126,7 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     histogram: [9, { message: "Histogram" }],
     exponentialHistogram: [10, { message: "Exponential" }],
     summary: [11, { message: "Summary" }],
+    metadata: [12, { message: "KeyValue" }],
   },
   Number: {
     dataPoints: [1, { message: "NumberPoint" }],

@@ -25,6 +25,7 @@ const VALUES: Readonly<Partial<Record<AttributeTypeName, string>>> = {
   "list(target)": '[{__address__ = "localhost:9100"}]',
   "list(metrics-receiver)": "[prometheus.remote_write.default.receiver]",
   "list(logs-receiver)": "[loki.write.default.receiver]",
+  "list(otel-consumer)": "[otelcol.exporter.otlphttp.default.input]",
   "list(string)": '["one", "two"]',
   "map(string)": '{name = "value"}',
 };

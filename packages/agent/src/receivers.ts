@@ -1,8 +1,10 @@
 /**
- * What flows between components: batches of samples and of log entries. A receiver's promise is the back-pressure: it settles when everything
+ * What flows between components: batches of samples, of log entries, and of OpenTelemetry's three signals. A receiver's promise is the back-pressure: it settles when everything
  * downstream has taken the batch (for a sink: when its on-disk queue has it). Receivers are exported by components as capsules.
  */
 import type { Exemplar, Histogram, Labels, MetricMetadata } from "@finch/model";
+import type { OtlpSignal } from "@finch/wire";
+import type { AnyBatch } from "./otel/telemetry-batch.ts";
 
 /** Samples of one scrape or request, in columns; sample `i` belongs to `labels[i]` (with `__name__`). Stale markers are kept by their bits. */
 export interface SampleSet {
@@ -44,6 +46,16 @@ export interface LogsReceiver {
   readonly kind: "logs-receiver";
   readonly owner: string;
   append(entries: readonly LogEntry[], signal: AbortSignal): Promise<void>;
+}
+
+/** The `input` of an `otelcol.*` component. */
+export interface TelemetryConsumer {
+  readonly kind: "otel-consumer";
+  readonly owner: string;
+  /** What it takes; it refuses the rest. */
+  readonly signals: readonly OtlpSignal[];
+  /** The batch is the consumer's from here on, see {@link AnyBatch}. Settles as the receivers' `append` do. */
+  consume(batch: AnyBatch, signal: AbortSignal): Promise<void>;
 }
 
 /** A target: labels of something to scrape or read, `__address__`, `__path__` and other meta labels included. */

@@ -11,6 +11,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   "list(target)": "list(map(string))",
   "list(metrics-receiver)": "list(MetricsReceiver)",
   "list(logs-receiver)": "list(LogsReceiver)",
+  "list(otel-consumer)": "list(otelcol.Consumer)",
   "relabel-rules": "RelabelRules",
 };
 

@@ -12,7 +12,7 @@
  *     };
  */
 import { assert } from "@finch/runtime";
-import type { LogsReceiver, MetricsReceiver, Target } from "./receivers.ts";
+import type { LogsReceiver, MetricsReceiver, Target, TelemetryConsumer } from "./receivers.ts";
 import type { RelabelRule } from "./relabel.ts";
 
 /** A secret: prints as `(secret)`; `reveal` gives the text. */
@@ -41,6 +41,7 @@ export interface AttributeTypes {
   readonly "list(target)": readonly Target[];
   readonly "list(metrics-receiver)": readonly MetricsReceiver[];
   readonly "list(logs-receiver)": readonly LogsReceiver[];
+  readonly "list(otel-consumer)": readonly TelemetryConsumer[];
   /** `rules` exported by relabel components. */
   readonly "relabel-rules": readonly RelabelRule[];
   /** Anything; for attributes that take several types. */

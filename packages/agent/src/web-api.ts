@@ -109,6 +109,8 @@ async function* passedChunks(
 function describeItem({ kind, time, text, labels, metadata }: PassedItem): string {
   if (kind === "target") return labels;
   if (kind === "sample") return `sample: ts=${time}, labels=${labels}, value=${text}`;
+  if (kind === "span")
+    return `span: ts=${time}, name=${text}, resource=${labels}, attributes=${metadata}`;
   const rest = metadata === "" ? "" : `, structured_metadata: ${metadata}`;
   return `timestamp: ${time}, entry: ${text}, labels: ${labels}${rest}`;
 }
@@ -136,16 +138,21 @@ async function* feeds(
   }
 }
 
-const FEED_TYPES = { logs: "loki_log", metrics: "prometheus_metric" } as const;
+const OTEL_FEED_TYPES = { traces: "otel_trace", metrics: "otel_metric", logs: "otel_log" } as const;
+
+function feedType({ kind, signal }: FlowMeter): string {
+  if (kind === "otlp") return OTEL_FEED_TYPES[signal];
+  return kind === "logs" ? "loki_log" : "prometheus_metric";
+}
 
 function feedJson(
-  { from, to, kind }: FlowMeter,
+  meter: FlowMeter,
   of: { readonly moduleId: string; readonly count: number; readonly seconds: number },
 ) {
   return {
-    componentID: shownId(from, of.moduleId),
-    targetComponentIDs: [shownId(to, of.moduleId)],
-    type: FEED_TYPES[kind],
+    componentID: shownId(meter.from, of.moduleId),
+    targetComponentIDs: [shownId(meter.to, of.moduleId)],
+    type: feedType(meter),
     count: of.count,
     rate: of.count / of.seconds,
   };

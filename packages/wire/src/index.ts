@@ -105,3 +105,47 @@ export { addJournalEntry } from "./journal-entry.ts";
 export { JournalExportReader } from "./journal-export.ts";
 export type { JournalEntry } from "./journal-export.ts";
 export { encodeSnappyBody } from "./snappy-body.ts";
+export { decodeOtlpTreeJson, encodeOtlpTreeJson } from "./otlp-tree-json.ts";
+export { checkOtlpRequest, decodeOtlpTree } from "./otlp-tree-protobuf.ts";
+export { encodeOtlpTree } from "./otlp-tree-encoder.ts";
+export { formatOtlpValue } from "./otlp-model.ts";
+export type {
+  AnyValue,
+  Attributes,
+  ExponentialBuckets,
+  ExponentialHistogram,
+  ExponentialHistogramDataPoint,
+  Gauge,
+  HistogramDataPoint,
+  HistogramMetric,
+  InstrumentationScope,
+  LogRecord,
+  LogsData,
+  Metric,
+  MetricsData,
+  NumberDataPoint,
+  OtlpSignal,
+  OtlpTreeExemplar,
+  OtlpTrees,
+  Resource,
+  ResourceLogs,
+  ResourceMetrics,
+  ResourceSpans,
+  ScopeLogs,
+  ScopeMetrics,
+  ScopeSpans,
+  Span,
+  SpanEvent,
+  SpanLink,
+  SpanStatus,
+  Sum,
+  Summary,
+  SummaryDataPoint,
+  TracesData,
+} from "./otlp-tree.ts";
+export {
+  AGGREGATION_TEMPORALITIES,
+  SEVERITY_NUMBERS,
+  SPAN_KINDS,
+  STATUS_CODES,
+} from "./otlp-tables.ts";

@@ -1,7 +1,7 @@
 /** Why lines, samples and targets did not get through: every place that drops counts here, by component, place in its block, and reason. */
 
 /** What is dropped. */
-export type DroppedKind = "lines" | "samples" | "targets";
+export type DroppedKind = "lines" | "samples" | "spans" | "targets";
 
 export interface DropPlace {
   readonly kind: DroppedKind;

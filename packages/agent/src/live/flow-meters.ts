@@ -1,12 +1,16 @@
 /** What flows from one component to another, counted a batch at a time: how much, how much was refused, and how long the sender waited. */
-import type { LogsReceiver, MetricsReceiver } from "../receivers.ts";
+import type { OtlpSignal } from "@finch/wire";
+import type { LogsReceiver, MetricsReceiver, TelemetryConsumer } from "../receivers.ts";
 
-/** What an edge carries: log entries or samples. */
-export type MeteredKind = "logs" | "metrics";
+/** What an edge carries: log entries, samples, or telemetry in OpenTelemetry's form. */
+export type MeteredKind = "logs" | "metrics" | "otlp";
 
-const KIND_OF: Readonly<Record<(LogsReceiver | MetricsReceiver)["kind"], MeteredKind>> = {
+type Receiver = LogsReceiver | MetricsReceiver | TelemetryConsumer;
+
+const KIND_OF: Readonly<Record<Receiver["kind"], MeteredKind>> = {
   "logs-receiver": "logs",
   "metrics-receiver": "metrics",
+  "otel-consumer": "otlp",
 };
 
 /** Counts since the edge was made. Batches of one edge may overlap. */
@@ -14,7 +18,8 @@ export class FlowMeter {
   readonly from: string;
   readonly to: string;
   readonly kind: MeteredKind;
-  /** Entries or samples that were taken. */
+  readonly signal: OtlpSignal;
+  /** Entries, samples or spans that were taken. */
   items = 0;
   /** Those of batches that were refused; a sender may offer them again. */
   refused = 0;
@@ -22,10 +27,15 @@ export class FlowMeter {
   #waitingSinceMs = 0;
   #waitedMs = 0;
 
-  constructor(from: string, to: string, kind: MeteredKind) {
+  constructor(
+    { from, to }: { readonly from: string; readonly to: string },
+    kind: MeteredKind,
+    signal: OtlpSignal,
+  ) {
     this.from = from;
     this.to = to;
     this.kind = kind;
+    this.signal = signal;
   }
 
   begin(nowMs: number): void {
@@ -53,13 +63,13 @@ export class FlowMeter {
 export class FlowMeters {
   readonly #meters = new Map<string, FlowMeter>();
 
-  /** The one between two components; made when there is none. */
-  of(from: string, receiver: LogsReceiver | MetricsReceiver): FlowMeter {
+  /** The one between two components for a signal; made when there is none. */
+  of(from: string, receiver: Receiver, signal: OtlpSignal): FlowMeter {
     const kind = KIND_OF[receiver.kind];
-    const key = `${from} ${receiver.owner} ${kind}`;
+    const key = `${from} ${receiver.owner} ${kind} ${signal}`;
     let meter = this.#meters.get(key);
     if (meter === undefined)
-      this.#meters.set(key, (meter = new FlowMeter(from, receiver.owner, kind)));
+      this.#meters.set(key, (meter = new FlowMeter({ from, to: receiver.owner }, kind, signal)));
     return meter;
   }
 

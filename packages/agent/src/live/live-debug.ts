@@ -7,6 +7,8 @@ import { FinchError } from "@finch/runtime";
 import { formatFloat, formatRfc3339 } from "@finch/model";
 import type { Labels } from "@finch/model";
 import type { LogEntry, SampleSet } from "../receivers.ts";
+import type { AnyBatch } from "../otel/telemetry-batch.ts";
+import { shownItems } from "../otel/telemetry-items.ts";
 import { DropCounters } from "./drop-counters.ts";
 import type { ComponentDrops, DroppedSample, DropPlace } from "./drop-counters.ts";
 import { FlowMeters } from "./flow-meters.ts";
@@ -21,9 +23,9 @@ export interface Edge {
 
 /** Something that passed, for people. */
 export interface PassedItem extends Edge {
-  readonly kind: "entry" | "sample" | "target";
+  readonly kind: "entry" | "sample" | "span" | "target";
   readonly labels: string;
-  /** The line, the value; empty for a target. */
+  /** The line, the value, the name of a span; empty for a target. */
   readonly text: string;
   /** RFC 3339; empty for a target. */
   readonly time: string;
@@ -145,6 +147,11 @@ export class LiveDebug {
       time: new Date(timestampsMs[index]!).toISOString(),
       metadata: "",
     }));
+  }
+
+  passTelemetry(edge: Edge, batch: AnyBatch): void {
+    const shown = shownItems(batch.signal, batch.tree());
+    this.#offer(edge, shown.length, (index) => ({ ...edge, ...shown[index]!() }));
   }
 
   /** A component exports targets. */

@@ -2,11 +2,12 @@
  * Receivers as a component sees them in its arguments: each wrapped for the edge from this component to it, which counts what goes over it, a batch
  * at a time, and shows it to those who watch.
  */
-import type { LogsReceiver, MetricsReceiver } from "../receivers.ts";
+import type { LogsReceiver, MetricsReceiver, TelemetryConsumer } from "../receivers.ts";
+import type { OtlpSignal } from "@finch/wire";
 import type { BlockSchema } from "../schema.ts";
 import type { LiveDebug } from "./live-debug.ts";
 
-type Receiver = LogsReceiver | MetricsReceiver;
+type Receiver = LogsReceiver | MetricsReceiver | TelemetryConsumer;
 type Values = Readonly<Record<string, unknown>>;
 
 /** Wraps the receivers in arguments of one component. The same receiver gives the same wrapper, so that arguments can be compared. */
@@ -28,7 +29,7 @@ export class EdgeReceivers {
       if (value === undefined) continue;
       let next: unknown = value;
       if (declared.kind === "attribute") {
-        if (declared.type === "list(logs-receiver)" || declared.type === "list(metrics-receiver)")
+        if (RECEIVER_LISTS.has(declared.type))
           next = (value as readonly Receiver[]).map((receiver) => this.#wrap(receiver));
       } else if (declared.kind === "block" && declared.repeat === "many")
         next = (value as readonly Values[]).map((one) => this.wrapIn(one, declared.schema));
@@ -41,53 +42,77 @@ export class EdgeReceivers {
   #wrap(receiver: Receiver): Receiver {
     let wrapped = this.#known.get(receiver);
     if (wrapped === undefined) {
-      wrapped =
-        receiver.kind === "logs-receiver" ? this.#wrapLogs(receiver) : this.#wrapMetrics(receiver);
+      wrapped = this.#wrapNew(receiver);
       this.#known.set(receiver, wrapped);
     }
     return wrapped;
   }
 
+  #wrapNew(receiver: Receiver): Receiver {
+    if (receiver.kind === "logs-receiver") return this.#wrapLogs(receiver);
+    if (receiver.kind === "metrics-receiver") return this.#wrapMetrics(receiver);
+    return this.#wrapTelemetry(receiver);
+  }
+
   #wrapLogs(receiver: LogsReceiver): LogsReceiver {
-    const live = this.#live;
     const edge = { from: this.#from, to: receiver.owner };
     return {
-      kind: receiver.kind,
-      owner: receiver.owner,
-      async append(entries, signal) {
-        if (live.isWatched) live.passEntries(edge, entries);
-        const meter = live.meters.of(edge.from, receiver);
-        meter.begin(live.clock.monotonicMs());
-        let taken = 0;
-        try {
-          await receiver.append(entries, signal);
-          taken = entries.length;
-        } finally {
-          meter.end(live.clock.monotonicMs(), taken, entries.length - taken);
-        }
+      ...receiver,
+      append: (entries, signal) => {
+        if (this.#live.isWatched) this.#live.passEntries(edge, entries);
+        return this.#metered(receiver, { signal: "logs", count: entries.length }, () =>
+          receiver.append(entries, signal),
+        );
       },
     };
   }
 
   #wrapMetrics(receiver: MetricsReceiver): MetricsReceiver {
-    const live = this.#live;
     const edge = { from: this.#from, to: receiver.owner };
     return {
-      kind: receiver.kind,
-      owner: receiver.owner,
-      async append(samples, signal) {
-        if (live.isWatched) live.passSamples(edge, samples);
-        const meter = live.meters.of(edge.from, receiver);
-        const count = samples.labels.length;
-        meter.begin(live.clock.monotonicMs());
-        let taken = 0;
-        try {
-          await receiver.append(samples, signal);
-          taken = count;
-        } finally {
-          meter.end(live.clock.monotonicMs(), taken, count - taken);
-        }
+      ...receiver,
+      append: (samples, signal) => {
+        if (this.#live.isWatched) this.#live.passSamples(edge, samples);
+        return this.#metered(receiver, { signal: "metrics", count: samples.labels.length }, () =>
+          receiver.append(samples, signal),
+        );
       },
     };
   }
+
+  #wrapTelemetry(receiver: TelemetryConsumer): TelemetryConsumer {
+    const edge = { from: this.#from, to: receiver.owner };
+    return {
+      ...receiver,
+      consume: (batch, signal) => {
+        if (this.#live.isWatched) this.#live.passTelemetry(edge, batch);
+        return this.#metered(receiver, { signal: batch.signal, count: batch.items }, () =>
+          receiver.consume(batch, signal),
+        );
+      },
+    };
+  }
+
+  async #metered(
+    receiver: Receiver,
+    what: { readonly signal: OtlpSignal; readonly count: number },
+    handOver: () => Promise<void>,
+  ): Promise<void> {
+    const { clock, meters } = this.#live;
+    const meter = meters.of(this.#from, receiver, what.signal);
+    meter.begin(clock.monotonicMs());
+    let taken = 0;
+    try {
+      await handOver();
+      taken = what.count;
+    } finally {
+      meter.end(clock.monotonicMs(), taken, what.count - taken);
+    }
+  }
 }
+
+const RECEIVER_LISTS: ReadonlySet<string> = new Set([
+  "list(logs-receiver)",
+  "list(metrics-receiver)",
+  "list(otel-consumer)",
+]);

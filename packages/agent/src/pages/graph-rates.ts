@@ -5,7 +5,8 @@ import { edgeKey } from "../graph-view/graph-svg.ts";
 import { shownId } from "./graph-page.ts";
 
 /** How far back rates look, by what flows: lines come all the time, samples once an interval. */
-const WINDOW_MS = { logs: 5_000, metrics: 60_000 } as const;
+const WINDOW_MS = { logs: 5_000, traces: 5_000, metrics: 60_000 } as const;
+const UNITS = { logs: "lines", traces: "spans", metrics: "samples" } as const;
 const TICK_MS = 1_000;
 /** Share of the time that a sender waits from which it is told. */
 const WAITS_SHARE = 0.5;
@@ -43,7 +44,7 @@ export async function* watchGraph(
       const list = readings.get(meter) ?? [];
       readings.set(meter, list);
       list.push(readMeter(meter, nowMs));
-      while (list.length > 1 && nowMs - list[0]!.atMs > WINDOW_MS[meter.kind]) list.shift();
+      while (list.length > 1 && nowMs - list[0]!.atMs > WINDOW_MS[meter.signal]) list.shift();
     }
     yield {
       edges: edgesOf(readings, moduleId, nowMs),
@@ -63,7 +64,8 @@ function readMeter(meter: FlowMeter, nowMs: number): Reading {
 }
 
 interface EdgeSum {
-  readonly unit: string;
+  /** `items` when lines, spans and samples go over one edge. */
+  unit: string;
   rate: number;
   total: number;
   refused: number;
@@ -80,7 +82,7 @@ function edgesOf(
   for (const [meter, list] of readings) {
     const key = edgeKey({ from: shownId(meter.from, moduleId), to: shownId(meter.to, moduleId) });
     const sum = sums.get(key) ?? {
-      unit: meter.kind === "logs" ? "lines" : "samples",
+      unit: UNITS[meter.signal],
       rate: 0,
       total: 0,
       refused: 0,
@@ -88,6 +90,7 @@ function edgesOf(
       pendingMs: 0,
     };
     sums.set(key, sum);
+    if (sum.unit !== UNITS[meter.signal]) sum.unit = "items";
     const [first, last] = [list[0]!, list.at(-1)!];
     const seconds = (last.atMs - first.atMs) / 1000;
     sum.total += last.items;

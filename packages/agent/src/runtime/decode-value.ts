@@ -14,7 +14,7 @@ import {
 } from "@finch/alloy-syntax";
 import type { Value } from "@finch/alloy-syntax";
 import { describeError } from "@finch/runtime";
-import type { LogsReceiver, MetricsReceiver, Target } from "../receivers.ts";
+import type { LogsReceiver, MetricsReceiver, Target, TelemetryConsumer } from "../receivers.ts";
 import type { RelabelRule } from "../relabel.ts";
 import type { Attribute, AttributeTypeName, AttributeTypes } from "../schema.ts";
 
@@ -49,6 +49,8 @@ const DECODERS: Decoders = {
     eachElement(value, (element) => toReceiver<MetricsReceiver>(element, "metrics-receiver")),
   "list(logs-receiver)": (value) =>
     eachElement(value, (element) => toReceiver<LogsReceiver>(element, "logs-receiver")),
+  "list(otel-consumer)": (value) =>
+    eachElement(value, (element) => toReceiver<TelemetryConsumer>(element, "otel-consumer")),
   "relabel-rules": toRules,
   any: (value) => value,
 };
@@ -142,7 +144,7 @@ function toTarget(value: Value): Target {
   return Labels.fromObject(eachField(value, toText));
 }
 
-function toReceiver<Receiver extends MetricsReceiver | LogsReceiver>(
+function toReceiver<Receiver extends MetricsReceiver | LogsReceiver | TelemetryConsumer>(
   value: Value,
   kind: Receiver["kind"],
 ): Receiver {
@@ -158,6 +160,7 @@ function toReceiver<Receiver extends MetricsReceiver | LogsReceiver>(
 export const CAPSULE_NAMES = {
   "metrics-receiver": "MetricsReceiver",
   "logs-receiver": "LogsReceiver",
+  "otel-consumer": "otelcol.Consumer",
 } as const;
 
 export const RULES_CAPSULE = "RelabelRules";

@@ -23,7 +23,7 @@ export function toLanguageValue(exported: unknown, name: string): Value {
   if (name === "rules" && Array.isArray(exported)) return new Capsule(RULES_CAPSULE, exported);
   if (Array.isArray(exported)) return exported.map((element) => toLanguageValue(element, ""));
   const { kind } = exported as { readonly kind?: unknown };
-  if (kind === "metrics-receiver" || kind === "logs-receiver")
+  if (kind === "metrics-receiver" || kind === "logs-receiver" || kind === "otel-consumer")
     return new Capsule(CAPSULE_NAMES[kind], exported);
   if (!isPlain(exported)) return new Capsule((exported as object).constructor.name, exported);
   return toLanguageObject(exported);
