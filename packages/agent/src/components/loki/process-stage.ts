@@ -30,6 +30,8 @@ export function holdingStage(
 export interface PipelineContext {
   readonly clock: Clock;
   readonly metrics: ComponentMetrics;
+  /** Reads a file that a stage needs; absent where configurations are only checked. */
+  readonly readFile?: (path: string) => Buffer;
   /** Counts entries that a stage dropped, by the reason the configuration gives. `at`: the stage, such as `stage[2].stage[0]`. */
   dropped(at: string, reason: string, entries: DroppedEntries): void;
 }

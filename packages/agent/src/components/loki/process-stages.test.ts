@@ -206,3 +206,38 @@ describe("stages of loki.process", () => {
     assert.deepEqual([content, flags, stream, time], ["whole", "F", "stdout", at]);
   });
 });
+
+describe("stage.timestamp, times that come again", () => {
+  const TIME = {
+    source: "t",
+    format: "Unix",
+    fallback_formats: [],
+    location: undefined,
+    action_on_failure: "fudge",
+    action_on_duplicate_timestamp: "fudge",
+  };
+  const times = (changes: object, lines: readonly string[]) => {
+    const values = { expressions: { t: "" }, source: undefined, drop_malformed: false, regex: "" };
+    const stages = [
+      { name: "json", values },
+      { name: "timestamp", values: { ...TIME, ...changes } },
+    ];
+    return run(stages, lines).out.map(({ timestampNs }) => Number(timestampNs - 1_000_000_000n));
+  };
+  const at = (seconds: number) => `{"t":${seconds}}`;
+
+  test("fudge: each a nanosecond behind the one before, until another time comes", () => {
+    assert.deepEqual(times({}, [at(1), at(1), at(1), at(2), at(1)]), [0, 1, 2, 1e9, 0]);
+  });
+  test("fudge goes on from a time that a failure was given", () => {
+    assert.deepEqual(times({}, [at(1), "{}", at(1)]), [0, 1, 2]);
+  });
+  test("fudge with failures skipped: those keep their own time, and change nothing", () => {
+    const skipping = { action_on_failure: "skip" };
+    assert.deepEqual(times(skipping, [at(1), "{}", at(1)]), [0, 1 - 1e9, 1]);
+  });
+  test("keep", () => {
+    const keeping = { action_on_duplicate_timestamp: "keep" };
+    assert.deepEqual(times(keeping, [at(1), at(1), "{}", at(1)]), [0, 0, 1, 0]);
+  });
+});

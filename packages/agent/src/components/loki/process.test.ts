@@ -564,17 +564,17 @@ const FAULTS: readonly [rule: string, stage: { name: string; values: object }, m
     ],
     ["drop without a condition", { name: "drop", values: DROP }, /at least one/],
     [
-      "JMESPath beyond names",
+      "an expression that is no JMESPath",
       {
         name: "json",
         values: {
-          expressions: { a: "length(b)" },
+          expressions: { a: "length(b" },
           source: undefined,
           drop_malformed: false,
           regex: "",
         },
       },
-      /not supported yet: JMESPath/,
+      /"length\(b" is not a JMESPath expression/,
     ],
     [
       "a label name that is none",

@@ -2,11 +2,12 @@
  * `loki.process`: stages that parse, label, rewrite and drop entries, in the order they are written. A kind of stage is an argument
  * declaration and the function that builds it; the table below lists them.
  */
+import { readFileSync } from "node:fs";
 import { describeError, FinchError } from "@finch/runtime";
 import { defineComponent } from "../../component.ts";
 import type { ArgumentFault, ComponentContext } from "../../component.ts";
 import type { LogEntry, LogsReceiver } from "../../receivers.ts";
-import { choice, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
+import { choice, maybe, oneOf, optional, required } from "../../schema.ts";
 import type { BlockChoice, BlockChoices, BlockSchema, ValuesOf } from "../../schema.ts";
 import { untilAborted } from "../../until-aborted.ts";
 import { forward } from "./forward.ts";
@@ -18,6 +19,7 @@ import type { HeldEntries, PipelineContext, Stage, StageContext } from "./proces
 import { EVENT_STAGE, eventLogMessageStage, windowsEventStage } from "./stage-event.ts";
 import * as extract from "./stage-extract.ts";
 import * as filter from "./stage-filter.ts";
+import { GEOIP_STAGE, geoipStage } from "./stage-geoip.ts";
 import * as label from "./stage-labels.ts";
 import * as text from "./stage-line.ts";
 import { METRICS_STAGE, metricsStage } from "./stage-metrics.ts";
@@ -90,6 +92,11 @@ const STAGES: Readonly<Record<string, StageKind>> = {
     "Takes the `key: value` lines of a Windows event's message apart.",
     EVENT_STAGE,
     eventLogMessageStage,
+  ),
+  geoip: stageKind(
+    "Looks up where an address is, or whose it is, in a database in MaxMind's format.",
+    GEOIP_STAGE,
+    geoipStage,
   ),
   json: stageKind("Takes values out of JSON.", extract.JSON_STAGE, extract.jsonStage),
   label_drop: stageKind("Removes labels.", label.LABEL_NAMES_STAGE, label.labelDropStage),
@@ -186,9 +193,6 @@ const STAGES: Readonly<Record<string, StageKind>> = {
   ),
 };
 
-/** Stages Alloy has and Finch does not have yet. */
-const NOT_YET = ["geoip"];
-
 function stageSchemas(): BlockChoices {
   return Object.fromEntries(Object.entries(STAGES).map(([name, kind]) => [name, kind.schema]));
 }
@@ -200,12 +204,9 @@ const ARGUMENTS = {
     "Stages, run in order.",
     Object.fromEntries(Object.entries(STAGES).map(([name, { doc }]) => [name, doc])),
   ) as BlockChoice<BlockChoices>,
-  ...Object.fromEntries(
-    NOT_YET.map((name) => [`stage.${name}`, notYet("block", `The ${name} stage.`)]),
-  ),
 } as const;
 
-type Arguments = ValuesOf<Pick<typeof ARGUMENTS, "forward_to" | "stage">>;
+type Arguments = ValuesOf<typeof ARGUMENTS>;
 interface Exports {
   readonly receiver: LogsReceiver;
 }
@@ -320,6 +321,7 @@ function pipelineContext(context: ComponentContext<Arguments, Exports>): Pipelin
   return {
     clock: context.clock,
     metrics: context.metrics,
+    readFile: (path) => readFileSync(path),
     dropped: (at, reason, { count, list }) => {
       context.metrics
         .counter("loki_process_dropped_lines_total", "Lines dropped by a stage.", { reason })

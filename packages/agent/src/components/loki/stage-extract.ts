@@ -4,7 +4,7 @@ import type { CompiledRegexp } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import { maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
-import { parseJsonPath, readJsonPath } from "./json-path.ts";
+import { compileJsonQuery } from "./json-query.ts";
 import { readLogfmt } from "./logfmt.ts";
 import {
   cutBytes,
@@ -29,15 +29,15 @@ export const JSON_STAGE = {
 
 export function jsonStage(values: ValuesOf<typeof JSON_STAGE>, context: StageContext): Stage {
   const pattern = keyPattern("stage.json", values.regex, values.expressions);
-  const paths = Object.entries(values.expressions ?? {}).map(
-    ([name, expression]) => [name, parseJsonPath(expression || JSON.stringify(name))] as const,
+  const queries = Object.entries(values.expressions ?? {}).map(
+    ([name, expression]) => [name, compileJsonQuery(expression || JSON.stringify(name))] as const,
   );
   return (entries) => {
     const kept: PipelineEntry[] = [];
     for (const entry of entries) {
       const object = parseJson(sourceText(entry, values.source));
       if (object !== undefined)
-        for (const [name, path] of paths) entry.extracted.set(name, readJsonPath(object, path));
+        for (const [name, query] of queries) entry.extracted.set(name, query(object));
       if (pattern !== undefined && typeof object === "object" && object !== null)
         for (const [key, value] of Object.entries(object))
           if (pattern.test(key)) entry.extracted.set(key, value);

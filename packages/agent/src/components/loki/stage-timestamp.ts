@@ -2,7 +2,7 @@
 import { isTimeZone, NAMED_LAYOUTS, parseTime } from "@finch/go-text";
 import { parseRfc3339 } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { maybe, notYet, oneOf, optional, required } from "../../schema.ts";
+import { maybe, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { eachEntry, streamKeyOf, textOf } from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
@@ -18,10 +18,14 @@ export const TIMESTAMP_STAGE = {
     "fudge",
     "fudge: the last time of the stream and a nanosecond; skip: the time it was read.",
   ),
-  action_on_duplicate_timestamp: notYet("attribute", "What to do with equal times."),
+  action_on_duplicate_timestamp: oneOf(
+    ["fudge", "keep"],
+    "fudge",
+    "Of a time that is that of the entry before it in its stream: fudge: a nanosecond is added, so that both are kept and stay in order; keep: it stays.",
+  ),
 } as const;
 
-/** Streams whose last time is remembered for `fudge`: without a bound every pod of a year would be. */
+/** Streams whose last time is remembered for `fudge`, of failures and of repetitions: without a bound every pod of a year would be. */
 const STREAMS_MAX = 10_000;
 
 export function timestampStage(
@@ -31,7 +35,7 @@ export function timestampStage(
   const parsers = [values.format, ...values.fallback_formats].map((format) =>
     compileTimeFormat(format, values.location),
   );
-  const lastOfStream = new Map<string, bigint>();
+  const lastOfStream = new Map<string, LastTime>();
   const parse = (entry: PipelineEntry): bigint | undefined => {
     const text = textOf(entry.extracted.get(values.source))?.trim();
     if (text === undefined) return undefined;
@@ -41,20 +45,32 @@ export function timestampStage(
     }
     return undefined;
   };
+  const { action_on_failure: onFailure, action_on_duplicate_timestamp: onDuplicate } = values;
+  if (onFailure === "skip" && onDuplicate === "keep")
+    return eachEntry((entry) => {
+      entry.timestampNs = parse(entry) ?? entry.timestampNs;
+    });
   return eachEntry((entry) => {
     const parsed = parse(entry);
-    if (values.action_on_failure === "skip") {
-      entry.timestampNs = parsed ?? entry.timestampNs;
-      return;
-    }
+    if (parsed === undefined && onFailure === "skip") return;
     const stream = streamKeyOf(entry);
     const last = lastOfStream.get(stream);
     if (parsed === undefined && last === undefined) return;
-    entry.timestampNs = parsed ?? last! + 1n;
+    const isAgain = parsed === undefined || (onDuplicate === "fudge" && parsed === last?.parsedNs);
+    entry.timestampNs = isAgain ? last!.givenNs + 1n : parsed;
     lastOfStream.delete(stream);
-    lastOfStream.set(stream, entry.timestampNs);
+    lastOfStream.set(stream, {
+      parsedNs: parsed ?? last!.parsedNs,
+      givenNs: entry.timestampNs,
+    });
     if (lastOfStream.size > STREAMS_MAX) lastOfStream.delete(lastOfStream.keys().next().value!);
   });
+}
+
+/** Of a stream: the time that stood in its last entry with one, and the one that its last entry was given. */
+interface LastTime {
+  readonly parsedNs: bigint;
+  readonly givenNs: bigint;
 }
 
 /** Unix nanoseconds of a trimmed text; undefined when it does not fit. */
