@@ -25,14 +25,18 @@ function rows(first: RegExp): string[][] {
     .filter((cells) => first.test(cells[0]!));
 }
 
-const codes = new Map(
-  rows(/^`.*\/.*`$/).map(([code, kinds]) => [code!.slice(1, -1), kinds!.split(", ")]),
-);
+const codeRows = rows(/^`.*\/.*`$/);
+const codes = new Map(codeRows.map(([code, kinds]) => [code!.slice(1, -1), kinds!.split(", ")]));
 const kinds = new Map(
   rows(/^(?!kind$|code$)[a-z][a-z-]*$/).map(([kind, ...rest]) => [kind!, rest]),
 );
 
-test("each code in the sources stands on the page, and no other", () => {
+test("each code in the sources stands on the page once, and no other", () => {
+  assert.deepEqual(
+    codeRows.map(([code]) => code).filter((code, at, all) => all.indexOf(code) < at),
+    [],
+    "codes that stand twice",
+  );
   const found = new Set<string>();
   for (const path of listFiles("packages/*/src/**/*.{ts,tsx}")) {
     if (/\.test\.tsx?$/.test(path)) continue;

@@ -73,6 +73,8 @@ export interface Attribute<
   /** Allowed values, for enumerations. */
   readonly oneOf: readonly Text[] | undefined;
   readonly bounds: Bounds;
+  /** Why the attribute has no effect here, for one that is taken so that configurations run as they are; writing it is warned of. */
+  readonly moot?: string;
 }
 
 /** `one`: always there, with its defaults when not written; `optional`: at most one; `many`: any number, in order. */
@@ -156,6 +158,15 @@ export function maybe<Name extends AttributeTypeName>(
     oneOf: undefined,
     bounds,
   };
+}
+
+/** An attribute that Alloy has and for which there is nothing to do here: it is taken, and anything but its default is warned of. */
+export function moot<Name extends AttributeTypeName>(
+  type: Name,
+  fallback: AttributeTypes[Name],
+  why: string,
+): Attribute<Name, "defaulted"> {
+  return { ...optional(type, fallback, `Has no effect: ${why}.`), moot: why };
 }
 
 /** A string that must be one of `values`; decodes to their union. */

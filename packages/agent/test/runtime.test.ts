@@ -13,7 +13,7 @@ import type { LogEntry, LogsReceiver } from "../src/receivers.ts";
 import { startAgent } from "../src/runtime/agent.ts";
 import type { Agent } from "../src/runtime/agent.ts";
 import { ConfigError } from "../src/runtime/config-error.ts";
-import { block, maybe, optional, required } from "../src/schema.ts";
+import { block, maybe, moot, optional, required } from "../src/schema.ts";
 import { untilAborted } from "../src/until-aborted.ts";
 
 /** What the components under test did, in order. */
@@ -75,6 +75,7 @@ function makeComponents(events: Events): Readonly<Record<string, ComponentLoader
     arguments: {
       forward_to: required("list(logs-receiver)", "Receivers."),
       period: optional("duration", 1000, "Period.", { min: 10 }),
+      pool: moot("number", 4, "nothing is pooled"),
       endpoint: block({ url: required("string", "URL.") }, { repeat: "many", doc: "Endpoints." }),
     },
     exports: {},
@@ -341,6 +342,21 @@ test("a component that fails is exited, the others run on", async () => {
   assert.equal(healthOf(running.agent, "local.file.good")?.state, "healthy");
   assert.ok(
     running.log.some((event) => event.part === "local.file.bad" && event.level === "error"),
+  );
+});
+
+test("what has no effect is taken and warned of, unless it is the default", async () => {
+  await using running = await run(
+    'loki.source.file "a" {\nforward_to = []\npool = 9\n}\nloki.source.file "b" {\nforward_to = []\npool = 4\n}',
+  );
+  for (const id of ["loki.source.file.a", "loki.source.file.b"])
+    assert.equal(healthOf(running.agent, id)?.state, "healthy");
+  const warnings = running.log
+    .filter(({ level }) => level === "warn")
+    .map(({ msg }) => msg);
+  assert.deepEqual(
+    warnings.map((message) => message.replace(/\S*config/, "config")),
+    ["Warning: config.alloy:3:1: pool has no effect: nothing is pooled"],
   );
 });
 

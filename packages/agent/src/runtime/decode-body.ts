@@ -2,7 +2,7 @@
  * Decodes the body of a block against its declaration: unknown and repeated names, missing ones, types, with the place of each fault. It does not
  * stop at the first fault. What a value is comes from `evaluateAttribute`, so that validation can leave out what only a running agent knows.
  */
-import { makeError, makeUnsupported, suggest } from "@finch/alloy-syntax";
+import { makeError, makeUnsupported, makeWarning, suggest } from "@finch/alloy-syntax";
 import type {
   Attribute as WrittenAttribute,
   Block as WrittenBlock,
@@ -22,7 +22,7 @@ export interface BodyContext {
   readonly header: Span;
   /** The value of an attribute; undefined when it is not known now. It adds its own diagnostics for what cannot be evaluated. */
   readonly evaluateAttribute: (attribute: WrittenAttribute) => Value | undefined;
-  /** Faults are added here. */
+  /** Faults are added here, and warnings of what has no effect. */
   readonly diagnostics: Diagnostic[];
 }
 
@@ -108,7 +108,16 @@ class BodyDecoder {
       return;
     }
     try {
-      this.#values[statement.name] = decodeValue(declared, value);
+      const decoded = decodeValue(declared, value);
+      this.#values[statement.name] = decoded;
+      if (declared.moot !== undefined && decoded !== declared.default)
+        this.#context.diagnostics.push(
+          makeWarning(
+            this.#context.source,
+            statement,
+            `${statement.name} has no effect: ${declared.moot}`,
+          ),
+        );
     } catch (error) {
       if (!(error instanceof DecodeFault)) throw error;
       this.#fault(locate(statement.value, error.path), `${statement.name}: ${error.message}`);

@@ -68,8 +68,8 @@ export function evaluateNode(node: ComponentNode, inputs: ModuleInputs): void {
   const { values, isComplete } = decodeBody(written.body, written.definition.arguments, context);
   const fault = isComplete ? written.definition.check?.(values) : undefined;
   if (fault !== undefined) diagnostics.push(faultDiagnostic(written, fault));
-  if (diagnostics.length > 0)
-    node.setEvaluationFault(diagnostics.map(formatDiagnosticLine).join("; "));
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) node.setEvaluationFault(errors.map(formatDiagnosticLine).join("; "));
   else node.setArguments(values, outerValues(written, scope));
 }
 

@@ -31,10 +31,10 @@ const MISTAKES: readonly (readonly [name: string, text: string, at: string, says
     /^a component is shadowing an existing stdlib name$/,
   ],
   [
-    "a truncation that nothing would do",
+    "what has no effect",
     'prometheus.remote_write "a" {\n\twal {\n\t\ttruncate_frequency = "1h"\n\t}\n}\n',
     "3:3",
-    /^not supported yet: truncate_frequency other than its default/,
+    /^truncate_frequency has no effect: samples leave the disk as soon as/,
   ],
   ["a comment of another language", `# comment\n${scrape("")}`, "1:1", /comments begin with \/\//],
 ];

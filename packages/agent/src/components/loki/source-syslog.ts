@@ -11,7 +11,7 @@ import { TLS_CONFIG_ARGUMENTS } from "../../http-client-schema.ts";
 import type { LogEntry } from "../../receivers.ts";
 import { createRelabeler } from "../../relabel.ts";
 import { sameData } from "../../runtime/export-value.ts";
-import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
+import { block, maybe, moot, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { untilAborted } from "../../until-aborted.ts";
 import { forward, uniqueNanoseconds } from "./forward.ts";
@@ -54,10 +54,10 @@ const LISTENER = {
   ),
   use_rfc5424_message: optional("bool", false, "Send an RFC 5424 message whole, with its header."),
   rfc5424_allow_empty_msg: optional("bool", false, "Take messages without a text."),
-  rfc3164_default_to_current_year: optional(
+  rfc3164_default_to_current_year: moot(
     "bool",
     false,
-    "A time without a year has the year that brings it closest to now, whether this is set or not.",
+    "a time without a year has the year that brings it closest to now",
   ),
   label_structured_data: optional(
     "bool",
@@ -67,7 +67,7 @@ const LISTENER = {
   udp_host_cache_size: optional("number", 128, "Names of UDP senders that are remembered.", {
     min: 1,
   }),
-  udp_queue_size: notYet("attribute", "Datagrams that wait; up to 8 MiB do."),
+  udp_queue_size: moot("number", 10, "up to 8 MiB of datagrams wait"),
   raw_format_options: block(
     {
       use_null_terminator_delimiter: optional(

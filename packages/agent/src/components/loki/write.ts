@@ -12,13 +12,27 @@ import type { DurableQueue } from "../../durable-queue.ts";
 import { createHttpClient } from "../../http-client.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
 import type { LogEntry, LogsReceiver } from "../../receivers.ts";
-import { block, maybe, notYet, optional, required } from "../../schema.ts";
+import { block, maybe, moot, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { unlessAborted, untilAborted } from "../../until-aborted.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
 import { encodeQueueRecord } from "./write-queue-record.ts";
 import { runSender } from "./write-sender.ts";
 import type { SenderOptions } from "./write-sender.ts";
+
+const ON_DISK = "entries wait on disk, and go on from there after a stop";
+const WOKEN = "the queue is read when something comes";
+
+const QUEUE_CONFIG = {
+  capacity: moot("bytes", 10 << 20, "the queue is on disk"),
+  min_shards: moot(
+    "number",
+    1,
+    "one sender for an endpoint keeps the entries of a stream in order",
+  ),
+  drain_timeout: moot("duration", 60_000, ON_DISK),
+  block_on_overflow: moot("bool", true, "sources wait when the queue on disk is full"),
+};
 
 const ENDPOINT = {
   url: required("string", "Push address, such as http://127.0.0.1:3100/loki/api/v1/push."),
@@ -39,7 +53,10 @@ const ENDPOINT = {
     { min: 1 },
   ),
   retry_on_http_429: optional("bool", true, "Whether 429 means later rather than never."),
-  queue_config: notYet("block", "Shards of the endpoint; the component's own queue is on disk."),
+  queue_config: block(QUEUE_CONFIG, {
+    repeat: "optional",
+    doc: "The queue in Alloy's memory; here there is the one on disk.",
+  }),
   ...HTTP_CLIENT_ARGUMENTS,
 };
 
@@ -54,11 +71,15 @@ const ARGUMENTS = {
   ),
   wal: block(
     {
-      enabled: optional("bool", true, "The queue is on disk whether this is set or not."),
-      max_segment_age: notYet("attribute", "How long unsent entries are kept."),
-      min_read_frequency: notYet("attribute", "How often the queue is read."),
-      max_read_frequency: notYet("attribute", "How often the queue is read."),
-      drain_timeout: notYet("attribute", "How long to send on while stopping."),
+      enabled: moot("bool", true, "the queue is on disk whether this is set or not"),
+      max_segment_age: moot(
+        "duration",
+        3_600_000,
+        "entries that are not sent are kept, however old",
+      ),
+      min_read_frequency: moot("duration", 250, WOKEN),
+      max_read_frequency: moot("duration", 1000, WOKEN),
+      drain_timeout: moot("duration", 30_000, ON_DISK),
     },
     { repeat: "one", doc: "The queue on disk." },
   ),

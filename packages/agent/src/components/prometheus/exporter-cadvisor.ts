@@ -7,7 +7,7 @@ import { addContainer, METRIC_KINDS, type MetricKind } from "../../cadvisor/fami
 import { addMachine } from "../../cadvisor/machine-families.ts";
 import { createDockerClient, parseDockerHost } from "../../docker/engine-client.ts";
 import { DEFAULT_HTTP_CLIENT_OPTIONS, type HttpClientOptions } from "../../http-client.ts";
-import { optional, type ValuesOf } from "../../schema.ts";
+import { moot, optional, type ValuesOf } from "../../schema.ts";
 import { FamilySet } from "../../unix/family-set.ts";
 import { DEFAULT_PATHS, openMachine } from "../../unix/machine.ts";
 import type { MachinePaths } from "../../unix/collector.ts";
@@ -63,10 +63,10 @@ const ARGUMENTS = {
     [],
     "Kinds of metrics to leave out, where enabled_metrics names none.",
   ),
-  storage_duration: optional(
+  storage_duration: moot(
     "duration",
     120_000,
-    "Of no effect: figures are read when they are asked for, and none are kept.",
+    "figures are read when they are asked for, and none are kept",
   ),
   containerd_host: optional(
     "string",

@@ -13,7 +13,16 @@ import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-sche
 import type { MetricsReceiver, SampleSet } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
 import { createRelabeler } from "../../relabel.ts";
-import { block, maybe, notYet, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
+import {
+  block,
+  maybe,
+  moot,
+  notYet,
+  oneOf,
+  optional,
+  required,
+  type ValuesOf,
+} from "../../schema.ts";
 import { unlessAborted, untilAborted } from "../../until-aborted.ts";
 import { Endpoint, type EndpointOptions } from "./remote-write-endpoint.ts";
 import { encodeRecord, withoutMetaLabels } from "./remote-write-record.ts";
@@ -82,17 +91,11 @@ const ENDPOINT = {
   ...HTTP_CLIENT_ARGUMENTS,
 };
 
+const SENT_GOES = "samples leave the disk as soon as all endpoints have them";
+
 const WAL = {
-  truncate_frequency: optional(
-    "duration",
-    7_200_000,
-    "How often Alloy removes sent samples from its disk; only 2h is taken, for here they go as soon as all endpoints have them.",
-  ),
-  min_keepalive_time: optional(
-    "duration",
-    300_000,
-    "How long Alloy keeps sent samples at least; only 5m is taken, for here they go as soon as all endpoints have them.",
-  ),
+  truncate_frequency: moot("duration", 7_200_000, SENT_GOES),
+  min_keepalive_time: moot("duration", 300_000, SENT_GOES),
   max_keepalive_time: optional(
     "duration",
     28_800_000,
@@ -143,17 +146,6 @@ function findFault(values: Arguments): ArgumentFault | undefined {
     if (names.indexOf(names[index]!) !== index)
       return { at, message: `two endpoints are called ${names[index]!}; give them a name each` };
   }
-  return walFault(values.wal);
-}
-
-/** Sent samples go as soon as all endpoints have them, so there is nothing that would be truncated later or kept longer. */
-function walFault(wal: Arguments["wal"]): ArgumentFault | undefined {
-  for (const name of ["truncate_frequency", "min_keepalive_time"] as const)
-    if (wal[name] !== WAL[name].default)
-      return {
-        at: `wal.${name}`,
-        message: `not supported yet: ${name} other than its default (sent samples are removed as soon as all endpoints have them)`,
-      };
   return undefined;
 }
 
