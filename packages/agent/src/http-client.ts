@@ -3,111 +3,47 @@
  * alive and reused; credentials in files are read at each request, so a rotated token works without a reload. Used by scraping, by the
  * sinks, and by anything else that calls out; it decides nothing about retries.
  */
-import { readFile } from "node:fs/promises";
-import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
+import type { IncomingMessage, RequestOptions } from "node:http";
 import { gunzip } from "node:zlib";
 import { FinchError } from "@finch/runtime";
-import { createTokenSource, type OAuth2Options } from "./http-oauth2.ts";
+import { openAuthentication, type OpenAuthentication } from "./http-authentication.ts";
+import type {
+  HttpClient,
+  HttpClientOptions,
+  HttpClientRequest,
+  HttpClientResponse,
+  HttpClientStream,
+  HttpStreamRequest,
+} from "./http-client-types.ts";
 import { Agent as HttpAgent, loadHttps, request as httpRequest } from "@finch/runtime/http";
 import { createTunnelAgent, proxyFor, type ProxyOptions } from "./http-proxy.ts";
-import { loadTls, type TlsOptions } from "./http-tls.ts";
-import type { Secret } from "./schema.ts";
+import { loadTls } from "./http-tls.ts";
 
-/** Where a credential comes from: given in the configuration, or in a file that is read at each request. */
-export type Credential =
-  | { readonly kind: "text"; readonly secret: Secret }
-  | { readonly kind: "file"; readonly path: string };
-
-export type Authentication =
-  | { readonly kind: "none" }
-  | { readonly kind: "basic"; readonly username: string; readonly password: Credential | undefined }
-  /** `Authorization: <scheme> <credential>`; a bearer token has the scheme `Bearer`. */
-  | { readonly kind: "scheme"; readonly scheme: string; readonly credential: Credential }
-  /** `client`: how the token server is reached. */
-  | {
-      readonly kind: "oauth2";
-      readonly oauth2: OAuth2Options;
-      readonly secret: Credential | undefined;
-      readonly client: HttpClientOptions;
-    };
-
-export interface HttpClientOptions {
-  readonly authentication: Authentication;
-  readonly tls: TlsOptions | undefined;
-  readonly followRedirects: boolean;
-  /** Added to every request; a request's own headers win. */
-  readonly headers: readonly { readonly name: string; readonly value: Secret }[];
-  /** Undefined: no proxy. */
-  readonly proxy?: ProxyOptions;
-  /** Unix socket to speak through; the host of a URL is then a name alone. */
-  readonly socketPath?: string;
-}
-
-export const DEFAULT_HTTP_CLIENT_OPTIONS: HttpClientOptions = {
-  authentication: { kind: "none" },
-  tls: undefined,
-  followRedirects: true,
-  headers: [],
-};
-
-/** A request whose answer is read as it arrives. */
-export interface HttpStreamRequest {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
-  /** For the whole exchange, redirects included; of a stream, until its headers are there (Infinity: for ever). */
-  readonly timeoutMs: number;
-  /** Ends the exchange, the body of a stream included. */
-  readonly signal: AbortSignal;
-}
-
-export interface HttpClientRequest extends HttpStreamRequest {
-  /** A longer answer (after gzip) is refused with `too-large`. */
-  readonly responseBytesMax: number;
-}
-
-export interface HttpClientResponse {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  /** Decompressed when it came with `Content-Encoding: gzip`. */
-  readonly body: Uint8Array;
-}
-
-/** An answer whose body is still to come. Leaving the loop over `body`, or aborting the signal, closes the connection. */
-export interface HttpClientStream {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  /** As it arrives, not decompressed; the next chunk is read when it is asked for. Rejects when the connection breaks. */
-  readonly body: AsyncIterable<Uint8Array>;
-}
-
-export interface HttpClient extends Disposable {
-  /**
-   * Any status is an answer. Rejects with `unavailable` when the server cannot be reached, `timeout` when time is up, `too-large` when the
-   * answer is, and with the signal's reason when `signal` aborts.
-   */
-  request(request: HttpClientRequest): Promise<HttpClientResponse>;
-  /** For answers that have no end, such as events: resolves with the headers, rejects as `request` does. The body must be read or left. */
-  open(request: HttpStreamRequest): Promise<HttpClientStream>;
-}
+export { DEFAULT_HTTP_CLIENT_OPTIONS } from "./http-client-types.ts";
+export type {
+  Authentication,
+  Credential,
+  HttpClient,
+  HttpClientOptions,
+  HttpClientRequest,
+  HttpClientResponse,
+  HttpClientStream,
+  HttpStreamRequest,
+} from "./http-client-types.ts";
 
 /** Go's client follows at most ten; a loop would never end without a limit. */
 const REDIRECTS_MAX = 10;
 /** Silence after which the system asks whether the peer of a stream is still there; a cut cable would look like a quiet stream for ever. */
 const STREAM_KEEP_ALIVE_MS = 30_000;
-/** How long a token server may take, and how much it may answer. */
-const TOKEN_TIMEOUT_MS = 30_000;
-const TOKEN_BYTES_MAX = 1 << 20;
 /** Sockets kept open while idle, for each host; more would only hold file descriptors. */
 const IDLE_SOCKETS_MAX = 4;
 
 export async function createHttpClient(options: HttpClientOptions): Promise<HttpClient> {
   const pools = new ConnectionPools(options.proxy, await loadTls(options.tls));
-  const authentication = await openAuthentication(options.authentication);
+  const authentication = await openAuthentication(options.authentication, createHttpClient);
   const agents: Agents = {
     for: (url) => pools.for(url),
-    authorization: authentication.header,
+    proof: (proven) => authentication.headers(proven),
   };
   return {
     request: (request) => exchange(request, options, agents),
@@ -157,44 +93,10 @@ class ConnectionPools implements Disposable {
   }
 }
 
-interface OpenAuthentication extends Disposable {
-  /** The value of the `Authorization` header; undefined for none. */
-  readonly header: () => Promise<string | undefined>;
-}
-
-async function openAuthentication(authentication: Authentication): Promise<OpenAuthentication> {
-  if (authentication.kind !== "oauth2") {
-    return { header: () => authorizationHeader(authentication), [Symbol.dispose]: () => {} };
-  }
-  const { oauth2, secret, client: clientOptions } = authentication;
-  const client = await createHttpClient(clientOptions);
-  const stop = new AbortController();
-  const tokens = createTokenSource(oauth2, {
-    readSecret: async () => (secret === undefined ? "" : await readCredential(secret)),
-    monotonicMs: () => performance.now(),
-    post: async (request) => {
-      const { status, body } = await client.request({
-        ...request,
-        method: "POST",
-        timeoutMs: TOKEN_TIMEOUT_MS,
-        signal: stop.signal,
-        responseBytesMax: TOKEN_BYTES_MAX,
-      });
-      return { status, text: Buffer.from(body).toString("utf8") };
-    },
-  });
-  return {
-    header: () => tokens.authorization(),
-    [Symbol.dispose]: () => {
-      stop.abort();
-      client[Symbol.dispose]();
-    },
-  };
-}
-
 interface Agents {
   readonly for: (url: URL) => RequestAgent;
-  readonly authorization: OpenAuthentication["header"];
+  /** Headers that prove who sends a request. */
+  readonly proof: OpenAuthentication["headers"];
 }
 
 async function exchange(
@@ -247,10 +149,10 @@ async function sendAndFollow(
   let body = request.body;
   const origin = url.origin;
   for (let redirects = 0; ; redirects++) {
-    const headers = await requestHeaders(request, options, {
-      sameOrigin: url.origin === origin,
+    const headers = requestHeaders(request, options, {
       body,
-      authorization: agents.authorization,
+      // As Go's client does: what proves who we are stays with the host it was given for.
+      proof: url.origin === origin ? await agents.proof({ method, url, body }) : undefined,
     });
     const message = await send({ url, method, headers, body, signal, socketPath }, agents);
     const location = message.headers.location;
@@ -288,55 +190,21 @@ function parseUrl(text: string): URL {
   return url;
 }
 
-async function requestHeaders(
+function requestHeaders(
   request: HttpStreamRequest,
   options: HttpClientOptions,
   about: {
-    readonly sameOrigin: boolean;
     readonly body: Uint8Array | undefined;
-    readonly authorization: OpenAuthentication["header"];
+    /** Undefined where the client's own headers must not go. */
+    readonly proof: Readonly<Record<string, string>> | undefined;
   },
-): Promise<Record<string, string>> {
-  const headers: Record<string, string> = {};
-  // As Go's client does: what proves who we are stays with the host it was given for.
-  if (about.sameOrigin) {
-    const authorization = await about.authorization();
-    if (authorization !== undefined) headers["authorization"] = authorization;
+): Record<string, string> {
+  const headers: Record<string, string> = { ...about.proof };
+  if (about.proof !== undefined)
     for (const { name, value } of options.headers) headers[name.toLowerCase()] = value.reveal();
-  }
   for (const [name, value] of Object.entries(request.headers)) headers[name.toLowerCase()] = value;
   if (about.body !== undefined) headers["content-length"] = String(about.body.byteLength);
   return headers;
-}
-
-async function authorizationHeader(
-  authentication: Exclude<Authentication, { readonly kind: "oauth2" }>,
-): Promise<string | undefined> {
-  switch (authentication.kind) {
-    case "none":
-      return undefined;
-    case "basic": {
-      const password =
-        authentication.password === undefined ? "" : await readCredential(authentication.password);
-      return `Basic ${Buffer.from(`${authentication.username}:${password}`).toString("base64")}`;
-    }
-    case "scheme":
-      return `${authentication.scheme} ${await readCredential(authentication.credential)}`;
-  }
-}
-
-async function readCredential(credential: Credential): Promise<string> {
-  if (credential.kind === "text") return credential.secret.reveal();
-  try {
-    return (await readFile(credential.path, "utf8")).trim();
-  } catch (cause) {
-    throw new FinchError(
-      "invalid",
-      "agent/http-credential-file",
-      `cannot read the credential file ${credential.path}`,
-      { cause },
-    );
-  }
 }
 
 interface Outgoing {

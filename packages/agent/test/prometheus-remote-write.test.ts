@@ -17,6 +17,8 @@ import { fileURLToPath } from "node:url";
 import { Labels, setStaleAt, wordsOf, type MetricMetadata } from "@finch/model";
 import { silentLogger, systemClock, type Clock } from "@finch/runtime";
 import { decodeRemoteWrite, DEFAULT_REMOTE_WRITE_LIMITS } from "@finch/wire";
+import { SIGV4_ARGUMENTS } from "../src/aws/sigv4-arguments.ts";
+import { defaultsOf } from "../src/schema.ts";
 import { Endpoint, retryAfterMs } from "../src/components/prometheus/remote-write-endpoint.ts";
 import { encodeRecord } from "../src/components/prometheus/remote-write-record.ts";
 import { remoteWrite } from "../src/components/prometheus/remote-write.ts";
@@ -165,6 +167,23 @@ void describe("prometheus.remote_write", () => {
     assert.equal(headers["content-encoding"], "snappy");
     assert.equal(headers["x-scope-orgid"], "t");
     assert.equal(headers.authorization, "Bearer secret");
+  });
+
+  void test("signs requests for AWS", async () => {
+    await using receiver = await startReceiver(() => ({ status: 200 }));
+    await using directory = await temporaryDirectory();
+    const sigv4 = { region: "eu-west-1", access_key: "KEY", secret_key: { reveal: () => "s" } };
+    const values = argumentsFor(receiver.url, {
+      endpoint: { sigv4: { ...defaultsOf(SIGV4_ARGUMENTS), ...sigv4 } },
+    });
+    await using component = runComponent(remoteWrite, { values, directory: directory.path });
+    await component.exports.receiver.append(samplesOf([{ __name__: "n" }, 1, NOW]), NEVER);
+    await receiver.until(() => receiver.lines.length === 1);
+    assert.match(
+      receiver.requests[0]!.headers.authorization!,
+      /^AWS4-HMAC-SHA256 Credential=KEY\/\d{8}\/eu-west-1\/aps\/aws4_request, /,
+    );
+    assert.match(String(receiver.requests[0]!.headers["x-amz-date"]), /^\d{8}T\d{6}Z$/);
   });
 
   void test("keeps to max_samples_per_send, in order", async () => {

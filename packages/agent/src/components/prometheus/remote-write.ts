@@ -6,9 +6,10 @@ import { createHash } from "node:crypto";
 import { Labels, type MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
 import { metadataOfSeries } from "@finch/wire";
+import { awsAuthentication, SIGV4_ARGUMENTS } from "../../aws/sigv4-arguments.ts";
 import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
 import { openDurableQueue, type DurableQueue } from "../../durable-queue.ts";
-import { createHttpClient, type HttpClient } from "../../http-client.ts";
+import { createHttpClient, type HttpClient, type HttpClientOptions } from "../../http-client.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
 import type { MetricsReceiver, SampleSet } from "../../receivers.ts";
 import { compileRuleBlocks, RULE_BLOCKS, ruleFault } from "../../relabel-arguments.ts";
@@ -85,7 +86,10 @@ const ENDPOINT = {
   queue_config: block(QUEUE_CONFIG, { repeat: "one", doc: "How samples are batched and retried." }),
   metadata_config: block(METADATA_CONFIG, { repeat: "one", doc: "How metadata is sent." }),
   write_relabel_config: RULE_BLOCKS,
-  sigv4: notYet("block", "AWS Signature Version 4."),
+  sigv4: block(SIGV4_ARGUMENTS, {
+    repeat: "optional",
+    doc: "Signatures of AWS, for Amazon Managed Service for Prometheus.",
+  }),
   azuread: notYet("block", "Azure AD authentication."),
   google_iam: notYet("block", "Google Cloud authentication."),
   ...HTTP_CLIENT_ARGUMENTS,
@@ -162,11 +166,24 @@ function endpointFault(endpoint: EndpointArguments): ArgumentFault | undefined {
   if (queue.min_backoff > queue.max_backoff)
     return { at: "queue_config.min_backoff", message: "min_backoff is longer than max_backoff" };
   try {
-    httpClientOptions(endpoint);
+    clientOptions(endpoint);
   } catch (error) {
     return { message: describeError(error) };
   }
   return ruleFault(endpoint.write_relabel_config, "write_relabel_config");
+}
+
+/** Throws a FinchError when ways to authenticate exclude each other. */
+function clientOptions(endpoint: EndpointArguments): HttpClientOptions {
+  const options = httpClientOptions(endpoint);
+  if (endpoint.sigv4 === undefined) return options;
+  if (options.authentication.kind !== "none")
+    throw new FinchError(
+      "invalid",
+      "agent/http-arguments",
+      "at most one of sigv4, basic_auth, authorization, oauth2, bearer_token and bearer_token_file may be given",
+    );
+  return { ...options, authentication: awsAuthentication(endpoint.sigv4) };
 }
 
 /** Stable over restarts, since the position in the queue is stored under it. */
@@ -225,7 +242,7 @@ class Sink implements MetricsReceiver {
     );
     const clients: HttpClient[] = [];
     for (const endpoint of values.endpoint) {
-      clients.push(stack.use(await createHttpClient(httpClientOptions(endpoint))));
+      clients.push(stack.use(await createHttpClient(clientOptions(endpoint))));
     }
     const ending = new AbortController();
     const running: Promise<void>[] = [];
