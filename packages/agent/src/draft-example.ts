@@ -47,7 +47,7 @@ function body(schema: BlockSchema): string {
         return `${name} = ${VALUES[declared.type] ?? '"text"'}\n`;
       if (declared.kind === "block" && declared.repeat === "one") {
         const inner = body(declared.schema);
-        return inner === "" ? "" : `${name} {\n${inner}}\n`;
+        return inner === "" && declared.isRequired !== true ? "" : `${name} {\n${inner}}\n`;
       }
       return "";
     })

@@ -86,7 +86,7 @@ class SchemaWalk {
       const path = `${below}${name}`;
       if (declared.kind === "not-yet")
         this.notYet.push({ path, of: declared.of, doc: declared.doc });
-      else if (declared.kind === "block") this.#block(path, declared, repeatText(declared.repeat));
+      else if (declared.kind === "block") this.#block(path, declared, repeatText(declared));
       else if (declared.kind === "choice") this.#choice(path, declared);
     }
   }
@@ -101,7 +101,7 @@ class SchemaWalk {
     const choices = Object.entries(declared.choices());
     if (choices.every(([, schema]) => this.#seen.has(schema))) {
       const doc = `${declared.doc} The same blocks as outside.`;
-      this.rows.push({ path: `${path}.*`, repeat: repeatText("many"), doc });
+      this.rows.push({ path: `${path}.*`, repeat: repeatText({ repeat: "many" }), doc });
       return;
     }
     const sections: Section[] = [];
@@ -109,7 +109,11 @@ class SchemaWalk {
       const own = `${path}.${name}`;
       const doc = declared.docs[name] ?? declared.doc;
       const known = this.#seen.get(schema);
-      this.rows.push({ path: own, repeat: repeatText("many"), doc: `${doc}${sameText(known)}` });
+      this.rows.push({
+        path: own,
+        repeat: repeatText({ repeat: "many" }),
+        doc: `${doc}${sameText(known)}`,
+      });
       if (known !== undefined) continue;
       // Known before any of them is visited: a choice may contain itself.
       this.#seen.set(schema, own);
@@ -123,7 +127,8 @@ function sameText(known: string | undefined): string {
   return known === undefined || known === "" ? "" : ` Takes the same as \`${known}\`.`;
 }
 
-function repeatText(repeat: Block["repeat"]): string {
+function repeatText({ repeat, isRequired }: Pick<Block, "repeat" | "isRequired">): string {
+  if (isRequired === true) return "once, **required**";
   if (repeat === "many") return "any number";
   return "once at most";
 }

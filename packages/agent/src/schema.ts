@@ -85,6 +85,8 @@ export interface Block<Schema extends BlockSchema = BlockSchema, Repeat_ extends
   readonly repeat: Repeat_;
   readonly schema: Schema;
   readonly doc: string;
+  /** It must be written, even empty. */
+  readonly isRequired?: true;
 }
 
 /** A one-of-many list of blocks kept in written order, such as the `stage.*` blocks of `loki.process`. */
@@ -189,7 +191,7 @@ export function oneOf<const Text extends string>(
 /** A nested block. */
 export function block<Schema extends BlockSchema, Repeat_ extends Repeat>(
   schema: Schema,
-  options: { readonly repeat: Repeat_; readonly doc: string },
+  options: { readonly repeat: Repeat_; readonly doc: string; readonly isRequired?: true },
 ): Block<Schema, Repeat_> {
   return { kind: "block", schema, ...options };
 }

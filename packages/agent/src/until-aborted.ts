@@ -49,3 +49,11 @@ export async function periodOrChange<Arguments>(
     await Promise.allSettled([period, change]);
   }
 }
+
+/** For components that only react: waits until `signal` aborts, while their receivers read the arguments as they are. */
+export function untilStopped<Arguments>(
+  context: Pick<ComponentContext<Arguments, object>, "nextArguments">,
+  signal: AbortSignal,
+): Promise<void> {
+  return untilAborted(signal, async () => void (await context.nextArguments(signal)));
+}

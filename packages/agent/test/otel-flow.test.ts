@@ -1,41 +1,9 @@
 /** How telemetry goes from one `otelcol.*` component to others: batches, their owners, fan-out, refusals, and what can be seen of it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nodeFileSystem, systemClock } from "@finch/runtime";
-import type { OtlpTrees } from "@finch/wire";
 import { encodeOtlpJson } from "../../../tools/otlp-encode.ts";
-import { defineComponent } from "../src/component.ts";
-import { COMPONENTS } from "../src/components/index.ts";
-import { createConsumer, emit, OUTPUT_BLOCK } from "../src/otel/output.ts";
 import { joinBatches, TelemetryBatch } from "../src/otel/telemetry-batch.ts";
-import type { AnyBatch } from "../src/otel/telemetry-batch.ts";
-import type { TelemetryConsumer } from "../src/receivers.ts";
-import { startAgent } from "../src/runtime/agent.ts";
-import { untilAborted } from "../src/until-aborted.ts";
-import { temporaryDirectory } from "./component-harness.ts";
-
-const spans = (...names: string[]) =>
-  encodeOtlpJson({ resourceSpans: [{ scopeSpans: [{ spans: names.map((name) => ({ name })) }] }] });
-const traces = (...names: string[]) => TelemetryBatch.ofRequest("traces", spans(...names));
-const logs = (...lines: string[]) =>
-  TelemetryBatch.ofRequest(
-    "logs",
-    encodeOtlpJson({
-      resourceLogs: [
-        {
-          scopeLogs: [
-            {
-              logRecords: lines.map((line) => ({ body: { stringValue: line }, timeUnixNano: "1" })),
-            },
-          ],
-        },
-      ],
-    }),
-  );
-const namesIn = (tree: OtlpTrees["traces"]) =>
-  tree.resourceSpans.flatMap(({ scopeSpans }) =>
-    scopeSpans.flatMap((scope) => scope.spans.map(({ name }) => name)),
-  );
+import { logs, namesIn, spans, startFlow, traces } from "./otel-harness.ts";
 
 test("a batch keeps the bytes it came with until its tree is changed", () => {
   const bytes = spans("a", "b");
@@ -71,88 +39,6 @@ test("batches are joined as they are", () => {
 test("a request that is not well formed makes no batch", () => {
   assert.throws(() => TelemetryBatch.ofRequest("traces", spans("a").subarray(0, 4)), /OTLP traces/);
 });
-
-/** An agent with components of a test: a source, a processor that changes names, sinks that keep what comes. */
-async function startFlow(config: string) {
-  const directory = await temporaryDirectory();
-  const kept = new Map<string, AnyBatch[]>();
-  let refusal: Error | undefined;
-  let send: ((batch: AnyBatch) => Promise<void>) | undefined;
-  const source = defineComponent({
-    name: "otelcol.receiver.test",
-    stability: "generally-available",
-    summary: "Sends.",
-    arguments: { output: OUTPUT_BLOCK },
-    exports: {},
-    run(context, signal) {
-      send = (batch) => emit(context, batch, signal);
-      return untilAborted(signal, async () => void (await context.nextArguments(signal)));
-    },
-  });
-  const upper = defineComponent({
-    name: "otelcol.processor.test",
-    stability: "generally-available",
-    summary: "Writes names of spans in capitals.",
-    arguments: { output: OUTPUT_BLOCK },
-    exports: { input: "Takes." },
-    run(context, signal) {
-      const input = createConsumer(context, ["traces"], (batch, consumeSignal) => {
-        if (batch.signal !== "traces") return Promise.resolve();
-        const tree = batch.takeTree();
-        for (const { scopeSpans } of tree.resourceSpans)
-          for (const scope of scopeSpans)
-            for (const span of scope.spans) span.name = span.name.toUpperCase();
-        return emit(context, TelemetryBatch.ofTree("traces", tree, batch.client), consumeSignal);
-      });
-      context.setExports({ input });
-      return untilAborted(signal, async () => void (await context.nextArguments(signal)));
-    },
-  });
-  const sink = defineComponent<{}, { readonly input: TelemetryConsumer }>({
-    name: "otelcol.exporter.test",
-    stability: "generally-available",
-    summary: "Keeps.",
-    arguments: {},
-    exports: { input: "Takes." },
-    run(context, signal) {
-      kept.set(context.label, []);
-      const input = createConsumer(context, ["traces", "logs", "metrics"], (batch) => {
-        if (refusal !== undefined) return Promise.reject(refusal);
-        kept.get(context.label)!.push(batch);
-        return Promise.resolve();
-      });
-      context.setExports({ input });
-      return untilAborted(signal, async () => void (await context.nextArguments(signal)));
-    },
-  });
-  const stop = new AbortController();
-  const agent = await startAgent({
-    source: { text: config, name: "test.alloy" },
-    storagePath: directory.path,
-    clock: systemClock,
-    fileSystem: nodeFileSystem,
-    environment: { env: () => "", hostname: "box", os: "linux", arch: "amd64", version: "v1" },
-    signal: stop.signal,
-    logSink: () => {},
-    components: {
-      ...COMPONENTS,
-      "otelcol.receiver.test": () => Promise.resolve(source),
-      "otelcol.processor.test": () => Promise.resolve(upper),
-      "otelcol.exporter.test": () => Promise.resolve(sink),
-    },
-  });
-  return {
-    agent,
-    kept,
-    send: (batch: AnyBatch) => send!(batch),
-    refuseWith: (error: Error) => void (refusal = error),
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await agent.done;
-      await directory[Symbol.asyncDispose]();
-    },
-  };
-}
 
 const CONFIG = `
 livedebugging { enabled = true }

@@ -108,7 +108,7 @@ export { encodeSnappyBody } from "./snappy-body.ts";
 export { decodeOtlpTreeJson, encodeOtlpTreeJson } from "./otlp-tree-json.ts";
 export { checkOtlpRequest, decodeOtlpTree } from "./otlp-tree-protobuf.ts";
 export { encodeOtlpTree } from "./otlp-tree-encoder.ts";
-export { formatOtlpValue } from "./otlp-model.ts";
+export { formatOtlpJson, formatOtlpValue } from "./otlp-model.ts";
 export type {
   AnyValue,
   Attributes,

@@ -12,10 +12,12 @@ export interface OtlpLabelOptions {
   readonly strategy: OtlpStrategy;
   /** Resource attributes that every series of the resource gets as labels; `*` takes all. */
   readonly promoteResourceAttributes: readonly string[];
-  /** Whether series get `otel_scope_name` and its kind. */
-  readonly promoteScope: boolean;
+  /** Whether series get `otel_scope_name` and its kind: all of them, or the name and version alone, as Alloy has it. */
+  readonly promoteScope: boolean | "name-and-version";
   /** Whether `target_info` keeps the attributes that are `job` and `instance` already. */
   readonly keepIdentifyingAttributes: boolean;
+  /** When resources get `target_info`; as Prometheus does it (those with more than their identity) when absent, of all in Alloy. */
+  readonly targetInfo?: "always" | "never";
   readonly labelsPerSeriesMax: number;
   readonly labelNameBytesMax: number;
   readonly labelValueBytesMax: number;
@@ -58,13 +60,15 @@ export class OtlpLabels {
 
   setScope({ name, version, schemaUrl, attributes }: OtlpScopeMetrics): void {
     this.#scope.clear();
-    if (!this.#options.promoteScope || name === "") return;
+    const { promoteScope } = this.#options;
+    if (promoteScope === false || name === "") return;
+    this.#scope.set("otel_scope_name", name);
+    this.#scope.set("otel_scope_version", version);
+    if (promoteScope === "name-and-version") return;
     for (const [key, value] of attributes) {
       const label = this.#nameOf(`otel_scope_${key}`);
       if (label !== undefined) this.#scope.set(label, formatOtlpValue(value));
     }
-    this.#scope.set("otel_scope_name", name);
-    this.#scope.set("otel_scope_version", version);
     this.#scope.set("otel_scope_schema_url", schemaUrl);
   }
 
@@ -80,11 +84,13 @@ export class OtlpLabels {
 
   /** The labels of `target_info`, undefined when there is nothing to tell or nothing to tell it of. */
   targetInfo(): LabelsOrFault | undefined {
-    const ignored = this.#options.keepIdentifyingAttributes ? [] : IDENTIFYING;
+    const { keepIdentifyingAttributes, targetInfo } = this.#options;
+    if (targetInfo === "never") return undefined;
+    const ignored = keepIdentifyingAttributes ? [] : IDENTIFYING;
     const tells = [...this.#resource.keys()].some(
       (key) => !(IDENTIFYING as readonly string[]).includes(key),
     );
-    if (!tells || this.#identity.size === 0) return undefined;
+    if (targetInfo !== "always" && (!tells || this.#identity.size === 0)) return undefined;
     const labels = this.#fromAttributes(this.#resource, ignored);
     if (typeof labels === "string") return labels;
     for (const [name, value] of this.#identity) labels.set(name, value);

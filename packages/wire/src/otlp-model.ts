@@ -137,7 +137,7 @@ export function formatOtlpValue(value: OtlpValue): string {
   if (typeof value === "bigint" || typeof value === "boolean") return String(value);
   if (typeof value === "number") return formatNumber(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  return formatJson(value);
+  return formatOtlpJson(value);
 }
 
 function formatNumber(value: number): string {
@@ -145,7 +145,8 @@ function formatNumber(value: number): string {
   return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
-function formatJson(value: OtlpValue): string {
+/** A value as JSON that is safe inside HTML, as Go writes it: keys sorted, bytes in base64, what is no number null. */
+export function formatOtlpJson(value: OtlpValue): string {
   if (value === null) return "null";
   if (typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (typeof value === "number") return Number.isFinite(value) ? formatNumber(value) : "null";
@@ -155,9 +156,9 @@ function formatJson(value: OtlpValue): string {
     const entries = [...(value as ReadonlyMap<string, OtlpValue>)].toSorted(([a], [b]) =>
       a < b ? -1 : 1,
     );
-    return `{${entries.map(([key, one]) => `${quoteJson(key)}:${formatJson(one)}`).join(",")}}`;
+    return `{${entries.map(([key, one]) => `${quoteJson(key)}:${formatOtlpJson(one)}`).join(",")}}`;
   }
-  return `[${(value as readonly OtlpValue[]).map(formatJson).join(",")}]`;
+  return `[${(value as readonly OtlpValue[]).map(formatOtlpJson).join(",")}]`;
 }
 
 /** The collector's JSON is safe inside HTML. */

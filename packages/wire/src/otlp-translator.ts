@@ -32,7 +32,7 @@ export interface OtlpTranslation extends OtlpLabelOptions {
   readonly limits: BatchLimits;
   /** Histograms with explicit bounds become native ones with these bounds, instead of classic series. */
   readonly convertHistograms: boolean;
-  /** Samples of `target_info` come every half of it, so that queries find one anywhere. */
+  /** Samples of `target_info` come every half of it, so that queries find one anywhere; Infinity: one for each request. */
   readonly lookbackMs: number;
   /** Turns points of delta temporality into cumulative ones; without it they are rejected. */
   readonly deltas: OtlpDeltas | undefined;
@@ -342,7 +342,8 @@ class Translator {
     const latestMs = this.#latestMs;
     this.#openSeries(labels);
     let atMs = Math.max(this.#earliestMs, latestMs - stepMs * TARGET_INFO_SAMPLES_MAX);
-    for (; atMs < latestMs; atMs += stepMs) this.#addTargetSample(labels, atMs);
+    for (; stepMs < Infinity && atMs < latestMs; atMs += stepMs)
+      this.#addTargetSample(labels, atMs);
     this.#addTargetSample(labels, latestMs);
     if (!this.#builder.endSeries()) return;
     this.#pointOf.push(-1);

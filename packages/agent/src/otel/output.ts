@@ -17,6 +17,7 @@ const OUTPUT = {
 export const OUTPUT_BLOCK = block(OUTPUT, {
   repeat: "one",
   doc: "Where telemetry goes, by signal.",
+  isRequired: true,
 });
 
 export type Output = ValuesOf<typeof OUTPUT>;
@@ -42,12 +43,31 @@ export async function emit(
     context.drops.count({ kind: UNITS[batch.signal], reason }, batch.items);
     return;
   }
+  const [refusal] = await offer(consumers, batch, signal);
+  if (refusal !== undefined) throw refusal.reason as Error;
+}
+
+/** Who did not take a batch, and what it threw. */
+export interface Refusal {
+  readonly consumer: TelemetryConsumer;
+  readonly reason: unknown;
+}
+
+/** Hands a batch, which is spent by this unless it is shared, to several; resolves with those that refused it. */
+export async function offer(
+  consumers: readonly TelemetryConsumer[],
+  batch: AnyBatch,
+  signal: AbortSignal,
+): Promise<readonly Refusal[]> {
   if (consumers.length > 1) batch.share();
   const results = await Promise.allSettled(
     consumers.map((consumer) => consumer.consume(batch, signal)),
   );
-  const refused = results.find((result) => result.status === "rejected");
-  if (refused !== undefined) throw refused.reason as Error;
+  return results.flatMap((result, index) =>
+    result.status === "fulfilled"
+      ? []
+      : [{ consumer: consumers[index]!, reason: result.reason as unknown }],
+  );
 }
 
 /** What the items of a signal are called. */

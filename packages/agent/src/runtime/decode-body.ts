@@ -205,6 +205,8 @@ class BodyDecoder {
     else if (declared.kind === "block") {
       if (declared.repeat === "many") this.#values[name] = [];
       else if (declared.repeat === "optional") this.#values[name] = undefined;
+      else if (declared.isRequired === true)
+        this.#fault(this.#context.header, `missing required block ${JSON.stringify(name)}`);
       else {
         const decoded = decodeBody([], declared.schema, this.#context);
         this.#isComplete &&= decoded.isComplete;
