@@ -7,7 +7,9 @@ export type LogfmtPair = readonly [key: string, value: string];
 export function writeLogfmt(pairs: readonly LogfmtPair[]): string {
   const written: string[] = [];
   for (const [key, value] of pairs) {
-    const name = Array.from(key).filter((character) => !isSpecial(character)).join("");
+    const name = Array.from(key)
+      .filter((character) => !isSpecial(character))
+      .join("");
     if (name !== "") written.push(`${name}=${needsQuotes(value) ? goJson(value) : value}`);
   }
   return written.join(" ");
