@@ -16,6 +16,13 @@ const METRICS_SINK = `prometheus.remote_write "default" {
 }
 `;
 
+const PROFILES_SINK = `pyroscope.write "default" {
+	endpoint {
+		url = "http://localhost:4040"
+	}
+}
+`;
+
 /** Something of each type that must be written. */
 const VALUES: Readonly<Partial<Record<AttributeTypeName, string>>> = {
   bool: "true",
@@ -26,6 +33,7 @@ const VALUES: Readonly<Partial<Record<AttributeTypeName, string>>> = {
   "list(metrics-receiver)": "[prometheus.remote_write.default.receiver]",
   "list(logs-receiver)": "[loki.write.default.receiver]",
   "list(otel-consumer)": "[otelcol.exporter.otlphttp.default.input]",
+  "list(profiles-receiver)": "[pyroscope.write.default.receiver]",
   "list(string)": '["one", "two"]',
   "map(string)": '{name = "value"}',
 };
@@ -36,6 +44,7 @@ export function draftExample(definition: ComponentDefinition): string {
   const sinks = [
     own.includes("loki.write.default") ? LOGS_SINK : "",
     own.includes("prometheus.remote_write.default") ? METRICS_SINK : "",
+    own.includes("pyroscope.write.default") ? PROFILES_SINK : "",
   ];
   return formatConfig([own, ...sinks].filter((text) => text !== "").join("\n"));
 }

@@ -11,6 +11,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   "list(target)": "list(map(string))",
   "list(metrics-receiver)": "list(MetricsReceiver)",
   "list(logs-receiver)": "list(LogsReceiver)",
+  "list(profiles-receiver)": "list(ProfilesReceiver)",
   "list(otel-consumer)": "list(otelcol.Consumer)",
   "relabel-rules": "RelabelRules",
 };
@@ -93,7 +94,7 @@ class SchemaWalk {
 
   #block(path: string, { schema, doc }: Pick<Block, "schema" | "doc">, repeat: string): void {
     const known = this.#seen.get(schema);
-    this.rows.push({ path, repeat, doc: `${doc}${sameText(known)}` });
+    this.rows.push({ path, repeat, doc: `${doc}${labelText(schema)}${sameText(known)}` });
     if (known === undefined) this.#visit({ path, schema, doc });
   }
 
@@ -121,6 +122,11 @@ class SchemaWalk {
     }
     for (const section of sections) this.#visit(section);
   }
+}
+
+function labelText(schema: BlockSchema): string {
+  const label = Object.values(schema).find((declared) => declared.kind === "label");
+  return label === undefined ? "" : ` Has a label: ${label.doc}`;
 }
 
 function sameText(known: string | undefined): string {

@@ -12,7 +12,13 @@
  *     };
  */
 import { assert } from "@finch/runtime";
-import type { LogsReceiver, MetricsReceiver, Target, TelemetryConsumer } from "./receivers.ts";
+import type {
+  LogsReceiver,
+  MetricsReceiver,
+  ProfilesReceiver,
+  Target,
+  TelemetryConsumer,
+} from "./receivers.ts";
 import type { RelabelRule } from "./relabel.ts";
 
 /** A secret: prints as `(secret)`; `reveal` gives the text. */
@@ -41,6 +47,7 @@ export interface AttributeTypes {
   readonly "list(target)": readonly Target[];
   readonly "list(metrics-receiver)": readonly MetricsReceiver[];
   readonly "list(logs-receiver)": readonly LogsReceiver[];
+  readonly "list(profiles-receiver)": readonly ProfilesReceiver[];
   readonly "list(otel-consumer)": readonly TelemetryConsumer[];
   /** `rules` exported by relabel components. */
   readonly "relabel-rules": readonly RelabelRule[];
@@ -108,7 +115,15 @@ export interface NotYet {
   readonly doc: string;
 }
 
-export type BlockSchema = { readonly [name: string]: Attribute | Block | BlockChoice | NotYet };
+/** The label that the blocks of a schema must have, as in `profile.custom "LABEL" { … }`; decodes to its text, under the name it has in the schema. */
+export interface BlockLabel {
+  readonly kind: "label";
+  readonly doc: string;
+}
+
+export type BlockSchema = {
+  readonly [name: string]: Attribute | Block | BlockChoice | BlockLabel | NotYet;
+};
 
 /** An attribute that must be written. */
 export function required<Name extends AttributeTypeName>(
@@ -210,9 +225,19 @@ export function choice<Choices extends BlockChoices>(
   };
 }
 
+/** Makes the blocks of the schema it stands in ones with a label. */
+export function blockLabel(doc: string): BlockLabel {
+  return { kind: "label", doc };
+}
+
 /** Names an attribute or block that Alloy has and this component does not build yet. */
 export function notYet(of: "attribute" | "block", doc: string): NotYet {
   return { kind: "not-yet", of, doc };
+}
+
+/** Where the label of a block goes among its values; undefined for blocks without one. */
+export function labelNameOf(schema: BlockSchema): string | undefined {
+  return Object.keys(schema).find((name) => schema[name]!.kind === "label");
 }
 
 /** What a declaration decodes to when nothing is written. It may have nothing that must be written. */
@@ -253,7 +278,9 @@ export type ValuesOf<Schema extends BlockSchema> = {
           : ValuesOf<Inner>
       : Schema[Key] extends BlockChoice<infer Choices>
         ? readonly ChosenBlock<Choices>[]
-        : undefined;
+        : Schema[Key] extends BlockLabel
+          ? string
+          : undefined;
 };
 
 /** One block of a choice. Narrow by `name`. */

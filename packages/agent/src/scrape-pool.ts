@@ -24,6 +24,8 @@ export interface ScrapedTarget {
 export interface ScrapePool {
   readonly name: string;
   readonly targets: readonly ScrapedTarget[];
+  /** Metrics unless it says so; a pool of profiles is none of Prometheus'. */
+  readonly scrapes?: "profiles";
 }
 
 /** Pools as one for each name, sorted by name. */

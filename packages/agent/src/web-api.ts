@@ -108,6 +108,7 @@ async function* passedChunks(
 
 function describeItem({ kind, time, text, labels, metadata }: PassedItem): string {
   if (kind === "target") return labels;
+  if (kind === "profile") return `profile: labels=${labels}, ${text}`;
   if (kind === "sample") return `sample: ts=${time}, labels=${labels}, value=${text}`;
   if (kind === "span")
     return `span: ts=${time}, name=${text}, resource=${labels}, attributes=${metadata}`;
@@ -141,6 +142,7 @@ async function* feeds(
 const OTEL_FEED_TYPES = { traces: "otel_trace", metrics: "otel_metric", logs: "otel_log" } as const;
 
 function feedType({ kind, signal }: FlowMeter): string {
+  if (signal === "profiles") return "pyroscope_profile";
   if (kind === "otlp") return OTEL_FEED_TYPES[signal];
   return kind === "logs" ? "loki_log" : "prometheus_metric";
 }

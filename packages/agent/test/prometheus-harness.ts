@@ -17,6 +17,7 @@ export function valuesOf<Schema extends BlockSchema>(
   for (const [name, member] of Object.entries(schema)) {
     const change = given[name];
     if (member.kind === "attribute") values[name] = name in given ? change : member.default;
+    else if (member.kind === "label") values[name] = change;
     else if (member.kind !== "block") values[name] = undefined;
     else if (member.repeat === "one")
       values[name] = valuesOf(member.schema, (change ?? {}) as object);

@@ -5,9 +5,9 @@ import type { HttpReply } from "./http-types.ts";
 
 /**
  * `prometheus`: the JSON envelope with `errorType`. `text`: a bare message, as Loki and the write paths answer.
- * `json`: `{"error":message,"code":…}`, the own API of Finch.
+ * `json`: `{"error":message,"code":…}`, the own API of Finch. `connect`: `{"code":…,"message":…}` with the codes and statuses of the Connect protocol.
  */
-export type HttpFaultStyle = "prometheus" | "text" | "json";
+export type HttpFaultStyle = "prometheus" | "text" | "json" | "connect";
 
 const TEXT_STATUS: Readonly<Record<FaultKind, number>> = {
   invalid: 400,
@@ -41,6 +41,23 @@ const PROMETHEUS_TYPE: Readonly<Record<FaultKind, readonly [type: string, status
   internal: ["internal", 500],
 };
 
+/** https://connectrpc.com/docs/protocol#error-codes; a media type that is not spoken has a status and no code of its own there. */
+const CONNECT_CODE: Readonly<Record<FaultKind, readonly [code: string, status: number]>> = {
+  invalid: ["invalid_argument", 400],
+  unsupported: ["unimplemented", 501],
+  "not-found": ["not_found", 404],
+  conflict: ["already_exists", 409],
+  "too-large": ["invalid_argument", 400],
+  "unsupported-media": ["invalid_argument", 415],
+  limited: ["resource_exhausted", 429],
+  unprocessable: ["failed_precondition", 400],
+  unavailable: ["unavailable", 503],
+  timeout: ["deadline_exceeded", 504],
+  canceled: ["canceled", 499],
+  corrupt: ["data_loss", 500],
+  internal: ["internal", 500],
+};
+
 /** Whatever was thrown, as a fault: what is not a FinchError is `internal`, an abort is `canceled`. */
 export function toFault(thrown: unknown): FinchError {
   if (thrown instanceof FinchError) return thrown;
@@ -68,6 +85,10 @@ export function faultReply(fault: FinchError, style: HttpFaultStyle): HttpReply 
     const [errorType, status] = PROMETHEUS_TYPE[fault.kind];
     const body = JSON.stringify({ status: "error", errorType, error: fault.message });
     return { status, headers, body };
+  }
+  if (style === "connect") {
+    const [code, status] = CONNECT_CODE[fault.kind];
+    return { status, headers, body: JSON.stringify({ code, message: fault.message }) };
   }
   const body = JSON.stringify({ error: fault.message, code: fault.code });
   return { status: TEXT_STATUS[fault.kind], headers, body };

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
 import { FinchError } from "./errors.ts";
 import { faultReply, toFault } from "./http-faults.ts";
+import type { HttpFaultStyle } from "./http-faults.ts";
 import { RequestTarget } from "./http-request-target.ts";
 import { ServedRequest } from "./http-request.ts";
 import type { HttpServer } from "./http-server.ts";
@@ -36,7 +37,7 @@ export class WebSocketGate {
       this.#server.forget(end);
     });
     const { admit } = this.#server.options;
-    let style: "text" | "json" | "prometheus" = "text";
+    let style: HttpFaultStyle = "text";
     let run: (open: HttpWebSocket) => Promise<void>;
     try {
       const refusal = admit?.(message);

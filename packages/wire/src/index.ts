@@ -99,6 +99,17 @@ export { SyslogFraming } from "./syslog-framing.ts";
 export type { SyslogDelimiter } from "./syslog-framing.ts";
 export { parseSyslogMessage } from "./syslog-message.ts";
 export type { SyslogMessage } from "./syslog-message.ts";
+export { negotiateConnect } from "./connect-unary.ts";
+export type { ConnectCall } from "./connect-unary.ts";
+export { PprofDelta } from "./pprof-delta.ts";
+export type { CountedType } from "./pprof-delta.ts";
+export { formatProfileName, parseProfileName } from "./profile-name.ts";
+export {
+  decodeProfilePush,
+  DEFAULT_PROFILE_PUSH_LIMITS,
+  encodeProfilePush,
+} from "./profile-push.ts";
+export type { ProfilePushLimits, ProfilePushSeries, RawProfile } from "./profile-push.ts";
 export { decodeElasticBulk, encodeBulkReply } from "./elastic-bulk.ts";
 export type { BulkOperation, BulkOptions } from "./elastic-bulk.ts";
 export { addJournalEntry } from "./journal-entry.ts";

@@ -89,6 +89,12 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "prometheus.remote_write": () =>
     import("./prometheus/remote-write.ts").then((module) => module.remoteWrite),
   "prometheus.scrape": () => import("./prometheus/scrape.ts").then((module) => module.scrape),
+  "pyroscope.receive_http": () =>
+    import("./pyroscope/receive-http.ts").then((module) => module.receiveHttp),
+  "pyroscope.relabel": () =>
+    import("./pyroscope/relabel.ts").then((module) => module.pyroscopeRelabel),
+  "pyroscope.scrape": () => import("./pyroscope/scrape.ts").then((module) => module.scrape),
+  "pyroscope.write": () => import("./pyroscope/write.ts").then((module) => module.write),
   "remote.http": () => import("./remote/http.ts").then((module) => module.remoteHttp),
   "remote.kubernetes.configmap": () =>
     import("./remote/kubernetes.ts").then((module) => module.kubernetesConfigmap),

@@ -2,7 +2,7 @@
 import type { Graph, GraphNode, NodeReference } from "../runtime/graph.ts";
 
 /** `otlp`: what components of OpenTelemetry pass on; `values`: anything else that one component exports and another refers to. */
-export type FlowKind = "logs" | "metrics" | "otlp" | "targets" | "values";
+export type FlowKind = "logs" | "metrics" | "profiles" | "otlp" | "targets" | "values";
 
 export interface FlowNode {
   /** `loki.process.app`; unique among the nodes of a graph. */
@@ -90,6 +90,7 @@ function receivedKind(
   return undefined;
 }
 
-function kindOfReceiver(name: string): "logs" | "metrics" {
+function kindOfReceiver(name: string): "logs" | "metrics" | "profiles" {
+  if (/pyroscope|profiles/.test(name)) return "profiles";
   return /prometheus|metrics/.test(name) ? "metrics" : "logs";
 }

@@ -27,7 +27,7 @@ export const GRAPH_STYLE = `
 .graph .edge path { fill: none; stroke: var(--flow); stroke-width: 1.6; }
 .graph .edge polygon { fill: var(--flow); }
 .graph .logs { --flow: var(--logs); } .graph .metrics { --flow: var(--metrics); }
-.graph .otlp { --flow: var(--otlp); }
+.graph .profiles { --flow: var(--profiles); } .graph .otlp { --flow: var(--otlp); }
 .graph .targets { --flow: var(--targets); } .graph .values { --flow: var(--values); }
 .graph .targets path, .graph .values path { stroke-dasharray: 5 4; }
 .graph .rate { fill: var(--ink); font-size: 11px; paint-order: stroke; stroke: var(--ground); stroke-width: 4px; stroke-linejoin: round; }
@@ -38,6 +38,7 @@ export const GRAPH_STYLE = `
 export const COLOURS = `--ink: light-dark(#1c2024, #e6e8eb); --soft: light-dark(#5c666f, #9aa4ad); --line: light-dark(#c9d0d6, #3a424a);
   --ground: light-dark(#f7f8fa, #14171a); --card: light-dark(#fff, #1b1f23);
   --logs: light-dark(#2563b8, #6ea8fe); --metrics: light-dark(#a3561b, #f0a365); --otlp: light-dark(#7a3fb0, #c79bf2);
+  --profiles: light-dark(#1f7a6d, #63c7b6);
   --targets: light-dark(#6b7780, #8b97a1); --values: light-dark(#6b7780, #8b97a1);`;
 
 const CHARACTER_WIDTH = 7.9;
@@ -177,7 +178,7 @@ interface RatePlace {
 }
 
 /** What flows in batches that are counted; targets and other exports are there or not. */
-const COUNTED: ReadonlySet<FlowKind> = new Set(["logs", "metrics", "otlp"]);
+const COUNTED: ReadonlySet<FlowKind> = new Set(["logs", "metrics", "profiles", "otlp"]);
 const RATE_HEIGHT = 14;
 /** As wide as `12.3k lines/s`. */
 const RATE_WIDTH = 92;
@@ -221,6 +222,7 @@ function rateSvg({ edge, x, y }: RatePlace): string {
 const KINDS = [
   { kind: "logs", text: "logs" },
   { kind: "metrics", text: "samples" },
+  { kind: "profiles", text: "profiles" },
   { kind: "otlp", text: "OpenTelemetry" },
   { kind: "targets", text: "targets" },
   { kind: "values", text: "other exports" },

@@ -1,7 +1,7 @@
-/** Why lines, samples and targets did not get through: every place that drops counts here, by component, place in its block, and reason. */
+/** Why lines, samples, profiles, spans and targets did not get through: every place that drops counts here, by component, place in its block, and reason. */
 
 /** What is dropped. */
-export type DroppedKind = "lines" | "samples" | "spans" | "targets";
+export type DroppedKind = "lines" | "samples" | "profiles" | "spans" | "targets";
 
 export interface DropPlace {
   readonly kind: DroppedKind;
@@ -14,7 +14,7 @@ export interface DropPlace {
 /** One dropped line, series or target, for people. */
 export interface DroppedSample {
   readonly labels: string;
-  /** The line; empty for series and targets. */
+  /** The line, or what a refusal says; empty for series and targets. */
   readonly text: string;
 }
 

@@ -1,15 +1,16 @@
 /** What flows from one component to another, counted a batch at a time: how much, how much was refused, and how long the sender waited. */
 import type { OtlpSignal } from "@finch/wire";
-import type { LogsReceiver, MetricsReceiver, TelemetryConsumer } from "../receivers.ts";
+import type { Receiver } from "../receivers.ts";
 
-/** What an edge carries: log entries, samples, or telemetry in OpenTelemetry's form. */
-export type MeteredKind = "logs" | "metrics" | "otlp";
+/** What an edge carries: log entries, samples, profiles, or telemetry in OpenTelemetry's form. */
+export type MeteredKind = "logs" | "metrics" | "profiles" | "otlp";
 
-type Receiver = LogsReceiver | MetricsReceiver | TelemetryConsumer;
+export type MeteredSignal = OtlpSignal | "profiles";
 
 const KIND_OF: Readonly<Record<Receiver["kind"], MeteredKind>> = {
   "logs-receiver": "logs",
   "metrics-receiver": "metrics",
+  "profiles-receiver": "profiles",
   "otel-consumer": "otlp",
 };
 
@@ -18,8 +19,8 @@ export class FlowMeter {
   readonly from: string;
   readonly to: string;
   readonly kind: MeteredKind;
-  readonly signal: OtlpSignal;
-  /** Entries, samples or spans that were taken. */
+  readonly signal: MeteredSignal;
+  /** Entries, samples, profiles or spans that were taken. */
   items = 0;
   /** Those of batches that were refused; a sender may offer them again. */
   refused = 0;
@@ -30,7 +31,7 @@ export class FlowMeter {
   constructor(
     { from, to }: { readonly from: string; readonly to: string },
     kind: MeteredKind,
-    signal: OtlpSignal,
+    signal: MeteredSignal,
   ) {
     this.from = from;
     this.to = to;
@@ -64,7 +65,7 @@ export class FlowMeters {
   readonly #meters = new Map<string, FlowMeter>();
 
   /** The one between two components for a signal; made when there is none. */
-  of(from: string, receiver: Receiver, signal: OtlpSignal): FlowMeter {
+  of(from: string, receiver: Receiver, signal: MeteredSignal): FlowMeter {
     const kind = KIND_OF[receiver.kind];
     const key = `${from} ${receiver.owner} ${kind} ${signal}`;
     let meter = this.#meters.get(key);

@@ -6,7 +6,7 @@ import type { Clock } from "@finch/runtime";
 import { FinchError } from "@finch/runtime";
 import { formatFloat, formatRfc3339 } from "@finch/model";
 import type { Labels } from "@finch/model";
-import type { LogEntry, SampleSet } from "../receivers.ts";
+import type { LogEntry, ProfileSeries, SampleSet } from "../receivers.ts";
 import type { AnyBatch } from "../otel/telemetry-batch.ts";
 import { shownItems } from "../otel/telemetry-items.ts";
 import { DropCounters } from "./drop-counters.ts";
@@ -23,11 +23,11 @@ export interface Edge {
 
 /** Something that passed, for people. */
 export interface PassedItem extends Edge {
-  readonly kind: "entry" | "sample" | "span" | "target";
+  readonly kind: "entry" | "sample" | "profile" | "span" | "target";
   readonly labels: string;
-  /** The line, the value, the name of a span; empty for a target. */
+  /** The line, the value, format and size of a profile, the name of a span; empty for a target. */
   readonly text: string;
-  /** RFC 3339; empty for a target. */
+  /** RFC 3339; empty for a target, and for a profile, which carries its own. */
   readonly time: string;
   readonly metadata: string;
 }
@@ -149,6 +149,20 @@ export class LiveDebug {
     }));
   }
 
+  passProfiles(edge: Edge, series: readonly ProfileSeries[]): void {
+    this.#offer(edge, series.length, (index) => {
+      const one = series[index]!;
+      return {
+        ...edge,
+        kind: "profile",
+        labels: String(one.labels),
+        text: describeProfiles(one),
+        time: "",
+        metadata: "",
+      };
+    });
+  }
+
   passTelemetry(edge: Edge, batch: AnyBatch): void {
     const shown = shownItems(batch.signal, batch.tree());
     this.#offer(edge, shown.length, (index) => ({ ...edge, ...shown[index]!() }));
@@ -189,4 +203,14 @@ export class LiveDebug {
     this.meters.forget(component);
     this.drops.forget(component);
   }
+}
+
+function describeProfiles(series: ProfileSeries): string {
+  if (series.kind === "ingested") {
+    const format = series.parameters.find(([name]) => name === "format")?.[1] ?? "groups";
+    return `${format}, ${series.body.length} bytes`;
+  }
+  const { profiles } = series;
+  const bytes = profiles.reduce((sum, { pprof }) => sum + pprof.length, 0);
+  return `${profiles.length} in pprof, ${bytes} bytes`;
 }

@@ -2,12 +2,18 @@
  * Receivers as a component sees them in its arguments: each wrapped for the edge from this component to it, which counts what goes over it, a batch
  * at a time, and shows it to those who watch.
  */
-import type { LogsReceiver, MetricsReceiver, TelemetryConsumer } from "../receivers.ts";
-import type { OtlpSignal } from "@finch/wire";
+import { countProfiles } from "../receivers.ts";
+import type {
+  LogsReceiver,
+  MetricsReceiver,
+  ProfilesReceiver,
+  Receiver,
+  TelemetryConsumer,
+} from "../receivers.ts";
 import type { BlockSchema } from "../schema.ts";
+import type { MeteredSignal } from "./flow-meters.ts";
 import type { LiveDebug } from "./live-debug.ts";
 
-type Receiver = LogsReceiver | MetricsReceiver | TelemetryConsumer;
 type Values = Readonly<Record<string, unknown>>;
 
 /** Wraps the receivers in arguments of one component. The same receiver gives the same wrapper, so that arguments can be compared. */
@@ -51,6 +57,7 @@ export class EdgeReceivers {
   #wrapNew(receiver: Receiver): Receiver {
     if (receiver.kind === "logs-receiver") return this.#wrapLogs(receiver);
     if (receiver.kind === "metrics-receiver") return this.#wrapMetrics(receiver);
+    if (receiver.kind === "profiles-receiver") return this.#wrapProfiles(receiver);
     return this.#wrapTelemetry(receiver);
   }
 
@@ -80,6 +87,21 @@ export class EdgeReceivers {
     };
   }
 
+  #wrapProfiles(receiver: ProfilesReceiver): ProfilesReceiver {
+    const edge = { from: this.#from, to: receiver.owner };
+    return {
+      kind: receiver.kind,
+      owner: receiver.owner,
+      append: (series, signal) => {
+        if (this.#live.isWatched) this.#live.passProfiles(edge, series);
+        const count = countProfiles(series);
+        return this.#metered(receiver, { signal: "profiles", count }, () =>
+          receiver.append(series, signal),
+        );
+      },
+    };
+  }
+
   #wrapTelemetry(receiver: TelemetryConsumer): TelemetryConsumer {
     const edge = { from: this.#from, to: receiver.owner };
     return {
@@ -95,7 +117,7 @@ export class EdgeReceivers {
 
   async #metered(
     receiver: Receiver,
-    what: { readonly signal: OtlpSignal; readonly count: number },
+    what: { readonly signal: MeteredSignal; readonly count: number },
     handOver: () => Promise<void>,
   ): Promise<void> {
     const { clock, meters } = this.#live;
@@ -114,5 +136,6 @@ export class EdgeReceivers {
 const RECEIVER_LISTS: ReadonlySet<string> = new Set([
   "list(logs-receiver)",
   "list(metrics-receiver)",
+  "list(profiles-receiver)",
   "list(otel-consumer)",
 ]);

@@ -12,7 +12,7 @@ export function droppedPage(agent: Agent): string {
     title: "Dropped",
     place: "dropped",
     body: `<h1>Why did it not get through?</h1>
-<p class="soft">Every place where lines, samples and targets are dropped, since its component began.</p>
+<p class="soft">Every place where lines, samples, profiles and targets are dropped, since its component began.</p>
 <div data-refresh="/live/dropped-table">${dropTable(agent)}</div>
 <h2>What is dropped</h2>
 ${watching}`,

@@ -4,9 +4,14 @@ import type { FlowMeter } from "../live/flow-meters.ts";
 import { edgeKey } from "../graph-view/graph-svg.ts";
 import { shownId } from "./graph-page.ts";
 
-/** How far back rates look, by what flows: lines come all the time, samples once an interval. */
-const WINDOW_MS = { logs: 5_000, traces: 5_000, metrics: 60_000 } as const;
-const UNITS = { logs: "lines", traces: "spans", metrics: "samples" } as const;
+/** How far back rates look, by what flows: lines come all the time, samples and profiles once an interval. */
+const WINDOW_MS = { logs: 5_000, traces: 5_000, metrics: 60_000, profiles: 60_000 } as const;
+const UNITS = {
+  logs: "lines",
+  traces: "spans",
+  metrics: "samples",
+  profiles: "profiles",
+} as const;
 const TICK_MS = 1_000;
 /** Share of the time that a sender waits from which it is told. */
 const WAITS_SHARE = 0.5;

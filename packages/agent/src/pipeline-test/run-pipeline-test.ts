@@ -4,7 +4,7 @@ import type { ObjectValue, Value } from "@finch/alloy-syntax";
 import { closestName, FinchError, nodeFileSystem, silentLogger } from "@finch/runtime";
 import type { ComponentContext, ComponentMetrics } from "../component.ts";
 import { LiveDebug } from "../live/live-debug.ts";
-import type { LogEntry, LogsReceiver, MetricsReceiver, SampleSet } from "../receivers.ts";
+import type { ForwardReceiver, LogEntry, SampleSet } from "../receivers.ts";
 import { buildGraph } from "../runtime/build-graph.ts";
 import { checkGraph } from "../runtime/check.ts";
 import { ConfigError } from "../runtime/config-error.ts";
@@ -174,7 +174,8 @@ async function send(
   const { signal } = new AbortController();
   for (const written of input.components)
     for (const receiver of receiversOf(written, input, { root, bench })) {
-      if (!fits(receiver, input)) throw refused(input, `${written} takes ${KINDS[receiver.kind]}`);
+      if (receiver.kind === "profiles-receiver" || !fits(receiver, input))
+        throw refused(input, `${written} takes ${KINDS[receiver.kind]}`);
       const work =
         receiver.kind === "logs-receiver"
           ? receiver.append(entries, signal)
@@ -183,9 +184,13 @@ async function send(
     }
 }
 
-const KINDS = { "logs-receiver": "log entries", "metrics-receiver": "samples" } as const;
+const KINDS = {
+  "logs-receiver": "log entries",
+  "metrics-receiver": "samples",
+  "profiles-receiver": "profiles, which tests do not send",
+} as const;
 
-function fits(receiver: LogsReceiver | MetricsReceiver, input: TestInput): boolean {
+function fits(receiver: ForwardReceiver, input: TestInput): boolean {
   const other = receiver.kind === "logs-receiver" ? input.samples : input.entries;
   return other.length === 0;
 }
@@ -195,7 +200,7 @@ function receiversOf(
   written: string,
   input: TestInput,
   { root, bench }: { readonly root: ModuleRuntime; readonly bench: Bench },
-): readonly (LogsReceiver | MetricsReceiver)[] {
+): readonly ForwardReceiver[] {
   const nodes = new Map([...root.nodes()].map((node) => [node.id, node]));
   const found = findNode(written.split("."), (id) => nodes.has(id));
   if (found === undefined)
@@ -208,9 +213,9 @@ function receiversOf(
     throw refused(input, `${written} forwards to nothing`);
   }
   const value = node.exportValues?.get(found.rest[0] ?? "receiver");
-  const content = value instanceof Capsule ? (value.content as { kind?: unknown }) : undefined;
-  if (content?.kind === "logs-receiver" || content?.kind === "metrics-receiver")
-    return [content as LogsReceiver | MetricsReceiver];
+  const content = value instanceof Capsule ? (value.content as { kind?: string }) : undefined;
+  if (content?.kind !== undefined && Object.hasOwn(KINDS, content.kind))
+    return [content as ForwardReceiver];
   const { state, message } = node.health;
   throw refused(
     input,

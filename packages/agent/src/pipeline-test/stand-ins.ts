@@ -7,7 +7,14 @@ import type { ObjectValue, Value } from "@finch/alloy-syntax";
 import type { ComponentContext, ComponentDefinition } from "../component.ts";
 import { COMPONENTS } from "../components/index.ts";
 import type { ComponentLoader } from "../components/index.ts";
-import type { LogEntry, LogsReceiver, MetricsReceiver, SampleSet } from "../receivers.ts";
+import type {
+  LogEntry,
+  LogsReceiver,
+  MetricsReceiver,
+  ProfilesReceiver,
+  ForwardReceiver,
+  SampleSet,
+} from "../receivers.ts";
 import { CAPSULE_NAMES, RULES_CAPSULE } from "../runtime/decode-value.ts";
 import type { BlockSchema, ValuesOf } from "../schema.ts";
 import { untilAborted } from "../until-aborted.ts";
@@ -25,7 +32,7 @@ export class Bench {
   readonly entries = new Map<string, LogEntry[]>();
   readonly samples = new Map<string, SampleSet[]>();
   /** Sources, with where they send to now. */
-  readonly sources = new Map<string, () => readonly (LogsReceiver | MetricsReceiver)[]>();
+  readonly sources = new Map<string, () => readonly ForwardReceiver[]>();
   readonly #exports: ReadonlyMap<string, ObjectValue>;
 
   constructor(exports: ReadonlyMap<string, ObjectValue>) {
@@ -49,7 +56,7 @@ export class Bench {
         if (Object.hasOwn(definition.arguments, "forward_to"))
           this.sources.set(context.id, () => {
             const { forward_to: to } = context.arguments() as {
-              readonly forward_to?: readonly (LogsReceiver | MetricsReceiver)[];
+              readonly forward_to?: readonly ForwardReceiver[];
             };
             return to ?? [];
           });
@@ -62,15 +69,16 @@ export class Bench {
 
   #exportsOf(id: string, { name, exports: declared }: ComponentDefinition): Map<string, Value> {
     const exports = new Map<string, Value>();
-    if (Object.hasOwn(declared, "receiver"))
-      exports.set(
-        "receiver",
-        name.startsWith("loki.") ? this.logsReceiver(id) : this.metricsReceiver(id),
-      );
+    if (Object.hasOwn(declared, "receiver")) exports.set("receiver", this.#receiverOf(id, name));
     if (Object.hasOwn(declared, "targets")) exports.set("targets", []);
     if (Object.hasOwn(declared, "rules")) exports.set("rules", new Capsule(RULES_CAPSULE, []));
     for (const [key, value] of this.#exports.get(id) ?? []) exports.set(key, value);
     return exports;
+  }
+
+  #receiverOf(id: string, name: string): Capsule {
+    if (name.startsWith("loki.")) return this.logsReceiver(id);
+    return name.startsWith("pyroscope.") ? profilesReceiver(id) : this.metricsReceiver(id);
   }
 
   /** Keeps entries under `id`. */
@@ -98,4 +106,14 @@ export class Bench {
     };
     return new Capsule(CAPSULE_NAMES[receiver.kind], receiver);
   }
+}
+
+/** Tests send no profiles, so nothing arrives. */
+function profilesReceiver(id: string): Capsule {
+  const receiver: ProfilesReceiver = {
+    kind: "profiles-receiver",
+    owner: id,
+    append: () => Promise.resolve(),
+  };
+  return new Capsule(CAPSULE_NAMES[receiver.kind], receiver);
 }

@@ -74,7 +74,7 @@ export interface Agent extends AsyncDisposable {
   metricsText(): string;
   /** In-process addresses of exporters, by path such as `/api/v0/component/ID/metrics`. */
   readonly internalHandlers: ReadonlyMap<string, InternalHandler>;
-  /** What its components scrape, by job name. */
+  /** What its components scrape for metrics, by job name. */
   scrapePools(): readonly ScrapePool[];
   /** What one component scrapes. */
   scrapePoolsOf(id: string): readonly ScrapePool[];
@@ -258,7 +258,8 @@ class AgentRuntime implements Agent {
   }
 
   scrapePools(): readonly ScrapePool[] {
-    return uniteScrapePools([...this.#scrapePools.values()].flatMap((describe) => describe()));
+    const pools = [...this.#scrapePools.values()].flatMap((describe) => describe());
+    return uniteScrapePools(pools.filter(({ scrapes }) => scrapes === undefined));
   }
 
   logger(part: string): Logger {

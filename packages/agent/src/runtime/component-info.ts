@@ -2,6 +2,7 @@
 import { Capsule, Secret } from "@finch/alloy-syntax";
 import { Labels } from "@finch/model";
 import type { ComponentDefinition, Health } from "../component.ts";
+import { labelNameOf } from "../schema.ts";
 import { formatBytes, formatMs } from "../shown-units.ts";
 import { nameOf } from "../graph-view/flow-graph.ts";
 import { spanOf } from "./check.ts";
@@ -25,7 +26,12 @@ export type ShownValue =
 /** An attribute or block as Alloy's web API shows it. */
 export type ShownStatement =
   | { readonly name: string; readonly type: "attr"; readonly value: ShownValue }
-  | { readonly name: string; readonly type: "block"; readonly body: readonly ShownStatement[] };
+  | {
+      readonly name: string;
+      readonly type: "block";
+      readonly label?: string;
+      readonly body: readonly ShownStatement[];
+    };
 
 export interface ComponentInfo {
   readonly id: string;
@@ -102,7 +108,7 @@ function showBody(
 ): readonly ShownStatement[] {
   return Object.entries(schema).flatMap(([name, declared]): ShownStatement[] => {
     const value = values[name];
-    if (value === undefined || declared.kind === "not-yet") return [];
+    if (value === undefined || declared.kind === "not-yet" || declared.kind === "label") return [];
     if (declared.kind === "attribute")
       return [{ name, type: "attr", value: showDecoded(declared.type, value) }];
     if (declared.kind === "choice") {
@@ -118,7 +124,13 @@ function showBody(
     const blocks = (declared.repeat === "many" ? value : [value]) as Readonly<
       Record<string, unknown>
     >[];
-    return blocks.map((body) => ({ name, type: "block", body: showBody(declared.schema, body) }));
+    const label = labelNameOf(declared.schema);
+    return blocks.map((body) => ({
+      name,
+      type: "block",
+      ...(label !== undefined && { label: String(body[label]) }),
+      body: showBody(declared.schema, body),
+    }));
   });
 }
 

@@ -13,7 +13,8 @@ import type {
   Statement,
   Value,
 } from "@finch/alloy-syntax";
-import type { Attribute, BlockSchema, ValuesOf } from "../schema.ts";
+import { labelNameOf } from "../schema.ts";
+import type { Attribute, Block, BlockChoice, BlockSchema, ValuesOf } from "../schema.ts";
 import { DecodeFault, decodeValue } from "./decode-value.ts";
 
 export interface BodyContext {
@@ -84,7 +85,7 @@ class BodyDecoder {
     const { name } = statement;
     const span = { start: statement.start, end: statement.start + name.length };
     const declared = this.#declared(name);
-    if (declared === undefined) {
+    if (declared === undefined || declared.kind === "label") {
       const known = Object.keys(this.#schema).filter(
         (key) => this.#schema[key]!.kind === "attribute",
       );
@@ -131,7 +132,7 @@ class BodyDecoder {
         ? this.#choiceKey(statement.name)
         : statement.name;
     const declared = key === undefined ? undefined : this.#declared(key);
-    if (key === undefined || declared === undefined) {
+    if (key === undefined || declared === undefined || declared.kind === "label") {
       this.#fault(
         span,
         `unrecognized block name ${JSON.stringify(statement.name)}${suggest(statement.name, this.#blockNames())}`,
@@ -146,11 +147,8 @@ class BodyDecoder {
         span,
         `${JSON.stringify(statement.name)} must be an attribute, but is used as a block`,
       );
-    if (statement.label !== "")
-      return this.#fault(
-        statement.labelSpan ?? span,
-        `block ${JSON.stringify(statement.name)} does not support specifying labels`,
-      );
+    const labelFault = labelFaultOf(statement, declared);
+    if (labelFault !== undefined) return this.#fault(statement.labelSpan ?? span, labelFault);
     if (declared.kind === "choice") {
       const name = statement.name.slice(key.length + 1);
       const choices = declared.choices();
@@ -172,7 +170,8 @@ class BodyDecoder {
       header: headerOf(statement),
     });
     this.#isComplete &&= decoded.isComplete;
-    return decoded.values;
+    const label = labelNameOf(schema);
+    return label === undefined ? decoded.values : { ...decoded.values, [label]: statement.label };
   }
 
   /** `stage` for `stage.json` when there is a choice of that name with such a block. */
@@ -212,8 +211,20 @@ class BodyDecoder {
         this.#isComplete &&= decoded.isComplete;
         this.#values[name] = decoded.values;
       }
-    } else this.#values[name] = undefined;
+    } else if (declared.kind === "not-yet") this.#values[name] = undefined;
   }
+}
+
+function labelFaultOf(
+  { name, label }: WrittenBlock,
+  declared: Block | BlockChoice,
+): string | undefined {
+  const hasLabel = declared.kind === "block" && labelNameOf(declared.schema) !== undefined;
+  if (hasLabel)
+    return label === "" ? `block ${JSON.stringify(name)} requires non-empty label` : undefined;
+  return label === ""
+    ? undefined
+    : `block ${JSON.stringify(name)} does not support specifying labels`;
 }
 
 /** The part of an expression a path of indices and keys leads to, as far as it is written out. */

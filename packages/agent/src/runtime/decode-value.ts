@@ -14,7 +14,14 @@ import {
 } from "@finch/alloy-syntax";
 import type { Value } from "@finch/alloy-syntax";
 import { describeError } from "@finch/runtime";
-import type { LogsReceiver, MetricsReceiver, Target, TelemetryConsumer } from "../receivers.ts";
+import type {
+  LogsReceiver,
+  MetricsReceiver,
+  ProfilesReceiver,
+  Receiver,
+  Target,
+  TelemetryConsumer,
+} from "../receivers.ts";
 import type { RelabelRule } from "../relabel.ts";
 import type { Attribute, AttributeTypeName, AttributeTypes } from "../schema.ts";
 
@@ -49,6 +56,8 @@ const DECODERS: Decoders = {
     eachElement(value, (element) => toReceiver<MetricsReceiver>(element, "metrics-receiver")),
   "list(logs-receiver)": (value) =>
     eachElement(value, (element) => toReceiver<LogsReceiver>(element, "logs-receiver")),
+  "list(profiles-receiver)": (value) =>
+    eachElement(value, (element) => toReceiver<ProfilesReceiver>(element, "profiles-receiver")),
   "list(otel-consumer)": (value) =>
     eachElement(value, (element) => toReceiver<TelemetryConsumer>(element, "otel-consumer")),
   "relabel-rules": toRules,
@@ -144,13 +153,9 @@ function toTarget(value: Value): Target {
   return Labels.fromObject(eachField(value, toText));
 }
 
-function toReceiver<Receiver extends MetricsReceiver | LogsReceiver | TelemetryConsumer>(
-  value: Value,
-  kind: Receiver["kind"],
-): Receiver {
-  const content =
-    value instanceof Capsule ? (value.content as Partial<Receiver> | null) : undefined;
-  if (content?.kind === kind) return content as Receiver;
+function toReceiver<Wanted extends Receiver>(value: Value, kind: Wanted["kind"]): Wanted {
+  const content = value instanceof Capsule ? (value.content as Partial<Wanted> | null) : undefined;
+  if (content?.kind === kind) return content as Wanted;
   throw new ValueFault(
     `expected capsule(${JSON.stringify(CAPSULE_NAMES[kind])}), got ${describeKind(value)}`,
   );
@@ -160,6 +165,7 @@ function toReceiver<Receiver extends MetricsReceiver | LogsReceiver | TelemetryC
 export const CAPSULE_NAMES = {
   "metrics-receiver": "MetricsReceiver",
   "logs-receiver": "LogsReceiver",
+  "profiles-receiver": "ProfilesReceiver",
   "otel-consumer": "otelcol.Consumer",
 } as const;
 

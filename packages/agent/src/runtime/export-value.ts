@@ -2,6 +2,7 @@
 import { Capsule, FunctionValue, Secret } from "@finch/alloy-syntax";
 import type { ObjectValue, Value } from "@finch/alloy-syntax";
 import { Labels } from "@finch/model";
+import type { Receiver } from "../receivers.ts";
 import { CAPSULE_NAMES, RULES_CAPSULE } from "./decode-value.ts";
 
 /** Plain data becomes data, labels can be read as objects, everything live becomes a capsule. */
@@ -22,9 +23,9 @@ export function toLanguageValue(exported: unknown, name: string): Value {
     return new Capsule("Target", exported, () => new Map<string, Value>(exported));
   if (name === "rules" && Array.isArray(exported)) return new Capsule(RULES_CAPSULE, exported);
   if (Array.isArray(exported)) return exported.map((element) => toLanguageValue(element, ""));
-  const { kind } = exported as { readonly kind?: unknown };
-  if (kind === "metrics-receiver" || kind === "logs-receiver" || kind === "otel-consumer")
-    return new Capsule(CAPSULE_NAMES[kind], exported);
+  const { kind } = exported as { readonly kind?: string };
+  if (kind !== undefined && Object.hasOwn(CAPSULE_NAMES, kind))
+    return new Capsule(CAPSULE_NAMES[kind as Receiver["kind"]], exported);
   if (!isPlain(exported)) return new Capsule((exported as object).constructor.name, exported);
   return toLanguageObject(exported);
 }

@@ -8,6 +8,9 @@ const scrape = (line: string) =>
 const rule = (line: string) =>
   `discovery.relabel "a" {\n\ttargets = []\n\n\trule {\n\t\t${line}\n\t}\n}\n`;
 
+const profile = (block: string) =>
+  `pyroscope.scrape "a" {\n\ttargets    = []\n\tforward_to = []\n\n\tprofiling_config {\n\t\t${block} {\n\t\t\tenabled = true\n\t\t\tpath    = "/x"\n\t\t}\n\t}\n}\n`;
+
 const MISTAKES: readonly (readonly [name: string, text: string, at: string, says: RegExp])[] = [
   ["a duration without its unit", scrape("scrape_interval = 15"), "4:20", /such as "15s"/],
   ["a URL without its protocol", endpoint('url = "localhost:3100/push"'), "3:3", /not an http or/],
@@ -35,6 +38,19 @@ const MISTAKES: readonly (readonly [name: string, text: string, at: string, says
     'prometheus.remote_write "a" {\n\twal {\n\t\ttruncate_frequency = "1h"\n\t}\n}\n',
     "3:3",
     /^truncate_frequency has no effect: samples leave the disk as soon as/,
+  ],
+  ["a missing label of a block", profile("profile.custom"), "6:3", /requires non-empty label/],
+  [
+    "a label of a block that has none",
+    profile('profile.memory "m"'),
+    "6:18",
+    /"profile\.memory" does not support specifying labels/,
+  ],
+  [
+    "the name of a label as an attribute",
+    profile('profile.custom "c"').replace("path ", 'type = "x"\n\t\t\tpath '),
+    "8:4",
+    /unrecognized attribute name "type"/,
   ],
   ["a comment of another language", `# comment\n${scrape("")}`, "1:1", /comments begin with \/\//],
 ];

@@ -12,7 +12,11 @@ export function defineLiveDebugging(live: {
     stability: "generally-available",
     summary: "Whether the agent's pages show what passes through components and what they drop.",
     arguments: {
-      enabled: optional("bool", false, "Whether lines, samples and targets can be watched."),
+      enabled: optional(
+        "bool",
+        false,
+        "Whether lines, samples, profiles and targets can be watched.",
+      ),
     },
     exports: {},
     async run(context, signal) {
