@@ -22,7 +22,7 @@ const KINDS: Readonly<Record<string, () => Promise<Runner>>> = {
 
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   promql: ["--http", "--flush"],
-  alloy: ["--table"],
+  alloy: ["--table", "--run"],
 };
 
 async function main(args: readonly string[]): Promise<number> {
@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
   const isKnown = [...options].every((option) => known.includes(option));
   if (load === undefined || paths.length === 0 || !isKnown) {
     process.stderr.write(
-      `usage: npm run conformance -- KIND [OPTION] PATH…\nKIND is one of ${Object.keys(KINDS).join(", ")}; PATH is a case file or a folder of them\npromql --http writes the samples to a server and asks it, over HTTP; --flush has it put them into blocks before\nalloy --table tells of each configuration whether it runs, or what it needs that is not built\n`,
+      `usage: npm run conformance -- KIND [OPTION] PATH…\nKIND is one of ${Object.keys(KINDS).join(", ")}; PATH is a case file or a folder of them\npromql --http writes the samples to a server and asks it, over HTTP; --flush has it put them into blocks before\nalloy --table tells of each configuration whether it would run, or what it needs that is not built; --run starts those that would, with what they talk to stubbed\n`,
     );
     return 2;
   }

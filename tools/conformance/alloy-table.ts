@@ -3,12 +3,17 @@ import { readFile } from "node:fs/promises";
 import { decodeSource } from "@finch/alloy-syntax";
 import { validateConfig } from "@finch/agent";
 import { isTemplate } from "./alloy-configs.ts";
+import { runConfig } from "./alloy-run.ts";
 import { findFiles } from "./case-files.ts";
 
-/** Prints a Markdown table, `runs` or `needs X` for each configuration; one with faults is a failure. */
+/**
+ * Prints a Markdown table, `runs` or `needs X` for each configuration; one with faults is a failure. `runs`: what can run is started, see
+ * `alloy-run.ts`, and what then is not healthy is a fault.
+ */
 export async function printTable(
   paths: readonly string[],
   print: (line: string) => void,
+  options: { readonly runs: boolean },
 ): Promise<{ passed: number; failed: number }> {
   const counts = new Map<string, number>();
   let running = 0;
@@ -21,13 +26,17 @@ export async function printTable(
       print(`| ${path} | a template that is not rendered |`);
       continue;
     }
-    const { faults, needs } = await needsOf(path, bytes);
+    const { faults: invalid, needs } = await needsOf(path, bytes);
+    const isToRun = options.runs && invalid.length + needs.length === 0;
+    const faults = isToRun ? await runConfig(decodeSource(path, bytes).text) : invalid;
     for (const need of needs) counts.set(need, (counts.get(need) ?? 0) + 1);
     if (faults.length > 0) failed++;
     else if (needs.length > 0) needing++;
     else running++;
     const needed = needs.length === 0 ? "runs" : `needs ${needs.join(", ")}`;
-    print(`| ${path} | ${faults.length > 0 ? `faults: ${faults[0]!}` : needed} |`);
+    print(
+      `| ${path} | ${faults.length > 0 ? `faults: ${faults.join("; ").replaceAll("\n", " ")}` : needed} |`,
+    );
   }
   print("\n| not built | configurations |\n| --- | --- |");
   for (const [need, count] of [...counts].toSorted(([, a], [, b]) => b - a))
@@ -42,7 +51,10 @@ async function needsOf(
 ): Promise<{ readonly faults: readonly string[]; readonly needs: readonly string[] }> {
   const diagnostics = await validateConfig(decodeSource(path, bytes).text, path);
   const errors = diagnostics.filter(({ severity }) => severity === "error");
-  const needs = errors
+  const imported = [
+    ...decodeSource(path, bytes).text.matchAll(/^import\.file .*\{\s*filename\s*=\s*"([^"]+)"/gm),
+  ];
+  const unbuilt = errors
     .filter(({ kind }) => kind === "unsupported")
     .map(
       ({ message }) =>
@@ -50,6 +62,6 @@ async function needsOf(
     );
   return {
     faults: errors.filter(({ kind }) => kind !== "unsupported").map(({ message }) => message),
-    needs: [...new Set(needs)].toSorted(),
+    needs: [...new Set([...unbuilt, ...imported.map(([, name]) => `the file ${name}`)])].toSorted(),
   };
 }

@@ -25,7 +25,8 @@ export async function runAlloyFiles(
   print: (line: string) => void,
   options: ReadonlySet<string> = new Set(),
 ): Promise<{ passed: number; failed: number }> {
-  if (options.has("--table")) return printTable(paths, print);
+  if (options.has("--table") || options.has("--run"))
+    return printTable(paths, print, { runs: options.has("--run") });
   let passed = 0;
   let failed = 0;
   const files = await findFiles(paths, (name) => /\.(alloy|river|in|txtar|ya?ml)$/.test(name));

@@ -2,7 +2,7 @@
 import { parseBytes, parseDuration } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import { DEFAULT_JOB, type ScrapeJob } from "../components/prometheus/scrape-loops.ts";
-import { findFault } from "../components/prometheus/scrape-arguments.ts";
+import { findFault, timeoutOf } from "../components/prometheus/scrape-arguments.ts";
 import type { HttpClientOptions } from "../http-client.ts";
 import type { TargetScope } from "../kubernetes/cluster-targets.ts";
 import type { KubernetesObject } from "../kubernetes/objects.ts";
@@ -73,7 +73,7 @@ export async function jobSettings(
     job_name: name,
     scrape_interval: interval,
     // A time-out that nobody wrote for this interval gives way to it.
-    scrape_timeout: written ?? Math.min(base.scrape_timeout, interval),
+    scrape_timeout: written ?? Math.min(timeoutOf(base), interval),
     metrics_path: endpoint.path || base.metrics_path,
     scheme: schemeOf(endpoint.scheme ?? ""),
     params: endpoint.params,

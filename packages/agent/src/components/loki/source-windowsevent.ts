@@ -3,11 +3,11 @@
  * out. The bookmark is moved when everything downstream has taken the events. On other systems the component ends with a message that says so.
  */
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { access, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Labels, parseRfc3339 } from "@finch/model";
-import { FinchError } from "@finch/runtime";
 import { runSessions } from "../../argument-sessions.ts";
 import { defineComponent } from "../../component.ts";
 import type { ArgumentFault, ComponentContext } from "../../component.ts";
@@ -55,12 +55,15 @@ export const sourceWindowsevent = defineComponent<typeof ARGUMENTS, object>({
   exports: {},
   check: findFault,
   async run(context, signal) {
-    if (process.platform !== "win32")
-      throw new FinchError(
-        "unsupported",
-        "agent/windows-only",
-        `loki.source.windowsevent reads the event log of Windows, and this is ${process.platform}; remove the component here`,
+    // As in Alloy, so that one configuration can serve machines of all kinds.
+    if (process.platform !== "win32") {
+      context.setHealth(
+        "healthy",
+        `runs on Windows only; there is nothing to read here (${process.platform})`,
       );
+      await once(signal, "abort");
+      return;
+    }
     await runSessions(context, signal, async (values, session) => {
       while (!session.aborted) {
         const count = await readBatch(context, values, session);

@@ -16,10 +16,9 @@ export const ARGUMENTS = {
   forward_to: required("list(metrics-receiver)", "Where samples go."),
   job_name: maybe("string", "Value of the job label; the component's id when absent."),
   scrape_interval: optional("duration", 60_000, "How often each target is scraped.", { min: 1 }),
-  scrape_timeout: optional(
+  scrape_timeout: maybe(
     "duration",
-    10_000,
-    "How long a scrape may take; not longer than the interval.",
+    "How long a scrape may take, not longer than the interval; unless it is written 10s, or the interval where that is shorter.",
     { min: 1 },
   ),
   metrics_path: optional("string", "/metrics", "Path of targets that name none."),
@@ -122,9 +121,16 @@ export const ARGUMENTS = {
 
 export type Arguments = ValuesOf<typeof ARGUMENTS>;
 
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Milliseconds that a scrape may take. */
+export function timeoutOf(values: Pick<Arguments, "scrape_timeout" | "scrape_interval">): number {
+  return values.scrape_timeout ?? Math.min(DEFAULT_TIMEOUT_MS, values.scrape_interval);
+}
+
 /** What is wrong with arguments that are well typed one by one. */
 export function findFault(values: Arguments): ArgumentFault | undefined {
-  if (values.scrape_timeout > values.scrape_interval) {
+  if (timeoutOf(values) > values.scrape_interval) {
     const message = `scrape_timeout (${values.scrape_timeout} ms) is longer than scrape_interval (${values.scrape_interval} ms)`;
     return { at: "scrape_timeout", message };
   }

@@ -11,7 +11,7 @@ import { httpClientOptions } from "../../http-client-schema.ts";
 import type { RelabelRule } from "../../relabel.ts";
 import { defaultsOf } from "../../schema.ts";
 import type { ScrapePool } from "../../scrape-pool.ts";
-import { ARGUMENTS, type Arguments } from "./scrape-arguments.ts";
+import { ARGUMENTS, timeoutOf, type Arguments } from "./scrape-arguments.ts";
 import { openScrapeFailureLog, type ScrapeFailureLog } from "./scrape-failure-log.ts";
 import { runScrapeLoop, type LoopOptions } from "./scrape-loop.ts";
 import { ask } from "./scrape-request.ts";
@@ -133,7 +133,7 @@ export class ScrapeLoops {
       metricsPath: values.metrics_path,
       params: values.params ?? {},
       intervalMs: values.scrape_interval,
-      timeoutMs: values.scrape_timeout,
+      timeoutMs: timeoutOf(values),
     };
     const wanted = new Map<string, ScrapeTarget>();
     let bad = 0;

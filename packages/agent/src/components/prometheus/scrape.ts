@@ -23,12 +23,9 @@ export const scrape = defineComponent<typeof ARGUMENTS, Record<never, never>>({
       await untilAborted(signal, async () => {
         const { count, bad } = await loops.reconcile({ ...values, metricRelabelings: [] });
         gauge.set(count);
-        if (bad === 0) context.setHealth("healthy", `scrapes ${count} targets`);
-        else
-          context.setHealth(
-            "unhealthy",
-            `scrapes ${count} targets; ${bad} cannot be scraped, see the log`,
-          );
+        const scrapes = `scrapes ${count} target${count === 1 ? "" : "s"}`;
+        if (bad === 0) context.setHealth("healthy", scrapes);
+        else context.setHealth("unhealthy", `${scrapes}; ${bad} cannot be scraped, see the log`);
         values = await context.nextArguments(signal);
       });
     } finally {

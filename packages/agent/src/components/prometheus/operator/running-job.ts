@@ -9,6 +9,7 @@ import { relabel } from "../../../relabel.ts";
 import { sameData } from "../../../runtime/export-value.ts";
 import type { ScrapePool } from "../../../scrape-pool.ts";
 import { untilAborted } from "../../../until-aborted.ts";
+import { timeoutOf } from "../scrape-arguments.ts";
 import { ScrapeLoops } from "../scrape-loops.ts";
 import type { ScrapeContext } from "../scrape-loops.ts";
 
@@ -139,7 +140,7 @@ function withDefaults(target: Target, { settings }: OperatorJob): Labels {
     ["__scheme__", settings.scheme],
     ["__metrics_path__", settings.metrics_path],
     ["__scrape_interval__", formatDuration(settings.scrape_interval)],
-    ["__scrape_timeout__", formatDuration(settings.scrape_timeout)],
+    ["__scrape_timeout__", formatDuration(timeoutOf(settings))],
     ...params.map(([name, [first = ""]]): [string, string] => [`__param_${name}`, first]),
   ];
   const missing = defaults.filter(([name, value]) => value !== "" && target.get(name) === "");

@@ -1,0 +1,63 @@
+/** Runs real configurations: each is started with what it talks to stubbed, and its components must be healthy, and stay so. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startAgent } from "@finch/agent";
+import type { Agent } from "@finch/agent";
+import { describeError, nodeFileSystem, systemClock } from "@finch/runtime";
+import { keysOf, startStub, stubbed, valueOf } from "./alloy-stubs.ts";
+
+/** How long everything may take to become healthy, and how long it must stay so. */
+const START_MS_MAX = 5000;
+const STAY_MS = 500;
+const POLL_MS = 25;
+
+/** What is not healthy of a configuration, a line each; none when all is well. */
+export async function runConfig(text: string): Promise<readonly string[]> {
+  await using stub = await startStub(keysOf(text));
+  const address = `127.0.0.1:${stub.port}`;
+  const directory = await mkdtemp(join(tmpdir(), "finch-conformance-"));
+  try {
+    const file = join(directory, "stub");
+    await writeFile(file, "stub");
+    const path = join(directory, "config.alloy");
+    await writeFile(path, stubbed(text, address, file));
+    await using agent = await startAgent({
+      source: { path },
+      storagePath: join(directory, "data"),
+      clock: systemClock,
+      fileSystem: nodeFileSystem,
+      environment: {
+        env: (name) => valueOf(name, address),
+        hostname: "stub",
+        os: "linux",
+        arch: "amd64",
+        version: "v1",
+      },
+      signal: new AbortController().signal,
+      logSink: () => {},
+      stability: "experimental",
+      servesTls: true,
+    });
+    await untilHealthy(agent);
+    await sleep(STAY_MS);
+    return faultsOf(agent);
+  } catch (error) {
+    return [describeError(error)];
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function untilHealthy(agent: Agent): Promise<void> {
+  for (let waitedMs = 0; faultsOf(agent).length > 0 && waitedMs < START_MS_MAX; waitedMs += POLL_MS)
+    await sleep(POLL_MS);
+}
+
+function faultsOf(agent: Agent): readonly string[] {
+  return agent
+    .components()
+    .filter(({ health }) => health.state !== "healthy")
+    .map(({ id, health }) => `${id} is ${health.state}: ${health.message}`);
+}
