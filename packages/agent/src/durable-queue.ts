@@ -6,8 +6,8 @@
  */
 import { FinchError } from "@finch/runtime";
 import type { FileSystem, Logger } from "@finch/runtime";
-import { openWal } from "@finch/store";
-import type { Wal, WalPosition } from "@finch/store";
+import { openWal } from "@finch/store/wal";
+import type { Wal, WalPosition } from "@finch/store/wal";
 import { openPositions } from "./positions.ts";
 import type { Positions } from "./positions.ts";
 import { unlessAborted } from "./until-aborted.ts";

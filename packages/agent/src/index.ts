@@ -1,14 +1,6 @@
 export { ALLOY_COMPONENTS } from "./alloy-names.ts";
 export type { Health, Stability } from "./component.ts";
 export { COMPONENTS } from "./components/index.ts";
-export { CONVERSION_FORMATS, convertConfig } from "./convert/convert-config.ts";
-export type {
-  ConversionFormat,
-  ConversionOptions,
-  ConversionResult,
-} from "./convert/convert-config.ts";
-export { conversionReport, formatConversionDiagnostic } from "./convert/conversion-log.ts";
-export type { ConversionDiagnostic, ConversionSeverity } from "./convert/conversion-log.ts";
 export { draftExample } from "./draft-example.ts";
 export { graphConfig } from "./graph-view/config-graph.ts";
 export type { FlowGraph } from "./graph-view/flow-graph.ts";

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { convertConfig, validateConfig } from "../src/index.ts";
+import { convertConfig } from "../src/convert/index.ts";
+import { validateConfig } from "../src/index.ts";
 
 const CONFIGS = join(import.meta.dirname, "../../../../shared/conformance/prometheus/config");
 const skip = existsSync(CONFIGS) ? false : "../shared/conformance/prometheus is not here";

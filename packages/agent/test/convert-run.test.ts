@@ -8,8 +8,9 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { nodeFileSystem, systemClock } from "@finch/runtime";
 import { decodeRemoteWrite, DEFAULT_REMOTE_WRITE_LIMITS } from "@finch/wire";
-import { convertConfig, machineEnvironment, startAgent } from "../src/index.ts";
-import type { ConversionFormat } from "../src/index.ts";
+import { convertConfig } from "../src/convert/index.ts";
+import type { ConversionFormat } from "../src/convert/index.ts";
+import { machineEnvironment, startAgent } from "../src/index.ts";
 import { temporaryDirectory } from "./component-harness.ts";
 import { startLoki } from "./loki-server.ts";
 

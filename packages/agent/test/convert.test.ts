@@ -10,12 +10,11 @@ import {
   CONVERSION_FORMATS,
   conversionReport,
   convertConfig,
-  formatConfig,
   formatConversionDiagnostic,
-  validateConfig,
-} from "../src/index.ts";
+} from "../src/convert/index.ts";
+import type { ConversionFormat } from "../src/convert/index.ts";
 import { expandVariables } from "../src/convert/expand-variables.ts";
-import type { ConversionFormat } from "../src/index.ts";
+import { formatConfig, validateConfig } from "../src/index.ts";
 
 const ROOT = join(import.meta.dirname, "../testdata/convert");
 

@@ -1,6 +1,6 @@
 /** `string.*` and `file.*`, with the semantics of Go's functions of the same names. */
 import { posix } from "node:path";
-import { formatPrintf } from "@finch/go-text";
+import { formatPrintf } from "@finch/go-text/printf";
 import type { TemplateValue } from "@finch/go-text";
 import { argument, expectCount, textArgument, textsArgument } from "./library-arguments.ts";
 import type { LibraryFunction } from "./library-arguments.ts";

@@ -5,8 +5,8 @@ import {
   conversionReport,
   convertConfig,
   formatConversionDiagnostic,
-} from "@finch/agent";
-import type { ConversionFormat } from "@finch/agent";
+} from "@finch/agent/convert";
+import type { ConversionFormat } from "@finch/agent/convert";
 import { FinchError } from "@finch/runtime";
 import type { ConvertFlags } from "./agent-convert-options.ts";
 import { readStandardInput } from "./standard-input.ts";

@@ -7,7 +7,7 @@ import { formatMatcher } from "@finch/model";
 import { parseConfig } from "./config.ts";
 import type { ConfigSources } from "./config.ts";
 import { divideMemory } from "./memory-budget.ts";
-import { queryLimits } from "./query-options.ts";
+import { queryLimits } from "./query-limits.ts";
 
 const NOTHING: ConfigSources = { file: undefined, env: {}, flags: {} };
 const parseFile = (text: string) => parseConfig({ ...NOTHING, file: { name: "finch.yaml", text } });

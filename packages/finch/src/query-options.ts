@@ -1,10 +1,6 @@
-/** Options of PromQL queries: their rows in the table of all options, and the limits they become within the memory there is. */
-import { availableParallelism } from "node:os";
+/** Options of PromQL queries: their rows in the table of all options. What they become is in `query-limits.ts`, for a command line needs no server. */
 import { parseBytes, parseDuration } from "@finch/model";
-import { DEFAULT_METRICS_LIMITS } from "@finch/server";
-import type { MetricsLimits } from "@finch/server";
 import { badValue, parseCount, parseSize } from "./config-values.ts";
-import type { MemoryBudget } from "./memory-budget.ts";
 
 /** Undefined where the value is decided from the machine. */
 export interface QueryConfig {
@@ -21,10 +17,8 @@ export interface QueryConfig {
   readonly resultBytesMax: number;
 }
 
-const MIB = 1024 * 1024;
-/** A worker takes some 20 MB before it has done anything. */
-const WORKERS_MEMORY_MIN = 384 * MIB;
-const WORKERS_MAX = 64;
+/** Threads for queries. */
+export const WORKERS_MAX = 64;
 
 const number = (key: string, doc: string, fallback: string, range: readonly [number, number]) => ({
   key: `query.${key}`,
@@ -96,39 +90,6 @@ export function assembleQueryConfig(value: (key: string) => unknown): QueryConfi
     queueMax: of("queue_max"),
     lengthMax: of("length_max"),
     resultBytesMax: of("result_max"),
-  };
-}
-
-/** Limits of the metrics API: what the configuration says, the rest from the memory there is. */
-export function queryLimits(
-  config: QueryConfig,
-  budget: MemoryBudget,
-): Pick<MetricsLimits, "pointsPerSeriesMax" | "queryTimeoutMs" | "lookbackMs" | "query"> {
-  const { query } = DEFAULT_METRICS_LIMITS;
-  const hasRoom = budget.totalBytes >= WORKERS_MEMORY_MIN;
-  const processors = Math.min(WORKERS_MAX, Math.max(2, availableParallelism() - 1));
-  const workersMax = config.workers ?? (hasRoom ? processors : 1);
-  const together = config.memoryBytes ?? budget.queryBytesMax;
-  return {
-    pointsPerSeriesMax: config.pointsMax,
-    queryTimeoutMs: config.timeoutMs,
-    lookbackMs: config.lookbackMs,
-    query: {
-      ...query,
-      workersMax,
-      workerHeapBytesMax: Math.max(48 * MIB, Math.floor(budget.queryHeapBytesMax / workersMax)),
-      waitingMax: config.queueMax,
-      lengthMax: config.lengthMax,
-      resultBytesMax: config.resultBytesMax,
-      engine: {
-        ...query.engine,
-        samplesMax: config.samplesMax,
-        seriesMax: config.seriesMax,
-        timeoutMs: config.timeoutMs,
-        memoryTogetherBytesMax: together,
-        memoryBytesMax: config.memoryPerQueryBytes ?? Math.floor(together / 2),
-      },
-    },
   };
 }
 

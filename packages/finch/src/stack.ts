@@ -42,7 +42,7 @@ import type { MemoryBudget } from "./memory-budget.ts";
 import { createAdminActions } from "./metrics-snapshot.ts";
 import { startOwnAgent } from "./own-agent.ts";
 import type { OwnAgent } from "./own-agent.ts";
-import { queryLimits } from "./query-options.ts";
+import { queryLimits } from "./query-limits.ts";
 import { startProcessMetrics } from "./process-metrics.ts";
 import { describeServer } from "./server-status.ts";
 import { serveStaticFiles } from "./static-files.ts";

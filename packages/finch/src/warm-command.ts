@@ -5,7 +5,11 @@
 import { COMPONENTS } from "@finch/agent";
 
 export async function warmCompileCache(): Promise<void> {
-  await Promise.all([import("./up-command.ts"), import("./agent-run-command.ts")]);
+  await Promise.all([
+    import("./up-command.ts"),
+    import("./agent-run-command.ts"),
+    import("./agent-convert-command.ts"),
+  ]);
   const { warmQueryWorker } = await import("@finch/server");
   await warmQueryWorker();
   // Components are loaded when a configuration names them.

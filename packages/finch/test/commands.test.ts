@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CONVERSION_FORMATS } from "@finch/agent";
+import { CONVERSION_FORMATS } from "@finch/agent/convert";
 import { CONVERTED_FORMATS } from "../src/agent-convert-options.ts";
 import { FREE_PORTS, runFinch, startFinch, temporaryDirectory } from "./finch-child.ts";
 

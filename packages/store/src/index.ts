@@ -20,7 +20,6 @@ export type {
   MetricStore,
   OpenLogStore,
   OpenMetricStore,
-  OpenWal,
   PatternAnswer,
   PatternRequest,
   RecoveryReport,
@@ -32,9 +31,6 @@ export type {
   StoreOptions,
   StoreStatistics,
   TailListener,
-  Wal,
-  WalOptions,
-  WalPosition,
 } from "./api.ts";
 export { lockDirectory } from "./directory-lock.ts";
 export { replaceFile } from "./durable-directory.ts";
@@ -45,4 +41,3 @@ export { openMetricStore } from "./metric-store.ts";
 export { SampleMemoryPool } from "./sample-memory.ts";
 export type { PooledMemory, SampleMemory } from "./sample-memory.ts";
 export { snapshotStore } from "./store-snapshot.ts";
-export { openWal } from "./wal.ts";

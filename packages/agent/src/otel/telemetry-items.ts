@@ -1,6 +1,5 @@
 /** Spans, data points and log records of a tree, one by one: counted, and shown to those who watch. */
 import { formatFloat, formatRfc3339 } from "@finch/model";
-import { formatOtlpValue } from "@finch/wire";
 import type {
   Attributes,
   Metric,
@@ -9,6 +8,7 @@ import type {
   OtlpTrees,
   Resource,
 } from "@finch/wire";
+import { formatOtlpValue } from "@finch/wire/otlp-model";
 import type { PassedItem } from "../live/live-debug.ts";
 
 /** How many spans, data points or log records there are. */

@@ -1,7 +1,7 @@
 /** Samples as tests write them: `http_requests_total{method="get"} 1027`, a line each, with a time in milliseconds behind it where it matters. */
 import { formatFloat } from "@finch/model";
 import type { Labels } from "@finch/model";
-import { DEFAULT_EXPOSITION_LIMITS, parseExposition } from "@finch/wire";
+import { DEFAULT_EXPOSITION_LIMITS, parseExposition } from "@finch/wire/exposition";
 import { describeError, FinchError } from "@finch/runtime";
 
 export interface SampleLine {

@@ -3,7 +3,11 @@
  * timestamps, is left out whole; the others still show, and `node_textfile_scrape_error` is 1.
  */
 import { type Labels, type MetricMetadata, type MetricType } from "@finch/model";
-import { DEFAULT_EXPOSITION_LIMITS, parseExposition, type Exposition } from "@finch/wire";
+import {
+  DEFAULT_EXPOSITION_LIMITS,
+  parseExposition,
+  type Exposition,
+} from "@finch/wire/exposition";
 import { stateless, type Collector, type Machine } from "./collector.ts";
 import { Family, gauge, type FamilyType } from "./family.ts";
 

@@ -4,7 +4,6 @@
  */
 import { describeError, FinchError } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
-import { parseYamlConfig } from "../../yaml-config.ts";
 import { statOf } from "./rotated-file.ts";
 import type { FileProgress } from "./rotated-file.ts";
 
@@ -42,6 +41,8 @@ async function readEntries(
   fileSystem: FileSystem,
 ): Promise<ReadonlyMap<string, string>> {
   if ((await statOf(path)) === undefined) return new Map();
+  // Loaded for those who have such a file: the parser is large.
+  const { parseYamlConfig } = await import("../../yaml-config.ts");
   try {
     const text = new TextDecoder().decode(await fileSystem.readFile(path));
     const { positions } = parseYamlConfig(text, path).fields(["positions"]);

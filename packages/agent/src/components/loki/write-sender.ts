@@ -3,7 +3,7 @@
  * it, splits what the server refuses until only the entries it does not want are given up, and moves its position when all are settled.
  */
 import { describeError, FinchError } from "@finch/runtime";
-import { encodeSnappyBody } from "@finch/wire";
+import { encodeSnappyBody } from "@finch/wire/loki-push";
 import type { ComponentContext } from "../../component.ts";
 import type { DurableQueue } from "../../durable-queue.ts";
 import type { HttpClient, HttpClientResponse } from "../../http-client.ts";

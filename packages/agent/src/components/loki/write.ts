@@ -3,8 +3,8 @@
  * pace, across restarts. What an endpoint cannot take now waits there and is never dropped for want of a connection.
  */
 import { describeError, FinchError } from "@finch/runtime";
-import { encodeLokiEntries } from "@finch/wire";
-import type { LokiStreamEntries } from "@finch/wire";
+import { encodeLokiEntries } from "@finch/wire/loki-push";
+import type { LokiStreamEntries } from "@finch/wire/loki-push";
 import { defineComponent } from "../../component.ts";
 import type { ArgumentFault, ComponentContext } from "../../component.ts";
 import { openDurableQueue } from "../../durable-queue.ts";

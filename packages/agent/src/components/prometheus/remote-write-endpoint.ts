@@ -5,7 +5,7 @@
  */
 import type { Labels, MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import { encodeRemoteWrite } from "@finch/wire";
+import { encodeRemoteWrite } from "@finch/wire/remote-write";
 import type { ComponentContext } from "../../component.ts";
 import type { DurableQueue } from "../../durable-queue.ts";
 import type { HttpClient, HttpClientResponse } from "../../http-client.ts";

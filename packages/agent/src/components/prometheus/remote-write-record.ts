@@ -17,7 +17,7 @@ import {
   encodeRemoteWrite2,
   encodeSnappyBody,
   type RemoteWrite2Series,
-} from "@finch/wire";
+} from "@finch/wire/remote-write";
 import type { SampleSet } from "../../receivers.ts";
 import { samplesOfBatch } from "./received-samples.ts";
 import { SampleBuilder } from "./sample-builder.ts";

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { Labels, type MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import { metadataOfSeries } from "@finch/wire";
+import { metadataOfSeries } from "@finch/wire/remote-write";
 import { awsAuthentication, SIGV4_ARGUMENTS } from "../../aws/sigv4-arguments.ts";
 import { defineComponent, type ArgumentFault, type ComponentContext } from "../../component.ts";
 import { openDurableQueue, type DurableQueue } from "../../durable-queue.ts";

@@ -1,6 +1,6 @@
 /** Native histograms with custom bounds out of classic ones (`convert_classic_histograms_to_nhcb`). */
 import { CUSTOM_BOUNDS_SCHEMA, parseFloatText, type Histogram, type Labels } from "@finch/model";
-import { checkHistogram, type ExpositionExemplar } from "@finch/wire";
+import { checkHistogram, type ExpositionExemplar } from "@finch/wire/exposition";
 import type { Answer } from "./scrape-loop.ts";
 
 type Exposition = Answer["exposition"];

@@ -5,7 +5,7 @@
 import { isStaleAt, Labels, wordsOf } from "@finch/model";
 import type { Exemplar, Histogram, MetricMetadata } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import { limitResolution, type Exposition, type ProtobufExposition } from "@finch/wire";
+import { limitResolution, type Exposition, type ProtobufExposition } from "@finch/wire/exposition";
 import type { MetricsReceiver } from "../../receivers.ts";
 import type { RelabelRule } from "../../relabel.ts";
 import { fanOut, type FanOutContext } from "./fan-out.ts";

@@ -4,7 +4,7 @@
  */
 import { parseDuration, type Labels } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
-import { schemaOfFactor } from "@finch/wire";
+import { schemaOfFactor } from "@finch/wire/exposition";
 import type { ComponentContext } from "../../component.ts";
 import { createHttpClient, type HttpClient } from "../../http-client.ts";
 import { httpClientOptions } from "../../http-client-schema.ts";

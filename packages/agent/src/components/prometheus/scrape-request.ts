@@ -1,7 +1,11 @@
 /** One question to a target, over HTTP or within the process, and its answer as columns. */
 import type { Labels } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { DEFAULT_EXPOSITION_LIMITS, parseExposition, parseProtobufExposition } from "@finch/wire";
+import {
+  DEFAULT_EXPOSITION_LIMITS,
+  parseExposition,
+  parseProtobufExposition,
+} from "@finch/wire/exposition";
 import type { ComponentContext } from "../../component.ts";
 import type { HttpClient } from "../../http-client.ts";
 import { INTERNAL_ADDRESS } from "./internal-address.ts";

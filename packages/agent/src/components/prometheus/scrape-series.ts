@@ -4,7 +4,7 @@
  */
 import { Labels, parseFloatText } from "@finch/model";
 import type { Exemplar, MetricMetadata, MetricType } from "@finch/model";
-import { boundText, metadataOfSeries } from "@finch/wire";
+import { boundText, metadataOfSeries } from "@finch/wire/exposition";
 import { relabel, type RelabelRule } from "../../relabel.ts";
 
 /** What an exposition says of a family. */
