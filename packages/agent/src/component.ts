@@ -89,6 +89,8 @@ export interface ComponentDefinition<
   readonly arguments: Schema;
   /** Names of exports with what they hold, for docs and completion. */
   readonly exports: Readonly<Record<keyof Exports & string, string>>;
+  /** Why the component cannot be part of this program, and what to do instead. Whatever is written in its block is taken, and warned of. */
+  readonly outside?: string;
   /**
    * Runs until `signal` aborts and everything it owns is released. Exports that need no work (receivers) are set before the first await.
    * Rejecting is fatal for the component only: it becomes `exited` and unhealthy with the message.

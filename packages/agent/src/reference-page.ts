@@ -46,7 +46,9 @@ export function componentReference(definition: ComponentDefinition): string {
   const walk = new SchemaWalk(definition.arguments);
   const [own, ...blocks] = walk.sections;
   return [
-    `## Arguments\n\n${argumentsTable(own!.schema) ?? "None."}`,
+    definition.outside === undefined
+      ? `## Arguments\n\n${argumentsTable(own!.schema) ?? "None."}`
+      : `## Does not run here\n\nWhatever is written in the block is taken, so that the rest of a configuration runs, but ${definition.outside}.`,
     ...blockSections(walk.rows, blocks),
     `## Exports\n\n${exportsTable(definition.exports)}`,
     ...notYetSection(walk.notYet),

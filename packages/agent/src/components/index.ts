@@ -7,6 +7,7 @@ import type { ComponentDefinition } from "../component.ts";
 export type ComponentLoader = () => Promise<ComponentDefinition>;
 
 export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
+  "beyla.ebpf": () => import("./outside.ts").then((module) => module.beylaEbpf),
   "discovery.dns": () => import("./discovery/dns.ts").then((module) => module.discoveryDns),
   "discovery.docker": () => import("./discovery/docker.ts").then((module) => module.docker),
   "discovery.file": () => import("./discovery/file.ts").then((module) => module.discoveryFile),
@@ -89,6 +90,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "prometheus.remote_write": () =>
     import("./prometheus/remote-write.ts").then((module) => module.remoteWrite),
   "prometheus.scrape": () => import("./prometheus/scrape.ts").then((module) => module.scrape),
+  "pyroscope.ebpf": () => import("./outside.ts").then((module) => module.pyroscopeEbpf),
+  "pyroscope.java": () => import("./outside.ts").then((module) => module.pyroscopeJava),
   "pyroscope.receive_http": () =>
     import("./pyroscope/receive-http.ts").then((module) => module.receiveHttp),
   "pyroscope.relabel": () =>

@@ -5,6 +5,7 @@ import {
   isObject,
   makeError,
   makeUnsupported,
+  makeWarning,
   referencesOf,
 } from "@finch/alloy-syntax";
 import type { Attribute, Diagnostic, ObjectValue, Scope, Span, Value } from "@finch/alloy-syntax";
@@ -46,6 +47,12 @@ function toWarning(diagnostic: Diagnostic): Diagnostic {
 
 function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnostic[]): void {
   if (node.part.kind === "pending") return;
+  const { name, outside: reason } = node.definition;
+  if (reason !== undefined) {
+    const message = `${name} does not run here: ${reason}`;
+    diagnostics.push(makeWarning(node.source, headerOf(node.block), message));
+    return;
+  }
   const scope = libraryScope(library);
   const outside = [...node.references, ...node.outerReferences];
   const evaluateAttribute = (attribute: Attribute): Value | undefined => {

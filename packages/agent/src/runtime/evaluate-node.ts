@@ -51,6 +51,10 @@ export function evaluateNode(node: ComponentNode, inputs: ModuleInputs): void {
     node.setWaiting(`waiting for the exports of ${missing.to}`);
     return;
   }
+  if (written.definition.outside !== undefined) {
+    node.setArguments({}, []);
+    return;
+  }
   const diagnostics: Diagnostic[] = [];
   const scope = scopeOf(written, inputs);
   const evaluateAttribute = (attribute: Attribute): Value | undefined => {

@@ -52,6 +52,12 @@ const MISTAKES: readonly (readonly [name: string, text: string, at: string, says
     "8:4",
     /unrecognized attribute name "type"/,
   ],
+  [
+    "a component that cannot be here, whatever stands in it",
+    'pyroscope.ebpf "a" {\n\tanything = 1\n\n\tat_all {\n\t}\n}\n',
+    "1:1",
+    /^pyroscope\.ebpf does not run here: it loads programs into the kernel; run/,
+  ],
   ["a comment of another language", `# comment\n${scrape("")}`, "1:1", /comments begin with \/\//],
 ];
 
