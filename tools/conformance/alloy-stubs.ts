@@ -60,7 +60,7 @@ function valuesOf(path: string, keys: ReadonlySet<string>, address: string): unk
   const isSecret = path.includes("/secrets/");
   const data = Object.fromEntries(
     [...keys].map((key) => {
-      const value = valueOf(key, address);
+      const value = secretOf(key, address);
       return [key, isSecret ? Buffer.from(value).toString("base64") : value];
     }),
   );
@@ -73,6 +73,11 @@ export function valueOf(name: string, address: string): string {
   if (/host|addr|target/i.test(name)) return address;
   if (/url|endpoint|server/i.test(name)) return `http://${address}`;
   return /port/i.test(name) ? address.split(":")[1]! : "stub";
+}
+
+/** Secrets of real configurations hold whole addresses. */
+function secretOf(key: string, address: string): string {
+  return /host|url|endpoint/i.test(key) ? `http://${address}` : valueOf(key, address);
 }
 
 /** Names of keys that a text takes out of Secrets and ConfigMaps. */
@@ -110,6 +115,8 @@ function visit(statement: Statement, edits: Edit[], places: Places): void {
   if (statement.kind === "attribute") {
     if (/^filename$|_file$/.test(statement.name) && statement.value.kind === "literal")
       edits.push({ ...statement.value, text: JSON.stringify(places.file) });
+    // There is no pod that the agent runs in.
+    else if (statement.name === "own_namespace") edits.push({ ...statement.value, text: "false" });
     else if (statement.name === "listen_port") edits.push({ ...statement.value, text: "0" });
     else visitValue(statement.value, edits, places);
     return;

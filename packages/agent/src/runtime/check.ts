@@ -10,6 +10,7 @@ import {
 } from "@finch/alloy-syntax";
 import type { Attribute, Diagnostic, ObjectValue, Scope, Span, Value } from "@finch/alloy-syntax";
 import type { ArgumentFault } from "../component.ts";
+import type { Attribute as SchemaAttribute } from "../schema.ts";
 import { decodeBody, headerOf } from "./decode-body.ts";
 import type { Graph, GraphNode } from "./graph.ts";
 
@@ -75,12 +76,23 @@ function checkNode(node: GraphNode, library: ObjectValue, diagnostics: Diagnosti
     source: node.source,
     header: headerOf(node.block),
     evaluateAttribute,
+    standIn,
     diagnostics,
   };
+  const before = diagnostics.length;
   const decoded = decodeBody(node.body, node.definition.arguments, context);
-  if (!decoded.isComplete) return;
+  if (!decoded.isComplete || diagnostics.slice(before).some(isError)) return;
   const fault = node.definition.check?.(decoded.values);
   if (fault !== undefined) diagnostics.push(faultDiagnostic(node, fault));
+}
+
+/** What components hand each other is no matter of rules between arguments: none of it stands for what is not known. */
+function standIn({ type }: SchemaAttribute): unknown {
+  return type === "list(target)" || /^list\(.*(receiver|consumer)\)$/.test(type) ? [] : undefined;
+}
+
+function isError({ severity }: Diagnostic): boolean {
+  return severity === "error";
 }
 
 /** `sys.env` and `env`. Another name in `sys` is a mistake wherever it runs, and is told by evaluating it. */

@@ -23,6 +23,8 @@ export interface BodyContext {
   readonly header: Span;
   /** The value of an attribute; undefined when it is not known now. It adds its own diagnostics for what cannot be evaluated. */
   readonly evaluateAttribute: (attribute: WrittenAttribute) => Value | undefined;
+  /** Stands for a value that is not known now, where it can: undefined where it cannot. */
+  readonly standIn?: (declared: Attribute) => unknown;
   /** Faults are added here, and warnings of what has no effect. */
   readonly diagnostics: Diagnostic[];
 }
@@ -105,7 +107,9 @@ class BodyDecoder {
   #decodeAttribute(statement: WrittenAttribute, declared: Attribute): void {
     const value = this.#context.evaluateAttribute(statement);
     if (value === undefined) {
-      this.#isComplete = false;
+      const standIn = this.#context.standIn?.(declared);
+      if (standIn === undefined) this.#isComplete = false;
+      else this.#values[statement.name] = standIn;
       return;
     }
     try {

@@ -58,6 +58,12 @@ const MISTAKES: readonly (readonly [name: string, text: string, at: string, says
     "1:1",
     /^pyroscope\.ebpf does not run here: it loads programs into the kernel; run/,
   ],
+  [
+    "rules between arguments, where receivers are those of other components",
+    'loki.process "a" {\n\tforward_to = [loki.echo.b.receiver]\n\n\tstage.drop { }\n}\n\nloki.echo "b" { }\n',
+    "4:2",
+    /^stage\.drop: .*at least one/,
+  ],
   ["a comment of another language", `# comment\n${scrape("")}`, "1:1", /comments begin with \/\//],
 ];
 

@@ -241,3 +241,31 @@ describe("stage.timestamp, times that come again", () => {
     assert.deepEqual(times(keeping, [at(1), at(1), "{}", at(1)]), [0, 0, 1, 0]);
   });
 });
+
+test("stage.regex: groups without names, and without a part in the match, and a source that is not there", () => {
+  const stage = (expression: string, source?: string): WrittenStage => ({
+    name: "regex",
+    values: { expression, source, labels_from_groups: false },
+  });
+  const named = stage(String.raw`(?P<g>\w+)( \[(?P<h>\d+)\])? (x)`);
+  assert.deepEqual(extractedBy([named], "id [7] x"), { g: "id", h: "7" });
+  assert.deepEqual(extractedBy([named], "id x"), { g: "id" });
+  assert.deepEqual(extractedBy([stage("(?P<g>.*)", "none")], "id"), {});
+  assert.deepEqual(extractedBy([stage("id")], "id"), {});
+});
+
+test("stage.luhn: what skip_regex matches stays, and numbers end there", () => {
+  const stage: WrittenStage = {
+    name: "luhn",
+    values: {
+      source: undefined,
+      min_length: 13,
+      replacement: "***",
+      delimiters: "-",
+      skip_regex: String.raw`trace=\S+|7$|q*`,
+    },
+  };
+  const out = (line: string) => run([stage], [line]).out[0]!.line;
+  assert.equal(out("4539-1488-0343-6467"), "4539-1488-0343-6467", "the last digit is skipped");
+  assert.equal(out("4539148803436467 trace=4539148803436467 b"), "*** trace=4539148803436467 b");
+});

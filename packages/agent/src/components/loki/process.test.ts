@@ -448,7 +448,7 @@ const CASES: readonly {
     stages: [
       {
         name: "luhn",
-        values: { source: undefined, min_length: 13, replacement: "#", delimiters },
+        values: { source: undefined, min_length: 13, replacement: "#", delimiters, skip_regex: "" },
       },
     ],
     line,
@@ -554,14 +554,6 @@ describe("loki.process stages", () => {
 
 const FAULTS: readonly [rule: string, stage: { name: string; values: object }, message: RegExp][] =
   [
-    [
-      "regex without names",
-      {
-        name: "regex",
-        values: { expression: "(a)", source: undefined, labels_from_groups: false },
-      },
-      /must be named/,
-    ],
     ["drop without a condition", { name: "drop", values: DROP }, /at least one/],
     [
       "an expression that is no JMESPath",

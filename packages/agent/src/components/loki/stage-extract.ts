@@ -102,28 +102,22 @@ export function logfmtStage(values: ValuesOf<typeof LOGFMT_STAGE>): Stage {
 }
 
 export const REGEX_STAGE = {
-  expression: required("string", "RE2 pattern; every group must be named."),
+  expression: required("string", "RE2 pattern; groups with names give values."),
   source: maybe("string", "Extracted value to match instead of the line."),
   labels_from_groups: optional("bool", false, "Make labels of the groups, too."),
 } as const;
 
 export function regexStage(values: ValuesOf<typeof REGEX_STAGE>): Stage {
   const regexp = compileRegexp(values.expression, { anchored: false });
-  const names = regexp.groupNames;
-  if (names.length < 2 || names.slice(1).includes("")) {
-    throw new FinchError(
-      "invalid",
-      "agent/bad-stage",
-      `stage.regex: every group of ${JSON.stringify(values.expression)} must be named, and there must be one: (?P<name>…)`,
-    );
-  }
+  const named = regexp.groupNames.flatMap((name, index) => (name === "" ? [] : [{ name, index }]));
   return eachEntry((entry) => {
-    const groups = regexp.exec(sourceText(entry, values.source) ?? "");
+    const source = sourceText(entry, values.source);
+    const groups = source === undefined ? undefined : regexp.exec(source);
     if (groups === undefined) return;
-    for (let i = 1; i < names.length; i++) {
-      const text = groups[i] ?? "";
-      entry.extracted.set(names[i]!, text);
-      if (values.labels_from_groups && text !== "") entry.setLabel(names[i]!, text);
+    for (const { name, index } of named) {
+      const text = groups[index] ?? "";
+      entry.extracted.set(name, text);
+      if (values.labels_from_groups && text !== "") entry.setLabel(name, text);
     }
   });
 }

@@ -1,6 +1,7 @@
 /** Stages that take away what must not be stored: `luhn` (card numbers), `truncate` (what is too long). */
+import { compileRegexp, type CompiledRegexp } from "@finch/model";
 import { FinchError } from "@finch/runtime";
-import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts";
+import { block, maybe, oneOf, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { cutBytes, eachEntry, sourceText, textOf } from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
@@ -11,24 +12,48 @@ export const LUHN_STAGE = {
   min_length: optional("number", 13, "Digits that a number has at least.", { min: 1 }),
   replacement: optional("string", "**REDACTED**", "What stands there instead."),
   delimiters: optional("string", "", "Characters that may stand between the digits of a number."),
-  skip_regex: notYet("attribute", "Numbers that stay."),
+  skip_regex: optional("string", "", "RE2 pattern; what it matches stays as it is."),
 } as const;
 
 /** Replaces runs of digits whose check digit by Luhn is right. */
 export function luhnStage(values: ValuesOf<typeof LUHN_STAGE>): Stage {
   const between = values.delimiters.replaceAll(/[\\\]^-]/g, String.raw`\$&`);
   const run = between === "" ? /\d+/g : new RegExp(String.raw`\d(?:[${between}]*\d)*`, "g");
-  const redact = (text: string) =>
+  const redactAll = (text: string) =>
     text.replace(run, (number) => {
       const digits = number.replaceAll(/\D/g, "");
       return digits.length >= values.min_length && isLuhn(digits) ? values.replacement : number;
     });
+  const { skip_regex: skip } = values;
+  const redact =
+    skip === "" ? redactAll : outside(compileRegexp(skip, { anchored: false }), redactAll);
   return eachEntry((entry) => {
     const text = sourceText(entry, values.source);
     if (text === undefined) return;
     if (values.source === undefined || values.source === "") entry.line = redact(text);
     else entry.extracted.set(values.source, redact(text));
   });
+}
+
+/** Changes what stands between the matches of a pattern. */
+function outside(
+  pattern: CompiledRegexp,
+  change: (text: string) => string,
+): (text: string) => string {
+  return (text) => {
+    let changed = "";
+    let at = 0;
+    for (let from = 0; from <= text.length;) {
+      const [start = -1, end = -1] = pattern.bounds(text, from) ?? [];
+      if (start === -1) break;
+      // An empty match keeps nothing, and would be found for ever.
+      from = Math.max(end, from + 1);
+      if (end === start) continue;
+      changed += change(text.slice(at, start)) + text.slice(start, end);
+      at = end;
+    }
+    return changed + change(text.slice(at));
+  };
 }
 
 function isLuhn(digits: string): boolean {
