@@ -24,6 +24,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
   "loki.process": () => import("./loki/process.ts").then((module) => module.process),
   "loki.relabel": () => import("./loki/relabel.ts").then((module) => module.lokiRelabel),
   "loki.source.api": () => import("./loki/source-api.ts").then((module) => module.sourceApi),
+  "loki.source.awsfirehose": () =>
+    import("./loki/source-awsfirehose.ts").then((module) => module.sourceAwsFirehose),
   "loki.source.docker": () =>
     import("./loki/source-docker.ts").then((module) => module.sourceDocker),
   "loki.source.file": () => import("./loki/source-file.ts").then((module) => module.sourceFile),

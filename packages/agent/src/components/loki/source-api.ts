@@ -3,7 +3,7 @@
  * while they do not, the sender waits, and what takes longer than `server_write_timeout` it is told to send again.
  */
 import { Labels } from "@finch/model";
-import { describeError, FinchError, freeBytes } from "@finch/runtime";
+import { FinchError, freeBytes } from "@finch/runtime";
 import { textReply } from "@finch/runtime/http";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
 import { decodeLokiPush, DEFAULT_LOKI_PUSH_LIMITS, decompressBody } from "@finch/wire";
@@ -13,17 +13,15 @@ import type { ComponentContext } from "../../component.ts";
 import { runHttpServer } from "../../http-server.ts";
 import { HTTP_SERVER_BLOCKS, httpServerFault } from "../../http-server-schema.ts";
 import type { LogEntry } from "../../receivers.ts";
-import { createRelabeler } from "../../relabel.ts";
 import { maybe, notYet, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
-import { forward, uniqueNanoseconds } from "./forward.ts";
-import { TENANT_LABEL } from "./stage-labels.ts";
+import { uniqueNanoseconds } from "./forward.ts";
+import { createLabeler, handOver } from "./received-entries.ts";
 
 /** Seconds. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100];
 /** Bytes. */
 const SIZE_BUCKETS = [1, 2.5, 5, 10, 25, 50, 100, 250].map((mebibytes) => mebibytes * 2 ** 20);
-const RETRY_AFTER_SECONDS = 5;
 const LF = 0x0a;
 const CR = 0x0d;
 
@@ -180,7 +178,8 @@ interface Receipt {
 
 function entriesOf(context: Context, decoded: LokiPushResult, receipt: Receipt): LogEntry[] {
   const { use_incoming_timestamp: keepsTime } = context.arguments();
-  const label = labeler(context, receipt.tenant);
+  const { labels: fixed, relabel_rules: rules } = context.arguments();
+  const label = createLabeler({ fixed, rules, tenant: receipt.tenant });
   const entries: LogEntry[] = [];
   for (const { labels: sent, entries: columns } of decoded.batch.streams) {
     const labels = label(sent);
@@ -205,22 +204,6 @@ function entriesOf(context: Context, decoded: LokiPushResult, receipt: Receipt):
   return entries;
 }
 
-/** What becomes of a stream's labels; undefined when rules drop it or leave nothing. Without rules a stream may have none: a stage can give it some. */
-function labeler(context: Context, tenant: string): (sent: Labels) => Labels | undefined {
-  const { labels: fixed, relabel_rules: rules } = context.arguments();
-  const relabel = rules === undefined ? undefined : createRelabeler(rules);
-  return (sent) => {
-    const merged = Labels.fromObject({ ...sent.toObject(), ...fixed });
-    const relabelled = relabel === undefined ? merged : relabel(merged);
-    if (relabelled === undefined || (relabel !== undefined && relabelled.size === 0))
-      return undefined;
-    const visible = relabelled.drop(
-      new Set([...relabelled].map(([name]) => name).filter((name) => name.startsWith("__"))),
-    );
-    return tenant === "" ? visible : visible.with(TENANT_LABEL, tenant);
-  };
-}
-
 /** One entry a line; empty lines are passed over. */
 async function takeLines(
   context: Context,
@@ -238,7 +221,9 @@ async function takeLines(
       "agent/api-encoding",
       `Content-Encoding ${JSON.stringify(encoding)} is not known: send gzip, deflate, zstd or none`,
     );
-  const labels = labeler(context, request.header("x-scope-orgid"))(Labels.EMPTY);
+  const { labels: fixed, relabel_rules: rules } = context.arguments();
+  const label = createLabeler({ fixed, rules, tenant: request.header("x-scope-orgid") });
+  const labels = label(Labels.EMPTY);
   const entries: LogEntry[] = [];
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   for (let at = 0; at < bytes.length && labels !== undefined;) {
@@ -264,20 +249,7 @@ async function hand(
   entries: readonly LogEntry[],
   request: HttpRequest,
 ): Promise<void> {
-  const { forward_to: receivers, http } = context.arguments();
-  const deadline = AbortSignal.timeout(http.server_write_timeout);
-  try {
-    await forward(receivers, entries, AbortSignal.any([request.signal, deadline]));
-  } catch (error) {
-    if (request.signal.aborted) throw error;
-    const why = deadline.aborted
-      ? `receivers did not take the entries within ${http.server_write_timeout} ms`
-      : `the entries are not taken: ${describeError(error)}`;
-    throw new FinchError("unavailable", "agent/receive-not-taken", why, {
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-      cause: error,
-    });
-  }
+  await handOver(context.arguments(), entries, request);
   context.metrics
     .counter("loki_source_api_entries_written", "Total number of entries written.")
     .add(entries.length);
