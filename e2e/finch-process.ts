@@ -27,11 +27,14 @@ export interface FinchProcess extends AsyncDisposable {
 }
 
 export interface FinchPorts {
+  /** Where all of them are; 127.0.0.1 unless it says so. */
+  readonly host?: string;
   readonly prometheus: number;
   readonly loki: number;
   readonly health: number;
   /** The web application; off when not given, as are those below. */
   readonly ui?: number;
+  readonly mimir?: number;
   readonly otlpGrpc?: number;
   readonly otlpHttp?: number;
 }
@@ -64,6 +67,8 @@ export async function startFinch(
   flags: readonly string[] = [],
   imports: readonly string[] = [],
 ): Promise<FinchProcess> {
+  const host = ports.host ?? "127.0.0.1";
+  const optional = (port: number | undefined) => (port === undefined ? "off" : `${host}:${port}`);
   const child = spawn(
     process.execPath,
     [
@@ -71,14 +76,14 @@ export async function startFinch(
       join(ROOT, "packages/finch/src/main.ts"),
       "up",
       `--data-dir=${dataDirectory}`,
-      `--listen-prometheus=127.0.0.1:${ports.prometheus}`,
-      `--listen-loki=127.0.0.1:${ports.loki}`,
-      `--listen-health=127.0.0.1:${ports.health}`,
-      `--listen-ui=${ports.ui === undefined ? "off" : `127.0.0.1:${ports.ui}`}`,
-      "--listen-mimir=off",
+      `--listen-prometheus=${host}:${ports.prometheus}`,
+      `--listen-loki=${host}:${ports.loki}`,
+      `--listen-health=${host}:${ports.health}`,
+      `--listen-ui=${optional(ports.ui)}`,
+      `--listen-mimir=${optional(ports.mimir)}`,
       "--listen-agent=off",
-      `--listen-otlp-grpc=${ports.otlpGrpc === undefined ? "off" : `127.0.0.1:${ports.otlpGrpc}`}`,
-      `--listen-otlp-http=${ports.otlpHttp === undefined ? "off" : `127.0.0.1:${ports.otlpHttp}`}`,
+      `--listen-otlp-grpc=${optional(ports.otlpGrpc)}`,
+      `--listen-otlp-http=${optional(ports.otlpHttp)}`,
       ...flags,
     ],
     {
@@ -92,9 +97,9 @@ export async function startFinch(
   const exited = once(child, "exit") as Promise<[code: number | null]>;
   const finch: FinchProcess = {
     child,
-    prometheusUrl: `http://127.0.0.1:${ports.prometheus}`,
-    lokiUrl: `http://127.0.0.1:${ports.loki}`,
-    healthUrl: `http://127.0.0.1:${ports.health}/healthz`,
+    prometheusUrl: `http://${host}:${ports.prometheus}`,
+    lokiUrl: `http://${host}:${ports.loki}`,
+    healthUrl: `http://${host}:${ports.health}/healthz`,
     output: () => output,
     async kill() {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");

@@ -303,11 +303,15 @@ void describe("prometheus.scrape", () => {
     await using _ = runComponent(scrape, { values, clock, handlers });
     await clock.tick();
     const lines = linesOf(await receiver.batch(0));
+    const [load] = lines.filter((line) => line.includes('"node_load1"'));
     assert.match(
-      lines[0]!,
+      load!,
       /^\{__name__="node_load1", instance=".+", job="integrations\/unix"\} [\d.]+ @\d+$/,
     );
     assert.ok(lines.some((line) => /"up".* 1 @/.test(line)));
+    assert.ok(
+      lines.some((line) => /"node_exporter_build_info", goarch="\w+", goos="\w+".* 1 @/.test(line)),
+    );
   });
 
   void test("tells an exporter its parameters and how long it waits", async () => {

@@ -18,9 +18,16 @@ export function machineEnvironment(
   return {
     env: (name) => variables[name],
     hostname: hostname(),
+    ...goPlatform(),
+    version,
+  };
+}
+
+/** This machine in Go's words: `linux`, `amd64`. */
+export function goPlatform(): { readonly os: string; readonly arch: string } {
+  return {
     os: GO_PLATFORMS[platform()] ?? platform(),
     arch: GO_ARCHITECTURES[arch()] ?? arch(),
-    version,
   };
 }
 

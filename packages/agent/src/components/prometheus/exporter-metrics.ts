@@ -1,7 +1,17 @@
-/** What an exporter says of its own process with `include_exporter_metrics`. There is no Go runtime here, so there are no `go_*` families. */
+/** What an exporter says of its build, and of its own process with `include_exporter_metrics`. There is no Go runtime here, so there are no `go_*` families. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { Clock } from "@finch/runtime";
+import { goPlatform } from "../../runtime/environment.ts";
 import { counter, gauge, type Family } from "../../unix/family.ts";
+
+/** By which dashboards find machines that have node_exporter's metrics; those of a build of it are not among its labels. */
+export function nodeExporterBuild(): Family {
+  const { os, arch } = goPlatform();
+  return gauge(
+    "node_exporter_build_info",
+    "A metric with a constant '1' value labeled by the operating system and architecture for the build.",
+  ).add(1, "goarch", arch, "goos", os);
+}
 
 export function exporterMetrics(clock: Clock, scrapes: number): readonly Family[] {
   const { user, system } = process.cpuUsage();
