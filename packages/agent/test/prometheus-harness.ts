@@ -36,6 +36,8 @@ export interface Running<Values, Exports> extends AsyncDisposable {
   readonly health: { readonly state: string; readonly message: string };
   /** By name and labels, `name{"label":"value"}`. */
   readonly figures: ReadonlyMap<string, number>;
+  /** `3 samples: sample_limit`. */
+  readonly dropped: readonly string[];
   scrapePools(): readonly ScrapePool[];
   change(values: Values): void;
 }
@@ -56,6 +58,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
   let health = { state: "unknown", message: "" };
   const figures = new Map<string, number>();
   const scrapePools = new Map<string, () => readonly ScrapePool[]>();
+  const dropped: string[] = [];
   const figure = (name: string, labels: object) => {
     const key = Object.keys(labels).length === 0 ? name : name + JSON.stringify(labels);
     const add = (amount: number) => void figures.set(key, (figures.get(key) ?? 0) + amount);
@@ -82,7 +85,9 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
       gauge: (name, _help, labels = {}) => figure(name, labels),
       histogram: (name, _help, _buckets, labels = {}) => figure(name, labels),
     },
-    drops: { count: () => {} },
+    drops: {
+      count: ({ kind, reason }, amount) => void dropped.push(`${amount} ${kind}: ${reason}`),
+    },
     internalHandlers: about.handlers ?? new Map(),
     scrapePools,
   };
@@ -96,6 +101,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
       return health;
     },
     figures,
+    dropped,
     scrapePools: () => [...scrapePools.values()].flatMap((describe) => describe()),
     change(next) {
       current = next;

@@ -138,6 +138,7 @@ void describe("prometheus.scrape", () => {
     readonly name: string;
     readonly page: Page;
     readonly changes?: object;
+    readonly dropped?: string;
   }[] = [
     { name: "a status other than 200", page: { status: 500, body: "no" } },
     { name: "a body that does not parse", page: { body: "a 1\nb{ 2\n" } },
@@ -145,11 +146,13 @@ void describe("prometheus.scrape", () => {
       name: "more samples than sample_limit",
       page: { body: "a 1\nb 2\n" },
       changes: { sample_limit: 1 },
+      dropped: "2 samples: sample_limit",
     },
     {
       name: "more labels than label_limit",
       page: { body: 'a{x="1",y="2"} 1\n' },
       changes: { label_limit: 4 },
+      dropped: "1 samples: label_limit",
     },
     {
       name: "a label name that is too long",
@@ -175,7 +178,7 @@ void describe("prometheus.scrape", () => {
       changes: { body_size_limit: 500 },
     },
   ];
-  for (const { name, page, changes = {} } of failures) {
+  for (const { name, page, changes = {}, dropped } of failures) {
     void test(`${name} fails the scrape and ends its series`, async () => {
       await using target = await startTarget({ body: "a 1\n" }, page);
       const receiver = collectingReceiver();
@@ -191,6 +194,7 @@ void describe("prometheus.scrape", () => {
         '{__name__="a"} stale',
         ...REPORT(0, 0, 0),
       ]);
+      if (dropped !== undefined) assert.deepEqual(component.dropped, [dropped]);
     });
   }
 
@@ -286,6 +290,7 @@ void describe("prometheus.scrape", () => {
     await clock.tick();
     assert.match(plain(await receiver.batch(0))[0]!, /__name__="up".* 0$/);
     assert.equal(target.requests.length, 0);
+    assert.deepEqual(component.dropped, ["2 targets: target_limit"]);
   });
 
   void test("scrapes an exporter in process, without a socket", async () => {

@@ -128,6 +128,8 @@ async function scrapeOnce(
         "Scrapes that failed, for whatever reason.",
       )
       .add(1);
+    if (error instanceof FinchError && error.code === "agent/scrape-limit")
+      countDropped(options, error, answer?.exposition.labels.length ?? 0);
     answer = undefined;
     builder = new SampleBuilder();
     for (const labels of series.takeForwarded()) builder.addStale(labels, timestampMs);
@@ -169,7 +171,10 @@ function addSamples(
     if (labels === undefined) continue;
     kept++;
     if (settings.sampleLimit > 0 && kept > settings.sampleLimit)
-      throw overLimit(`it exposes more samples than sample_limit ${settings.sampleLimit}`);
+      throw overLimit(
+        "sample_limit",
+        `it exposes more samples than sample_limit ${settings.sampleLimit}`,
+      );
     checkLabels(labels, settings);
     const at = hasOwnTime ? own : timestampMs;
     const histogram = exposition.histograms?.get(i);
@@ -188,6 +193,7 @@ function limited(histogram: Histogram, labels: Labels, settings: ScrapeSettings)
   const found = limitResolution(histogram, { bucketsMax, schemaMax });
   if (found !== undefined) return found;
   throw overLimit(
+    "native_histogram_bucket_limit",
     `${labels.toString()} has more buckets than native_histogram_bucket_limit ${bucketsMax} at any resolution`,
   );
 }
@@ -219,24 +225,40 @@ function addExemplars(
 function checkLabels(labels: Labels, settings: ScrapeSettings): void {
   const { labelLimit, labelNameLengthLimit, labelValueLengthLimit } = settings;
   if (labelLimit > 0 && labels.size > labelLimit)
-    throw overLimit(`${labels.toString()} has more labels than label_limit ${labelLimit}`);
+    throw overLimit(
+      "label_limit",
+      `${labels.toString()} has more labels than label_limit ${labelLimit}`,
+    );
   if (labelNameLengthLimit === 0 && labelValueLengthLimit === 0) return;
   for (const [name, value] of labels) {
     if (labelNameLengthLimit > 0 && Buffer.byteLength(name) > labelNameLengthLimit) {
       throw overLimit(
+        "label_name_length_limit",
         `the label name ${JSON.stringify(name)} is longer than label_name_length_limit ${labelNameLengthLimit}`,
       );
     }
     if (labelValueLengthLimit > 0 && Buffer.byteLength(value) > labelValueLengthLimit) {
       throw overLimit(
+        "label_value_length_limit",
         `the value of label ${JSON.stringify(name)} is longer than label_value_length_limit ${labelValueLengthLimit}`,
       );
     }
   }
 }
 
-function overLimit(message: string): FinchError {
-  return new FinchError("limited", "agent/scrape-limit", message);
+/** `limit`: the argument that names it. */
+function overLimit(limit: string, message: string): FinchError {
+  return new FinchError("limited", "agent/scrape-limit", message, { fields: { limit } });
+}
+
+/** A scrape over a limit gives none of its samples. */
+function countDropped(
+  { context, target }: LoopOptions,
+  { fields, message }: FinchError,
+  samples: number,
+): void {
+  const place = { kind: "samples", reason: String(fields["limit"]) } as const;
+  context.drops.count(place, samples, () => [{ labels: String(target.labels), text: message }]);
 }
 
 const REPORT_NAMES = [

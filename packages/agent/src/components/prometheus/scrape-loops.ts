@@ -84,6 +84,10 @@ export class ScrapeLoops {
     this.#failures ??= await this.#openFailureLog(values);
     await this.#end([...this.#running.keys()].filter((key) => !wanted.has(key)));
     const refusal = isOver ? tooManyTargets(wanted.size, values.target_limit) : undefined;
+    if (refusal !== undefined)
+      this.#context.drops.count({ kind: "targets", reason: "target_limit" }, wanted.size, () =>
+        [...wanted.values()].map(({ labels }) => ({ labels: String(labels), text: "" })),
+      );
     for (const [key, target] of wanted)
       if (!this.#running.has(key)) this.#start(target, { values, refusal });
     return { count: this.#running.size, bad };
