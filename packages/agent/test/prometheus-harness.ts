@@ -1,7 +1,7 @@
 /** For the tests of the metrics components: defaults of a schema, a receiver that keeps what it gets, a clock that is moved by hand. */
 import { isStaleAt, wordsOf, type MetricMetadata } from "@finch/model";
 import { nodeFileSystem, silentLogger, systemClock, type Clock } from "@finch/runtime";
-import type { ComponentContext, ComponentDefinition } from "../src/component.ts";
+import type { ComponentContext, ComponentDefinition, ComponentMetrics } from "../src/component.ts";
 import type { InternalHandler } from "../src/internal-handler.ts";
 import type { MetricsReceiver, SampleSet } from "../src/receivers.ts";
 import type { BlockSchema, ValuesOf } from "../src/schema.ts";
@@ -42,6 +42,20 @@ export interface Running<Values, Exports> extends AsyncDisposable {
   change(values: Values): void;
 }
 
+/** Sums and last values, under name and labels. */
+function metricsInto(figures: Map<string, number>): ComponentMetrics {
+  const figure = (name: string, labels: object) => {
+    const key = Object.keys(labels).length === 0 ? name : name + JSON.stringify(labels);
+    const add = (amount: number) => void figures.set(key, (figures.get(key) ?? 0) + amount);
+    return { add, set: (value: number) => void figures.set(key, value), observe: add };
+  };
+  return {
+    counter: (name, _help, labels = {}) => figure(name, labels),
+    gauge: (name, _help, labels = {}) => figure(name, labels),
+    histogram: (name, _help, _buckets, labels = {}) => figure(name, labels),
+  };
+}
+
 export function runComponent<Schema extends BlockSchema, Exports extends object>(
   definition: ComponentDefinition<Schema, Exports>,
   about: {
@@ -59,11 +73,6 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
   const figures = new Map<string, number>();
   const scrapePools = new Map<string, () => readonly ScrapePool[]>();
   const dropped: string[] = [];
-  const figure = (name: string, labels: object) => {
-    const key = Object.keys(labels).length === 0 ? name : name + JSON.stringify(labels);
-    const add = (amount: number) => void figures.set(key, (figures.get(key) ?? 0) + amount);
-    return { add, set: (value: number) => void figures.set(key, value), observe: add };
-  };
   const context: ComponentContext<ValuesOf<Schema>, Exports> = {
     id: `${definition.name}.test`,
     label: "test",
@@ -80,11 +89,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
     clock: about.clock ?? systemClock,
     log: silentLogger,
     fileSystem: nodeFileSystem,
-    metrics: {
-      counter: (name, _help, labels = {}) => figure(name, labels),
-      gauge: (name, _help, labels = {}) => figure(name, labels),
-      histogram: (name, _help, _buckets, labels = {}) => figure(name, labels),
-    },
+    metrics: metricsInto(figures),
     drops: {
       count: ({ kind, reason }, amount) => void dropped.push(`${amount} ${kind}: ${reason}`),
     },
