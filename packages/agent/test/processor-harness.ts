@@ -2,7 +2,7 @@
 import { nodeFileSystem, systemClock, type Clock } from "@finch/runtime";
 import { decodeOtlpTreeJson, DEFAULT_OTLP_LIMITS } from "@finch/wire";
 import type { OtlpSignal, OtlpTrees } from "@finch/wire";
-import { defineComponent } from "../src/component.ts";
+import { defineComponent, type ComponentDefinition } from "../src/component.ts";
 import { COMPONENTS } from "../src/components/index.ts";
 import { createConsumer, emit, OUTPUT_BLOCK } from "../src/otel/output.ts";
 import { TelemetryBatch, type AnyBatch, type ClientInfo } from "../src/otel/telemetry-batch.ts";
@@ -42,7 +42,7 @@ export function batchOf<Signal extends OtlpSignal>(
 
 /** Sends what it is told to. */
 function createSource() {
-  let send: ((batch: AnyBatch) => Promise<void>) | undefined;
+  const started = Promise.withResolvers<(batch: AnyBatch) => Promise<void>>();
   const definition = defineComponent({
     name: "otelcol.receiver.test",
     stability: "generally-available",
@@ -50,11 +50,13 @@ function createSource() {
     arguments: { output: OUTPUT_BLOCK },
     exports: {},
     run(context, signal) {
-      send = (batch) => emit(context, batch, signal);
+      started.resolve((batch) => emit(context, batch, signal));
       return untilStopped(context, signal);
     },
   });
-  return { definition, send: (batch: AnyBatch) => send!(batch) };
+  /** It starts when the processor has an input. */
+  const send = async (batch: AnyBatch) => await (await started.promise)(batch);
+  return { definition, send };
 }
 
 /** Keeps what comes. */
@@ -85,11 +87,17 @@ export interface ProcessorWorld {
   readonly env?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
   readonly hostname?: string;
+  /** Components in place of the agent's own. */
+  readonly components?: Readonly<Record<string, ComponentDefinition>>;
 }
 
 /** `component` is the whole component, labelled "p", with an output to `SINK` for each signal that is to come out. */
 export async function startProcessor(component: string, world: ProcessorWorld = {}) {
-  const { env = {}, clock = systemClock, hostname = "box" } = world;
+  const { env = {}, clock = systemClock, hostname = "box", components = {} } = world;
+  const own = Object.entries(components).map(([key, definition]) => [
+    key,
+    () => Promise.resolve(definition),
+  ]);
   const directory = await temporaryDirectory();
   const source = createSource();
   const sink = createSink();
@@ -117,6 +125,7 @@ export async function startProcessor(component: string, world: ProcessorWorld = 
     logSink: (event) => lines.push(`${event.msg} ${JSON.stringify(event)}`),
     components: {
       ...COMPONENTS,
+      ...(Object.fromEntries(own) as typeof COMPONENTS),
       "otelcol.receiver.test": () => Promise.resolve(source.definition),
       "otelcol.exporter.test": () => Promise.resolve(sink.definition),
     },

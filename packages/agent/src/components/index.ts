@@ -59,6 +59,10 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
     import("./otelcol/processor-filter.ts").then((module) => module.processorFilter),
   "otelcol.processor.memory_limiter": () =>
     import("./otelcol/processor-memory-limiter.ts").then((module) => module.memoryLimiter),
+  "otelcol.processor.resourcedetection": () =>
+    import("./otelcol/processor-resourcedetection.ts").then(
+      (module) => module.processorResourcedetection,
+    ),
   "otelcol.processor.transform": () =>
     import("./otelcol/processor-transform.ts").then((module) => module.processorTransform),
   "otelcol.receiver.loki": () =>

@@ -77,6 +77,13 @@ export interface DockerEvent {
   readonly id: string;
 }
 
+export interface DockerInfo {
+  /** Host name; empty where the engine does not tell. */
+  readonly name: string;
+  /** Such as `linux`. */
+  readonly osType: string;
+}
+
 /** Values by filter name, as the engine's `filters` parameter takes them. */
 export type DockerFilters = Readonly<Record<string, readonly string[]>>;
 
@@ -85,6 +92,8 @@ export interface DockerClient extends Disposable {
   /** Running ones, unless a filter says otherwise. */
   listContainers(filters: DockerFilters, signal: AbortSignal): Promise<readonly DockerContainer[]>;
   listNetworks(signal: AbortSignal): Promise<readonly DockerNetwork[]>;
+  /** The machine it runs on. */
+  info(signal: AbortSignal): Promise<DockerInfo>;
   /** Undefined when there is no such container. */
   inspectContainer(id: string, signal: AbortSignal): Promise<DockerContainerDetails | undefined>;
   /** Standard output and error with timestamps, from `sinceNs` on (0n: all there is); without `follow` it ends where the log ends now. */
@@ -162,6 +171,15 @@ class HttpDockerClient implements DockerClient {
 
   async listNetworks(signal: AbortSignal) {
     return list(await this.#get("/networks", LIST_BYTES_MAX, signal)).map(readNetwork);
+  }
+
+  async info(signal: AbortSignal) {
+    const answer = (await this.#get("/info", INSPECT_BYTES_MAX, signal)) as {
+      readonly Name?: unknown;
+      readonly OSType?: unknown;
+    } | null;
+    const text = (value: unknown) => (typeof value === "string" ? value : "");
+    return { name: text(answer?.Name), osType: text(answer?.OSType).toLowerCase() };
   }
 
   async inspectContainer(id: string, signal: AbortSignal) {

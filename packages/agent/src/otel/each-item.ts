@@ -1,5 +1,5 @@
 /** Goes over what attributes belong to: spans, log records, data points. */
-import type { Attributes, MetricsData } from "@finch/wire";
+import type { Attributes, MetricsData, Resource } from "@finch/wire";
 import type { MatchedItem } from "./match-items.ts";
 import type { AnyBatch } from "./telemetry-batch.ts";
 import { TelemetryBatch } from "./telemetry-batch.ts";
@@ -45,4 +45,25 @@ function changePoints(
       for (const metric of metrics)
         if (isMeant({ resource, scope, metric }))
           for (const { attributes } of dataPointsOf(metric)) change(attributes);
+}
+
+/** Calls `change` with each resource. Answers the changed batch. */
+export function changeResources(batch: AnyBatch, change: (resource: Resource) => void): AnyBatch {
+  switch (batch.signal) {
+    case "traces": {
+      const tree = batch.takeTree();
+      for (const { resource } of tree.resourceSpans) change(resource);
+      return TelemetryBatch.ofTree("traces", tree, batch.client);
+    }
+    case "logs": {
+      const tree = batch.takeTree();
+      for (const { resource } of tree.resourceLogs) change(resource);
+      return TelemetryBatch.ofTree("logs", tree, batch.client);
+    }
+    case "metrics": {
+      const tree = batch.takeTree();
+      for (const { resource } of tree.resourceMetrics) change(resource);
+      return TelemetryBatch.ofTree("metrics", tree, batch.client);
+    }
+  }
 }
