@@ -1,10 +1,12 @@
-/** A real engine for tests: dockerd with all of its state in one folder, and an image made of busybox, since no registry is asked. */
+/** Real engines for tests: dockerd or podman with all of its state in one folder, and an image made of busybox, since no registry is asked. */
 import { execFileSync, spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, symlink, copyFile, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 
 const READY_MS_MAX = 30_000;
 
@@ -16,12 +18,15 @@ function programPath(name: string): string | undefined {
     .find((path) => existsSync(path));
 }
 
-/** Why no engine can be started here; false when one can. */
-export function noDockerd(): string | false {
-  if (process.getuid?.() !== 0) return "dockerd needs root";
-  const missing = ["dockerd", "containerd", "runc", "busybox", "tar"].filter(
-    (name) => programPath(name) === undefined,
-  );
+/** Why dockerd cannot be started here; false when it can. */
+export const noDockerd = () => reasonNot(["dockerd", "containerd", "runc", "busybox", "tar"]);
+
+/** Why podman's service for Docker's API cannot be started here; false when it can. */
+export const noPodman = () => reasonNot(["podman", "conmon", "runc", "busybox", "tar"]);
+
+function reasonNot(programs: readonly string[]): string | false {
+  if (process.getuid?.() !== 0) return `${programs[0]!} needs root`;
+  const missing = programs.filter((name) => programPath(name) === undefined);
   if (missing.length > 0) return `not installed here: ${missing.join(", ")}`;
   // The image has no libraries: a busybox that needs them ends at once, and tests would wait for its lines for ever.
   return isStatic(programPath("busybox")!)
@@ -39,7 +44,7 @@ function isStatic(path: string): boolean {
   return !types.includes(3);
 }
 
-export interface DockerDaemon extends AsyncDisposable {
+export interface ContainerEngine extends AsyncDisposable {
   readonly host: string;
   /** Sends a request to the engine; rejects when it answers with an error. */
   call(method: string, path: string, body?: unknown): Promise<string>;
@@ -47,7 +52,7 @@ export interface DockerDaemon extends AsyncDisposable {
   run(name: string, script: string, options?: object): Promise<string>;
 }
 
-export async function startDockerd(directory: string): Promise<DockerDaemon> {
+export async function startDockerd(directory: string): Promise<ContainerEngine> {
   const at = (name: string) => join(directory, name);
   await writeFile(at("daemon.json"), "{}");
   const socketPath = at("docker.sock");
@@ -69,6 +74,52 @@ export async function startDockerd(directory: string): Promise<DockerDaemon> {
     ],
     { stdio: ["ignore", "ignore", "pipe"] },
   );
+  return await untilReady({ child, socketPath, image: at("root"), imageName: "bb:1" });
+}
+
+/** Podman's service, with runc, since crun refuses some control groups, and limits that need no raising. */
+export async function startPodman(directory: string): Promise<ContainerEngine> {
+  const at = (name: string) => join(directory, name);
+  const socketPath = at("podman.sock");
+  const config = `[engine]
+events_logger = "file"
+cgroup_manager = "cgroupfs"
+runtime = "runc"
+tmp_dir = "${at("tmp")}"
+[containers]
+log_driver = "k8s-file"
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+`;
+  const storage = `[storage]
+driver = "vfs"
+graphroot = "${at("root")}"
+runroot = "${at("run")}"
+`;
+  await writeFile(at("containers.conf"), config);
+  await writeFile(at("storage.conf"), storage);
+  await writeFile(at("registries.conf"), "unqualified-search-registries = []\n");
+  const child = spawn("podman", ["system", "service", "--time=0", `unix://${socketPath}`], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: {
+      ...process.env,
+      CONTAINERS_CONF: at("containers.conf"),
+      CONTAINERS_STORAGE_CONF: at("storage.conf"),
+      CONTAINERS_REGISTRIES_CONF: at("registries.conf"),
+    },
+  });
+  // Podman takes no tag here, and wants the name of a registry.
+  const imageName = "localhost/bb:latest";
+  return await untilReady({ child, socketPath, image: at("image"), imageName });
+}
+
+async function untilReady(engine: {
+  readonly child: ChildProcessByStdio<null, null, Readable>;
+  readonly socketPath: string;
+  /** Folder that the image is made in. */
+  readonly image: string;
+  readonly imageName: string;
+}): Promise<ContainerEngine> {
+  const { child, socketPath, image, imageName } = engine;
   let complaint = "";
   child.stderr.on(
     "data",
@@ -84,17 +135,22 @@ export async function startDockerd(directory: string): Promise<DockerDaemon> {
     ))
   ) {
     if (child.exitCode !== null || Date.now() > untilMs)
-      throw new Error(`dockerd does not start: ${complaint}`);
+      throw new Error(`${child.spawnargs[0]} does not start: ${complaint}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  await call("POST", "/images/create?fromSrc=-&repo=bb&tag=1", await makeImage(at("root")));
+  const [repository, tag] = imageName.split(":");
   const created = new Set<string>();
+  await call(
+    "POST",
+    `/images/create?fromSrc=-&repo=${encodeURIComponent(repository!)}&tag=${tag}`,
+    await makeImage(image),
+  );
   return {
     host: `unix://${socketPath}`,
     call,
     async run(name, script, options = {}) {
       const answer = await call("POST", `/containers/create?name=${name}`, {
-        Image: "bb:1",
+        Image: imageName,
         Cmd: ["/bin/sh", "-c", script],
         HostConfig: { NetworkMode: "none" },
         ...options,

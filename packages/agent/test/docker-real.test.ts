@@ -1,4 +1,4 @@
-/** `discovery.docker` and `loki.source.docker` against a real dockerd; skipped, with what is missing, where there is none. */
+/** `discovery.docker` and `loki.source.docker` against a real dockerd and a real podman; skipped, with what is missing, where there is none. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -7,7 +7,8 @@ import { sourceDocker } from "../src/components/loki/source-docker.ts";
 import type { LogEntry } from "../src/receivers.ts";
 import { compileRules } from "../src/relabel.ts";
 import { collectingReceiver, startComponent, temporaryDirectory } from "./component-harness.ts";
-import { noDockerd, startDockerd } from "./docker-daemon.ts";
+import { noDockerd, noPodman, startDockerd, startPodman } from "./docker-daemon.ts";
+import type { ContainerEngine } from "./docker-daemon.ts";
 
 const DISCOVERY = {
   port: 80,
@@ -38,13 +39,25 @@ const textsOf = (entries: readonly LogEntry[], container: string, stream: string
 const numbered = (name: string) =>
   Array.from({ length: 400 }, (_, index) => `${name} ${index + 1}`);
 
-describe("with a real dockerd", { skip: noDockerd(), timeout: 120_000 }, () => {
-  test("targets come by themselves, and each line arrives once through restarts of all", async () => {
+const ENGINES: readonly {
+  readonly name: string;
+  readonly skip: string | false;
+  readonly start: (directory: string) => Promise<ContainerEngine>;
+  readonly refreshMs: number;
+}[] = [
+  { name: "dockerd", skip: noDockerd(), start: startDockerd, refreshMs: 60_000 },
+  // It tells of no rename.
+  { name: "podman", skip: noPodman(), start: startPodman, refreshMs: 1000 },
+];
+
+for (const { name: engine, skip, start, refreshMs } of ENGINES) {
+  const title = `with a real ${engine}, targets come by themselves, and each line arrives once through restarts of all`;
+  test(title, { skip, timeout: 120_000 }, async () => {
     await using directory = await temporaryDirectory();
-    await using daemon = await startDockerd(directory.path);
+    await using daemon = await start(directory.path);
     await using discovery = startComponent(
       docker,
-      { ...DISCOVERY, host: daemon.host } as never,
+      { ...DISCOVERY, refresh_interval: refreshMs, host: daemon.host } as never,
       join(directory.path, "discovery"),
     );
     const targets = async (count: number) => {
@@ -91,7 +104,9 @@ describe("with a real dockerd", { skip: noDockerd(), timeout: 120_000 }, () => {
     }
     assert.equal(receiver.entries.length, 1602);
   });
+}
 
+describe("with a real dockerd", { skip: noDockerd(), timeout: 120_000 }, () => {
   test("a terminal, a long line, and a log that cannot be read", async () => {
     await using directory = await temporaryDirectory();
     await using daemon = await startDockerd(directory.path);
