@@ -14,6 +14,8 @@ export class ObjectCache<Item extends KubernetesObject> implements WatchHandler<
   /** The server knows no such kind of object (404), as before its definition is installed. */
   isUnknownKind = false;
   readonly #onChange: () => void;
+  /** Made when it is asked for, and anew after a change. */
+  #uids: Map<string, Item> | undefined;
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
@@ -21,6 +23,16 @@ export class ObjectCache<Item extends KubernetesObject> implements WatchHandler<
 
   get(namespace: string | undefined, name: string): Item | undefined {
     return this.objects.get(keyOf({ name, ...(namespace !== undefined && { namespace }) }));
+  }
+
+  /** The object with this uid, looked for among all. */
+  byUid(uid: string): Item | undefined {
+    if (this.#uids === undefined) {
+      this.#uids = new Map();
+      for (const item of this.objects.values())
+        if (item.metadata.uid !== undefined) this.#uids.set(item.metadata.uid, item);
+    }
+    return this.#uids.get(uid);
   }
 
   replace(items: readonly Item[]): Promise<void> {
@@ -33,6 +45,7 @@ export class ObjectCache<Item extends KubernetesObject> implements WatchHandler<
       this.objects.set(key, isSame && known !== undefined ? known : item);
     }
     this.isSynced = true;
+    this.#uids = undefined;
     this.#onChange();
     return Promise.resolve();
   }
@@ -40,6 +53,7 @@ export class ObjectCache<Item extends KubernetesObject> implements WatchHandler<
   change(item: Item, { isDeleted }: { readonly isDeleted: boolean }): Promise<void> {
     if (isDeleted) this.objects.delete(keyOf(item.metadata));
     else this.objects.set(keyOf(item.metadata), item);
+    this.#uids = undefined;
     this.#onChange();
     return Promise.resolve();
   }

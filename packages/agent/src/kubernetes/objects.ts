@@ -11,6 +11,7 @@ export interface ObjectMeta {
   readonly ownerReferences?: readonly {
     readonly kind?: string;
     readonly name?: string;
+    readonly uid?: string;
     readonly controller?: boolean;
   }[];
 }
@@ -34,6 +35,7 @@ export interface Container {
 export interface ContainerStatus {
   readonly name: string;
   readonly containerID?: string;
+  readonly imageID?: string;
   readonly restartCount?: number;
   readonly state?: {
     readonly waiting?: object;
@@ -46,6 +48,8 @@ export interface ContainerStatus {
 export interface Pod extends KubernetesObject {
   readonly spec: {
     readonly nodeName?: string;
+    readonly hostname?: string;
+    readonly hostNetwork?: boolean;
     readonly restartPolicy?: string;
     readonly containers: readonly Container[];
     readonly initContainers?: readonly Container[];
@@ -55,6 +59,7 @@ export interface Pod extends KubernetesObject {
     readonly podIP?: string;
     readonly podIPs?: readonly { readonly ip?: string }[];
     readonly hostIP?: string;
+    readonly startTime?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
@@ -188,6 +193,8 @@ export const RESOURCES = {
   event: core("events"),
   secret: core("secrets"),
   configmap: core("configmaps"),
+  replicaset: { plural: "replicasets", isNamespaced: true, roots: ["/apis/apps/v1"] },
+  job: { plural: "jobs", isNamespaced: true, roots: ["/apis/batch/v1"] },
   endpointslice: {
     plural: "endpointslices",
     isNamespaced: true,
