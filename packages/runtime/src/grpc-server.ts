@@ -1,5 +1,5 @@
 /**
- * Unary gRPC over HTTP/2 without TLS, on the sockets that a listener hands over: framing, gzip, deadlines, statuses. node:http2 is loaded with the
+ * Unary gRPC over HTTP/2, on the sockets (with or without TLS) that a listener hands over: framing, gzip, deadlines, statuses. node:http2 is loaded with the
  * first of them, for it takes megabytes that an idle process does not need.
  */
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2";

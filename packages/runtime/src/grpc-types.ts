@@ -40,6 +40,7 @@ export const GRPC_CODES: Readonly<Record<FaultKind, number>> = {
   internal: 13,
   unavailable: 14,
   corrupt: 15,
+  unauthenticated: 16,
 };
 
 export const GRPC_OK = 0;

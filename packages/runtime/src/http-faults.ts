@@ -11,6 +11,7 @@ export type HttpFaultStyle = "prometheus" | "text" | "json" | "connect";
 
 const TEXT_STATUS: Readonly<Record<FaultKind, number>> = {
   invalid: 400,
+  unauthenticated: 401,
   unsupported: 400,
   "not-found": 404,
   conflict: 409,
@@ -27,6 +28,7 @@ const TEXT_STATUS: Readonly<Record<FaultKind, number>> = {
 
 const PROMETHEUS_TYPE: Readonly<Record<FaultKind, readonly [type: string, status: number]>> = {
   invalid: ["bad_data", 400],
+  unauthenticated: ["bad_data", 401],
   unsupported: ["bad_data", 400],
   "not-found": ["not_found", 404],
   conflict: ["bad_data", 409],

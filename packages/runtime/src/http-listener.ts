@@ -27,9 +27,9 @@ export interface ListenerOptions extends HttpServerOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly setting?: ListenerSetting;
-  /** Calls of gRPC without TLS that are served on the same port. */
+  /** Calls of gRPC that are served on the same port: told from HTTP by how a connection begins, with TLS by what it agrees on (ALPN). */
   readonly grpc?: readonly GrpcMethod[];
-  /** Speaks HTTPS; not together with `grpc`. */
+  /** Speaks TLS. */
   readonly tls?: ListenerTls;
 }
 
@@ -64,7 +64,8 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   server.on("request", (message, response) => void http.serve(message, response));
   server.on("upgrade", (message, socket, head) => void gate.serve(message, socket, head));
   const grpc = options.grpc === undefined ? undefined : new GrpcServer(http, options.grpc);
-  if (grpc !== undefined)
+  if (grpc !== undefined && options.tls !== undefined) shareTlsWithGrpc(server, grpc);
+  else if (grpc !== undefined)
     shareWithGrpc(server, grpc, { timeoutMs: limits.headersTimeoutMs, signal: http.teardown });
   await listen(server, options);
   server.on("error", (error) => options.log.error("listener failed", { error: error.message }));
@@ -97,8 +98,8 @@ function createHttpServer({ limits, tls, grpc }: ListenerOptions): Server {
     noDelay: true,
   };
   if (tls === undefined) return createServer(bounds);
-  assert(grpc === undefined, "gRPC is served without TLS");
-  const server = loadHttps().createServer({ ...bounds, ...tls.options });
+  const protocols = grpc === undefined ? {} : { ALPNProtocols: ["h2", "http/1.1"] };
+  const server = loadHttps().createServer({ ...bounds, ...protocols, ...tls.options });
   server.on("secureConnection", (socket) => {
     if (tls.admits?.(socket) === false) socket.destroy();
   });
@@ -130,6 +131,20 @@ function shareWithGrpc(
       http1: (known) => serveHttp1.call(server, known),
       http2: (known) => grpc.accept(known),
     });
+  });
+}
+
+/** The same behind a handshake: connections that agreed on `h2` are for `grpc`, if they are admitted. */
+function shareTlsWithGrpc(server: Server, grpc: GrpcServer): void {
+  const [serveHttp1, ...later] = server.listeners("secureConnection");
+  assert(serveHttp1 !== undefined, "an HTTPS server listens to its connections");
+  server.removeAllListeners("secureConnection");
+  for (const listener of later)
+    server.on("secureConnection", (socket: TLSSocket) => listener.call(server, socket) as void);
+  server.on("secureConnection", (socket: TLSSocket) => {
+    if (socket.destroyed) return;
+    if (socket.alpnProtocol === "h2") grpc.accept(socket);
+    else serveHttp1.call(server, socket);
   });
 }
 

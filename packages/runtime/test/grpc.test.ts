@@ -2,12 +2,17 @@
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
 import type { ClientHttp2Session, IncomingHttpHeaders } from "node:http2";
+import { get as httpsGet } from "node:https";
 import { connect as connectSocket } from "node:net";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { textReply } from "../src/http.ts";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DEFAULT_HTTP_LIMITS, openListener, textReply } from "../src/http.ts";
 import type { GrpcMethod, HttpRoute } from "../src/http.ts";
-import { FinchError } from "../src/index.ts";
+import { FinchError, silentLogger, systemClock } from "../src/index.ts";
 import { ask, listenOn } from "./http-kit.ts";
 
 const hello: HttpRoute = {
@@ -186,3 +191,66 @@ test("a listener closes with connections open: silent ones, HTTP/2 ones", async 
   await served.listener.close(50);
   await gone;
 });
+
+/** A certificate of `localhost` and its key, or undefined where there is no openssl. */
+function certificate(): { readonly cert: string; readonly key: string } | undefined {
+  const directory = mkdtempSync(join(tmpdir(), "finch-grpc-"));
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(directory, name)) as [
+    string,
+    string,
+  ];
+  try {
+    const made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"];
+    const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    execFileSync("openssl", ["req", "-x509", ...made, ...names, "-keyout", key, "-out", cert], {
+      stdio: "ignore",
+    });
+    return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+  } catch {
+    return undefined;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const pem = certificate();
+const noOpenssl = pem === undefined && "no openssl here to make a certificate";
+
+test(
+  "with TLS both share a port too, and who is not admitted is neither",
+  { skip: noOpenssl },
+  async () => {
+    let admits = true;
+    await using cleanup = new AsyncDisposableStack();
+    const listener = await openListener({
+      name: "test",
+      purpose: "the test",
+      host: "127.0.0.1",
+      port: 0,
+      routes: [hello],
+      grpc: [echo],
+      tls: { options: pem!, admits: () => admits },
+      limits: DEFAULT_HTTP_LIMITS,
+      clock: systemClock,
+      log: silentLogger,
+    });
+    cleanup.defer(() => listener.close(0));
+    const url = `https://localhost:${listener.port}`;
+    const session = connect(url, { ca: pem!.cert });
+    assert.equal((await call(session, frame("a"))).text, "echo a");
+    const answer = await new Promise<number | undefined>((resolve, reject) => {
+      httpsGet(`${url}/hello`, { ca: pem!.cert, agent: false }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).on("error", reject);
+    });
+    assert.equal(answer, 200);
+    session.destroy();
+    admits = false;
+    const refused = connect(url, { ca: pem!.cert });
+    refused.on("error", () => {});
+    const reply = await call(refused, frame("b")).catch(() => undefined);
+    assert.ok(!(reply?.httpStatus === 200), "it is cut before it is answered");
+    refused.destroy();
+  },
+);
