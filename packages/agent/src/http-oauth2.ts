@@ -6,7 +6,7 @@ export interface OAuth2Options {
   readonly clientId: string;
   readonly scopes: readonly string[];
   /** Sent to the token server besides. */
-  readonly endpointParams: Readonly<Record<string, string>>;
+  readonly endpointParams: Readonly<Record<string, string | readonly string[]>>;
 }
 
 /** What a token server is asked with, and what it answers. */
@@ -84,7 +84,10 @@ function tokenRequest(
   const { tokenUrl, clientId, scopes, endpointParams } = options;
   const form = new URLSearchParams({ grant_type: "client_credentials" });
   if (scopes.length > 0) form.set("scope", scopes.join(" "));
-  for (const [name, value] of Object.entries(endpointParams)) form.set(name, value);
+  for (const [name, values] of Object.entries(endpointParams)) {
+    form.delete(name);
+    for (const value of typeof values === "string" ? [values] : values) form.append(name, value);
+  }
   const headers: Record<string, string> = {
     "content-type": "application/x-www-form-urlencoded",
     accept: "application/json",

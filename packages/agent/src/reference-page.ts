@@ -13,6 +13,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   "list(logs-receiver)": "list(LogsReceiver)",
   "list(profiles-receiver)": "list(ProfilesReceiver)",
   "list(otel-consumer)": "list(otelcol.Consumer)",
+  "otel-handler": "otelcol.Handler",
   "relabel-rules": "RelabelRules",
 };
 

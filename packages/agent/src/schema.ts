@@ -19,6 +19,7 @@ import type {
   Target,
   TelemetryConsumer,
 } from "./receivers.ts";
+import type { OtelHandler } from "./otel/handler.ts";
 import type { RelabelRule } from "./relabel.ts";
 
 /** A secret: prints as `(secret)`; `reveal` gives the text. */
@@ -49,6 +50,8 @@ export interface AttributeTypes {
   readonly "list(logs-receiver)": readonly LogsReceiver[];
   readonly "list(profiles-receiver)": readonly ProfilesReceiver[];
   readonly "list(otel-consumer)": readonly TelemetryConsumer[];
+  /** `handler` exported by `otelcol.auth.*` and `otelcol.storage.*`. */
+  readonly "otel-handler": OtelHandler;
   /** `rules` exported by relabel components. */
   readonly "relabel-rules": readonly RelabelRule[];
   /** Anything; for attributes that take several types. */

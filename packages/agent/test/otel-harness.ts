@@ -61,6 +61,8 @@ const upper = defineComponent({
 export async function startFlow(
   config: string,
   more: Readonly<Record<string, ComponentDefinition>> = {},
+  /** Of the agent's storage; one of its own, removed at the end, where it is not given. */
+  storagePath?: string,
 ) {
   const directory = await temporaryDirectory();
   const kept = new Map<string, AnyBatch[]>();
@@ -97,7 +99,7 @@ export async function startFlow(
   const stop = new AbortController();
   const agent = await startAgent({
     source: { text: config, name: "test.alloy" },
-    storagePath: directory.path,
+    storagePath: storagePath ?? directory.path,
     clock: systemClock,
     fileSystem: nodeFileSystem,
     environment: { env: () => "", hostname: "box", os: "linux", arch: "amd64", version: "v1" },

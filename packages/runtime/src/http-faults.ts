@@ -46,6 +46,7 @@ const PROMETHEUS_TYPE: Readonly<Record<FaultKind, readonly [type: string, status
 /** https://connectrpc.com/docs/protocol#error-codes; a media type that is not spoken has a status and no code of its own there. */
 const CONNECT_CODE: Readonly<Record<FaultKind, readonly [code: string, status: number]>> = {
   invalid: ["invalid_argument", 400],
+  unauthenticated: ["unauthenticated", 401],
   unsupported: ["unimplemented", 501],
   "not-found": ["not_found", 404],
   conflict: ["already_exists", 409],

@@ -22,6 +22,7 @@ import type {
   Target,
   TelemetryConsumer,
 } from "../receivers.ts";
+import type { OtelHandler } from "../otel/handler.ts";
 import type { RelabelRule } from "../relabel.ts";
 import type { Attribute, AttributeTypeName, AttributeTypes } from "../schema.ts";
 
@@ -60,6 +61,7 @@ const DECODERS: Decoders = {
     eachElement(value, (element) => toReceiver<ProfilesReceiver>(element, "profiles-receiver")),
   "list(otel-consumer)": (value) =>
     eachElement(value, (element) => toReceiver<TelemetryConsumer>(element, "otel-consumer")),
+  "otel-handler": (value) => toReceiver<OtelHandler>(value, "otel-handler"),
   "relabel-rules": toRules,
   any: (value) => value,
 };
@@ -153,7 +155,10 @@ function toTarget(value: Value): Target {
   return Labels.fromObject(eachField(value, toText));
 }
 
-function toReceiver<Wanted extends Receiver>(value: Value, kind: Wanted["kind"]): Wanted {
+function toReceiver<Wanted extends Receiver | OtelHandler>(
+  value: Value,
+  kind: Wanted["kind"],
+): Wanted {
   const content = value instanceof Capsule ? (value.content as Partial<Wanted> | null) : undefined;
   if (content?.kind === kind) return content as Wanted;
   throw new ValueFault(
@@ -167,6 +172,7 @@ export const CAPSULE_NAMES = {
   "logs-receiver": "LogsReceiver",
   "profiles-receiver": "ProfilesReceiver",
   "otel-consumer": "otelcol.Consumer",
+  "otel-handler": "otelcol.Handler",
 } as const;
 
 export const RULES_CAPSULE = "RelabelRules";

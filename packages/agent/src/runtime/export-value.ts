@@ -2,7 +2,6 @@
 import { Capsule, FunctionValue, Secret } from "@finch/alloy-syntax";
 import type { ObjectValue, Value } from "@finch/alloy-syntax";
 import { Labels } from "@finch/model";
-import type { Receiver } from "../receivers.ts";
 import { CAPSULE_NAMES, RULES_CAPSULE } from "./decode-value.ts";
 
 /** Plain data becomes data, labels can be read as objects, everything live becomes a capsule. */
@@ -23,15 +22,18 @@ export function toLanguageValue(exported: unknown, name: string): Value {
     return new Capsule("Target", exported, () => new Map<string, Value>(exported));
   if (name === "rules" && Array.isArray(exported)) return new Capsule(RULES_CAPSULE, exported);
   if (Array.isArray(exported)) return exported.map((element) => toLanguageValue(element, ""));
-  const { kind } = exported as { readonly kind?: string };
-  if (kind !== undefined && Object.hasOwn(CAPSULE_NAMES, kind))
-    return new Capsule(CAPSULE_NAMES[kind as Receiver["kind"]], exported);
+  const { kind } = exported as { readonly kind?: unknown };
+  if (isCapsuleKind(kind)) return new Capsule(CAPSULE_NAMES[kind], exported);
   if (!isPlain(exported)) return new Capsule((exported as object).constructor.name, exported);
   return toLanguageObject(exported);
 }
 
 export function toLanguageObject(exports: object): ObjectValue {
   return new Map(Object.entries(exports).map(([key, value]) => [key, toLanguageValue(value, key)]));
+}
+
+function isCapsuleKind(kind: unknown): kind is keyof typeof CAPSULE_NAMES {
+  return typeof kind === "string" && Object.hasOwn(CAPSULE_NAMES, kind);
 }
 
 function isPlain(value: unknown): value is object {
