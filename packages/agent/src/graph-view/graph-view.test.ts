@@ -125,23 +125,23 @@ test("a module is a node that samples and lines flow through, and what is not bu
   loki.process "p" { forward_to = argument.to.value }
   export "in" { value = loki.process.p.receiver }
 }
-m "a" { to = [loki.write.w.receiver, pyroscope.write.o.receiver] }
+m "a" { to = [loki.write.w.receiver, loki.secretfilter.o.receiver] }
 loki.source.file "f" {
   targets    = []
   forward_to = [m.a.in]
 }
 loki.write "w" { }
-pyroscope.write "o" { }
+loki.secretfilter "o" { }
 `;
   const { nodes, edges } = await graphConfig({ text, name: "m.alloy" }, nodeFileSystem);
   assert.deepEqual(edges.map(({ from, to, kind }) => `${from} ${kind} ${to}`).toSorted(), [
     "loki.source.file.f logs m.a",
+    "m.a logs loki.secretfilter.o",
     "m.a logs loki.write.w",
-    "m.a logs pyroscope.write.o",
   ]);
   assert.deepEqual(
     nodes.filter(({ isOutside }) => isOutside === true).map(({ id }) => id),
-    ["pyroscope.write.o"],
+    ["loki.secretfilter.o"],
   );
 });
 

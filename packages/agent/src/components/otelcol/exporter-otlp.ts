@@ -19,10 +19,7 @@ import { block, maybe, notYet, oneOf, optional, required } from "../../schema.ts
 import type { ValuesOf } from "../../schema.ts";
 
 const CLIENT = {
-  endpoint: required(
-    "string",
-    "HOST:PORT, with http:// or https:// before it where that is meant.",
-  ),
+  endpoint: required("string", "HOST:PORT, or a URL: http:// is without TLS."),
   compression: oneOf(["gzip", "none", ""], "gzip", "How messages are compressed."),
   headers: optional("map(string)", {}, "Metadata of every request."),
   auth: maybe("otel-handler", "The handler of a component that shows who sends."),
@@ -105,13 +102,12 @@ function findFault(values: Arguments): ArgumentFault | undefined {
   return senderFault(values) ?? debugMetricsFault(values);
 }
 
-/** With TLS unless the address or the `tls` block says otherwise, as in the collector. */
+/** With TLS unless the address or the `tls` block says otherwise, as in the collector. Of a URL the path is passed over: gRPC has its own. */
 function urlOf({ endpoint, tls }: Arguments["client"]): string | undefined {
-  const [, scheme, address] = /^(?:(https?|dns):\/{2,3})?([^/]+)\/?$/.exec(endpoint) ?? [];
-  if (address === undefined) return undefined;
+  const [, scheme, address] = /^(?:(https?|dns):\/{2,3})?([^/]+)(?:\/.*)?$/.exec(endpoint) ?? [];
+  if (address === undefined || (scheme === undefined && !/:\d+$/.test(address))) return undefined;
   const isPlain = scheme === "http" || (scheme !== "https" && tls?.insecure === true);
-  const url = URL.parse(`${isPlain ? "http" : "https"}://${address}`);
-  return url === null || !/:\d+$/.test(address) ? undefined : url.origin;
+  return URL.parse(`${isPlain ? "http" : "https"}://${address}`)?.origin;
 }
 
 async function openTransport(values: Arguments): Promise<OtlpTransport> {
