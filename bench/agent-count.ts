@@ -12,6 +12,9 @@ export interface Counted {
   readonly path?: string;
 }
 
+/** A machine that does much else may take longer than a query may; then it is asked again. */
+const TRIES = 3;
+
 /** The one number an instant query answers; 0 when it answers none. */
 export async function askSum(
   { url, path = "/loki/api/v1/query" }: Counted,
@@ -19,7 +22,9 @@ export async function askSum(
   aheadMs = 0,
 ): Promise<number> {
   const time = String((Date.now() + aheadMs) / 1000);
-  const reply = await fetch(`${url}${path}?${new URLSearchParams({ query, time }).toString()}`);
+  const ask = () => fetch(`${url}${path}?${new URLSearchParams({ query, time }).toString()}`);
+  let reply = await ask();
+  for (let tries = 1; reply.status === 504 && tries < TRIES; tries++) reply = await ask();
   if (!reply.ok) throw new Error(`${query} is answered ${reply.status}: ${await reply.text()}`);
   const { data } = (await reply.json()) as { data: { result: { value: [number, string] }[] } };
   return Number(data.result[0]?.value[1] ?? 0);

@@ -16,6 +16,9 @@ export interface TailOptions {
 }
 
 const WATCH_SECONDS = 10;
+/** Files are rotated as services do it, and two old ones of each kept: an hour of them would be 72 GB. */
+const ROTATE_BYTES = 64e6;
+const KEPT = 2;
 
 export async function measureTail(
   { directory, flags, nodeFlags, say }: ScaleContext,
@@ -40,6 +43,8 @@ export async function measureTail(
     String(files),
     String(bytesPerSecond),
     String(seconds),
+    String(ROTATE_BYTES),
+    String(KEPT),
   ]);
   const curve = await watchCost(agent.pid, { seconds, everySeconds: WATCH_SECONDS }, (point) =>
     say(

@@ -1,6 +1,7 @@
 /**
- * Writes log files at a steady pace, as fifty applications would: `node bench/agent-writer.ts DIRECTORY FILES BYTES_A_SECOND SECONDS [ROTATE_BYTES]`. Every tenth
- * line is of level debug; lines are numbered through all files. A file that has grown to ROTATE_BYTES is rotated, by a new name or, every second file, by a copy.
+ * Writes log files at a steady pace, as fifty applications would: `node bench/agent-writer.ts DIRECTORY FILES BYTES_A_SECOND SECONDS [ROTATE_BYTES [KEEP]]`. Every tenth
+ * line is of level debug; lines are numbered through all files. A file that has grown to ROTATE_BYTES is rotated, by a new name or, every second file, by a copy; of
+ * those away the last KEEP stay.
  * Prints what it did at the end, as one line of JSON.
  */
 import {
@@ -10,22 +11,25 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const [directory, files, bytesPerSecond, seconds, rotateBytes] = process.argv.slice(2) as [
+const [directory, files, bytesPerSecond, seconds, rotateBytes, keep] = process.argv.slice(2) as [
   string,
   string,
   string,
   string,
+  string?,
   string?,
 ];
 const TICK_MS = 50;
 const LEVELS = ["info", "info", "info", "debug", "warn", "info", "info", "error", "info", "info"];
 const METHODS = ["GET", "POST", "PUT", "DELETE"];
 const ROTATE_BYTES = Number(rotateBytes ?? Infinity);
+const KEEP = Number(keep ?? Infinity);
 
 interface LogFile {
   readonly number: number;
@@ -80,6 +84,7 @@ function rotate(log: LogFile): void {
   total.rotations++;
   log.bytes = 0;
   const away = `${log.path}.${log.rotations}`;
+  rmSync(`${log.path}.${log.rotations - KEEP}`, { force: true });
   if (log.number % 2 === 1) {
     copyFileSync(log.path, away);
     ftruncateSync(log.handle);
