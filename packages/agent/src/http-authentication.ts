@@ -1,8 +1,7 @@
 /** How a client of HTTP proves who it is: headers that are fixed, tokens of OAuth 2.0, signatures of AWS. */
 import { readFile } from "node:fs/promises";
 import { FinchError } from "@finch/runtime";
-import { createAwsCredentials } from "./aws/credentials.ts";
-import { signatureHeaders, type SignedRequest } from "./aws/signature.ts";
+import type { SignedRequest } from "./aws/signature.ts";
 import {
   DEFAULT_HTTP_CLIENT_OPTIONS,
   type Authentication,
@@ -10,7 +9,6 @@ import {
   type HttpClient,
   type HttpClientOptions,
 } from "./http-client-types.ts";
-import { createTokenSource } from "./http-oauth2.ts";
 
 export interface OpenAuthentication extends Disposable {
   /** Headers that a request proves with who sends it. */
@@ -46,6 +44,7 @@ async function openOAuth2(
   authentication: Authentication & { readonly kind: "oauth2" },
   connect: Connect,
 ): Promise<OpenAuthentication> {
+  const { createTokenSource } = await import("./http-oauth2.ts");
   const { oauth2, secret, client: clientOptions } = authentication;
   const client = await connect(clientOptions);
   const stop = new AbortController();
@@ -76,6 +75,8 @@ async function openAws(
   { credentials: options, service }: Authentication & { readonly kind: "aws" },
   connect: Connect,
 ): Promise<OpenAuthentication> {
+  const { createAwsCredentials } = await import("./aws/credentials.ts");
+  const { signatureHeaders } = await import("./aws/signature.ts");
   const client = await connect(DEFAULT_HTTP_CLIENT_OPTIONS);
   const stop = new AbortController();
   const credentials = createAwsCredentials(options, {
