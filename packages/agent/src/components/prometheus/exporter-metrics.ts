@@ -4,11 +4,11 @@ import type { Clock } from "@finch/runtime";
 import { goPlatform } from "../../runtime/environment.ts";
 import { counter, gauge, type Family } from "../../unix/family.ts";
 
-/** By which dashboards find machines that have node_exporter's metrics; those of a build of it are not among its labels. */
-export function nodeExporterBuild(): Family {
+/** By which dashboards find those who have an exporter's metrics; what is of a build of it is not among the labels. */
+export function exporterBuild(exporter: string): Family {
   const { os, arch } = goPlatform();
   return gauge(
-    "node_exporter_build_info",
+    `${exporter}_build_info`,
     "A metric with a constant '1' value labeled by the operating system and architecture for the build.",
   ).add(1, "goarch", arch, "goos", os);
 }

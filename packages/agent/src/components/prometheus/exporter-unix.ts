@@ -14,7 +14,7 @@ import {
   makeScrape,
   type CollectorOptions,
 } from "../../unix/registry.ts";
-import { exporterMetrics, nodeExporterBuild } from "./exporter-metrics.ts";
+import { exporterBuild, exporterMetrics } from "./exporter-metrics.ts";
 import { INTERNAL_ADDRESS, metricsPathOf } from "./internal-address.ts";
 import { untilAborted } from "../../until-aborted.ts";
 
@@ -272,7 +272,7 @@ function openExporter(context: ComponentContext<Arguments, object>, values: Argu
   let scrapes = 0;
   return {
     scrape: async () => {
-      const families = [...(await collect()), nodeExporterBuild()];
+      const families = [...(await collect()), exporterBuild("node_exporter")];
       scrapes++;
       return formatFamilies(
         values.include_exporter_metrics
