@@ -72,13 +72,11 @@ export class StatsdLineParser {
         return text;
       }
     }
-    const at = [...text].findIndex(
-      (character) => (character === "#" && librato) || (character === "," && influxdb),
-    );
+    const marks = (librato ? "#" : "") + (influxdb ? "," : "");
+    const at = marks === "" ? -1 : text.search(new RegExp(`[${marks}]`));
     if (at < 0) return text;
-    const characters = [...text];
-    this.#readTags(characters.slice(at + 1).join(""), "=", tags);
-    return characters.slice(0, at).join("");
+    this.#readTags(text.slice(at + 1), "=", tags);
+    return text.slice(0, at);
   }
 
   #readTags(text: string, separator: string, tags: Record<string, string>): void {
