@@ -3,12 +3,49 @@ import { describeError } from "@finch/runtime";
 import { CLUSTERING_ARGUMENTS } from "../../clustering.ts";
 import type { ArgumentFault } from "../../component.ts";
 import { HTTP_CLIENT_ARGUMENTS, httpClientOptions } from "../../http-client-schema.ts";
-import { maybe, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
+import { maybe, moot, oneOf, optional, required, type ValuesOf } from "../../schema.ts";
 import { DEFAULT_PROTOCOLS, PROTOCOLS_WITH_PROTOBUF, protocolsFault } from "./scrape-format.ts";
 
 /** Switches that Alloy has for what is not built; leaving them off, as generated configurations do, is fine. */
 const OFF_ONLY = {
   start_timestamp_zero_ingestion: optional("bool", false, "Write zeros at start timestamps."),
+};
+
+/** How answers are read; the jobs of prometheus-operator's objects have the same. */
+export const READING_ARGUMENTS = {
+  scrape_native_histograms: optional(
+    "bool",
+    false,
+    "Read native histograms; asks for the protobuf format first.",
+  ),
+  scrape_classic_histograms: optional(
+    "bool",
+    false,
+    "Keep the classic series of histograms that are native too.",
+  ),
+  native_histogram_bucket_limit: optional(
+    "number",
+    0,
+    "Most buckets of a native histogram; finer ones lose resolution.",
+    { min: 0 },
+  ),
+  native_histogram_min_bucket_factor: optional(
+    "number",
+    0,
+    "Least factor from bucket to bucket of a native histogram; finer ones lose resolution.",
+    { min: 0 },
+  ),
+  honor_metadata: moot("bool", false, "types, helps and units are forwarded either way"),
+  convert_classic_histograms_to_nhcb: optional(
+    "bool",
+    false,
+    "Make native histograms with custom bounds of classic ones.",
+  ),
+  enable_type_and_unit_labels: optional(
+    "bool",
+    false,
+    "Add __type__ and __unit__ from the metadata as labels.",
+  ),
 };
 
 export const ARGUMENTS = {
@@ -57,47 +94,11 @@ export const ARGUMENTS = {
   label_name_length_limit: optional("number", 0, "Longest label name, in bytes.", { min: 0 }),
   label_value_length_limit: optional("number", 0, "Longest label value, in bytes.", { min: 0 }),
   body_size_limit: optional("bytes", 0, "Largest answer, after decompression.", { min: 0 }),
-  scrape_native_histograms: optional(
-    "bool",
-    false,
-    "Read native histograms; asks for the protobuf format first.",
-  ),
-  scrape_classic_histograms: optional(
-    "bool",
-    false,
-    "Keep the classic series of histograms that are native too.",
-  ),
-  native_histogram_bucket_limit: optional(
-    "number",
-    0,
-    "Most buckets of a native histogram; finer ones lose resolution.",
-    { min: 0 },
-  ),
-  native_histogram_min_bucket_factor: optional(
-    "number",
-    0,
-    "Least factor from bucket to bucket of a native histogram; finer ones lose resolution.",
-    { min: 0 },
-  ),
+  ...READING_ARGUMENTS,
   enable_protobuf_negotiation: optional(
     "bool",
     false,
     "Ask for the protobuf format first; deprecated in favour of scrape_protocols.",
-  ),
-  honor_metadata: optional(
-    "bool",
-    false,
-    "Send metadata with the samples; types, helps and units are forwarded either way.",
-  ),
-  convert_classic_histograms_to_nhcb: optional(
-    "bool",
-    false,
-    "Make native histograms with custom bounds of classic ones.",
-  ),
-  enable_type_and_unit_labels: optional(
-    "bool",
-    false,
-    "Add __type__ and __unit__ from the metadata as labels.",
   ),
   scrape_failure_log_file: optional(
     "string",

@@ -7,6 +7,7 @@ import { RULE_BLOCKS, ruleFault } from "../../../relabel-arguments.ts";
 import { block, oneOf, optional, required } from "../../../schema.ts";
 import type { ValuesOf } from "../../../schema.ts";
 import type { JobMaking } from "../../../prometheus-operator/scrape-job.ts";
+import { READING_ARGUMENTS } from "../scrape-arguments.ts";
 
 const SCRAPE_ARGUMENTS = {
   default_scrape_interval: optional(
@@ -27,43 +28,7 @@ const SCRAPE_ARGUMENTS = {
     "Most samples in a scrape where the object says nothing of it; 0: any.",
     { min: 0 },
   ),
-  scrape_native_histograms: optional(
-    "bool",
-    false,
-    "Read native histograms; asks for the protobuf format first.",
-  ),
-  scrape_classic_histograms: optional(
-    "bool",
-    false,
-    "Keep the classic series of histograms that are native too.",
-  ),
-  convert_classic_histograms_to_nhcb: optional(
-    "bool",
-    false,
-    "Make native histograms with custom bounds of classic ones.",
-  ),
-  native_histogram_bucket_limit: optional(
-    "number",
-    0,
-    "Most buckets of a native histogram; finer ones lose resolution.",
-    { min: 0 },
-  ),
-  native_histogram_min_bucket_factor: optional(
-    "number",
-    0,
-    "Least factor from bucket to bucket of a native histogram; finer ones lose resolution.",
-    { min: 0 },
-  ),
-  honor_metadata: optional(
-    "bool",
-    false,
-    "Send metadata with the samples; types, helps and units are forwarded either way.",
-  ),
-  enable_type_and_unit_labels: optional(
-    "bool",
-    false,
-    "Add __type__ and __unit__ from the metadata as labels.",
-  ),
+  ...READING_ARGUMENTS,
   start_timestamp_zero_ingestion: optional("bool", false, "Write zeros at start timestamps."),
 };
 
@@ -120,16 +85,17 @@ export function operatorFault(values: OperatorArguments): ArgumentFault | undefi
 
 /** The `scrape` block by the names of `prometheus.scrape`. */
 export function scrapeDefaults({ scrape }: OperatorArguments): JobMaking["defaults"] {
+  const {
+    default_scrape_interval: interval,
+    default_scrape_timeout: timeout,
+    default_sample_limit: sampleLimit,
+    start_timestamp_zero_ingestion: _,
+    ...reading
+  } = scrape;
   return {
-    scrape_interval: scrape.default_scrape_interval,
-    scrape_timeout: scrape.default_scrape_timeout,
-    sample_limit: scrape.default_sample_limit,
-    scrape_native_histograms: scrape.scrape_native_histograms,
-    scrape_classic_histograms: scrape.scrape_classic_histograms,
-    convert_classic_histograms_to_nhcb: scrape.convert_classic_histograms_to_nhcb,
-    native_histogram_bucket_limit: scrape.native_histogram_bucket_limit,
-    native_histogram_min_bucket_factor: scrape.native_histogram_min_bucket_factor,
-    honor_metadata: scrape.honor_metadata,
-    enable_type_and_unit_labels: scrape.enable_type_and_unit_labels,
+    scrape_interval: interval,
+    scrape_timeout: timeout,
+    sample_limit: sampleLimit,
+    ...reading,
   };
 }
