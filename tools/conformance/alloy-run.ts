@@ -6,7 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startAgent } from "@finch/agent";
 import type { Agent } from "@finch/agent";
 import { describeError, nodeFileSystem, systemClock } from "@finch/runtime";
-import { keysOf, startStub, stubbed, valueOf } from "./alloy-stubs.ts";
+import { keysOf, kubeconfigOf, startStub, stubbed, valueOf } from "./alloy-stubs.ts";
+
+/** Behind the stubs of programs. */
+const PATH = process.env["PATH"] ?? "";
 
 /** How long everything may take to become healthy, and how long it must stay so. */
 const START_MS_MAX = 5000;
@@ -21,10 +24,16 @@ export async function runConfig(text: string): Promise<readonly string[]> {
   const address = `127.0.0.1:${stub.port}`;
   const directory = await mkdtemp(join(tmpdir(), "finch-conformance-"));
   try {
-    const file = join(directory, "stub");
-    await writeFile(file, "stub");
-    const path = join(directory, "config.alloy");
-    await writeFile(path, stubbed(text, address, file));
+    const at = (name: string) => join(directory, name);
+    const path = at("config.alloy");
+    const places = { address, file: at("stub"), mapping: at("mapping.yaml") };
+    await writeFile(places.file, "stub");
+    await writeFile(places.mapping, "mappings: []\n");
+    await writeFile(at("kubeconfig"), kubeconfigOf(address));
+    await writeFile(at("journalctl"), "#!/bin/sh\nexec sleep 600\n", { mode: 0o755 });
+    process.env["KUBECONFIG"] = at("kubeconfig");
+    process.env["PATH"] = `${directory}:${PATH}`;
+    await writeFile(path, stubbed(text, places));
     await using agent = await startAgent({
       source: { path },
       storagePath: join(directory, "data"),

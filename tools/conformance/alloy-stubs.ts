@@ -70,7 +70,7 @@ function valuesOf(path: string, keys: ReadonlySet<string>, address: string): unk
 
 /** What a name of the environment, or of a Secret, stands for. */
 export function valueOf(name: string, address: string): string {
-  if (/host|addr|target/i.test(name)) return address;
+  if (/host|addr|target|upstream/i.test(name)) return address;
   if (/url|endpoint|server/i.test(name)) return `http://${address}`;
   return /port/i.test(name) ? address.split(":")[1]! : "stub";
 }
@@ -95,28 +95,36 @@ interface Edit {
   readonly text: string;
 }
 
-/** The configuration with its servers at `address`, and its files at `file`. */
-export function stubbed(text: string, address: string, file: string): string {
+/** The configuration with its servers and files at their stubs. */
+export function stubbed(text: string, places: StubPlaces): string {
   const { file: tree } = parseFile(new Source("config.alloy", text));
   const edits: Edit[] = [];
-  for (const statement of tree.body) visit(statement, edits, { address, file });
+  for (const statement of tree.body) visit(statement, edits, places);
   let stub = text;
   for (const { start, end, text: replacement } of edits.toSorted((a, b) => b.start - a.start))
     stub = stub.slice(0, start) + replacement + stub.slice(end);
   return stub;
 }
 
-interface Places {
+export interface StubPlaces {
+  /** Of the server. */
   readonly address: string;
+  /** A text. */
   readonly file: string;
+  /** A mapping of statsd_exporter. */
+  readonly mapping: string;
 }
 
-function visit(statement: Statement, edits: Edit[], places: Places): void {
+function visit(statement: Statement, edits: Edit[], places: StubPlaces): void {
   if (statement.kind === "attribute") {
     if (/^filename$|_file$/.test(statement.name) && statement.value.kind === "literal")
       edits.push({ ...statement.value, text: JSON.stringify(places.file) });
+    else if (statement.name === "mapping_config_path")
+      edits.push({ ...statement.value, text: JSON.stringify(places.mapping) });
     // There is no pod that the agent runs in.
     else if (statement.name === "own_namespace") edits.push({ ...statement.value, text: "false" });
+    else if (statement.name === "auth_type")
+      edits.push({ ...statement.value, text: '"kubeConfig"' });
     else if (statement.name === "listen_port") edits.push({ ...statement.value, text: "0" });
     else visitValue(statement.value, edits, places);
     return;
@@ -125,11 +133,23 @@ function visit(statement: Statement, edits: Edit[], places: Places): void {
   const server = JSON.stringify(`http://${places.address}`);
   if (statement.name === "discovery.kubernetes")
     addTo(statement, `\napi_server = ${server}\n`, edits, "api_server");
+  else if (statement.name === "otelcol.processor.k8sattributes")
+    addTo(statement, '\nauth_type = "kubeConfig"\n', edits, "auth_type");
   else if (KUBERNETES_CLIENTS.test(statement.name)) {
     const client = statement.body.find(({ name }) => name === "client");
     if (client?.kind === "block") addTo(client, `\napi_server = ${server}\n`, edits, "api_server");
     else addTo(statement, `\nclient {\napi_server = ${server}\n}\n`, edits, "client");
   }
+}
+
+/** A kubeconfig file for the server at `address`. */
+export function kubeconfigOf(address: string): string {
+  return `apiVersion: v1
+kind: Config
+current-context: stub
+contexts: [{ name: stub, context: { cluster: stub } }]
+clusters: [{ name: stub, cluster: { server: "http://${address}" } }]
+`;
 }
 
 /** Puts a statement at the beginning of a block that does not have it. */
@@ -139,7 +159,7 @@ function addTo(block: Block, text: string, edits: Edit[], unless: string): void 
   edits.push({ start: at, end: at, text });
 }
 
-function visitValue(value: Expression, edits: Edit[], places: Places): void {
+function visitValue(value: Expression, edits: Edit[], places: StubPlaces): void {
   switch (value.kind) {
     case "literal": {
       if (typeof value.value !== "string") return;
