@@ -7,7 +7,9 @@ export type SendOutcome =
   /** `rejected`: items of the request that the receiver did not want, with its words. */
   | { readonly kind: "sent"; readonly rejected: number; readonly message: string }
   | { readonly kind: "later"; readonly why: string; readonly afterMs?: number }
-  | { readonly kind: "too-large" | "refused"; readonly why: string };
+  | { readonly kind: "too-large" | "refused"; readonly why: string }
+  /** It belongs to several receivers; none has it yet. */
+  | { readonly kind: "divided"; readonly parts: readonly AnyBatch[] };
 
 export interface OtlpTransport extends Disposable {
   /** Rejects only when `signal` aborts. */

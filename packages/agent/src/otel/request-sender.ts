@@ -8,7 +8,7 @@ import { UNITS } from "./output.ts";
 import type { OtlpTransport, SendOutcome } from "./otlp-transport.ts";
 import type { SenderArguments } from "./sender-schema.ts";
 import { splitBatch } from "./split-batch.ts";
-import type { AnyBatch } from "./telemetry-batch.ts";
+import type { AnyBatch, TelemetryBatch } from "./telemetry-batch.ts";
 
 /** Names in the collector's metrics. */
 const METRIC_UNITS = { spans: "spans", samples: "metric_points", lines: "log_records" } as const;
@@ -47,18 +47,31 @@ export class RequestSender {
   ): Promise<boolean> {
     // Whatever becomes of it, it is sent as it is.
     batch.share();
-    const waiting = [batch];
-    let isTaken = true;
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const outcome = await this.#untilSettled(next, signals);
-      if (outcome.kind === "sent") this.#countSent(next, outcome);
-      else if (outcome.kind === "too-large" && next.items > 1) waiting.push(...halvesOf(next));
-      else {
-        this.#drop(next, outcome.why);
-        isTaken = false;
-      }
+    const outcome = await this.#untilSettled(batch, signals);
+    if (outcome.kind === "sent") {
+      this.#countSent(batch, outcome);
+      return true;
     }
-    return isTaken;
+    const parts = partsOf(batch, outcome);
+    if (parts === undefined) {
+      this.#drop(batch, "why" in outcome ? outcome.why : "");
+      return false;
+    }
+    // Those for one receiver must not wait for another's.
+    const taken =
+      outcome.kind === "divided"
+        ? await Promise.all(parts.map((part) => this.send(part, signals)))
+        : await this.#sendInTurn(parts, signals);
+    return taken.every(Boolean);
+  }
+
+  async #sendInTurn(
+    parts: readonly AnyBatch[],
+    signals: { readonly stop: AbortSignal; readonly cut: AbortSignal },
+  ): Promise<readonly boolean[]> {
+    const taken: boolean[] = [];
+    for (const part of parts) taken.push(await this.send(part, signals));
+    return taken;
   }
 
   async #untilSettled(
@@ -130,8 +143,11 @@ export class RequestSender {
   }
 }
 
-function halvesOf(batch: AnyBatch): readonly AnyBatch[] {
-  return splitBatch(batch as never, Math.ceil(batch.items / 2)).toReversed() as readonly AnyBatch[];
+/** Undefined when there is nothing left to try. */
+function partsOf(batch: AnyBatch, outcome: SendOutcome): readonly AnyBatch[] | undefined {
+  if (outcome.kind === "divided") return outcome.parts;
+  if (outcome.kind !== "too-large" || batch.items < 2) return undefined;
+  return splitBatch(batch as TelemetryBatch, Math.ceil(batch.items / 2)) as readonly AnyBatch[];
 }
 
 /** What a sender is told when the receiver refused for good, where nothing is queued. */

@@ -45,6 +45,8 @@ export class SendingQueue implements AsyncDisposable {
   readonly #queue: DurableQueue;
   /** Of what came since the start; what was left before is bounded by the disk alone. */
   #waiting = { requests: 0, items: 0, bytes: 0 };
+  /** Items that are durable and not yet sent. */
+  #durableItems = 0;
   #changed = Promise.withResolvers<void>();
 
   constructor(context: SenderContext, queue: DurableQueue) {
@@ -69,6 +71,8 @@ export class SendingQueue implements AsyncDisposable {
       this.#add(batch, -1);
       throw error;
     }
+    this.#durableItems += batch.items;
+    this.#announce();
   }
 
   #isFull(): boolean {
@@ -95,6 +99,10 @@ export class SendingQueue implements AsyncDisposable {
     this.#context.metrics
       .gauge("otelcol_exporter_queue_size", "What waits to be sent.")
       .set(waiting[sizer]);
+    this.#announce();
+  }
+
+  #announce(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
@@ -131,20 +139,23 @@ export class SendingQueue implements AsyncDisposable {
     // What is not settled is queued anew, behind the rest: the group as a whole is done.
     for (const batch of unsettled) await this.#queue.push(encodeBatchRecord(batch), signals.cut);
     await this.#queue.commit(SENDER, group.next);
-    for (const batch of queued) this.#add(batch, -1);
+    for (const batch of queued) {
+      this.#durableItems = Math.max(0, this.#durableItems - batch.items);
+      this.#add(batch, -1);
+    }
   }
 
   /** Where requests are joined: whether it was worth waiting for more of them. */
   async #waitForMore(stop: AbortSignal): Promise<boolean> {
     const { batch } = this.#context.arguments().sending_queue;
-    if (batch === undefined || this.#waiting.items >= batch.min_size) return false;
+    if (batch === undefined || this.#durableItems >= batch.min_size) return false;
     const wait = new AbortController();
     const time = this.#context.clock
       .sleep(batch.flush_timeout, AbortSignal.any([stop, wait.signal]))
       .catch(() => {});
     let isOver = false;
     void time.then(() => (isOver = true));
-    while (!isOver && this.#waiting.items < batch.min_size)
+    while (!isOver && this.#durableItems < batch.min_size)
       await Promise.race([time, this.#changed.promise]);
     wait.abort();
     stop.throwIfAborted();
