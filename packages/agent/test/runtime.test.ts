@@ -351,10 +351,12 @@ test("what has no effect is taken and warned of, unless it is the default", asyn
   );
   for (const id of ["loki.source.file.a", "loki.source.file.b"])
     assert.equal(healthOf(running.agent, id)?.state, "healthy");
-  const warnings = running.log.filter(({ level }) => level === "warn").map(({ msg }) => msg);
+  const warnings = running.log
+    .filter(({ level }) => level === "warn")
+    .map(({ msg, fields }) => `${String(fields["at"])} ${msg}`);
   assert.deepEqual(
     warnings.map((message) => message.replace(/\S*config/, "config")),
-    ["Warning: config.alloy:3:1: pool has no effect: nothing is pooled"],
+    ["config.alloy:3:1 pool has no effect: nothing is pooled"],
   );
 });
 

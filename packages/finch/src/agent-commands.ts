@@ -26,6 +26,13 @@ const STABILITIES = [
   "generally-available",
 ] as const satisfies Stability[];
 
+/** What `run` refuses, `validate` does too. */
+const STABILITY_FLAG = [
+  "--stability.level <LEVEL>",
+  `least stability of what a configuration may use: ${STABILITIES.join(", ")}; foreach is experimental`,
+  "generally-available" satisfies Stability,
+] as const;
+
 export function addAgentCommands(program: Command): void {
   const agent = program
     .command("agent")
@@ -42,11 +49,7 @@ export function addAgentCommands(program: Command): void {
       'address of its pages and /metrics; "off" turns them off',
       "127.0.0.1:12345",
     )
-    .option(
-      "--stability.level <LEVEL>",
-      `least stability of what a configuration may use: ${STABILITIES.join(", ")}; foreach is experimental`,
-      "generally-available",
-    );
+    .option(...STABILITY_FLAG);
   run.option(
     "--config.watch",
     "read the configuration again when its files change; one with a fault changes nothing, as with SIGHUP",
@@ -84,13 +87,17 @@ export function addAgentCommands(program: Command): void {
   const validate = agent
     .command("validate")
     .description("report everything that is wrong with a configuration, without running it")
-    .argument("<path>", "a .alloy file, or a folder of them");
+    .argument("<path>", "a .alloy file, or a folder of them")
+    .option(...STABILITY_FLAG);
   addConversionFlags(validate);
-  validate.action(async (path: string, flags: ConversionFlags) => {
-    const conversion = await conversionOf(flags);
-    const { validateAgentFile } = await import("./agent-file-commands.ts");
-    await validateAgentFile(path, conversion);
-  });
+  validate.action(
+    async (path: string, flags: ConversionFlags & { readonly "stability.level": string }) => {
+      const stability = parseStability(flags["stability.level"]);
+      const conversion = await conversionOf(flags);
+      const { validateAgentFile } = await import("./agent-file-commands.ts");
+      await validateAgentFile(path, { conversion, stability });
+    },
+  );
   addTestCommand(agent);
   addGraphCommand(agent);
 }

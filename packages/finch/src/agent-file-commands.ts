@@ -9,7 +9,7 @@ import {
   graphSvg,
   validateConfigAt,
 } from "@finch/agent";
-import type { FlowGraph } from "@finch/agent";
+import type { FlowGraph, Stability } from "@finch/agent";
 import { FinchError, nodeFileSystem } from "@finch/runtime";
 import type { FileConversion } from "./agent-convert-command.ts";
 import { readStandardInput } from "./standard-input.ts";
@@ -38,7 +38,10 @@ export async function formatAgentFile(
 /** Prints every diagnostic; a configuration with errors is a fault. */
 export async function validateAgentFile(
   path: string,
-  conversion: FileConversion | undefined,
+  {
+    conversion,
+    stability = "generally-available",
+  }: { readonly conversion?: FileConversion | undefined; readonly stability?: Stability } = {},
 ): Promise<void> {
   if (conversion !== undefined) {
     // What is converted has passed validation.
@@ -47,7 +50,7 @@ export async function validateAgentFile(
     process.stdout.write(`${path} is valid\n`);
     return;
   }
-  const diagnostics = await validateConfigAt({ path }, nodeFileSystem);
+  const diagnostics = await validateConfigAt({ path }, { fileSystem: nodeFileSystem, stability });
   if (diagnostics.length > 0) process.stderr.write(`${new ConfigError(diagnostics).text()}\n`);
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw tooManyFaults(path, errors.length);

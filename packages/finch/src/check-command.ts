@@ -11,7 +11,7 @@ export async function checkFile(path: string): Promise<void> {
   );
   if (isDirectory || path.endsWith(".alloy")) {
     const { validateAgentFile } = await import("./agent-file-commands.ts");
-    await validateAgentFile(path, undefined);
+    await validateAgentFile(path);
     return;
   }
   if (/\.ya?ml$/.test(path)) {

@@ -169,6 +169,15 @@ test("fmt, validate, graph and check of files", async () => {
     [unknown.code, unknown.stderr],
     [2, "finch: --format png: one of dot, svg, mermaid\n"],
   );
+  await writeFile(alloy, 'otelcol.exporter.debug "out" { }\n');
+  const immature = await runFinch(["agent", "validate", alloy]);
+  assert.equal(immature.code, 2);
+  assert.match(
+    immature.stderr,
+    /below the minimum allowed stability level.*--stability\.level=exp/,
+  );
+  const allowed = ["agent", "validate", "--stability.level", "experimental", alloy];
+  assert.equal((await runFinch(allowed)).code, 0);
   await writeFile(alloy, 'prometheus.scrape "y" {\n\ttargets = 1\n}\n');
   const invalid = await runFinch(["check", alloy]);
   assert.equal(invalid.code, 2);

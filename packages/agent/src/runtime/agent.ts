@@ -1,6 +1,6 @@
 /** The agent: reads a configuration, runs it, and replaces it as a whole when it is asked to and the new one is in order. */
 import { dirname } from "node:path";
-import { formatDiagnosticLine, Source } from "@finch/alloy-syntax";
+import { Source } from "@finch/alloy-syntax";
 import type { LibraryEnvironment } from "@finch/alloy-syntax";
 import type { Clock, FileSystem, Logger } from "@finch/runtime";
 import type { Health, Stability } from "../component.ts";
@@ -204,8 +204,10 @@ class AgentRuntime implements Agent {
       const diagnostics = checkGraph(graph, this.#vocabulary.library);
       const errors = diagnostics.filter(({ severity }) => severity === "error");
       if (errors.length > 0) throw new ConfigError(errors);
-      for (const warning of diagnostics)
-        this.#log.logger("agent").warn(formatDiagnosticLine(warning));
+      for (const { source, start, message } of diagnostics) {
+        const { line, column } = source.position(start);
+        this.#log.logger("agent").warn(message, { at: `${source.name}:${line}:${column}` });
+      }
       this.#reloads.add("success");
       this.#loads.succeeded(sources, this.#options.clock.nowMs());
       return graph;

@@ -71,12 +71,12 @@ export async function validateFiles(
   return (await loadGraph(sources, stability)).diagnostics;
 }
 
-/** As {@link validateConfig}, for a file or a directory. */
+/** As {@link validateFiles}, for a file or a directory. */
 export async function validateConfigAt(
   config: ConfigSource,
-  fileSystem: FileSystem,
+  { fileSystem, stability }: Pick<Vocabulary, "stability"> & { readonly fileSystem: FileSystem },
 ): Promise<readonly Diagnostic[]> {
-  return (await loadGraph(await readConfig(config, fileSystem))).diagnostics;
+  return (await loadGraph(await readConfig(config, fileSystem), stability)).diagnostics;
 }
 
 /** The text as `alloy fmt` writes it; throws a {@link ConfigError} when it does not parse. */
