@@ -25,13 +25,17 @@ export interface MysqlServer extends AsyncDisposable {
 
 const READY_MS_MAX = 30_000;
 
-export async function startMariadb(directory: string): Promise<MysqlServer> {
+/** `options` are further arguments of the server. */
+export async function startMariadb(
+  directory: string,
+  options: readonly string[] = [],
+): Promise<MysqlServer> {
   const data = prepare(directory);
   const port = await freePort();
   const socketPath = join(directory, "mysql.sock");
   const child = spawn(
     "/usr/sbin/mariadbd",
-    serverArguments({ directory, data, port, socketPath }),
+    [...serverArguments({ directory, data, port, socketPath }), ...options],
     {
       stdio: ["ignore", "ignore", "pipe"],
     },
@@ -113,7 +117,7 @@ function serverArguments(about: {
   ];
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

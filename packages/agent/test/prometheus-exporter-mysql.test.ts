@@ -7,14 +7,16 @@ import { Secret } from "@finch/alloy-syntax";
 import { silentLogger, systemClock } from "@finch/runtime";
 import { exporterMysql } from "../src/components/prometheus/exporter-mysql.ts";
 import { authenticate } from "../src/mysql/authentication.ts";
-import { DEFAULT_COLLECTORS, type MysqlCollector } from "../src/mysql/collectors.ts";
+import { DEFAULT_COLLECTORS } from "../src/mysql/collectors.ts";
 import { MysqlConnection } from "../src/mysql/connection.ts";
 import type { MysqlResult } from "../src/mysql/connection.ts";
 import { parseMysqlDsn } from "../src/mysql/dsn.ts";
 import { scrapeMysql } from "../src/mysql/exporter.ts";
-import { heartbeatCollector, userCollector } from "../src/mysql/optional-collectors.ts";
+import { heartbeatCollector } from "../src/mysql/heartbeat.ts";
 import { PacketStream } from "../src/mysql/packets.ts";
 import { parseStatus } from "../src/mysql/status-value.ts";
+import type { MysqlCollector } from "../src/mysql/table.ts";
+import { userCollector } from "../src/mysql/users.ts";
 import { FamilySet } from "../src/unix/family-set.ts";
 import { temporaryDirectory } from "./component-harness.ts";
 import { noMariadb, startMariadb, type MysqlServer } from "./mysql-server.ts";
@@ -160,8 +162,8 @@ describe("prometheus.exporter.mysql with a real MariaDB", { skip: noMariadb() },
     );
     const heartbeat = { database: "shop", table: "beat", utc: false };
     const collectors = new Map([
-      ["heartbeat", heartbeatCollector({ heartbeat, userPrivileges: true })],
-      ["mysql.user", userCollector({ heartbeat, userPrivileges: true })],
+      ["heartbeat", heartbeatCollector(heartbeat)],
+      ["mysql.user", userCollector({ privileges: true })],
     ]);
     const samples = samplesOf(await scrape(`root@unix(${server.socketPath})/`, collectors));
     assert.equal(
@@ -267,6 +269,8 @@ test("values of status and variables", () => {
     "1e3": 1000,
     "Jan  2 03:04:05 2026 GMT": 1767323045,
     "2026-01-02 03:04:05": 1767323045,
+    "2026-01-02 03:04:05.678901": 1767323045,
+    "0000-00-00 00:00:00.000000": undefined,
     "mysql-bin.000042": undefined,
     "": undefined,
     "10.11.6-MariaDB": undefined,
@@ -426,6 +430,11 @@ describe("arguments of prometheus.exporter.mysql", () => {
       "not supported yet: collector binlog_size",
     );
     assert.match(check({ set_collectors: ["status"] })!.message, /^there is no collector "status"/);
+    const statements = { limit: 2.5, time_limit: 1, text_limit: 0, exclude_schemas: [] };
+    assert.deepEqual(check({ "perf_schema.eventsstatements": statements }), {
+      at: "perf_schema.eventsstatements.limit",
+      message: "limit must be a whole number",
+    });
     const fault = check({ data_source_name: new Secret("u:secret@tcp(h)") })!;
     assert.equal(fault.at, "data_source_name");
     assert.ok(!fault.message.includes("secret"));

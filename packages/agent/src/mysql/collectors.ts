@@ -2,23 +2,14 @@
 import type { FamilySet } from "../unix/family-set.ts";
 import type { MysqlResult } from "./connection.ts";
 import { parseStatus } from "./status-value.ts";
-
-/** Asks the server; rejects with what it says. */
-export type Ask = (sql: string) => Promise<MysqlResult>;
-
-export interface MysqlCollector {
-  collect(ask: Ask, families: FamilySet): Promise<void>;
-}
-
-/** Those that are on by default. */
-export const DEFAULT_COLLECTORS: Readonly<Record<string, MysqlCollector>> = {
-  global_status: { collect: collectStatus },
-  global_variables: { collect: collectVariables },
-  "info_schema.innodb_cmp": { collect: collectCompression },
-  "info_schema.innodb_cmpmem": { collect: collectCompressedMemory },
-  "info_schema.query_response_time": { collect: collectResponseTimes },
-  slave_status: { collect: collectReplication },
-};
+import {
+  counter,
+  tableCollector,
+  type Ask,
+  type MysqlCollector,
+  type Table,
+  type TableLabels,
+} from "./table.ts";
 
 function nameOf(text: string): string {
   return text.replaceAll(/[^a-zA-Z0-9_]/g, "_").toLowerCase();
@@ -245,69 +236,67 @@ function addPositions(
   }
 }
 
-/** Columns behind those that become labels: name of the metric, help, what the value is divided by. */
-type Columns = readonly (readonly [string, string, number])[];
+const PAGE_SIZE: TableLabels = { page_size: "page_size" };
 
-const COMPRESSION: Columns = [
-  [
-    "compress_ops_total",
-    "Number of times a B-tree page of the size PAGE_SIZE has been compressed.",
-    1,
+const COMPRESSION: Table = {
+  from: "information_schema.innodb_cmp",
+  labels: PAGE_SIZE,
+  figures: [
+    counter(
+      "mysql_info_schema_innodb_cmp_compress_ops_total",
+      "Number of times a B-tree page of the size PAGE_SIZE has been compressed.",
+      "compress_ops",
+    ),
+    counter(
+      "mysql_info_schema_innodb_cmp_compress_ops_ok_total",
+      "Number of times a B-tree page of the size PAGE_SIZE has been successfully compressed.",
+      "compress_ops_ok",
+    ),
+    counter(
+      "mysql_info_schema_innodb_cmp_compress_time_seconds_total",
+      "Total time in seconds spent in attempts to compress B-tree pages.",
+      "compress_time",
+    ),
+    counter(
+      "mysql_info_schema_innodb_cmp_uncompress_ops_total",
+      "Number of times a B-tree page of the size PAGE_SIZE has been uncompressed.",
+      "uncompress_ops",
+    ),
+    counter(
+      "mysql_info_schema_innodb_cmp_uncompress_time_seconds_total",
+      "Total time in seconds spent in uncompressing B-tree pages.",
+      "uncompress_time",
+    ),
   ],
-  [
-    "compress_ops_ok_total",
-    "Number of times a B-tree page of the size PAGE_SIZE has been successfully compressed.",
-    1,
-  ],
-  [
-    "compress_time_seconds_total",
-    "Total time in seconds spent in attempts to compress B-tree pages.",
-    1,
-  ],
-  [
-    "uncompress_ops_total",
-    "Number of times a B-tree page of the size PAGE_SIZE has been uncompressed.",
-    1,
-  ],
-  [
-    "uncompress_time_seconds_total",
-    "Total time in seconds spent in uncompressing B-tree pages.",
-    1,
-  ],
-];
+};
 
-async function collectCompression(ask: Ask, families: FamilySet): Promise<void> {
-  const { rows } = await ask(
-    "SELECT page_size, compress_ops, compress_ops_ok, compress_time, uncompress_ops, uncompress_time FROM information_schema.innodb_cmp",
-  );
-  for (const [size, ...values] of rows)
-    for (const [index, [name, help, divisor]] of COMPRESSION.entries())
-      families
-        .take("counter", `mysql_info_schema_innodb_cmp_${name}`, help)
-        .add(Number(values[index]) / divisor, "page_size", size ?? "");
-}
-
-const COMPRESSED_MEMORY: Columns = [
-  ["pages_used_total", "Number of blocks of the size PAGE_SIZE that are currently in use.", 1],
-  [
-    "pages_free_total",
-    "Number of blocks of the size PAGE_SIZE that are currently available for allocation.",
-    1,
+const COMPRESSED_MEMORY: Table = {
+  from: "information_schema.innodb_cmpmem",
+  labels: { ...PAGE_SIZE, buffer_pool: "buffer_pool_instance" },
+  figures: [
+    counter(
+      "mysql_info_schema_innodb_cmpmem_pages_used_total",
+      "Number of blocks of the size PAGE_SIZE that are currently in use.",
+      "pages_used",
+    ),
+    counter(
+      "mysql_info_schema_innodb_cmpmem_pages_free_total",
+      "Number of blocks of the size PAGE_SIZE that are currently available for allocation.",
+      "pages_free",
+    ),
+    counter(
+      "mysql_info_schema_innodb_cmpmem_relocation_ops_total",
+      "Number of times a block of the size PAGE_SIZE has been relocated.",
+      "relocation_ops",
+    ),
+    counter(
+      "mysql_info_schema_innodb_cmpmem_relocation_time_seconds_total",
+      "Total time in seconds spent in relocating blocks.",
+      "relocation_time",
+      { divisor: 1000 },
+    ),
   ],
-  ["relocation_ops_total", "Number of times a block of the size PAGE_SIZE has been relocated.", 1],
-  ["relocation_time_seconds_total", "Total time in seconds spent in relocating blocks.", 1000],
-];
-
-async function collectCompressedMemory(ask: Ask, families: FamilySet): Promise<void> {
-  const { rows } = await ask(
-    "SELECT page_size, buffer_pool_instance, pages_used, pages_free, relocation_ops, relocation_time FROM information_schema.innodb_cmpmem",
-  );
-  for (const [size, pool, ...values] of rows)
-    for (const [index, [name, help, divisor]] of COMPRESSED_MEMORY.entries())
-      families
-        .take("counter", `mysql_info_schema_innodb_cmpmem_${name}`, help)
-        .add(Number(values[index]) / divisor, "buffer_pool", pool ?? "", "page_size", size ?? "");
-}
+};
 
 const RESPONSE_TABLES: readonly (readonly [string, string, string])[] = [
   ["QUERY_RESPONSE_TIME", "", "all"],
@@ -354,3 +343,13 @@ function addResponseTimes(
   family.addSuffixed("_sum", sum, []);
   family.addSuffixed("_count", count, []);
 }
+
+/** Those that are on by default. */
+export const DEFAULT_COLLECTORS: Readonly<Record<string, MysqlCollector>> = {
+  global_status: { collect: collectStatus },
+  global_variables: { collect: collectVariables },
+  "info_schema.innodb_cmp": tableCollector(COMPRESSION),
+  "info_schema.innodb_cmpmem": tableCollector(COMPRESSED_MEMORY),
+  "info_schema.query_response_time": { collect: collectResponseTimes },
+  slave_status: { collect: collectReplication },
+};

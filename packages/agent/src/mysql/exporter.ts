@@ -2,9 +2,9 @@
 import { describeError } from "@finch/runtime";
 import type { Clock, Logger } from "@finch/runtime";
 import { FamilySet } from "../unix/family-set.ts";
-import type { MysqlCollector } from "./collectors.ts";
 import { MysqlConnection } from "./connection.ts";
 import type { MysqlSource } from "./dsn.ts";
+import type { MysqlCollector } from "./table.ts";
 
 export interface MysqlExporterOptions {
   readonly source: MysqlSource;

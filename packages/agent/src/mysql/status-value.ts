@@ -13,7 +13,8 @@ const WORDS: Readonly<Record<string, number>> = {
 };
 /** `Jan  2 15:04:05 2026 GMT`, as of certificates. */
 const CERTIFICATE_TIME = /^[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4} [A-Z]+$/;
-const DATE_TIME = /^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/;
+/** Of a fraction, only whole seconds are taken. */
+const DATE_TIME = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.\d+)?$/;
 /** What Go's ParseFloat takes, without its hexadecimal forms. */
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
@@ -22,7 +23,8 @@ export function parseStatus(text: string): number | undefined {
   const word = text.toLowerCase();
   if (Object.hasOwn(WORDS, word)) return WORDS[word];
   if (CERTIFICATE_TIME.test(text)) return seconds(Date.parse(text));
-  if (DATE_TIME.test(text)) return seconds(Date.parse(`${text.replace(" ", "T")}Z`));
+  const [, date, time] = DATE_TIME.exec(text) ?? [];
+  if (date !== undefined) return seconds(Date.parse(`${date}T${time}Z`));
   return NUMBER.test(text) ? Number(text) : undefined;
 }
 

@@ -130,7 +130,9 @@ export function libraryScope(library: ObjectValue): Scope {
 export function spanOf(node: GraphNode, at: string): Span {
   let span: Span = headerOf(node.block);
   let body = node.block.body;
-  for (const step of at === "" ? [] : at.split(".")) {
+  for (let rest = at; rest !== "";) {
+    const step = firstStep(body, rest);
+    rest = rest.slice(step.length + 1);
     const [, name = step, index = "0"] = /^(.*)\[([0-9]+)\]$/.exec(step) ?? [];
     const found = body.filter(
       (statement) => statement.name === name || statement.name.startsWith(`${name}.`),
@@ -140,4 +142,12 @@ export function spanOf(node: GraphNode, at: string): Span {
     body = found.kind === "block" ? found.body : [];
   }
   return span;
+}
+
+/** The name of a block may have a dot in it, as `mysql.user` has. */
+function firstStep(body: GraphNode["block"]["body"], at: string): string {
+  const whole = body.find(
+    ({ name }) => name.includes(".") && (at === name || at.startsWith(`${name}.`)),
+  );
+  return whole?.name ?? at.split(".", 1)[0]!;
 }

@@ -64,6 +64,12 @@ const MISTAKES: readonly (readonly [name: string, text: string, at: string, says
     "4:2",
     /^stage\.drop: .*at least one/,
   ],
+  [
+    "in a block with a dot in its name",
+    'prometheus.exporter.mysql "a" {\n\tdata_source_name = "u@/"\n\n\tperf_schema.memory_events { }\n\n\tperf_schema.eventsstatements {\n\t\tlimit = 1.5\n\t}\n}\n',
+    "7:3",
+    /^limit must be a whole number$/,
+  ],
   ["a comment of another language", `# comment\n${scrape("")}`, "1:1", /comments begin with \/\//],
 ];
 

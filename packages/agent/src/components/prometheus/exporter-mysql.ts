@@ -4,7 +4,7 @@ import { defineComponent, type ArgumentFault, type ComponentContext } from "../.
 import { DEFAULT_COLLECTORS } from "../../mysql/collectors.ts";
 import { parseMysqlDsn } from "../../mysql/dsn.ts";
 import { scrapeMysql } from "../../mysql/exporter.ts";
-import { heartbeatCollector, userCollector } from "../../mysql/optional-collectors.ts";
+import { OPTIONAL_COLLECTORS, type MysqlSettings } from "../../mysql/optional-collectors.ts";
 import { block, notYet, optional, required, type ValuesOf } from "../../schema.ts";
 import {
   exporterTarget,
@@ -14,7 +14,8 @@ import {
 } from "./exporter.ts";
 
 const DEFAULT_NAMES = Object.keys(DEFAULT_COLLECTORS);
-const NAMES = [...DEFAULT_NAMES, "heartbeat", "mysql.user"];
+const OPTIONAL_NAMES = Object.keys(OPTIONAL_COLLECTORS);
+const NAMES = [...DEFAULT_NAMES, ...OPTIONAL_NAMES];
 
 const ARGUMENTS = {
   data_source_name: required(
@@ -29,7 +30,7 @@ const ARGUMENTS = {
   enable_collectors: optional(
     "list(string)",
     [],
-    "Collectors besides the default ones: heartbeat, mysql.user.",
+    `Collectors besides the default ones: ${OPTIONAL_NAMES.join(", ")}.`,
   ),
   disable_collectors: optional("list(string)", [], "Collectors that are not run."),
   enable_lock_wait_timeout: optional(
@@ -57,9 +58,32 @@ const ARGUMENTS = {
     { privileges: optional("bool", false, "Tell privileges besides limits.") },
     { repeat: "one", doc: "Users, for the collector mysql.user." },
   ),
-  "perf_schema.eventsstatements": notYet("block", "Statements."),
-  "perf_schema.file_instances": notYet("block", "Files."),
-  "perf_schema.memory_events": notYet("block", "Memory."),
+  "perf_schema.eventsstatements": block(
+    {
+      limit: optional("number", 250, "Most digests, those that took longest.", { min: 1 }),
+      time_limit: optional("number", 86400, "Seconds in which a digest must have been seen.", {
+        min: 0,
+      }),
+      text_limit: optional("number", 120, "Characters of a statement's text.", { min: 0 }),
+      exclude_schemas: optional(
+        "list(string)",
+        [],
+        "Schemas that are left out, besides mysql, performance_schema and information_schema.",
+      ),
+    },
+    { repeat: "one", doc: "Statements, for the collector perf_schema.eventsstatements." },
+  ),
+  "perf_schema.file_instances": block(
+    {
+      filter: optional("string", ".*", "Regular expression, of the server's kind, for paths."),
+      remove_prefix: optional("string", "/var/lib/mysql", "Left out at the start of paths."),
+    },
+    { repeat: "one", doc: "Files, for the collector perf_schema.file_instances." },
+  ),
+  "perf_schema.memory_events": block(
+    { remove_prefix: optional("string", "memory/", "Left out at the start of names.") },
+    { repeat: "one", doc: "Memory, for the collector perf_schema.memory_events." },
+  ),
 };
 
 type Arguments = ValuesOf<typeof ARGUMENTS>;
@@ -67,7 +91,7 @@ type Context = ComponentContext<Arguments, ExporterExports>;
 
 /** Collectors of mysqld_exporter that are not built. */
 const OTHER_COLLECTORS = new Set(
-  "auto_increment.columns binlog_size engine_innodb_status engine_tokudb_status info_schema.clientstats info_schema.innodb_metrics info_schema.innodb_tablespaces info_schema.processlist info_schema.replica_host info_schema.schemastats info_schema.tables info_schema.tablestats info_schema.userstats perf_schema.eventsstatements perf_schema.eventsstatementssum perf_schema.eventswaits perf_schema.file_events perf_schema.file_instances perf_schema.indexiowaits perf_schema.memory_events perf_schema.replication_applier_status_by_worker perf_schema.replication_group_member_stats perf_schema.replication_group_members perf_schema.tableiowaits perf_schema.tablelocks slave_hosts sys.user_summary".split(
+  "auto_increment.columns binlog_size engine_innodb_status engine_tokudb_status info_schema.clientstats info_schema.innodb_metrics info_schema.innodb_tablespaces info_schema.processlist info_schema.replica_host info_schema.schemastats info_schema.tables info_schema.tablestats info_schema.userstats slave_hosts sys.user_summary".split(
     " ",
   ),
 );
@@ -101,6 +125,21 @@ function findFault(values: Arguments): ArgumentFault | undefined {
       if (at !== "disable_collectors")
         return { at, message: `not supported yet: collector ${name}` };
     }
+  return findFraction(values);
+}
+
+/** Of numbers that stand in SQL, where only whole ones can. */
+const WHOLE = {
+  "perf_schema.eventsstatements": ["limit", "time_limit", "text_limit"],
+} as const satisfies Partial<Record<keyof Arguments, readonly string[]>>;
+
+function findFraction(values: Arguments): ArgumentFault | undefined {
+  for (const [block, names] of Object.entries(WHOLE)) {
+    const numbers: Readonly<Record<string, unknown>> = values[block as keyof typeof WHOLE];
+    for (const name of names)
+      if (!Number.isInteger(numbers[name]))
+        return { at: `${block}.${name}`, message: `${name} must be a whole number` };
+  }
   return undefined;
 }
 
@@ -119,23 +158,34 @@ function open(context: Context, values: Arguments): OpenExporter {
       }),
     },
   };
-  const settings = {
-    heartbeat: values.heartbeat,
-    userPrivileges: values["mysql.user"].privileges,
-  };
   const { set_collectors: set, enable_collectors: more, disable_collectors: without } = values;
   const chosen = new Set([...(set.length > 0 ? set : DEFAULT_NAMES), ...more]);
-  const all = {
-    ...DEFAULT_COLLECTORS,
-    heartbeat: heartbeatCollector(settings),
-    "mysql.user": userCollector(settings),
-  };
-  const collectors = new Map(
-    Object.entries(all).filter(([name]) => chosen.has(name) && !without.includes(name)),
-  );
+  const settings = settingsOf(values);
+  const all = [
+    ...Object.entries(DEFAULT_COLLECTORS),
+    ...Object.entries(OPTIONAL_COLLECTORS).map(([name, make]) => [name, make(settings)] as const),
+  ];
+  const collectors = new Map(all.filter(([name]) => chosen.has(name) && !without.includes(name)));
   return {
     targets: [exporterTarget(context, "mysql", {}, { instance: source.instance })],
     scrape: ({ signal }) => scrapeMysql({ source, collectors, clock, log }, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function settingsOf(values: Arguments): MysqlSettings {
+  const statements = values["perf_schema.eventsstatements"];
+  const files = values["perf_schema.file_instances"];
+  return {
+    heartbeat: values.heartbeat,
+    userPrivileges: values["mysql.user"].privileges,
+    statements: {
+      limit: statements.limit,
+      timeLimitSeconds: statements.time_limit,
+      textLimit: statements.text_limit,
+      excludeSchemas: statements.exclude_schemas,
+    },
+    fileInstances: { filter: files.filter, removePrefix: files.remove_prefix },
+    memoryEvents: { removePrefix: values["perf_schema.memory_events"].remove_prefix },
   };
 }
