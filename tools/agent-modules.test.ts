@@ -25,6 +25,8 @@ const COMPONENTS = [
   "prometheus/remote-write.ts",
   "prometheus/scrape.ts",
 ].map((path) => `packages/agent/src/components/${path}`);
+/** What these load when they run on Linux. */
+const COLLECTORS = "packages/agent/src/unix/linux.ts";
 /** Some 320 are loaded for these; one that the agent needs may be added, an index that brings fifty may not. */
 const MODULES_MAX = 340;
 /** Of the server, what `@finch/server/options` needs. */
@@ -61,7 +63,7 @@ function loadedWith(entries: readonly string[]): ReadonlyMap<string, string> {
 }
 
 test("an agent that watches a machine loads what it needs", () => {
-  const loaded = loadedWith([...COMMANDS, ...COMPONENTS]);
+  const loaded = loadedWith([...COMMANDS, ...COMPONENTS, COLLECTORS]);
   const foreign = [...loaded].filter(
     ([path]) =>
       /^packages\/(promql|logql|web)\//.test(path) ||

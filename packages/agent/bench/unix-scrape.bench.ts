@@ -3,13 +3,16 @@ import { createHash } from "node:crypto";
 import { silentLogger, systemClock } from "@finch/runtime";
 import { formatFamilies } from "../src/unix/family.ts";
 import { DEFAULT_PATHS, openMachine } from "../src/unix/machine.ts";
-import { chooseCollectors, DEFAULT_COLLECTOR_OPTIONS, makeScrape } from "../src/unix/registry.ts";
+import { DEFAULT_COLLECTOR_OPTIONS } from "../src/unix/collector-options.ts";
+import { LINUX } from "../src/unix/platforms.ts";
+import { chooseCollectors, makeScrape } from "../src/unix/registry.ts";
 
 const isLarge = process.env["BENCH_SIZE"] === "large";
 const rounds = isLarge ? 2000 : 60;
 await using machine = openMachine({ paths: DEFAULT_PATHS, nowMs: () => systemClock.nowMs() });
-const names = chooseCollectors({ set: [], disable: [], enable: [] });
-const scrape = makeScrape(machine, {
+const { names } = chooseCollectors(LINUX, { set: [], disable: [], enable: [] });
+const scrape = await makeScrape(machine, {
+  platform: LINUX,
   names,
   options: DEFAULT_COLLECTOR_OPTIONS,
   log: silentLogger,

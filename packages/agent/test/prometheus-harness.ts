@@ -1,6 +1,6 @@
 /** For the tests of the metrics components: defaults of a schema, a receiver that keeps what it gets, a clock that is moved by hand. */
 import { isStaleAt, wordsOf, type MetricMetadata } from "@finch/model";
-import { nodeFileSystem, silentLogger, systemClock, type Clock } from "@finch/runtime";
+import { nodeFileSystem, silentLogger, systemClock, type Clock, type Logger } from "@finch/runtime";
 import type { ComponentContext, ComponentDefinition, ComponentMetrics } from "../src/component.ts";
 import type { InternalHandler } from "../src/internal-handler.ts";
 import type { MetricsReceiver, SampleSet } from "../src/receivers.ts";
@@ -63,6 +63,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
     readonly directory?: string;
     readonly clock?: Clock;
     readonly handlers?: Map<string, InternalHandler>;
+    readonly log?: Logger;
   },
 ): Running<ValuesOf<Schema>, Exports> {
   const stop = new AbortController();
@@ -87,7 +88,7 @@ export function runComponent<Schema extends BlockSchema, Exports extends object>
     setHealth: (state, message) => void (health = { state, message }),
     dataDirectory: about.directory ?? "/nowhere",
     clock: about.clock ?? systemClock,
-    log: silentLogger,
+    log: about.log ?? silentLogger,
     fileSystem: nodeFileSystem,
     metrics: metricsInto(figures),
     drops: {

@@ -8,11 +8,13 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Labels } from "@finch/model";
-import { exporterUnix } from "../src/components/prometheus/exporter-unix.ts";
+import { silentLogger } from "@finch/runtime";
+import { exporterUnix, unixExporter } from "../src/components/prometheus/exporter-unix.ts";
 import { mergeLabels } from "../src/components/prometheus/scrape-series.ts";
 import { delayUntilNext, readTarget } from "../src/components/prometheus/scrape-target.ts";
 import { scrape } from "../src/components/prometheus/scrape.ts";
 import type { InternalHandler } from "../src/internal-handler.ts";
+import { DARWIN } from "../src/unix/platforms.ts";
 import {
   collectingReceiver,
   handClock,
@@ -317,6 +319,31 @@ void describe("prometheus.scrape", () => {
     assert.ok(
       lines.some((line) => /"node_exporter_build_info", goarch="\w+", goos="\w+".* 1 @/.test(line)),
     );
+  });
+
+  void test("an exporter leaves out collectors of other platforms, and says so", async () => {
+    const handlers = new Map<string, InternalHandler>();
+    const warnings: string[] = [];
+    const component = unixExporter(DARWIN);
+    await using exporter = runComponent(component, {
+      values: valuesOf(component.arguments, {
+        set_collectors: ["cpu", "loadavg"],
+        enable_collectors: ["systemd"],
+      }),
+      handlers,
+      log: { ...silentLogger, warn: (text) => void warnings.push(text) },
+    });
+    const path = exporter.exports.targets[0]!.get("__metrics_path__");
+    const signal = new AbortController().signal;
+    const text = await handlers.get(path)!({
+      query: new URLSearchParams(),
+      timeoutMs: 1000,
+      signal,
+    });
+    assert.deepEqual(warnings, ["collector systemd is not built for darwin; it is left out"]);
+    assert.match(text, /^node_cpu_seconds_total\{cpu="0",mode="user"\} [\d.]+$/m);
+    assert.match(text, /^node_load1 [\d.]+$/m);
+    assert.doesNotMatch(text, /systemd/);
   });
 
   void test("tells an exporter its parameters and how long it waits", async () => {

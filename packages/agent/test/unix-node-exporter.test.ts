@@ -9,11 +9,9 @@ import { test } from "node:test";
 import { silentLogger } from "@finch/runtime";
 import { formatFamilies } from "../src/unix/family.ts";
 import { DEFAULT_PATHS, openMachine } from "../src/unix/machine.ts";
-import {
-  chooseCollectors,
-  DEFAULT_COLLECTOR_OPTIONS as DEFAULTS,
-  makeScrape,
-} from "../src/unix/registry.ts";
+import { DEFAULT_COLLECTOR_OPTIONS as DEFAULTS } from "../src/unix/collector-options.ts";
+import { LINUX } from "../src/unix/platforms.ts";
+import { chooseCollectors, makeScrape } from "../src/unix/registry.ts";
 
 const NAMES = ["prometheus-node-exporter", "node_exporter"];
 /** Rounds in which a value may be found to lie between two of node_exporter's. */
@@ -46,11 +44,12 @@ void test("exposes what node_exporter exposes on the same machine", async (conte
     context.skip(`needs ${NAMES.join(" or ")} (or FINCH_TEST_NODE_EXPORTER=PATH)`);
     return;
   }
-  const names = chooseCollectors({ set: [], disable: [], enable: ["processes"] });
+  const { names } = chooseCollectors(LINUX, { set: [], disable: [], enable: ["processes"] });
   await using theirs = await startNodeExporter(program, names);
   const known = names.filter((name) => theirs.collectors.has(name));
   await using machine = openMachine({ paths: DEFAULT_PATHS, nowMs: () => Date.now() });
-  const scrape = makeScrape(machine, {
+  const scrape = await makeScrape(machine, {
+    platform: LINUX,
     names: known,
     options: { ...DEFAULTS, cpu: { ...DEFAULTS.cpu, guest: true } },
     log: silentLogger,

@@ -23,9 +23,31 @@ export interface FileSystemSpace {
   readonly filesFree: number;
 }
 
+/** What the operating system tells any process, without a file to read or a program to run. */
+export interface SystemFacts {
+  /** Milliseconds that each processor spent in each mode since the start, in order of their numbers. */
+  processors(): readonly {
+    readonly user: number;
+    readonly nice: number;
+    readonly sys: number;
+    readonly idle: number;
+  }[];
+  /** Averages over 1, 5 and 15 minutes. */
+  loads(): readonly [number, number, number];
+  memoryBytes(): number;
+  /** As uname(2) fills it. */
+  uname(): {
+    readonly sysname: string;
+    readonly nodename: string;
+    readonly release: string;
+    readonly version: string;
+  };
+}
+
 /** The machine as collectors see it. */
 export interface Machine {
   readonly paths: MachinePaths;
+  readonly system: SystemFacts;
   /** The text of a file; undefined when it is not there. Any other fault is thrown. */
   read(path: string): string | undefined;
   /** The trimmed text of a file; undefined when it cannot be read for whatever reason, as many attributes of idle devices cannot. */
@@ -41,7 +63,7 @@ export interface Machine {
     readonly type: string;
     readonly timeoutMs: number;
   }): Promise<FileSystemSpace>;
-  /** What a program prints; rejects when it cannot be run, fails, or takes too long. */
+  /** What a program prints; rejects when it cannot be run, fails, takes too long or prints too much. */
   run(program: string, args: readonly string[]): Promise<string>;
   nowMs(): number;
   /** Undefined where adjtimex(2) cannot be called. */

@@ -4,12 +4,9 @@ import { silentLogger } from "@finch/runtime";
 import { noData, type FileSystemSpace, type Machine, type MachinePaths } from "./collector.ts";
 import { formatFamilies } from "./family.ts";
 import { DEFAULT_PATHS } from "./machine.ts";
-import {
-  chooseCollectors,
-  DEFAULT_COLLECTOR_OPTIONS,
-  makeScrape,
-  type CollectorOptions,
-} from "./registry.ts";
+import { DEFAULT_COLLECTOR_OPTIONS, type CollectorOptions } from "./collector-options.ts";
+import { DARWIN, LINUX } from "./platforms.ts";
+import { chooseCollectors, makeScrape } from "./registry.ts";
 
 type Files = Readonly<Record<string, string | Error>>;
 
@@ -32,6 +29,12 @@ function machineOf(
   };
   return {
     paths: DEFAULT_PATHS,
+    system: {
+      processors: () => [],
+      loads: () => [0, 0, 0],
+      memoryBytes: () => 0,
+      uname: () => ({ sysname: "", nodename: "", release: "", version: "" }),
+    },
     read,
     attribute: (path) => (files[path] instanceof Error ? undefined : read(path)?.trim()),
     list: (directory) => {
@@ -58,7 +61,8 @@ async function collect(
   machine: Machine,
   options: Partial<CollectorOptions> = {},
 ): Promise<string[]> {
-  const scrape = makeScrape(machine, {
+  const scrape = await makeScrape(machine, {
+    platform: LINUX,
     names: [name],
     options: { ...DEFAULT_COLLECTOR_OPTIONS, ...options },
     log: silentLogger,
@@ -818,7 +822,8 @@ void describe("collectors", () => {
   void test("CPU time never steps back, unless by a restart of the CPU", async () => {
     let stat = "cpu0 100 0 0 1000 0 0 0 0 0 0\n";
     const machine = machineOf({}, { read: (path) => (path === "/proc/stat" ? stat : undefined) });
-    const scrape = makeScrape(machine, {
+    const scrape = await makeScrape(machine, {
+      platform: LINUX,
       names: ["cpu"],
       options: DEFAULT_COLLECTOR_OPTIONS,
       log: silentLogger,
@@ -836,7 +841,8 @@ void describe("collectors", () => {
 
   void test("a collector whose file is missing or broken is no success, and no fault of the others", async () => {
     const machine = machineOf({ "/proc/loadavg": "1 2 3\n", "/proc/meminfo": new Error("EIO") });
-    const scrape = makeScrape(machine, {
+    const scrape = await makeScrape(machine, {
+      platform: LINUX,
       names: ["loadavg", "meminfo", "vmstat"],
       options: DEFAULT_COLLECTOR_OPTIONS,
       log: silentLogger,
@@ -979,27 +985,39 @@ void test("systemd: the manager, a summary of all units, and the wanted ones", a
 
 void describe("chooseCollectors", () => {
   const none = { set: [], disable: [], enable: [] };
+  const onLinux = (choice: object) => chooseCollectors(LINUX, { ...none, ...choice });
   void test("defaults, minus, plus; enabling wins", () => {
-    const defaults = chooseCollectors(none);
+    const defaults = onLinux({}).names;
     assert.ok(defaults.includes("cpu") && defaults.includes("filesystem"));
     assert.deepEqual(
-      chooseCollectors({ set: ["cpu", "uname"], disable: ["cpu"], enable: ["time", "cpu"] }),
-      ["cpu", "time", "uname"],
+      onLinux({ set: ["cpu", "uname"], disable: ["cpu"], enable: ["time", "cpu"] }),
+      { names: ["cpu", "time", "uname"], elsewhere: [] },
     );
-    assert.equal(
-      chooseCollectors({ ...none, disable: ["cpu", "wifi"] }).length,
-      defaults.length - 1,
-    );
+    assert.equal(onLinux({ disable: ["cpu", "wifi"] }).names.length, defaults.length - 1);
   });
 
   void test("refuses what is not built and what does not exist", () => {
-    assert.throws(() => chooseCollectors({ ...none, enable: ["wifi"] }), {
+    assert.throws(() => onLinux({ enable: ["wifi"] }), {
       kind: "unsupported",
       message: /^not supported yet: collector wifi/,
     });
-    assert.throws(() => chooseCollectors({ ...none, disable: ["cpuu"] }), {
+    assert.throws(() => onLinux({ disable: ["cpuu"] }), {
       kind: "invalid",
       message: /no collector "cpuu"/,
+    });
+  });
+
+  void test("leaves out what only other platforms have, and tells which", () => {
+    const choice = { ...none, enable: ["systemd", "thermal", "devstat", "wifi"] };
+    const { names, elsewhere } = chooseCollectors(DARWIN, choice);
+    assert.deepEqual(elsewhere, ["devstat", "systemd", "wifi"]);
+    assert.ok(names.includes("thermal") && !names.includes("systemd"));
+    assert.deepEqual(onLinux({ set: ["boottime", "cpu"] }), {
+      names: ["cpu"],
+      elsewhere: ["boottime"],
+    });
+    assert.throws(() => chooseCollectors(DARWIN, { ...none, enable: ["ntp"] }), {
+      message: /^not supported yet: collector ntp/,
     });
   });
 });

@@ -26,7 +26,7 @@ export function makeCpu(options: CpuOptions): Collector {
   const wantsInfo = options.info || Boolean(options.flagsInclude) || Boolean(options.bugsInclude);
   return {
     collect: async (machine) => {
-      const seconds = counter("node_cpu_seconds_total", "Seconds the CPUs spent in each mode.");
+      const seconds = cpuSeconds();
       const guest = counter(
         "node_cpu_guest_seconds_total",
         "Seconds the CPUs spent in guests (VMs) for each mode.",
@@ -44,6 +44,11 @@ export function makeCpu(options: CpuOptions): Collector {
       return wantsInfo ? [...families, ...info(machine, options)] : families;
     },
   };
+}
+
+/** `node_cpu_seconds_total`, without rows; its labels are `cpu` and `mode`. */
+export function cpuSeconds(): Family {
+  return counter("node_cpu_seconds_total", "Seconds the CPUs spent in each mode.");
 }
 
 function updateSeen(seen: Map<string, Float64Array>, stat: string): void {
@@ -223,9 +228,14 @@ export const loadavg: Collector = stateless((machine) => {
   const [one, five, fifteen] = fields(mustRead(machine, `${machine.paths.proc}/loadavg`));
   if (fifteen === undefined)
     throw noData(`${machine.paths.proc}/loadavg has fewer than three numbers`);
-  return [
-    gauge("node_load1", "1m load average.").add(Number(one)),
-    gauge("node_load5", "5m load average.").add(Number(five)),
-    gauge("node_load15", "15m load average.").add(Number(fifteen)),
-  ];
+  return loadFamilies([Number(one), Number(five), Number(fifteen)]);
 });
+
+/** `node_load*`, from averages over 1, 5 and 15 minutes. */
+export function loadFamilies(loads: readonly [number, number, number]): readonly Family[] {
+  return [
+    gauge("node_load1", "1m load average.").add(loads[0]),
+    gauge("node_load5", "5m load average.").add(loads[1]),
+    gauge("node_load15", "15m load average.").add(loads[2]),
+  ];
+}

@@ -1,10 +1,10 @@
 /** The real machine behind the collectors: synchronous reads of procfs and sysfs, and statfs that a dead mount cannot hang. */
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, realpathSync, statfsSync, statSync } from "node:fs";
-import { machine as architecture, networkInterfaces } from "node:os";
+import * as os from "node:os";
 import { Worker } from "node:worker_threads";
 import { adjtimex } from "./adjtimex.ts";
-import type { FileSystemSpace, Machine, MachinePaths } from "./collector.ts";
+import type { FileSystemSpace, Machine, MachinePaths, SystemFacts } from "./collector.ts";
 import { readZoneFile, zoneAbbreviation } from "./time-zone.ts";
 
 export const DEFAULT_PATHS: MachinePaths = {
@@ -19,7 +19,7 @@ const STUCK_WORKERS_MAX = 4;
 
 /** File systems whose answer comes from this kernel: `statfs` on them takes microseconds and needs no worker. */
 const LOCAL_TYPES: ReadonlySet<string> = new Set(
-  "bcachefs btrfs efivarfs erofs exfat ext2 ext3 ext4 f2fs fuseblk hfsplus iso9660 jfs minix msdos ntfs3 overlay ramfs reiserfs rootfs squashfs tmpfs ubifs udf vfat xfs zfs".split(
+  "apfs bcachefs btrfs efivarfs erofs exfat ext2 ext3 ext4 f2fs fuseblk hfs hfsplus iso9660 jfs minix msdos ntfs3 overlay ramfs reiserfs rootfs squashfs tmpfs ubifs udf vfat xfs zfs".split(
     " ",
   ),
 );
@@ -33,6 +33,7 @@ export function openMachine(options: {
   const remote = new RemoteMounts();
   return {
     paths: options.paths,
+    system: SYSTEM_FACTS,
     nowMs: options.nowMs,
     adjtimex,
     read: (path) => readIfThere(path),
@@ -61,14 +62,14 @@ export function openMachine(options: {
     run: (program, args) => run(program, args),
     zoneAt: (timeMs) => zoneAt(timeMs),
     addresses: () =>
-      Object.entries(networkInterfaces()).flatMap(([device, all = []]) =>
+      Object.entries(os.networkInterfaces()).flatMap(([device, all = []]) =>
         all.map(({ address, cidr }) => ({
           device,
           address,
           prefixLength: Number(cidr?.slice(cidr.indexOf("/") + 1) ?? 0),
         })),
       ),
-    architecture: architecture(),
+    architecture: os.machine(),
     pageBytes: readPageBytes(),
     modifiedMs: (path) => statSync(path).mtimeMs,
     space: async ({ path, type, timeoutMs }) =>
@@ -76,6 +77,21 @@ export function openMachine(options: {
     [Symbol.asyncDispose]: () => remote.close(),
   };
 }
+
+const SYSTEM_FACTS: SystemFacts = {
+  processors: () => os.cpus().map(({ times }) => times),
+  loads: () => {
+    const [one = 0, five = 0, fifteen = 0] = os.loadavg();
+    return [one, five, fifteen];
+  },
+  memoryBytes: os.totalmem,
+  uname: () => ({
+    sysname: os.type(),
+    nodename: os.hostname(),
+    release: os.release(),
+    version: os.version(),
+  }),
+};
 
 /** A program that hangs must not hang the scrape. */
 const RUN_MS_MAX = 5000;

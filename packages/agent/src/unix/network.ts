@@ -41,12 +41,13 @@ export function makeNetdev(options: NetdevOptions): Collector {
       if (unhandled !== undefined) noHandler.add(Number(unhandled), "device", device);
     }
     return options.addressInfo
-      ? [...columns, noHandler, addresses(machine, shows)]
+      ? [...columns, noHandler, addressInfo(machine, shows)]
       : [...columns, noHandler];
   });
 }
 
-function addresses(machine: Machine, shows: (device: string) => boolean): Family {
+/** `node_network_address_info`, each address of the devices that are shown. */
+export function addressInfo(machine: Machine, shows: (device: string) => boolean): Family {
   const family = gauge("node_network_address_info", "node network address by device");
   for (const { device, address, prefixLength } of machine.addresses()) {
     if (!shows(device)) continue;

@@ -1,205 +1,20 @@
-/** Every collector by node_exporter's name, with its options and whether it is on by default; and the scrape that runs the chosen ones. */
+/** Which collectors a configuration comes to on a platform, and the scrape that runs them. */
 import { describeError, FinchError, type Logger } from "@finch/runtime";
 import type { Collector, Machine } from "./collector.ts";
-import { loadavg, makeCpu, stat, type CpuOptions } from "./cpu.ts";
+import type { CollectorOptions } from "./collector-options.ts";
 import { gauge, type Family } from "./family.ts";
-import { fibreChannel, makeTapestats, watchdog } from "./adapters.ts";
-import { btrfs, makeBcache } from "./file-systems.ts";
-import { infiniband } from "./infiniband.ts";
-import { IPVS_LABELS, makeIpvs } from "./ipvs.ts";
-import {
-  buddyinfo,
-  cgroups,
-  interrupts,
-  ksmd,
-  makeSysctl,
-  meminfoNuma,
-  slabinfo,
-  softirqs,
-  tcpstat,
-  type SysctlOptions,
-} from "./kernel-tables.ts";
-import { nfs, nfsd } from "./nfs.ts";
-import { timex } from "./timex.ts";
-import { xfs } from "./xfs.ts";
-import { cpufreq, edac, makePowerSupply, nvme, rapl, thermalZone } from "./hardware.ts";
-import { makeHwmon } from "./hwmon.ts";
-import { mdadm } from "./mdadm.ts";
-import { makeVmstat, meminfo, pressure } from "./memory.ts";
-import { makeNetclass, makeNetdev, type NetdevOptions } from "./network.ts";
-import {
-  bonding,
-  conntrack,
-  makeArp,
-  makeNetstat,
-  sockstat,
-  softnet,
-  udpQueues,
-} from "./network-stack.ts";
-import { processes } from "./processes.ts";
-import { makeDiskstats, makeFilesystem, type FilesystemOptions } from "./storage.ts";
-import {
-  entropy,
-  filefd,
-  kernelHung,
-  makeDmi,
-  osRelease,
-  schedstat,
-  selinux,
-  time,
-  uname,
-} from "./system.ts";
-import { makeSystemd, type SystemdOptions } from "./systemd.ts";
-import { makeTextfile } from "./textfile.ts";
-import { zfs } from "./zfs.ts";
+import type { Platform } from "./platform.ts";
+import { DARWIN, LINUX } from "./platforms.ts";
 
-/** What collectors can be told; one member for each that takes any. */
-export interface CollectorOptions {
-  readonly arp: {
-    readonly deviceInclude: string | undefined;
-    readonly deviceExclude: string | undefined;
-  };
-  readonly bcache: { readonly priorityStats: boolean };
-  readonly cpu: CpuOptions;
-  readonly diskstats: {
-    readonly deviceExclude: string;
-    readonly deviceInclude: string | undefined;
-  };
-  readonly filesystem: FilesystemOptions;
-  readonly hwmon: {
-    readonly chipInclude: string | undefined;
-    readonly chipExclude: string | undefined;
-  };
-  readonly ipvs: { readonly backendLabels: readonly string[] };
-  readonly netclass: { readonly ignoredDevices: string; readonly ignoreInvalidSpeed: boolean };
-  readonly netdev: NetdevOptions;
-  readonly netstat: { readonly fields: string };
-  readonly powersupply: { readonly ignoredSupplies: string };
-  readonly sysctl: SysctlOptions;
-  readonly systemd: SystemdOptions;
-  readonly tapestats: { readonly ignoredDevices: string };
-  readonly textfile: { readonly directory: string };
-  readonly vmstat: { readonly fields: string };
+const PLATFORMS: readonly Platform[] = [LINUX, DARWIN];
+
+/** Collectors of node_exporter on systems that Finch knows nothing of. */
+const ON_OTHER_SYSTEMS: readonly string[] = ["devstat"];
+
+/** The platform by Node's name of it; what is none of them is asked as Linux is, whose `/proc` some have. */
+export function platformOf(name: string): Platform {
+  return PLATFORMS.find((platform) => platform.name === name) ?? LINUX;
 }
-
-/** Alloy's defaults, which differ from node_exporter's in `cpu.guest`. */
-export const DEFAULT_COLLECTOR_OPTIONS: CollectorOptions = {
-  arp: { deviceInclude: undefined, deviceExclude: undefined },
-  bcache: { priorityStats: false },
-  cpu: { guest: false, info: false, flagsInclude: undefined, bugsInclude: undefined },
-  diskstats: {
-    deviceExclude: "^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+$",
-    deviceInclude: undefined,
-  },
-  filesystem: {
-    fsTypesExclude:
-      "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs)$",
-    mountPointsExclude: "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+)($|/)",
-    mountTimeoutMs: 5000,
-  },
-  hwmon: { chipInclude: undefined, chipExclude: undefined },
-  ipvs: { backendLabels: IPVS_LABELS },
-  netclass: { ignoredDevices: "^$", ignoreInvalidSpeed: false },
-  netdev: { deviceInclude: undefined, deviceExclude: undefined, addressInfo: false },
-  netstat: {
-    fields:
-      "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$",
-  },
-  powersupply: { ignoredSupplies: "^$" },
-  sysctl: { include: [], includeInfo: [] },
-  systemd: {
-    unitInclude: ".+",
-    unitExclude: ".+\\.(automount|device|mount|scope|slice)",
-    enableRestarts: false,
-    startTime: false,
-    taskMetrics: false,
-  },
-  tapestats: { ignoredDevices: "^$" },
-  textfile: { directory: "" },
-  vmstat: { fields: "^(oom_kill|pgpg|pswp|pg.*fault).*" },
-};
-
-interface Registration {
-  readonly isDefault: boolean;
-  readonly make: (options: CollectorOptions) => Collector;
-}
-
-function always(collector: Collector): Registration {
-  return { isDefault: true, make: () => collector };
-}
-
-function onDemand(collector: Collector): Registration {
-  return { isDefault: false, make: () => collector };
-}
-
-const COLLECTORS: Readonly<Record<string, Registration>> = {
-  arp: { isDefault: true, make: (options) => makeArp(options.arp) },
-  bcache: { isDefault: true, make: (options) => makeBcache(options.bcache) },
-  bonding: always(bonding),
-  btrfs: always(btrfs),
-  buddyinfo: onDemand(buddyinfo),
-  cgroups: onDemand(cgroups),
-  conntrack: always(conntrack),
-  cpu: { isDefault: true, make: (options) => makeCpu(options.cpu) },
-  cpufreq: always(cpufreq),
-  diskstats: { isDefault: true, make: (options) => makeDiskstats(options.diskstats) },
-  dmi: { isDefault: true, make: () => makeDmi() },
-  edac: always(edac),
-  entropy: always(entropy),
-  fibrechannel: always(fibreChannel),
-  filefd: always(filefd),
-  filesystem: { isDefault: true, make: (options) => makeFilesystem(options.filesystem) },
-  hwmon: { isDefault: true, make: (options) => makeHwmon(options.hwmon) },
-  infiniband: always(infiniband),
-  interrupts: onDemand(interrupts),
-  ipvs: { isDefault: true, make: (options) => makeIpvs(options.ipvs) },
-  kernel_hung: always(kernelHung),
-  ksmd: onDemand(ksmd),
-  loadavg: always(loadavg),
-  mdadm: always(mdadm),
-  meminfo: always(meminfo),
-  meminfo_numa: onDemand(meminfoNuma),
-  netclass: { isDefault: true, make: (options) => makeNetclass(options.netclass) },
-  netdev: { isDefault: true, make: (options) => makeNetdev(options.netdev) },
-  netstat: { isDefault: true, make: (options) => makeNetstat(options.netstat) },
-  nfs: always(nfs),
-  nfsd: always(nfsd),
-  nvme: always(nvme),
-  os: always(osRelease),
-  powersupplyclass: { isDefault: true, make: (options) => makePowerSupply(options.powersupply) },
-  pressure: always(pressure),
-  processes: onDemand(processes),
-  rapl: always(rapl),
-  schedstat: always(schedstat),
-  selinux: always(selinux),
-  slabinfo: onDemand(slabinfo),
-  sockstat: always(sockstat),
-  softirqs: onDemand(softirqs),
-  softnet: always(softnet),
-  stat: always(stat),
-  sysctl: { isDefault: false, make: (options) => makeSysctl(options.sysctl) },
-  systemd: { isDefault: false, make: (options) => makeSystemd(options.systemd) },
-  tapestats: { isDefault: true, make: (options) => makeTapestats(options.tapestats) },
-  tcpstat: onDemand(tcpstat),
-  textfile: { isDefault: true, make: (options) => makeTextfile(options.textfile) },
-  thermal_zone: always(thermalZone),
-  time: always(time),
-  timex: always(timex),
-  udp_queues: always(udpQueues),
-  uname: always(uname),
-  vmstat: { isDefault: true, make: (options) => makeVmstat(options.vmstat) },
-  watchdog: always(watchdog),
-  xfs: always(xfs),
-  zfs: always(zfs),
-};
-
-/** Collectors of node_exporter that are not built; named so that a configuration that asks for one is told so, not that it is a typing error. */
-const NOT_BUILT: ReadonlySet<string> = new Set(
-  (
-    "bcachefs boottime cpu_vulnerabilities devstat dmmultipath drbd drm ethtool exec lnstat logind mountstats network_route ntp " +
-    "nvmesubsystem pcidevice perf qdisc runit supervisord swap thermal wifi xfrm zoneinfo"
-  ).split(" "),
-);
 
 export interface CollectorChoice {
   /** Replaces the default set when not empty. */
@@ -209,11 +24,15 @@ export interface CollectorChoice {
   readonly enable: readonly string[];
 }
 
-/** The names a choice comes to, sorted. Disabling what is not built is fine; asking for it is refused with `agent/collector-not-built`. */
-export function chooseCollectors(choice: CollectorChoice): readonly string[] {
-  const defaults = Object.entries(COLLECTORS).flatMap(([name, { isDefault }]) =>
-    isDefault ? [name] : [],
-  );
+/**
+ * The names a choice comes to, sorted; and those it asks for that node_exporter has on other platforms only. Alloy leaves the latter out, so
+ * that one configuration serves all machines. Asking for what is not built is refused with `agent/collector-not-built`.
+ */
+export function chooseCollectors(
+  platform: Platform,
+  choice: CollectorChoice,
+): { readonly names: readonly string[]; readonly elsewhere: readonly string[] } {
+  const defaults = Object.keys(platform.defaults).filter((name) => platform.defaults[name]);
   const chosen = new Set(choice.set.length > 0 ? choice.set : defaults);
   for (const name of choice.disable) {
     assertKnown(name);
@@ -222,7 +41,7 @@ export function chooseCollectors(choice: CollectorChoice): readonly string[] {
   for (const name of choice.enable) chosen.add(name);
   for (const name of chosen) {
     assertKnown(name);
-    if (NOT_BUILT.has(name)) {
+    if (platform.notBuilt.includes(name)) {
       throw new FinchError(
         "unsupported",
         "agent/collector-not-built",
@@ -230,11 +49,18 @@ export function chooseCollectors(choice: CollectorChoice): readonly string[] {
       );
     }
   }
-  return [...chosen].sort();
+  const sorted = [...chosen].sort();
+  return {
+    names: sorted.filter((name) => name in platform.defaults),
+    elsewhere: sorted.filter((name) => !(name in platform.defaults)),
+  };
 }
 
 function assertKnown(name: string): void {
-  if (!(name in COLLECTORS) && !NOT_BUILT.has(name)) {
+  const isKnown =
+    ON_OTHER_SYSTEMS.includes(name) ||
+    PLATFORMS.some(({ defaults, notBuilt }) => name in defaults || notBuilt.includes(name));
+  if (!isKnown) {
     throw new FinchError(
       "invalid",
       "agent/collector-unknown",
@@ -243,21 +69,23 @@ function assertKnown(name: string): void {
   }
 }
 
-/** Runs the named collectors and tells, for each, whether it succeeded and how long it took. */
-export function makeScrape(
+/** Loads the named collectors. A scrape runs them and tells, for each, whether it succeeded and how long it took. */
+export async function makeScrape(
   machine: Machine,
   about: {
+    readonly platform: Platform;
+    /** Of collectors that the platform has. */
     readonly names: readonly string[];
     readonly options: CollectorOptions;
     readonly log: Logger;
     readonly monotonicMs: () => number;
   },
-): () => Promise<readonly Family[]> {
-  const { names, options, log, monotonicMs } = about;
-  const collectors = names.map((name) => ({ name, collector: COLLECTORS[name]!.make(options) }));
+): Promise<() => Promise<readonly Family[]>> {
+  const { platform, names, options, log, monotonicMs } = about;
+  const makers = await platform.loadCollectors();
+  const collectors = names.map((name) => ({ name, collector: makers[name]!(options) }));
   const failing = new Map<string, string>();
   return async () => {
-    const families: Family[] = [];
     const duration = gauge(
       "node_scrape_collector_duration_seconds",
       "node_exporter: Duration of a collector scrape.",
@@ -266,20 +94,39 @@ export function makeScrape(
       "node_scrape_collector_success",
       "node_exporter: Whether a collector succeeded.",
     );
-    for (const { name, collector } of collectors) {
-      const startMs = monotonicMs();
-      let fault: unknown;
-      try {
-        families.push(...(await collector.collect(machine)));
-      } catch (error) {
-        fault = error;
-      }
-      duration.add((monotonicMs() - startMs) / 1000, "collector", name);
-      success.add(fault === undefined ? 1 : 0, "collector", name);
-      report(failing, log, { name, fault });
+    const run = (collector: Collector) => runCollector(machine, collector, monotonicMs);
+    const running = platform.isConcurrent
+      ? collectors.map(({ collector }) => run(collector))
+      : undefined;
+    const families: Family[] = [];
+    for (const [index, { name, collector }] of collectors.entries()) {
+      const result = await (running?.[index] ?? run(collector));
+      families.push(...result.families);
+      duration.add(result.seconds, "collector", name);
+      success.add(result.fault === undefined ? 1 : 0, "collector", name);
+      report(failing, log, { name, fault: result.fault });
     }
     return [...families, duration, success];
   };
+}
+
+async function runCollector(
+  machine: Machine,
+  collector: Collector,
+  monotonicMs: () => number,
+): Promise<{
+  readonly families: readonly Family[];
+  readonly seconds: number;
+  readonly fault: unknown;
+}> {
+  const startMs = monotonicMs();
+  const seconds = () => (monotonicMs() - startMs) / 1000;
+  try {
+    const families = await collector.collect(machine);
+    return { families, seconds: seconds(), fault: undefined };
+  } catch (fault) {
+    return { families: [], seconds: seconds(), fault };
+  }
 }
 
 /** Logs when a collector begins to fail or fails differently, not at each scrape. */

@@ -1,14 +1,11 @@
 /** Collectors of the system as a whole: its names, its clock, and small kernel counters. */
-import { fields, mustRead, noData, stateless, type Collector } from "./collector.ts";
-import { counter, gauge } from "./family.ts";
+import { fields, mustRead, noData, stateless, type Collector, type Machine } from "./collector.ts";
+import { counter, gauge, type Family } from "./family.ts";
 
 export const uname: Collector = stateless((machine) => {
   const of = (name: string) => mustRead(machine, `${machine.paths.proc}/sys/kernel/${name}`).trim();
   return [
-    gauge(
-      "node_uname_info",
-      "Labeled system information as provided by the uname system call.",
-    ).addLabelled(1, {
+    unameInfo({
       domainname: of("domainname"),
       machine: machine.architecture,
       nodename: of("hostname"),
@@ -19,6 +16,18 @@ export const uname: Collector = stateless((machine) => {
   ];
 });
 
+/** `node_uname_info`; labels in alphabetical order. */
+export function unameInfo(
+  labels: Readonly<
+    Record<"domainname" | "machine" | "nodename" | "release" | "sysname" | "version", string>
+  >,
+): Family {
+  return gauge(
+    "node_uname_info",
+    "Labeled system information as provided by the uname system call.",
+  ).addLabelled(1, labels);
+}
+
 const OS_LABELS = (
   "build_id id id_like image_id image_version name pretty_name " +
   "variant variant_id version version_codename version_id"
@@ -28,7 +37,11 @@ export const osRelease: Collector = stateless((machine) => {
   const rootfs = machine.paths.rootfs === "/" ? "" : machine.paths.rootfs;
   const text =
     machine.read(`${rootfs}/etc/os-release`) ?? mustRead(machine, `${rootfs}/usr/lib/os-release`);
-  const values = parseOsRelease(text);
+  return osFamilies(parseOsRelease(text));
+});
+
+/** `node_os_*`; `values` has the names of os-release(5). */
+export function osFamilies(values: ReadonlyMap<string, string>): readonly Family[] {
   const of = (label: string) => values.get(label.toUpperCase()) ?? "";
   const info = gauge(
     "node_os_info",
@@ -49,7 +62,7 @@ export const osRelease: Collector = stateless((machine) => {
   const endMs = Date.parse(`${of("support_end")}T00:00:00Z`);
   if (!Number.isNaN(endMs)) supportEnd.add(endMs / 1000);
   return [info, version, supportEnd];
-});
+}
 
 /** Lines `KEY=value`, quoted as in a shell. */
 function parseOsRelease(text: string): ReadonlyMap<string, string> {
@@ -69,9 +82,21 @@ function parseOsRelease(text: string): ReadonlyMap<string, string> {
   return values;
 }
 
-export const time: Collector = stateless((machine) => {
+/** The clock and its zone; Linux adds where the clock comes from. */
+export function clockFamilies(machine: Machine): readonly Family[] {
   const nowMs = machine.nowMs();
   const zone = machine.zoneAt(nowMs);
+  return [
+    gauge("node_time_seconds", "System time in seconds since epoch (1970).").add(nowMs / 1000),
+    gauge("node_time_zone_offset_seconds", "System time zone offset in seconds.").add(
+      zone.offsetSeconds,
+      "time_zone",
+      zone.name,
+    ),
+  ];
+}
+
+export const time: Collector = stateless((machine) => {
   const available = gauge(
     "node_time_clocksource_available_info",
     "Available clocksources read from '/sys/devices/system/clocksource'.",
@@ -92,16 +117,7 @@ export const time: Collector = stateless((machine) => {
     const chosen = machine.attribute(`${root}/${directory}/current_clocksource`);
     if (chosen !== undefined) current.add(1, "clocksource", chosen, "device", device);
   }
-  return [
-    gauge("node_time_seconds", "System time in seconds since epoch (1970).").add(nowMs / 1000),
-    gauge("node_time_zone_offset_seconds", "System time zone offset in seconds.").add(
-      zone.offsetSeconds,
-      "time_zone",
-      zone.name,
-    ),
-    available,
-    current,
-  ];
+  return [...clockFamilies(machine), available, current];
 });
 
 export const entropy: Collector = stateless((machine) => {

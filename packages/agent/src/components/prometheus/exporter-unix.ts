@@ -9,11 +9,11 @@ import { formatFamilies } from "../../unix/family.ts";
 import { IPVS_LABELS } from "../../unix/ipvs.ts";
 import { openMachine } from "../../unix/machine.ts";
 import {
-  chooseCollectors,
   DEFAULT_COLLECTOR_OPTIONS as DEFAULTS,
-  makeScrape,
   type CollectorOptions,
-} from "../../unix/registry.ts";
+} from "../../unix/collector-options.ts";
+import type { Platform } from "../../unix/platform.ts";
+import { chooseCollectors, makeScrape, platformOf } from "../../unix/registry.ts";
 import { exporterBuild, exporterMetrics } from "./exporter-metrics.ts";
 import { INTERNAL_ADDRESS, metricsPathOf } from "./internal-address.ts";
 import { untilAborted } from "../../until-aborted.ts";
@@ -73,15 +73,13 @@ const ARGUMENTS = {
   ),
   filesystem: block(
     {
-      fs_types_exclude: optional(
+      fs_types_exclude: maybe(
         "string",
-        DEFAULTS.filesystem.fsTypesExclude,
-        "RE2 of file system types not to show.",
+        "RE2 of file system types not to show; without it, those of the system itself.",
       ),
-      mount_points_exclude: optional(
+      mount_points_exclude: maybe(
         "string",
-        DEFAULTS.filesystem.mountPointsExclude,
-        "RE2 of mount points not to show.",
+        "RE2 of mount points not to show; without it, those of the system itself.",
       ),
       mount_timeout: optional(
         "duration",
@@ -190,45 +188,50 @@ const ARGUMENTS = {
 
 type Arguments = ValuesOf<typeof ARGUMENTS>;
 
-export const exporterUnix = defineComponent<
-  typeof ARGUMENTS,
-  { readonly targets: readonly Target[] }
->({
-  name: "prometheus.exporter.unix",
-  stability: "generally-available",
-  summary: "Exposes the metrics of this machine, as node_exporter names them.",
-  arguments: ARGUMENTS,
-  exports: { targets: "Target to scrape the machine's metrics from." },
-  check: (values) => {
-    const fault = optionsFault(values);
-    if (fault !== undefined) return fault;
-    try {
-      chooseCollectors(choiceOf(values));
-      return undefined;
-    } catch (error) {
-      const message = describeError(error);
-      const at = (["set_collectors", "disable_collectors", "enable_collectors"] as const).find(
-        (name) => values[name].some((collector) => message.includes(collector)),
-      );
-      return at === undefined ? { message } : { at, message };
-    }
-  },
-  run: async (context, signal) => {
-    const path = metricsPathOf(context.id);
-    context.setExports({ targets: [targetOf(context.id, path)] });
-    let values = context.arguments();
-    try {
-      await untilAborted(signal, async () => {
-        await using exporter = openExporter(context, values);
-        context.internalHandlers.set(path, exporter.scrape);
-        context.setHealth("healthy", "serves the machine's metrics");
-        values = await context.nextArguments(signal);
-      });
-    } finally {
-      context.internalHandlers.delete(path);
-    }
-  },
-});
+/** The component with the collectors of a platform. */
+export function unixExporter(platform: Platform) {
+  return defineComponent<typeof ARGUMENTS, { readonly targets: readonly Target[] }>({
+    name: "prometheus.exporter.unix",
+    stability: "generally-available",
+    summary:
+      "Exposes the metrics of this machine, as node_exporter names them: of Linux, and of macOS, where it is untested on a real machine.",
+    arguments: ARGUMENTS,
+    exports: { targets: "Target to scrape the machine's metrics from." },
+    check: (values) => {
+      const fault = optionsFault(values);
+      if (fault !== undefined) return fault;
+      try {
+        chooseCollectors(platform, choiceOf(values));
+        return undefined;
+      } catch (error) {
+        const message = describeError(error);
+        const at = (["set_collectors", "disable_collectors", "enable_collectors"] as const).find(
+          (name) => values[name].some((collector) => message.includes(collector)),
+        );
+        return at === undefined ? { message } : { at, message };
+      }
+    },
+    run: async (context, signal) => {
+      const path = metricsPathOf(context.id);
+      context.setExports({ targets: [targetOf(context.id, path)] });
+      let values = context.arguments();
+      try {
+        await untilAborted(signal, async () => {
+          const opening = openExporter(context, platform, values);
+          // Who has the target may ask before the collectors are loaded, and waits then.
+          context.internalHandlers.set(path, async () => (await opening).scrape());
+          await using _exporter = await opening;
+          context.setHealth("healthy", "serves the machine's metrics");
+          values = await context.nextArguments(signal);
+        });
+      } finally {
+        context.internalHandlers.delete(path);
+      }
+    },
+  });
+}
+
+export const exporterUnix = unixExporter(platformOf(process.platform));
 
 function optionsFault(values: Arguments): ArgumentFault | undefined {
   if (values.arp.netlink)
@@ -252,7 +255,11 @@ function targetOf(id: string, path: string): Target {
   });
 }
 
-function openExporter(context: ComponentContext<Arguments, object>, values: Arguments) {
+async function openExporter(
+  context: ComponentContext<Arguments, object>,
+  platform: Platform,
+  values: Arguments,
+) {
   const { clock, log } = context;
   const machine = openMachine({
     paths: {
@@ -263,9 +270,13 @@ function openExporter(context: ComponentContext<Arguments, object>, values: Argu
     },
     nowMs: () => clock.nowMs(),
   });
-  const collect = makeScrape(machine, {
-    names: chooseCollectors(choiceOf(values)),
-    options: optionsOf(values),
+  const { names, elsewhere } = chooseCollectors(platform, choiceOf(values));
+  for (const collector of elsewhere)
+    log.warn(`collector ${collector} is not built for ${platform.name}; it is left out`);
+  const collect = await makeScrape(machine, {
+    platform,
+    names,
+    options: optionsOf(values, platform.options),
     log,
     monotonicMs: () => clock.monotonicMs(),
   });
@@ -292,7 +303,7 @@ function choiceOf(values: Arguments) {
   };
 }
 
-function optionsOf(values: Arguments): CollectorOptions {
+function optionsOf(values: Arguments, defaults: CollectorOptions): CollectorOptions {
   const { arp, cpu, disk, filesystem, hwmon, netclass, netdev } = values;
   return {
     arp: { deviceInclude: arp.device_include, deviceExclude: arp.device_exclude },
@@ -305,8 +316,8 @@ function optionsOf(values: Arguments): CollectorOptions {
     },
     diskstats: { deviceExclude: disk.device_exclude, deviceInclude: disk.device_include },
     filesystem: {
-      fsTypesExclude: filesystem.fs_types_exclude,
-      mountPointsExclude: filesystem.mount_points_exclude,
+      fsTypesExclude: filesystem.fs_types_exclude ?? defaults.filesystem.fsTypesExclude,
+      mountPointsExclude: filesystem.mount_points_exclude ?? defaults.filesystem.mountPointsExclude,
       mountTimeoutMs: filesystem.mount_timeout,
     },
     hwmon: { chipInclude: hwmon.chip_include, chipExclude: hwmon.chip_exclude },
