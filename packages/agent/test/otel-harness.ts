@@ -104,6 +104,7 @@ export async function startFlow(
     fileSystem: nodeFileSystem,
     environment: { env: () => "", hostname: "box", os: "linux", arch: "amd64", version: "v1" },
     signal: stop.signal,
+    stability: "experimental",
     logSink: () => {},
     components: {
       ...COMPONENTS,

@@ -1,5 +1,7 @@
 /** OTLP in and out over real connections: `otelcol.exporter.otlp` and `.otlphttp` into `otelcol.receiver.otlp`, with their queues, and `otelcol.auth.*`. */
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -516,4 +518,87 @@ test("answers tell what was rejected, and when to come again", () => {
   const status = encodeRpcStatus("protobuf", { code: 8, message: "slow", retryAfterSeconds: 7 });
   assert.equal(readRetryDelayMs(status as Uint8Array), 7000);
   assert.equal(readRetryDelayMs(Uint8Array.of(1, 2, 3)), undefined);
+});
+
+test("otelcol.auth.oauth2 asks for a token with its own parameters, and shares it among requests", async () => {
+  await using directory = await temporaryDirectory();
+  await writeFile(`${directory.path}/secret`, "from-file\n");
+  const asked: URLSearchParams[] = [];
+  const tokens = createHttpServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      asked.push(new URLSearchParams(body));
+      response.setHeader("content-type", "application/json");
+      response.end('{"access_token":"tok-1","token_type":"bearer","expires_in":3600}');
+    });
+  });
+  await new Promise<void>((resolve) => tokens.listen(0, "127.0.0.1", resolve));
+  const tokenPort = (tokens.address() as { readonly port: number }).port;
+  const port = await freePort();
+  await using flow = await startFlow(`${receiver(`http {
+		endpoint         = "127.0.0.1:${port}"
+		include_metadata = true
+	}`)}${source("otlphttp")}
+otelcol.auth.oauth2 "o" {
+	client_id          = "agent"
+	client_secret_file = "${directory.path}/secret"
+	token_url          = "http://127.0.0.1:${tokenPort}/token"
+	scopes             = ["a", "b"]
+	endpoint_params    = {
+		"grant_type" = ["client_credentials"],
+		"resource"   = ["one", "two"],
+	}
+}
+otelcol.exporter.otlphttp "out" {
+	client {
+		endpoint = "http://127.0.0.1:${port}"
+		auth     = otelcol.auth.oauth2.o.handler
+	}
+}
+`);
+  for (const name of ["a", "b"]) await flow.send(traces(name));
+  await until(() => flow.kept.get("k")!.length === 2);
+  tokens.close();
+  for (const { client } of flow.kept.get("k")!)
+    assert.deepEqual(client.metadata.get("authorization"), ["Bearer tok-1"]);
+  assert.equal(asked.length, 1);
+  const [form] = asked;
+  assert.deepEqual(
+    [form!.getAll("grant_type"), form!.getAll("resource"), form!.get("scope")],
+    [["client_credentials"], ["one", "two"], "a b"],
+  );
+});
+
+test("otelcol.storage.file is where the queue stands, whatever the agent's own storage", async () => {
+  await using directory = await temporaryDirectory();
+  const port = await freePort();
+  const config = (more: string) =>
+    `otelcol.storage.file "s" { directory = "${directory.path}/queues" }
+${queued(port, "otlphttp", "sending_queue { storage = otelcol.storage.file.s.handler }")}${more}`;
+  {
+    await using flow = await startFlow(config(""));
+    await flow.send(traces("a"));
+  }
+  await using flow = await startFlow(config(receiver(`http { endpoint = "127.0.0.1:${port}" }`)));
+  await until(() => flow.kept.get("k")!.length === 1);
+});
+
+test("a handler that is for something else is refused with what it is for", async () => {
+  await using directory = await temporaryDirectory();
+  const port = await freePort();
+  await using flow = await startFlow(
+    `${source("otlphttp")}
+otelcol.storage.file "s" { directory = "${directory.path}" }
+otelcol.exporter.otlphttp "out" {
+	client {
+		endpoint = "http://127.0.0.1:${port}"
+		auth     = otelcol.storage.file.s.handler
+	}
+}`,
+  );
+  await flow.send(traces("a"));
+  const health = () =>
+    flow.agent.components().find(({ name }) => name.includes("otlphttp"))!.health;
+  await until(() => health().message.includes("otelcol.storage.file.s cannot be used by clients"));
 });
