@@ -44,14 +44,15 @@ test("a batch goes when it is full, by signal, and larger ones are split", async
   await using flow = await startFlow(
     batching('timeout = "1h"\nsend_batch_size = 4\nsend_batch_max_size = 5'),
   );
-  await flow.send(traces("a", "b"));
-  await flow.send(logs("l"));
-  await flow.send(traces("c"));
+  const first = [traces("a", "b"), traces("c")].map((batch) => flow.send(batch));
+  const alone = flow.send(logs("l")).then(() => "handed on");
+  await new Promise((done) => setTimeout(done, 20));
   assert.deepEqual(flow.kept.get("k"), []);
-  await flow.send(traces("d", "e"));
-  await until(() => flow.kept.get("k")!.length === 1);
+  // Each resolves when it is handed on, not before.
+  await Promise.all([...first, flow.send(traces("d", "e"))]);
+  assert.equal(flow.kept.get("k")!.length, 1);
   await flow.send(traces("1", "2", "3", "4", "5", "6", "7"));
-  await until(() => flow.kept.get("k")!.length === 3);
+  assert.equal(await Promise.race([alone, Promise.resolve("held")]), "held");
   assert.deepEqual(namesOf(flow.kept.get("k")), [
     ["a", "b", "c", "d", "e"],
     ["1", "2", "3", "4", "5"],
@@ -61,16 +62,16 @@ test("a batch goes when it is full, by signal, and larger ones are split", async
 
 test("a batch goes when its time is up", async () => {
   await using flow = await startFlow(batching('timeout = "20ms"'));
-  await flow.send(traces("a"));
-  await flow.send(traces("b"));
-  await until(() => flow.kept.get("k")!.length > 0);
+  await Promise.all([flow.send(traces("a")), flow.send(traces("b"))]);
   assert.deepEqual(namesOf(flow.kept.get("k")).flat(), ["a", "b"]);
 });
 
 test("what is held goes at a stop", async () => {
   const flow = await startFlow(batching('timeout = "1h"'));
-  await flow.send(traces("a"));
+  // The sender stops first, and is told nothing.
+  const sent = assert.rejects(flow.send(traces("a")), /is being stopped/);
   await flow[Symbol.asyncDispose]();
+  await sent;
   assert.deepEqual(namesOf(flow.kept.get("k")), [["a"]]);
 });
 
@@ -80,22 +81,19 @@ test("what is refused is offered again, and senders wait when enough is held", a
   );
   flow.refuseWith(new Error("no room"));
   // One is being offered, two more are held.
-  for (const name of ["a", "b", "c"]) await flow.send(traces(name));
-  let isTaken = false;
-  const waiting = flow.send(traces("d")).then(() => (isTaken = true));
+  let taken = 0;
+  const waiting = ["a", "b", "c", "d"].map((name) => flow.send(traces(name)).then(() => taken++));
   await new Promise((done) => setTimeout(done, 50));
-  assert.equal(isTaken, false);
+  assert.equal(taken, 0);
   flow.refuseWith(undefined);
-  await waiting;
-  await until(() => flow.kept.get("k")!.length === 4);
+  await Promise.all(waiting);
   assert.deepEqual(namesOf(flow.kept.get("k")).flat(), ["a", "b", "c", "d"]);
 });
 
-test("what is refused for good is dropped and counted", async () => {
+test("what is refused for good is dropped and counted, and its sender told", async () => {
   await using flow = await startFlow(batching("send_batch_size = 1"));
   flow.refuseWith(new FinchError("invalid", "agent/test", "never"));
-  await flow.send(traces("a"));
-  await until(() => flow.agent.live.drops.all().length > 0);
+  await assert.rejects(flow.send(traces("a")), /never/);
   const [drop] = flow.agent.live.drops.all();
   assert.deepEqual([drop!.kind, drop!.reason, drop!.amount], ["spans", "refused", 1]);
 });
@@ -114,12 +112,10 @@ test("metadata keeps batches apart, and only what they were kept apart by stays"
         address: "10.0.0.1",
       },
     });
-  await flow.send(from("one", "a"));
-  await flow.send(from("two", "b"));
-  await flow.send(from("one", "c"));
-  await until(() => flow.kept.get("k")!.length === 1);
-  await flow.send(from("two", "d"));
-  await until(() => flow.kept.get("k")!.length === 2);
+  const waiting = flow.send(from("two", "b"));
+  await Promise.all([flow.send(from("one", "a")), flow.send(from("one", "c"))]);
+  assert.equal(flow.kept.get("k")!.length, 1);
+  await Promise.all([waiting, flow.send(from("two", "d"))]);
   const kept = flow.kept.get("k")!.map((batch) => [...batch.client.metadata]);
   assert.deepEqual(kept, [[["x-tenant", ["one"]]], [["x-tenant", ["two"]]]]);
   assert.deepEqual(namesOf(flow.kept.get("k")), [

@@ -24,6 +24,12 @@ type Context = Pick<
   "arguments" | "clock" | "log" | "metrics" | "drops" | "setHealth"
 >;
 
+/** A batch as it came, and its sender's wait: until all of it is handed on, or refused for good. */
+interface Held {
+  readonly batch: AnyBatch;
+  readonly settled: PromiseWithResolvers<void>;
+}
+
 export class BatchShard {
   readonly #context: Context;
   readonly #signal: OtlpSignal;
@@ -31,7 +37,7 @@ export class BatchShard {
   /** Ends retries at a stop. */
   readonly #stop: AbortSignal;
   readonly #onEmpty: () => void;
-  #held: AnyBatch[] = [];
+  #held: Held[] = [];
   #items = 0;
   #bytes = 0;
   #firstMs = 0;
@@ -55,15 +61,22 @@ export class BatchShard {
     this.#onEmpty = onEmpty;
   }
 
-  /** Resolves when there is room for the batch and it is held. */
+  /**
+   * Resolves when the components behind have the batch: who acknowledges it loses nothing to a crash. Rejects with why they refuse it for good, or with the
+   * signal's reason; then it may be handed on all the same.
+   */
   async add(batch: AnyBatch, signal: AbortSignal): Promise<void> {
     while (this.#isFull()) await unlessAborted(this.#changed.promise, signal);
     if (this.#held.length === 0) this.#firstMs = this.#context.clock.monotonicMs();
-    this.#held.push(batch);
+    const settled = Promise.withResolvers<void>();
+    // Nobody waits for it any more once the sender has gone.
+    settled.promise.catch(() => {});
+    this.#held.push({ batch, settled });
     this.#items += batch.items;
     this.#bytes += batch.bytes().length;
     this.#announce();
     this.#pumping ??= this.#pump();
+    await unlessAborted(settled.promise, signal);
   }
 
   /** Hands on all that is held, without waiting for more. */
@@ -87,7 +100,13 @@ export class BatchShard {
   async #pump(): Promise<void> {
     while (this.#held.length > 0) {
       await this.#due();
-      for (const batch of this.#take()) await this.#handOn(batch);
+      const taken = this.#take();
+      let refusal: { readonly reason: unknown } | undefined;
+      for (const batch of this.#joined(taken)) refusal = (await this.#handOn(batch)) ?? refusal;
+      for (const { settled } of taken) {
+        if (refusal === undefined) settled.resolve();
+        else settled.reject(refusal.reason);
+      }
     }
     this.#pumping = undefined;
     this.#onEmpty();
@@ -123,30 +142,35 @@ export class BatchShard {
     }
   }
 
-  /** The batches that are due: held ones joined up to the size, split where they are larger than allowed. */
-  #take(): readonly AnyBatch[] {
+  /** Those that are due: as many as make a full batch. */
+  #take(): readonly Held[] {
     const { send_batch_size: size, send_batch_max_size: sizeMax } = this.#context.arguments();
     const most = sizeMax === 0 ? Infinity : sizeMax;
     let count = 0;
     let items = 0;
-    for (const batch of this.#held) {
+    for (const { batch } of this.#held) {
       if (count > 0 && (items + batch.items > most || items >= Math.max(1, size))) break;
       count++;
       items += batch.items;
     }
     const taken = this.#held.splice(0, count);
     this.#items -= items;
-    this.#bytes -= taken.reduce((sum, batch) => sum + batch.bytes().length, 0);
+    this.#bytes -= taken.reduce((sum, { batch }) => sum + batch.bytes().length, 0);
     this.#firstMs = this.#context.clock.monotonicMs();
     this.#announce();
-    return splitBatch(
-      joinBatches(this.#signal, taken as readonly TelemetryBatch[], this.#client),
-      most,
-    ) as readonly AnyBatch[];
+    return taken;
   }
 
-  /** Offers a batch until it is taken; what is refused for good, or at a stop, is dropped and counted. */
-  async #handOn(batch: AnyBatch): Promise<void> {
+  /** Joined, and split where that is larger than allowed. */
+  #joined(taken: readonly Held[]): readonly AnyBatch[] {
+    const { send_batch_max_size: sizeMax } = this.#context.arguments();
+    const batches = taken.map(({ batch }) => batch) as readonly TelemetryBatch[];
+    const joined = joinBatches(this.#signal, batches, this.#client);
+    return splitBatch(joined, sizeMax === 0 ? Infinity : sizeMax) as readonly AnyBatch[];
+  }
+
+  /** Offers a batch until it is taken; what is refused for good, or at a stop, is dropped and counted, and the first refusal told. */
+  async #handOn(batch: AnyBatch): Promise<{ readonly reason: unknown } | undefined> {
     const { clock, drops, metrics, setHealth } = this.#context;
     metrics
       .histogram("otelcol_processor_batch_batch_send_size", "Items in a batch.", SIZE_BUCKETS)
@@ -154,16 +178,20 @@ export class BatchShard {
     // It may be offered again.
     batch.share();
     let consumers = this.#context.arguments().output[this.#signal];
+    let refusal: { readonly reason: unknown } | undefined;
     for (let attempt = 0; consumers.length > 0; attempt++) {
       const refusals = await offer(consumers, batch, this.#stop);
       const isOver = this.#isDraining || this.#stop.aborted;
-      for (const { reason } of refusals)
-        if (isOver || isPermanent(reason)) this.#drop(batch, describeError(reason));
+      for (const { reason } of refusals) {
+        if (!isOver && !isPermanent(reason)) continue;
+        this.#drop(batch, describeError(reason));
+        refusal ??= { reason };
+      }
       const again = refusals.filter(({ reason }) => !isOver && !isPermanent(reason));
       consumers = again.map(({ consumer }) => consumer);
       if (consumers.length === 0) {
         if (attempt > 0) setHealth("healthy", "batches are taken again");
-        return;
+        return refusal;
       }
       if (attempt === 0)
         setHealth("unhealthy", `a batch is not taken: ${describeError(again[0]!.reason)}`);
@@ -173,6 +201,7 @@ export class BatchShard {
       { kind: UNITS[this.#signal], reason: `output.${this.#signal} is empty` },
       batch.items,
     );
+    return undefined;
   }
 
   /** Up to a retry; a stop does not wait for it. */

@@ -1,6 +1,7 @@
 /**
- * `otelcol.processor.batch`: joins what comes into larger batches, by signal and by metadata. Batches are joined as bytes. What comes is taken into
- * memory, a bounded amount; when that is full, senders wait. What the components behind refuse is offered again, and at a stop all is handed on.
+ * `otelcol.processor.batch`: joins what comes into larger batches, by signal and by metadata. Batches are joined as bytes. Senders wait until theirs is
+ * handed on, so that nothing that was acknowledged is in memory alone; what is held is bounded. What the components behind refuse is offered again, and
+ * at a stop all is handed on.
  */
 import { FinchError } from "@finch/runtime";
 import { defineComponent } from "../../component.ts";
