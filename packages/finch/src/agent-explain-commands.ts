@@ -62,10 +62,11 @@ A test is a YAML file. To begin, say what goes in, and let --update write what c
       loki.process.app:
         drop_stage: 1
 
-loki.process, loki.relabel, prometheus.relabel and discovery.relabel run, and modules around them. Nothing else does:
-nothing is read, listened to or sent. Sinks keep what reaches them; a source that is named in components sends what
-is given; discovery components export no targets unless exports: says which. The clock stands still, and moves when
-an input says after: 5s, so that rates and multiline waits come out the same each time.
+loki.process, loki.relabel, prometheus.relabel and discovery.relabel run, otelcol components between lines, samples
+and OpenTelemetry, and modules around them. Nothing else does: nothing is read, listened to or sent. Sinks keep what
+reaches them; a source that is named in components sends what is given; discovery components export no targets unless
+exports: says which. The clock stands still, and moves when an input says after: 5s, so that rates and multiline waits
+come out the same each time.
 
 Examples:
   finch agent test .                         every test below this folder

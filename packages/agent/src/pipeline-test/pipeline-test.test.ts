@@ -76,6 +76,56 @@ test("a limit lets through what the time allows", async () => {
   assert.deepEqual(await lines(input("a", "0s") + input("b", "0s") + input("c", "2s")), ["a", "c"]);
 });
 
+test("lines and samples go through OpenTelemetry and back, and what leaves it otherwise is let go", async () => {
+  const { run } = await runText(`config: |
+  otelcol.receiver.loki "in" {
+    output {
+      logs = [otelcol.processor.batch.b.input, otelcol.exporter.otlphttp.away.input]
+    }
+  }
+  otelcol.processor.batch "b" {
+    timeout = "1s"
+    output {
+      logs    = [otelcol.exporter.loki.out.input]
+      metrics = [otelcol.exporter.prometheus.out.input]
+    }
+  }
+  otelcol.receiver.prometheus "in" {
+    output { metrics = [otelcol.processor.batch.b.input] }
+  }
+  otelcol.exporter.loki "out" { forward_to = [loki.write.w.receiver] }
+  otelcol.exporter.prometheus "out" { forward_to = [prometheus.remote_write.w.receiver] }
+  otelcol.auth.basic "a" {
+    username = "me"
+    password = "pass"
+  }
+  otelcol.exporter.otlphttp "away" {
+    client {
+      endpoint = "http://127.0.0.1:1"
+      auth     = otelcol.auth.basic.a.handler
+    }
+  }
+  loki.write "w" {
+    endpoint { url = "http://127.0.0.1:1/loki/api/v1/push" }
+  }
+  prometheus.remote_write "w" {
+    endpoint { url = "http://127.0.0.1:1/api/v1/write" }
+  }
+inputs:
+  loki:
+    - {components: [otelcol.receiver.loki.in.receiver], labels: {app: web}, lines: "hi"}
+  prometheus:
+    - {components: [otelcol.receiver.prometheus.in.receiver], samples: 'up{job="a"} 1'}
+`);
+  const [entry] = run.result.loki.get("loki.write.w") ?? [];
+  assert.deepEqual(
+    [entry?.labels.toObject(), entry?.line],
+    [{ app: "web", exporter: "OTLP" }, '{"body":"hi"}'],
+  );
+  const samples = run.result.prometheus.get("prometheus.remote_write.w") ?? [];
+  assert.ok(JSON.stringify(samples).includes("up"), JSON.stringify(samples));
+});
+
 const REFUSED: readonly (readonly [rule: string, text: string, message: RegExp])[] = [
   ["no configuration", "inputs: {}\n", /t\.test\.yaml:1:1: config is missing/],
   ["an unknown key", `${HEAD}input: {}\n`, /t\.test\.yaml:16:8: .*did you mean inputs\?/],

@@ -14,7 +14,9 @@ import type {
   ProfilesReceiver,
   ForwardReceiver,
   SampleSet,
+  TelemetryConsumer,
 } from "../receivers.ts";
+import type { OtelHandler } from "../otel/handler.ts";
 import { CAPSULE_NAMES, RULES_CAPSULE } from "../runtime/decode-value.ts";
 import type { BlockSchema, ValuesOf } from "../schema.ts";
 import { untilAborted } from "../until-aborted.ts";
@@ -24,6 +26,15 @@ const PIPELINE_COMPONENTS: ReadonlySet<string> = new Set([
   "discovery.relabel",
   "loki.process",
   "loki.relabel",
+  "otelcol.connector.spanlogs",
+  "otelcol.exporter.loki",
+  "otelcol.exporter.prometheus",
+  "otelcol.processor.attributes",
+  "otelcol.processor.batch",
+  "otelcol.processor.filter",
+  "otelcol.processor.transform",
+  "otelcol.receiver.loki",
+  "otelcol.receiver.prometheus",
   "prometheus.relabel",
 ]);
 
@@ -70,6 +81,8 @@ export class Bench {
   #exportsOf(id: string, { name, exports: declared }: ComponentDefinition): Map<string, Value> {
     const exports = new Map<string, Value>();
     if (Object.hasOwn(declared, "receiver")) exports.set("receiver", this.#receiverOf(id, name));
+    if (Object.hasOwn(declared, "input")) exports.set("input", telemetryConsumer(id));
+    if (Object.hasOwn(declared, "handler")) exports.set("handler", handlerOf(id));
     if (Object.hasOwn(declared, "targets")) exports.set("targets", []);
     if (Object.hasOwn(declared, "rules")) exports.set("rules", new Capsule(RULES_CAPSULE, []));
     for (const [key, value] of this.#exports.get(id) ?? []) exports.set(key, value);
@@ -106,6 +119,22 @@ export class Bench {
     };
     return new Capsule(CAPSULE_NAMES[receiver.kind], receiver);
   }
+}
+
+/** Tests look at lines and samples; telemetry in OpenTelemetry's form ends here. */
+function telemetryConsumer(id: string): Capsule {
+  const consumer: TelemetryConsumer = {
+    kind: "otel-consumer",
+    owner: id,
+    signals: ["traces", "metrics", "logs"],
+    consume: () => Promise.resolve(),
+  };
+  return new Capsule(CAPSULE_NAMES[consumer.kind], consumer);
+}
+
+function handlerOf(id: string): Capsule {
+  const handler: OtelHandler = { kind: "otel-handler", owner: id };
+  return new Capsule(CAPSULE_NAMES[handler.kind], handler);
 }
 
 /** Tests send no profiles, so nothing arrives. */
