@@ -321,7 +321,7 @@ void describe("prometheus.scrape", () => {
     );
   });
 
-  void test("an exporter leaves out collectors of other platforms, and says so", async () => {
+  void test("an exporter says which collectors of other platforms it leaves out, and which options", async () => {
     const handlers = new Map<string, InternalHandler>();
     const warnings: string[] = [];
     const component = unixExporter(DARWIN);
@@ -329,6 +329,7 @@ void describe("prometheus.scrape", () => {
       values: valuesOf(component.arguments, {
         set_collectors: ["cpu", "loadavg"],
         enable_collectors: ["systemd"],
+        cpu: { guest: false, info: true, flags_include: undefined, bugs_include: undefined },
       }),
       handlers,
       log: { ...silentLogger, warn: (text) => void warnings.push(text) },
@@ -340,7 +341,10 @@ void describe("prometheus.scrape", () => {
       timeoutMs: 1000,
       signal,
     });
-    assert.deepEqual(warnings, ["collector systemd is not built for darwin; it is left out"]);
+    assert.deepEqual(warnings, [
+      "collector systemd is not built for darwin; it is left out",
+      "cpu { … } has no effect on darwin",
+    ]);
     assert.match(text, /^node_cpu_seconds_total\{cpu="0",mode="user"\} [\d.]+$/m);
     assert.match(text, /^node_load1 [\d.]+$/m);
     assert.doesNotMatch(text, /systemd/);

@@ -15,6 +15,8 @@ export interface Platform {
   /** Collectors that node_exporter has here and Finch does not; named so that who asks for one is told so, not that it is a typing error. */
   readonly notBuilt: readonly string[];
   readonly options: CollectorOptions;
+  /** The members of {@link CollectorOptions} that some collector here looks at. */
+  readonly takes: readonly (keyof CollectorOptions)[];
   /**
    * Whether the collectors of a scrape run at once, as those do that wait for programs. One after the other, those that read memory do not
    * count each other's time as theirs.

@@ -1,5 +1,5 @@
 /** The platforms that have collectors, without the code of these. */
-import { DEFAULT_COLLECTOR_OPTIONS } from "./collector-options.ts";
+import { DEFAULT_COLLECTOR_OPTIONS, type CollectorOptions } from "./collector-options.ts";
 import type { Platform } from "./platform.ts";
 
 export const LINUX_DEFAULTS = {
@@ -71,6 +71,7 @@ export const LINUX: Platform = {
       " ",
     ),
   options: DEFAULT_COLLECTOR_OPTIONS,
+  takes: Object.keys(DEFAULT_COLLECTOR_OPTIONS) as (keyof CollectorOptions)[],
   isConcurrent: false,
   loadCollectors: async () => (await import("./linux.ts")).LINUX_COLLECTORS,
 };
@@ -102,6 +103,7 @@ export const DARWIN: Platform = {
       mountPointsExclude: "^/(dev)($|/)",
     },
   },
+  takes: ["diskstats", "filesystem", "netdev", "textfile"],
   isConcurrent: true,
   loadCollectors: async () => (await import("./darwin.ts")).DARWIN_COLLECTORS,
 };

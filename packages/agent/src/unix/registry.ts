@@ -1,4 +1,5 @@
 /** Which collectors a configuration comes to on a platform, and the scrape that runs them. */
+import { isDeepStrictEqual } from "node:util";
 import { describeError, FinchError, type Logger } from "@finch/runtime";
 import type { Collector, Machine } from "./collector.ts";
 import type { CollectorOptions } from "./collector-options.ts";
@@ -54,6 +55,17 @@ export function chooseCollectors(
     names: sorted.filter((name) => name in platform.defaults),
     elsewhere: sorted.filter((name) => !(name in platform.defaults)),
   };
+}
+
+/** The members of `options` that are not as they are by default, and that no collector of the platform looks at. */
+export function optionsWithoutEffect(
+  platform: Platform,
+  options: CollectorOptions,
+): readonly string[] {
+  return (Object.keys(options) as (keyof CollectorOptions)[]).filter(
+    (name) =>
+      !platform.takes.includes(name) && !isDeepStrictEqual(options[name], platform.options[name]),
+  );
 }
 
 function assertKnown(name: string): void {

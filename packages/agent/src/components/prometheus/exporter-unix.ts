@@ -13,7 +13,12 @@ import {
   type CollectorOptions,
 } from "../../unix/collector-options.ts";
 import type { Platform } from "../../unix/platform.ts";
-import { chooseCollectors, makeScrape, platformOf } from "../../unix/registry.ts";
+import {
+  chooseCollectors,
+  makeScrape,
+  optionsWithoutEffect,
+  platformOf,
+} from "../../unix/registry.ts";
 import { exporterBuild, exporterMetrics } from "./exporter-metrics.ts";
 import { INTERNAL_ADDRESS, metricsPathOf } from "./internal-address.ts";
 import { untilAborted } from "../../until-aborted.ts";
@@ -273,10 +278,13 @@ async function openExporter(
   const { names, elsewhere } = chooseCollectors(platform, choiceOf(values));
   for (const collector of elsewhere)
     log.warn(`collector ${collector} is not built for ${platform.name}; it is left out`);
+  const options = optionsOf(values, platform.options);
+  for (const block of optionsWithoutEffect(platform, options))
+    log.warn(`${block} { … } has no effect on ${platform.name}`);
   const collect = await makeScrape(machine, {
     platform,
     names,
-    options: optionsOf(values, platform.options),
+    options,
     log,
     monotonicMs: () => clock.monotonicMs(),
   });
