@@ -165,7 +165,7 @@ describe("durable queue", () => {
         space: async () => {
           asked.push(Promise.withResolvers());
           await asked.at(-1)!.promise;
-          return { totalBytes: 1 << 30, freeBytes: 1 << 29 };
+          return { totalBytes: 1 << 30, freeBytes: 1 << 27 };
         },
       };
       const options = { directory, log: silentLogger, bytesMax: 1 << 20, senders: ["a"] };
@@ -205,6 +205,28 @@ describe("durable queue", () => {
       await queue.push(record("3"), NEVER);
       assert.deepEqual(texts((await take(queue)).records), ["3"]);
     }));
+  test("a disk with ample room is looked at once a second, one that fills before each record", () =>
+    inDirectory(async (_, directory) => {
+      let looks = 0;
+      let freeBytes = 1 << 30;
+      const fileSystem: FileSystem = {
+        ...nodeFileSystem,
+        space: () => {
+          looks++;
+          return Promise.resolve({ totalBytes: 2 ** 31, freeBytes });
+        },
+      };
+      const options = { directory, log: silentLogger, bytesMax: 1 << 26, senders: ["a"] };
+      await using queue = await openDurableQueue({ ...options, fileSystem });
+      const start = performance.now();
+      for (const text of ["1", "2", "3"]) await queue.push(record(text), NEVER);
+      if (performance.now() - start < 1000) assert.equal(looks, 1);
+      freeBytes = 1 << 27;
+      while (looks < 3) await queue.push(record("4"), NEVER);
+      looks = 0;
+      for (const text of ["5", "6", "7"]) await queue.push(record(text), NEVER);
+      assert.equal(looks, 3);
+    }));
   test("where positions cannot be saved for want of room, what is sent makes it", () =>
     inDirectory(async (open, directory) => {
       let isFull = false;
@@ -213,7 +235,7 @@ describe("durable queue", () => {
         // Full until the first segment is gone.
         open: async (path, mode) => {
           const isThere = (await readdir(join(directory, "wal"))).includes("0000000001.wal");
-          if (isFull && mode === "create" && path.includes("positions") && isThere)
+          if (isFull && mode === "log" && path.includes("positions") && isThere)
             throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
           return nodeFileSystem.open(path, mode);
         },

@@ -22,6 +22,9 @@ const PENDING_BYTES_MAX = 32 << 20;
 /** Free space that records must leave, and at most this share of a small disk: positions need some to be saved, and records that are sent go off the disk only then. */
 const FREE_BYTES_MIN = 16 << 20;
 const FREE_SHARE_MAX = 0.05;
+/** On a disk with so many times the room that must stay, the next look comes after a second: a look costs as much as a write of a small record. */
+const AMPLE_TIMES = 16;
+const LOOK_AGAIN_MS = 1000;
 
 export interface DurableQueueOptions {
   /** Holds `wal/` and the positions; made when it is not there. */
@@ -96,6 +99,13 @@ function isPosition(value: unknown): value is WalPosition {
   );
 }
 
+/** Somebody waits for pushes and commits that make `isDue` true. */
+interface Waiting {
+  readonly isDue: () => boolean;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
 class WalQueue implements DurableQueue {
   readonly #options: DurableQueueOptions;
   readonly #wal: Wal;
@@ -103,9 +113,12 @@ class WalQueue implements DurableQueue {
   #end: WalPosition | undefined;
   /** The newest segment at the start; undefined with one sender. */
   readonly #newestAtStart: number | undefined;
-  #changed = Promise.withResolvers<void>();
-  /** Resolves when the push before has entered the log or given up: what is pushed at once keeps its order. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #waiting = new Set<Waiting>();
+  #closed: FinchError | undefined;
+  /** Resolves when the push before has entered the log or given up: what is pushed at once keeps its order. Undefined when none is under way. */
+  #turn: Promise<void> | undefined;
+  /** Until then, on the monotonic clock, the disk has ample room. */
+  #ampleUntilMs = 0;
 
   constructor(
     options: DurableQueueOptions,
@@ -136,18 +149,25 @@ class WalQueue implements DurableQueue {
     const before = this.#turn;
     const own = Promise.withResolvers<void>();
     this.#turn = own.promise;
+    const hasRoom = () =>
+      this.bytes() + record.length <= this.#options.bytesMax || !this.#hasUnsent();
     let appended: Promise<WalPosition>;
     try {
-      await unlessAborted(before, signal);
-      while (this.bytes() + record.length > this.#options.bytesMax && this.#hasUnsent())
-        await this.#nextChange(signal);
+      signal.throwIfAborted();
+      if (before !== undefined) await unlessAborted(before, signal);
+      if (!hasRoom()) await this.#until(hasRoom, signal);
       await this.#leaveRoom(record.length);
       appended = this.#wal.append(record);
     } finally {
-      void before.then(own.resolve);
+      void Promise.resolve(before).then(() => this.#endTurn(own));
     }
     this.#end = await appended;
     this.#announce();
+  }
+
+  #endTurn(own: PromiseWithResolvers<void>): void {
+    if (this.#turn === own.promise) this.#turn = undefined;
+    own.resolve();
   }
 
   async take(
@@ -155,20 +175,22 @@ class WalQueue implements DurableQueue {
     options: { readonly bytesMax: number; readonly waitMs: number; readonly signal: AbortSignal },
   ): Promise<QueueBatch> {
     const { bytesMax, waitMs, signal } = options;
-    let batch = await this.#read(sender, bytesMax);
-    while (batch.records.length === 0) {
-      await this.#nextChange(signal);
-      batch = await this.#read(sender, bytesMax);
-    }
-    const deadline = AbortSignal.timeout(waitMs);
-    const either = AbortSignal.any([signal, deadline]);
-    while (!batch.isFull && !deadline.aborted) {
-      await this.#nextChange(either).catch(() => signal.throwIfAborted());
-      if (deadline.aborted) batch = await this.#read(sender, bytesMax);
-      else if (this.#unreadBytes(batch.next) + batch.bytes >= bytesMax)
+    for (;;) {
+      let batch = await this.#read(sender, bytesMax);
+      const unread = () => this.#unreadBytes(batch.next);
+      if (batch.bytes === 0 && unread() === 0) await this.#until(() => unread() > 0, signal);
+      const deadline = AbortSignal.timeout(waitMs);
+      const either = AbortSignal.any([signal, deadline]);
+      // What a look has left cannot be read; another one pays when enough has come since.
+      let left = batch.bytes === 0 ? 0 : unread();
+      const isEnough = () => batch.bytes + unread() - left >= bytesMax;
+      while (!batch.isFull && !deadline.aborted) {
+        if (!isEnough()) await this.#until(isEnough, either).catch(() => signal.throwIfAborted());
         batch = await this.#read(sender, bytesMax);
+        left = unread();
+      }
+      if (batch.bytes > 0) return batch;
     }
-    return batch;
   }
 
   async commit(sender: string, next: WalPosition): Promise<void> {
@@ -190,9 +212,12 @@ class WalQueue implements DurableQueue {
   }
 
   async #leaveRoom(bytes: number): Promise<void> {
+    if (performance.now() < this.#ampleUntilMs) return;
     const { directory, fileSystem } = this.#options;
     const { totalBytes, freeBytes } = await fileSystem.space(directory);
     const wantedBytes = Math.min(FREE_BYTES_MIN, totalBytes * FREE_SHARE_MAX);
+    if (freeBytes - bytes >= AMPLE_TIMES * wantedBytes)
+      this.#ampleUntilMs = performance.now() + LOOK_AGAIN_MS;
     if (freeBytes - bytes >= wantedBytes) return;
     throw new FinchError(
       "unavailable",
@@ -203,8 +228,9 @@ class WalQueue implements DurableQueue {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#changed.reject(new FinchError("canceled", "agent/queue-closed", "the queue is closed"));
-    this.#changed.promise.catch(() => {});
+    const closed = new FinchError("canceled", "agent/queue-closed", "the queue is closed");
+    this.#closed = closed;
+    for (const { reject } of this.#waiting) reject(closed);
     await this.#positions.save();
     await this.#wal[Symbol.asyncDispose]();
   }
@@ -250,11 +276,19 @@ class WalQueue implements DurableQueue {
   }
 
   #announce(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    for (const { isDue, resolve } of this.#waiting) if (isDue()) resolve();
   }
 
-  #nextChange(signal: AbortSignal): Promise<void> {
-    return unlessAborted(this.#changed.promise, signal);
+  /** Resolves after the change that makes `isDue` true; rejects when the queue is closed, or with the signal's reason. */
+  async #until(isDue: () => boolean, signal: AbortSignal): Promise<void> {
+    if (this.#closed !== undefined) throw this.#closed;
+    const due = Promise.withResolvers<void>();
+    const waiting = { isDue, resolve: due.resolve, reject: due.reject };
+    this.#waiting.add(waiting);
+    try {
+      await unlessAborted(due.promise, signal);
+    } finally {
+      this.#waiting.delete(waiting);
+    }
   }
 }

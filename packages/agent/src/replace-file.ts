@@ -7,11 +7,9 @@ export async function replaceFile(
   text: string,
 ): Promise<void> {
   const temporary = `${directory}/${name}.tmp`;
-  await fileSystem.remove(temporary);
-  const file = await fileSystem.open(temporary, "create");
+  const file = await fileSystem.open(temporary, "log");
   try {
     await file.write(new TextEncoder().encode(text), 0);
-    await file.sync();
   } finally {
     await file.close();
   }

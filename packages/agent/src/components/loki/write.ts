@@ -105,21 +105,29 @@ export const write = defineComponent({
   check: checkArguments,
   async run(context: Context, signal) {
     let queue = Promise.withResolvers<DurableQueue>();
+    let open: DurableQueue | undefined;
     context.setExports({
       receiver: {
         kind: "logs-receiver",
         owner: context.id,
         append: async (entries, appendSignal) =>
-          enqueue(await unlessAborted(queue.promise, appendSignal), context, entries, appendSignal),
+          enqueue(
+            open ?? (await unlessAborted(queue.promise, appendSignal)),
+            context,
+            entries,
+            appendSignal,
+          ),
       },
     });
     // Other endpoints are another set of senders: the queue is opened again for them, with what it holds.
     await untilAborted(signal, async () => {
       await using opened = await openQueue(context, signal);
+      open = opened;
       queue.resolve(opened);
       try {
         await send(opened, context, signal);
       } finally {
+        open = undefined;
         queue = Promise.withResolvers();
       }
     });
