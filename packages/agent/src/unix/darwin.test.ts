@@ -18,6 +18,7 @@ const OUTPUTS: Readonly<Record<string, string>> = {
   "ioreg -r -c IOBlockStorageDriver -l -w 0": recorded("ioreg.txt"),
   mount: recorded("mount.txt"),
   "netstat -i -b -n": recorded("netstat.txt"),
+  "pmset -g batt": recorded("pmset-batt.txt"),
   "pmset -g therm": recorded("pmset-therm.txt"),
   "sysctl -n kern.boottime": recorded("boottime.txt"),
   "sysctl -n vm.swapusage": recorded("swapusage.txt"),
@@ -104,7 +105,7 @@ const { names: defaults } = chooseCollectors(DARWIN, { set: [], disable: [], ena
 void test("has the collectors that node_exporter has on by default there, and all succeed", async () => {
   assert.deepEqual(
     defaults,
-    "boottime cpu diskstats filesystem loadavg meminfo netdev os textfile thermal time uname".split(
+    "boottime cpu diskstats filesystem loadavg meminfo netdev os powersupplyclass textfile thermal time uname".split(
       " ",
     ),
   );
@@ -128,6 +129,7 @@ void test("types and help texts are node_exporter's", async () => {
     "# TYPE node_memory_swapped_in_bytes_total counter",
     "# HELP node_network_receive_errs_total Network device statistic receive_errs.",
     "# TYPE node_network_transmit_colls_total counter",
+    "# HELP node_power_supply_charging IOKit Power Source information field charging for <power_supply>.",
     "# TYPE node_thermal_cpu_speed_limit_ratio gauge",
   ])
     assert.ok(lines.includes(expected), `${expected} in\n${lines.join("\n")}`);
@@ -190,6 +192,29 @@ void describe("values", () => {
       ],
     },
     {
+      collector: "powersupplyclass",
+      name: "what pmset tells of each supply; no estimate is -1",
+      expected: [
+        'node_power_supply_charged{power_supply="InternalBattery-0"} 0',
+        'node_power_supply_charged{power_supply="CP1500"} 0',
+        'node_power_supply_charging{power_supply="InternalBattery-0"} 0',
+        'node_power_supply_charging{power_supply="CP1500"} 1',
+        'node_power_supply_current_capacity{power_supply="InternalBattery-0"} 78',
+        'node_power_supply_current_capacity{power_supply="CP1500"} 40',
+        'node_power_supply_info{id="4653155",power_supply="InternalBattery-0"} 1',
+        'node_power_supply_info{id="123",power_supply="CP1500"} 1',
+        'node_power_supply_power_source_state{power_supply="InternalBattery-0",state="AC Power"} 0',
+        'node_power_supply_power_source_state{power_supply="InternalBattery-0",state="Battery Power"} 1',
+        'node_power_supply_power_source_state{power_supply="InternalBattery-0",state="Off Line"} 0',
+        'node_power_supply_power_source_state{power_supply="CP1500",state="AC Power"} 1',
+        'node_power_supply_power_source_state{power_supply="CP1500",state="Battery Power"} 0',
+        'node_power_supply_power_source_state{power_supply="CP1500",state="Off Line"} 0',
+        'node_power_supply_present{power_supply="InternalBattery-0"} 1',
+        'node_power_supply_time_to_empty_seconds{power_supply="InternalBattery-0"} 18300',
+        'node_power_supply_time_to_full_seconds{power_supply="CP1500"} -1',
+      ],
+    },
+    {
       collector: "thermal",
       name: "limits as shares of one",
       expected: [
@@ -217,6 +242,46 @@ void describe("values", () => {
   for (const { collector, name, expected } of cases)
     void test(`${collector}: ${name}`, async () => {
       assert.deepEqual(await samples(collector), expected);
+    });
+
+  for (const { text, expected } of [
+    {
+      text: " -InternalBattery-0 (id=1)\t80%; AC attached; not charging present: true\n",
+      expected: ["charged 0", "charging 0", "current_capacity 80", "present 1"],
+    },
+    {
+      text: " -InternalBattery-0 (id=1)\t100%; charged; 0:00 remaining present: true\n",
+      expected: ["charged 1", "charging 0", "current_capacity 100", "present 1"],
+    },
+    {
+      text: " -InternalBattery-0 (id=1)\t99%; finishing charge; 0:31 remaining present: true\n",
+      expected: [
+        "charged 0",
+        "charging 1",
+        "current_capacity 99",
+        "present 1",
+        "time_to_full_seconds 1860",
+      ],
+    },
+    {
+      text: " -InternalBattery-0 (id=1)\t50%; a state of its own present: false\n",
+      expected: ["current_capacity 50"],
+    },
+    { text: "", expected: [] },
+  ])
+    void test(`powersupplyclass: ${JSON.stringify(text)}`, async () => {
+      const output = `Now drawing from 'AC Power'\n${text}`;
+      const lines = await samples(
+        "powersupplyclass",
+        machineOf({ ...OUTPUTS, "pmset -g batt": output }),
+      );
+      assert.deepEqual(
+        lines
+          .filter((line) => !/_(info|power_source_state)\{/.test(line))
+          .map((line) => line.replace(/^node_power_supply_(\w+)\{.*\} /, "$1 "))
+          .filter((line) => line !== ""),
+        expected,
+      );
     });
 
   void test("uname: a name without a dot has no domain", async () => {
@@ -360,11 +425,12 @@ void describe("faults", () => {
       { collector: "filesystem", error: "mount lists no file system" },
       { collector: "meminfo", error: "vm_stat tells no page size" },
       { collector: "netdev", error: "netstat -ibn has no column Ipkts: nothing" },
+      { collector: "powersupplyclass", error: "pmset -g batt tells no source of power" },
     ]);
     const failed = lines.filter((line) => /^node_scrape_collector_success.* 0$/.test(line));
     assert.deepEqual(
       failed.map((line) => line.split('"')[1]),
-      ["boottime", "diskstats", "filesystem", "meminfo", "netdev", "thermal"],
+      ["boottime", "diskstats", "filesystem", "meminfo", "netdev", "powersupplyclass", "thermal"],
     );
   });
 
@@ -390,13 +456,13 @@ void describe("faults", () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const run = async (program: string, args: readonly string[]) => {
       started.push(program);
-      if (started.length === 7) resolve();
+      if (started.length === 8) resolve();
       await promise;
       return await machineOf().run(program, args);
     };
     // One after the other would wait for ever: each answers when all have started.
     const lines = await collect(defaults, machineOf(OUTPUTS, { run }));
-    assert.equal(started.length, 7);
+    assert.equal(started.length, 8);
     assert.ok(lines.includes('node_scrape_collector_success{collector="thermal"} 1'));
   });
 });

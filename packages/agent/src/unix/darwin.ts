@@ -7,6 +7,7 @@ import { makeDarwinDiskstats } from "./darwin-disks.ts";
 import { darwinMeminfo } from "./darwin-memory.ts";
 import { darwinMounts } from "./darwin-mounts.ts";
 import { makeDarwinNetdev } from "./darwin-network.ts";
+import { makeDarwinPowerSupply } from "./darwin-power.ts";
 import {
   boottime,
   darwinClock,
@@ -30,6 +31,7 @@ export const DARWIN_COLLECTORS: Makers<keyof typeof DARWIN_DEFAULTS> = {
   meminfo: () => darwinMeminfo,
   netdev: (options) => makeDarwinNetdev(options.netdev),
   os: () => darwinOs,
+  powersupplyclass: (options) => makeDarwinPowerSupply(options.powersupply),
   textfile: (options) => makeTextfile(options.textfile),
   thermal: () => thermal,
   time: () => darwinClock,

@@ -85,6 +85,7 @@ export const DARWIN_DEFAULTS = {
   meminfo: true,
   netdev: true,
   os: true,
+  powersupplyclass: true,
   textfile: true,
   thermal: true,
   time: true,
@@ -94,7 +95,7 @@ export const DARWIN_DEFAULTS = {
 export const DARWIN: Platform = {
   name: "darwin",
   defaults: DARWIN_DEFAULTS,
-  notBuilt: ["ntp", "powersupplyclass", "runit", "supervisord"],
+  notBuilt: ["ntp", "runit", "supervisord"],
   options: {
     ...DEFAULT_COLLECTOR_OPTIONS,
     filesystem: {
@@ -103,7 +104,7 @@ export const DARWIN: Platform = {
       mountPointsExclude: "^/(dev)($|/)",
     },
   },
-  takes: ["diskstats", "filesystem", "netdev", "textfile"],
+  takes: ["diskstats", "filesystem", "netdev", "powersupply", "textfile"],
   isConcurrent: true,
   loadCollectors: async () => (await import("./darwin.ts")).DARWIN_COLLECTORS,
 };
