@@ -30,9 +30,11 @@ const ROUNDING = 1e-15;
 
 /** Families of mysqld_exporter itself. */
 const THEIRS_ONLY = /^(go_|process_|promhttp_|mysqld_exporter_build_info)/;
-/** What moves with the comparison itself, up and down: processes, connections, memory. */
+/** Processes come and go with the comparison itself. */
+const VANISHING = /^mysql_info_schema_processlist_/;
+/** What moves up and down with it: connections, memory. */
 const MOVING =
-  /^mysql_(exporter_collector_duration|info_schema_processlist_|global_status_(threads_|memory_used|open_|buffer_pool_)|perf_schema_memory_events_used|sys_current_|info_schema_innodb_metrics_)/;
+  /^mysql_(exporter_collector_duration|global_status_(threads_|memory_used|open_|buffer_pool_)|perf_schema_memory_events_used|sys_current_|info_schema_innodb_metrics_buffer_)/;
 /** mysqld_exporter says 0 where the server is no MySQL 8, though MariaDB counts it. */
 const ZERO_THERE = /^mysql_perf_schema_events_statements_lock_time_seconds_total/;
 
@@ -200,9 +202,11 @@ function sampleDifferences(
 ): [string, string][] {
   const all = [before, ours, after].flatMap(({ samples }) => [...samples.keys()]);
   return [...new Set(all)].flatMap((series): [string, string][] => {
-    if (MOVING.test(series) || ZERO_THERE.test(series)) return [];
+    if (VANISHING.test(series)) return [];
     const [first, own, last] = [before, ours, after].map(({ samples }) => samples.get(series));
     if (own === undefined && (first === undefined || last === undefined)) return [];
+    const isOnlyThere = MOVING.test(series) || ZERO_THERE.test(series);
+    if (isOnlyThere && own !== undefined && (first ?? last) !== undefined) return [];
     const isBetween =
       own !== undefined &&
       own >= Math.min(first ?? own, last ?? own) - Math.abs(own) * ROUNDING &&

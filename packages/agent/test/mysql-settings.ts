@@ -6,5 +6,7 @@ export const SETTINGS: MysqlSettings = {
   userPrivileges: false,
   statements: { limit: 250, timeLimitSeconds: 86_400, textLimit: 120, excludeSchemas: [] },
   fileInstances: { filter: ".*", removePrefix: "/var/lib/mysql/" },
+  processes: { minTimeSeconds: 0, byUser: true, byHost: true },
+  tables: { databases: "*" },
   memoryEvents: { removePrefix: "memory/" },
 };

@@ -291,7 +291,14 @@ function readGreeting(packet: Buffer): Greeting {
 function serverFault(packet: Buffer): FinchError {
   const code = packet.readUInt16LE(1);
   const text = packet.toString("utf8", packet[3] === 0x23 ? 9 : 3);
-  return new FinchError("invalid", "agent/mysql", `the server says: ${text} (${code})`);
+  return new FinchError("invalid", "agent/mysql", `the server says: ${text} (${code})`, {
+    fields: { serverCode: code },
+  });
+}
+
+/** Whether this is what a server answered, with the number of the error. */
+export function isServerError(error: unknown, code: number): boolean {
+  return error instanceof FinchError && error.fields["serverCode"] === code;
 }
 
 function fault(message: string): FinchError {

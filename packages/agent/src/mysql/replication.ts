@@ -1,5 +1,14 @@
-/** Collectors of `prometheus.exporter.mysql` that read how a MySQL server takes part in replication: workers that apply transactions, and the group. */
-import { addRows, counter, gauge, type Figure, type MysqlCollector, type Table } from "./table.ts";
+/** Collectors of `prometheus.exporter.mysql` that read how a server takes part in replication: its binary log, its replicas, workers that apply transactions, and the group. */
+import { isServerError } from "./connection.ts";
+import {
+  addRows,
+  counter,
+  gauge,
+  numberOf,
+  type Figure,
+  type MysqlCollector,
+  type Table,
+} from "./table.ts";
 
 /** Seconds since 1970 whatever the zone of the session; 0 where there was no such moment. */
 function moment(name: string, help: string): Figure {
@@ -117,5 +126,52 @@ export const GROUP_MEMBERS: MysqlCollector = {
       const labels = names.map((name, index) => [name, row[index] ?? ""] as const);
       family.add(1, ...labels.toSorted(([a], [b]) => (a < b ? -1 : 1)).flat());
     }
+  },
+};
+
+const PARSE_ERROR = 1064;
+
+/** Replicas that are connected. */
+export const SLAVE_HOSTS: MysqlCollector = {
+  async collect(ask, families) {
+    const { columns, rows } = await ask("SHOW SLAVE HOSTS").catch((error: unknown) => {
+      // MySQL 8.4 knows the other name alone, older servers only this one.
+      if (!isServerError(error, PARSE_ERROR)) throw error;
+      return ask("SHOW REPLICAS");
+    });
+    const names = columns.map((column) => column.toLowerCase());
+    for (const row of rows) {
+      const of = (...among: readonly string[]) =>
+        row[names.findIndex((name) => among.includes(name))] ?? "";
+      families
+        .take("gauge", "mysql_heartbeat_mysql_slave_hosts_info", "Information about running slaves")
+        .addLabelled(1, {
+          master_id: of("master_id", "source_id"),
+          port: of("port"),
+          server_id: of("server_id"),
+          slave_host: of("host"),
+          slave_uuid: of("slave_uuid", "replica_uuid"),
+        });
+    }
+  },
+};
+
+/** A server without a binary log has nothing to tell. */
+export const BINLOG_SIZE: MysqlCollector = {
+  async collect(ask, families) {
+    const { rows: variables } = await ask("SELECT @@log_bin");
+    if (Number(variables[0]?.[0] ?? 0) === 0) return;
+    const { rows } = await ask("SHOW BINARY LOGS");
+    const add = (name: string, help: string, value: number) =>
+      families.take("gauge", `mysql_binlog_${name}`, help).add(value);
+    const bytes = rows.map(([name, size]) => numberOf(size ?? "", `size of ${name}`));
+    add(
+      "size_bytes",
+      "Combined size of all registered binlog files.",
+      bytes.reduce((sum, size) => sum + size, 0),
+    );
+    add("files", "Number of registered binlog files.", rows.length);
+    const [, number] = /\.(\d+)$/.exec(rows.at(-1)?.[0] ?? "") ?? [];
+    if (number !== undefined) add("file_number", "The last binlog file number.", Number(number));
   },
 };

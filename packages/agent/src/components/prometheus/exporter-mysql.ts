@@ -5,7 +5,7 @@ import { DEFAULT_COLLECTORS } from "../../mysql/collectors.ts";
 import { parseMysqlDsn } from "../../mysql/dsn.ts";
 import { scrapeMysql } from "../../mysql/exporter.ts";
 import { OPTIONAL_COLLECTORS, type MysqlSettings } from "../../mysql/optional-collectors.ts";
-import { block, notYet, optional, required, type ValuesOf } from "../../schema.ts";
+import { block, optional, required, type ValuesOf } from "../../schema.ts";
 import {
   exporterTarget,
   runExporter,
@@ -52,8 +52,20 @@ const ARGUMENTS = {
     },
     { repeat: "one", doc: "Replication lag by pt-heartbeat, for the collector heartbeat." },
   ),
-  "info_schema.processlist": notYet("block", "Processes."),
-  "info_schema.tables": notYet("block", "Sizes of tables."),
+  "info_schema.processlist": block(
+    {
+      min_time: optional("number", 0, "Seconds a process must have been in its state.", { min: 0 }),
+      processes_by_user: optional("bool", true, "Count processes by user."),
+      processes_by_host: optional("bool", true, "Count processes by host."),
+    },
+    { repeat: "one", doc: "Processes, for the collector info_schema.processlist." },
+  ),
+  "info_schema.tables": block(
+    {
+      databases: optional("string", "*", "Databases with commas between them, or `*`."),
+    },
+    { repeat: "one", doc: "Sizes of tables, for the collector info_schema.tables." },
+  ),
   "mysql.user": block(
     { privileges: optional("bool", false, "Tell privileges besides limits.") },
     { repeat: "one", doc: "Users, for the collector mysql.user." },
@@ -89,12 +101,8 @@ const ARGUMENTS = {
 type Arguments = ValuesOf<typeof ARGUMENTS>;
 type Context = ComponentContext<Arguments, ExporterExports>;
 
-/** Collectors of mysqld_exporter that are not built. */
-const OTHER_COLLECTORS = new Set(
-  "auto_increment.columns binlog_size engine_innodb_status engine_tokudb_status info_schema.clientstats info_schema.innodb_metrics info_schema.innodb_tablespaces info_schema.processlist info_schema.replica_host info_schema.schemastats info_schema.tables info_schema.tablestats info_schema.userstats slave_hosts sys.user_summary".split(
-    " ",
-  ),
-);
+/** Of mysqld_exporter, for an engine whose makers have given it up. */
+const NOT_BUILT = "engine_tokudb_status";
 
 export const exporterMysql = defineComponent<typeof ARGUMENTS, ExporterExports>({
   name: "prometheus.exporter.mysql",
@@ -116,7 +124,7 @@ function findFault(values: Arguments): ArgumentFault | undefined {
   for (const at of ["set_collectors", "enable_collectors", "disable_collectors"] as const)
     for (const name of values[at]) {
       if (NAMES.includes(name)) continue;
-      if (!OTHER_COLLECTORS.has(name))
+      if (name !== NOT_BUILT)
         return {
           at,
           message: `there is no collector ${JSON.stringify(name)}; there are ${NAMES.join(", ")}`,
@@ -130,6 +138,7 @@ function findFault(values: Arguments): ArgumentFault | undefined {
 
 /** Of numbers that stand in SQL, where only whole ones can. */
 const WHOLE = {
+  "info_schema.processlist": ["min_time"],
   "perf_schema.eventsstatements": ["limit", "time_limit", "text_limit"],
 } as const satisfies Partial<Record<keyof Arguments, readonly string[]>>;
 
@@ -176,6 +185,7 @@ function open(context: Context, values: Arguments): OpenExporter {
 function settingsOf(values: Arguments): MysqlSettings {
   const statements = values["perf_schema.eventsstatements"];
   const files = values["perf_schema.file_instances"];
+  const processes = values["info_schema.processlist"];
   return {
     heartbeat: values.heartbeat,
     userPrivileges: values["mysql.user"].privileges,
@@ -186,6 +196,12 @@ function settingsOf(values: Arguments): MysqlSettings {
       excludeSchemas: statements.exclude_schemas,
     },
     fileInstances: { filter: files.filter, removePrefix: files.remove_prefix },
+    processes: {
+      minTimeSeconds: processes.min_time,
+      byUser: processes.processes_by_user,
+      byHost: processes.processes_by_host,
+    },
+    tables: { databases: values["info_schema.tables"].databases },
     memoryEvents: { removePrefix: values["perf_schema.memory_events"].remove_prefix },
   };
 }
