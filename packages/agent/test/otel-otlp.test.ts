@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { FinchError } from "@finch/runtime";
 import { encodeOtlpJson } from "../../../tools/otlp-encode.ts";
 import { GrpcClient } from "../src/otel/grpc-client.ts";
@@ -601,4 +601,40 @@ otelcol.exporter.otlphttp "out" {
   const health = () =>
     flow.agent.components().find(({ name }) => name.includes("otlphttp"))!.health;
   await until(() => health().message.includes("otelcol.storage.file.s cannot be used by clients"));
+});
+
+test("a stop lets a request under way end, and what waits is sent once by the next start", async () => {
+  await using directory = await temporaryDirectory();
+  const got: string[][] = [];
+  const held = Promise.withResolvers<void>();
+  let isHeld = true;
+  const server = createHttpServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const batch = TelemetryBatch.ofRequest("traces", gunzipSync(Buffer.concat(chunks)));
+      got.push(namesIn(batch.tree()));
+      void (isHeld ? held.promise : Promise.resolve()).then(() =>
+        response.writeHead(200, { "content-type": "application/x-protobuf" }).end(),
+      );
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { readonly port: number };
+  const config = queued(port, "otlphttp", "sending_queue { num_consumers = 1 }");
+  const first = await startFlow(config, {}, directory.path);
+  await first.send(traces("a"));
+  await until(() => got.length === 1);
+  for (const name of ["b", "c"]) await first.send(traces(name));
+  const stopping = first[Symbol.asyncDispose]();
+  setTimeout(() => held.resolve(), 100);
+  await stopping;
+  isHeld = false;
+  assert.deepEqual(got, [["a"]]);
+  await using second = await startFlow(config, {}, directory.path);
+  await second.send(traces("d"));
+  await until(() => got.length >= 4);
+  server.close();
+  server.closeAllConnections();
+  assert.deepEqual(got, [["a"], ["b"], ["c"], ["d"]]);
 });
