@@ -13,6 +13,11 @@ import type { BatchArguments } from "./processor-batch.ts";
 /** Batches that are held before senders wait, and bytes of them. */
 const HELD_BATCHES_MAX = 2;
 const HELD_BYTES_MAX = 64 << 20;
+/**
+ * When nothing came for so long, what is held goes before its time: its senders wait, and one that sends a request after the other would send one in each
+ * timeout.
+ */
+const QUIET_MS = 20;
 const RETRY_MS = 1000;
 const SIZE_BUCKETS = [
   10, 25, 50, 75, 100, 250, 500, 750, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000,
@@ -41,6 +46,7 @@ export class BatchShard {
   #items = 0;
   #bytes = 0;
   #firstMs = 0;
+  #lastMs = 0;
   #isDraining = false;
   #changed = Promise.withResolvers<void>();
   #pumping: Promise<void> | undefined;
@@ -67,7 +73,8 @@ export class BatchShard {
    */
   async add(batch: AnyBatch, signal: AbortSignal): Promise<void> {
     while (this.#isFull()) await unlessAborted(this.#changed.promise, signal);
-    if (this.#held.length === 0) this.#firstMs = this.#context.clock.monotonicMs();
+    this.#lastMs = this.#context.clock.monotonicMs();
+    if (this.#held.length === 0) this.#firstMs = this.#lastMs;
     const settled = Promise.withResolvers<void>();
     // Nobody waits for it any more once the sender has gone.
     settled.promise.catch(() => {});
@@ -112,7 +119,7 @@ export class BatchShard {
     this.#onEmpty();
   }
 
-  /** Waits until a batch is full, its time is up, or everything must go. */
+  /** Waits until a batch is full, its time is up, nothing more comes, or everything must go. */
   async #due(): Promise<void> {
     const { clock, metrics } = this.#context;
     for (;;) {
@@ -126,7 +133,8 @@ export class BatchShard {
           .add(1);
         return;
       }
-      const leftMs = this.#firstMs + timeout - clock.monotonicMs();
+      const dueMs = Math.min(this.#firstMs + timeout, this.#lastMs + QUIET_MS);
+      const leftMs = dueMs - clock.monotonicMs();
       if (leftMs <= 0) {
         metrics
           .counter(
