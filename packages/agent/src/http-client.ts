@@ -28,7 +28,6 @@ export type {
   HttpClientRequest,
   HttpClientResponse,
   HttpClientStream,
-  HttpStreamRequest,
 } from "./http-client-types.ts";
 
 /** Go's client follows at most ten; a loop would never end without a limit. */
