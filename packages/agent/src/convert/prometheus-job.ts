@@ -187,14 +187,19 @@ export function addScrape(conversion: Conversion, scrape: Scrape): void {
   conversion.add(block("prometheus.relabel", relabel, { label, origin }));
 }
 
-/** Interval and time-out as attributes; what is the component's default is left out later. */
+/** What `prometheus.scrape` takes by itself, where the interval is no shorter; and a timeout is never longer than the interval. */
+const TIMEOUT_MS = 10_000;
+
+/** Interval and timeout as attributes; an interval that is the component's default is left out later. */
 export function scrapeTimes({
   intervalMs,
   timeoutMs,
 }: Pick<ScrapeDefaults, "intervalMs" | "timeoutMs">): readonly Statement[] {
   return [
     attribute("scrape_interval", literal(formatGoDuration(intervalMs * 1e6))),
-    attribute("scrape_timeout", literal(formatGoDuration(timeoutMs * 1e6))),
+    ...(timeoutMs === TIMEOUT_MS
+      ? []
+      : [attribute("scrape_timeout", literal(formatGoDuration(timeoutMs * 1e6)))]),
   ];
 }
 
