@@ -148,6 +148,8 @@ export async function startProcessor(component: string, world: ProcessorWorld = 
       while (sink.arrived.length === 0) await sink.more();
       return take();
     },
+    /** What has come out since. */
+    arrived: take,
     async [Symbol.asyncDispose]() {
       stop.abort();
       await agent.done;

@@ -82,6 +82,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
     import("./otelcol/processor-resourcedetection.ts").then(
       (module) => module.processorResourcedetection,
     ),
+  "otelcol.processor.tail_sampling": () =>
+    import("./otelcol/processor-tail-sampling.ts").then((module) => module.processorTailSampling),
   "otelcol.processor.transform": () =>
     import("./otelcol/processor-transform.ts").then((module) => module.processorTransform),
   "otelcol.receiver.loki": () =>

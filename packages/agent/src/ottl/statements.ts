@@ -95,6 +95,24 @@ export function dropWhere<Signal extends OtlpSignal>(
   dropRecords(request, list.context, { subject, isDropped });
 }
 
+/** Whether one of the conditions holds at some record. */
+export function holdsSomewhere<Signal extends OtlpSignal>(
+  request: { readonly signal: Signal; readonly tree: OtlpTrees[Signal] },
+  list: CompiledList,
+  running: Running,
+): boolean {
+  const { subject } = running;
+  const holds = anyHolds(list, running);
+  let isFound = false;
+  const visit = () => {
+    if (isFound) return;
+    subject.cache = new Map();
+    isFound = holds();
+  };
+  walk(request, list.context, { subject, visit });
+  return isFound;
+}
+
 /** Whether one of the conditions holds where the subject is. */
 function anyHolds(list: CompiledList, running: Running): () => boolean {
   return () =>
