@@ -44,11 +44,12 @@ function fitBody(
       return [];
     }
     if (statement.kind === "attribute") {
-      const isDefault =
-        declared?.kind === "attribute" &&
-        declared.presence === "defaulted" &&
-        isSame(statement.value, declared);
-      return isDefault ? [] : [statement];
+      if (declared?.kind !== "attribute" || declared.presence !== "defaulted") return [statement];
+      if (isSame(statement.value, declared)) return [];
+      if (declared.moot === undefined) return [statement];
+      const what = `${statement.name} of ${fitting.component} has no effect: ${declared.moot}`;
+      fitting.log.add("warning", statement.origin, `${what}; it is left out`);
+      return [];
     }
     if (declared?.kind !== "block") return [statement];
     const fitted = fitBody(statement.body, declared.schema, fitting);

@@ -333,7 +333,12 @@ const SYSLOG_FIELDS: Fields = {
 const WINDOWS_EVENT_FIELDS: Fields = {
   eventlog_name: text(),
   xpath_query: text(),
-  locale: number(),
+  // Zero is the language of the system.
+  locale: ({ node, log }) => {
+    if (node.number() !== 0)
+      log.add("error", node, "not supported yet: locale; events come in the language of Windows");
+    return [];
+  },
   poll_interval: duration(),
   exclude_event_data: bool(),
   exclude_event_message: bool(),

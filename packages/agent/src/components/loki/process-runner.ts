@@ -2,6 +2,8 @@
  * Runs entries through a pipeline and hands them on, at once or, for what stages hold back, when its time comes. One batch that was held is
  * on its way at a time, and batches that arrive wait behind it: order within a stream stays, and a slow receiver slows the source.
  *
+ * A stage that limits a rate slows `append`, and so its source.
+ *
  * An `append` that resolved says that its entries are handed on or held. What is held is in memory: it is handed on at stop and on a change of
  * the stages, and lost in a crash.
  */
@@ -38,16 +40,26 @@ export class PipelineRunner {
   }
 
   async append(entries: readonly LogEntry[], signal: AbortSignal): Promise<void> {
-    const out: LogEntry[] = [];
+    let out: LogEntry[] = [];
     for (let from = 0; from < entries.length; from += STEP_ENTRIES) {
       const some = entries.slice(from, from + STEP_ENTRIES);
       for (const entry of this.#pipeline(some.map((one) => new PipelineEntry(one))))
         out.push(entry.close());
+      const waitMs = this.#pipeline.waitMs?.() ?? 0;
+      if (waitMs === 0) continue;
+      // What a rate lets through does not wait for the rest of the batch, which may take minutes.
+      await this.#options.clock.sleep(waitMs, signal);
+      await this.#handOn(out, signal);
+      out = [];
     }
+    await this.#handOn(out, signal);
+  }
+
+  async #handOn(out: readonly LogEntry[], signal: AbortSignal): Promise<void> {
     const dueMs = this.#pipeline.held?.dueMs();
     if (dueMs !== undefined && dueMs < this.#awaitedMs) this.#wake.abort();
     await this.#releasing;
-    await this.#options.forward(out, signal);
+    if (out.length > 0) await this.#options.forward(out, signal);
   }
 
   /** Hands on what the old stages hold, then works with the new ones. */

@@ -8,6 +8,8 @@ export interface Stage {
   (entries: PipelineEntry[]): PipelineEntry[];
   /** Only of stages that keep entries back to hand them on later. */
   readonly held?: HeldEntries;
+  /** Only of stages that slow their pipeline: how long what they let through must wait, from now. */
+  readonly waitMs?: () => number;
 }
 
 /** The entries that a stage keeps back. Whoever runs the pipeline asks for them; a stage sets no timers. */
@@ -18,12 +20,16 @@ export interface HeldEntries {
   release(which: "due" | "all"): PipelineEntry[];
 }
 
-/** A stage that keeps entries back. */
+/** A stage that keeps entries back, or slows its pipeline. */
 export function holdingStage(
   run: (entries: PipelineEntry[]) => PipelineEntry[],
   held: HeldEntries | undefined,
+  waitMs?: () => number,
 ): Stage {
-  return held === undefined ? run : Object.assign(run, { held });
+  return Object.assign(run, {
+    ...(held !== undefined && { held }),
+    ...(waitMs !== undefined && { waitMs }),
+  });
 }
 
 /** What all stages of a component share. */

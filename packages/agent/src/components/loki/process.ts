@@ -270,7 +270,12 @@ export function buildPipeline(
     for (let i = first; i < built.length && rest.length > 0; i++) rest = built[i]!(rest);
     return rest;
   };
-  return holdingStage((entries) => runFrom(0, entries), heldOf(built, runFrom));
+  return holdingStage((entries) => runFrom(0, entries), heldOf(built, runFrom), longestWait(built));
+}
+
+function longestWait(stages: readonly Stage[]): (() => number) | undefined {
+  const waits = stages.flatMap(({ waitMs }) => waitMs ?? []);
+  return waits.length === 0 ? undefined : () => Math.max(...waits.map((waitMs) => waitMs()));
 }
 
 /** What the stages hold, as one; what a stage gives up runs through those behind it, which may hold it again. */
@@ -343,16 +348,20 @@ function matchStage(values: ValuesOf<typeof MATCH_STAGE>, context: StageContext)
     );
   }
   const nested = buildPipeline(values.stage, context.pipeline, `${context.at}.`);
-  return holdingStage((entries) => {
-    const out: PipelineEntry[] = [];
-    const dropped: PipelineEntry[] = [];
-    for (const entry of entries) {
-      if (!selects(selector, entry.labels, entry.line)) out.push(entry);
-      else if (values.action === "drop") dropped.push(entry);
-      else out.push(...nested([entry]));
-    }
-    if (dropped.length > 0)
-      context.dropped(values.drop_counter_reason, { count: dropped.length, list: () => dropped });
-    return out;
-  }, nested.held);
+  return holdingStage(
+    (entries) => {
+      const out: PipelineEntry[] = [];
+      const dropped: PipelineEntry[] = [];
+      for (const entry of entries) {
+        if (!selects(selector, entry.labels, entry.line)) out.push(entry);
+        else if (values.action === "drop") dropped.push(entry);
+        else out.push(...nested([entry]));
+      }
+      if (dropped.length > 0)
+        context.dropped(values.drop_counter_reason, { count: dropped.length, list: () => dropped });
+      return out;
+    },
+    nested.held,
+    nested.waitMs,
+  );
 }

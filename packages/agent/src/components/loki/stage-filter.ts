@@ -3,7 +3,7 @@ import { compileRegexp } from "@finch/model";
 import { FinchError } from "@finch/runtime";
 import { maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
-import { keepEntries, textOf } from "./process-stage.ts";
+import { holdingStage, keepEntries, textOf } from "./process-stage.ts";
 import type { PipelineEntry } from "./pipeline-entry.ts";
 import type { DroppedEntries, Stage, StageContext } from "./process-stage.ts";
 
@@ -32,13 +32,15 @@ export function dropStage(values: ValuesOf<typeof DROP_STAGE>, context: StageCon
     .map((name) => name.trim())
     .filter((name) => name !== "");
   if (value !== undefined && expression !== undefined)
-    throw badStage("give value or expression, not both");
-  if (value !== undefined && sources.length === 0) throw badStage("value needs source");
+    throw badStage("stage.drop: give value or expression, not both");
+  if (value !== undefined && sources.length === 0) throw badStage("stage.drop: value needs source");
   if (
     sources.length === 0 &&
     [value, expression, olderThan, longerThan].every((given) => given === undefined)
   ) {
-    throw badStage("give at least one of source, expression, value, older_than and longer_than");
+    throw badStage(
+      "stage.drop: give at least one of source, expression, value, older_than and longer_than",
+    );
   }
   const regexp =
     expression === undefined ? undefined : compileRegexp(expression, { anchored: false });
@@ -103,7 +105,7 @@ export const LIMIT_STAGE = {
   drop: optional(
     "bool",
     false,
-    "Drop what is over the limit. Waiting is not supported yet, so this must be true.",
+    "Drop what is over the limit; else the component is slowed to it, and its sources wait.",
   ),
   by_label_name: optional(
     "string",
@@ -118,15 +120,19 @@ export const LIMIT_STAGE = {
   ),
 } as const;
 
-/** A token bucket over all entries of the stage, or one for each value of a label. */
+/** A token bucket over all entries of the stage, or one for each value of a label. Throws a FinchError for rates that let nothing through. */
 export function limitStage(values: ValuesOf<typeof LIMIT_STAGE>, context: StageContext): Stage {
-  if (!values.drop)
-    throw new FinchError(
-      "unsupported",
-      "agent/unsupported-stage",
-      "not supported yet: stage.limit without drop = true",
-    );
-  const { by_label_name: name } = values;
+  const { by_label_name: name, drop, rate } = values;
+  if (rate === 0) throw badStage("stage.limit: rate must be above 0");
+  if (!drop) {
+    if (name !== "") throw badStage("stage.limit: by_label_name needs drop = true");
+    const bucket = new TokenBucket(values, context);
+    const spend = (entries: PipelineEntry[]) => {
+      bucket.spend(entries.length);
+      return entries;
+    };
+    return holdingStage(spend, undefined, () => bucket.debtMs());
+  }
   const count = (dropped: DroppedEntries) => context.dropped("ratelimit_drop_stage", dropped);
   if (name === "") {
     const bucket = new TokenBucket(values, context);
@@ -170,13 +176,29 @@ class TokenBucket {
 
   /** Whether there was a token. */
   take(): boolean {
+    this.#earn();
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+
+  /** Takes tokens, also those that are not there yet. */
+  spend(count: number): void {
+    this.#earn();
+    this.#tokens -= count;
+  }
+
+  /** When all tokens that were spent will have been there, from now. */
+  debtMs(): number {
+    this.#earn();
+    return Math.max(0, (-this.#tokens / this.#rate) * 1000);
+  }
+
+  #earn(): void {
     const nowMs = this.#clock.monotonicMs();
     const earned = ((nowMs - this.#lastMs) / 1000) * this.#rate;
     this.#tokens = Math.min(this.#burst, this.#tokens + earned);
     this.#lastMs = nowMs;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
   }
 }
 
@@ -202,5 +224,5 @@ class BucketsByValue {
 }
 
 function badStage(what: string): FinchError {
-  return new FinchError("invalid", "agent/bad-stage", `stage.drop: ${what}`);
+  return new FinchError("invalid", "agent/bad-stage", what);
 }
