@@ -1,5 +1,5 @@
 /** Bodies of requests as Snappy blocks. */
-import { SnappyEncoder } from "@finch/codec/kernels";
+import { SnappyEncoder } from "@finch/codec/snappy-kernel";
 
 /** One for all: it holds memory, and works without a break. */
 let encoder: SnappyEncoder | undefined;
