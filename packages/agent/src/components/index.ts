@@ -74,6 +74,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
     import("./otelcol/processor-batch.ts").then((module) => module.processorBatch),
   "otelcol.processor.filter": () =>
     import("./otelcol/processor-filter.ts").then((module) => module.processorFilter),
+  "otelcol.processor.groupbyattrs": () =>
+    import("./otelcol/processor-groupbyattrs.ts").then((module) => module.processorGroupbyattrs),
   "otelcol.processor.k8sattributes": () =>
     import("./otelcol/processor-k8sattributes.ts").then((module) => module.processorK8sattributes),
   "otelcol.processor.memory_limiter": () =>
@@ -82,6 +84,8 @@ export const COMPONENTS: Readonly<Record<string, ComponentLoader>> = {
     import("./otelcol/processor-resourcedetection.ts").then(
       (module) => module.processorResourcedetection,
     ),
+  "otelcol.processor.span": () =>
+    import("./otelcol/processor-span.ts").then((module) => module.processorSpan),
   "otelcol.processor.tail_sampling": () =>
     import("./otelcol/processor-tail-sampling.ts").then((module) => module.processorTailSampling),
   "otelcol.processor.transform": () =>

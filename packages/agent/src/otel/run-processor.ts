@@ -20,9 +20,10 @@ export async function runProcessor<Arguments extends { readonly output: Partial<
   context: ComponentContext<Arguments, ProcessorExports>,
   signal: AbortSignal,
   prepare: (values: Arguments) => ProcessBatch,
+  signals: readonly OtlpSignal[] = ALL_SIGNALS,
 ): Promise<void> {
   let process = prepare(context.arguments());
-  const input = createConsumer(context, ALL_SIGNALS, async (batch, consumeSignal) => {
+  const input = createConsumer(context, signals, async (batch, consumeSignal) => {
     await emit(context, process(batch), consumeSignal);
   });
   context.setExports({ input });

@@ -2,7 +2,7 @@
 import type { Attributes } from "@finch/wire";
 import { OttlRunFault } from "./fault.ts";
 import { setValueAt, valueAt } from "./index-value.ts";
-import { boolean, integer, map, text, time } from "./signature.ts";
+import { integer, map, text, time } from "./signature.ts";
 import type { Getter, Subject } from "./subject.ts";
 import { OttlId, OttlParts, OttlTime, toStored, typeOf, type OttlValue } from "./values.ts";
 
@@ -61,15 +61,6 @@ export function timeField<Key extends string>(of: Of<Key, bigint>, key: Key): Fi
     (subject) => new OttlTime(of(subject)[key]),
     (subject, value) => {
       of(subject)[key] = BigInt.asUintN(64, time.convert(value).ns) as never;
-    },
-  );
-}
-
-export function flagField<Key extends string>(of: Of<Key, boolean>, key: Key): Field {
-  return plain(
-    (subject) => of(subject)[key],
-    (subject, value) => {
-      of(subject)[key] = boolean.convert(value) as never;
     },
   );
 }
