@@ -241,16 +241,15 @@ describe("durable queue", () => {
         },
       };
       const options = { directory, log: silentLogger, bytesMax: 1 << 20, senders: ["a"] };
-      {
-        const queue = await openDurableQueue({ ...options, fileSystem });
-        for (let n = 0; n < 6; n++) await queue.push(new Uint8Array(100 << 10).fill(n), NEVER);
-        isFull = true;
-        const first = await take(queue, "a", 1);
-        await assert.rejects(queue.commit("a", first.next), /no space left/);
-        const rest = await take(queue, "a", 350 << 10);
-        await queue.commit("a", rest.next);
-        // Killed: what a stop would save is not.
-      }
+      await using killed = await openDurableQueue({ ...options, fileSystem });
+      for (let n = 0; n < 6; n++) await killed.push(new Uint8Array(100 << 10).fill(n), NEVER);
+      isFull = true;
+      const first = await take(killed, "a", 1);
+      await assert.rejects(killed.commit("a", first.next), /no space left/);
+      const rest = await take(killed, "a", 350 << 10);
+      await killed.commit("a", rest.next);
+      isFull = false;
+      // As if it were killed here: what its stop saves comes when the other one has been looked at.
       await using queue = await open();
       assert.deepEqual(
         (await take(queue, "a")).records.map((bytes) => bytes[0]),
