@@ -200,7 +200,7 @@ test("policies", async (t) => {
     });
 });
 
-test("a share of traces is that which the collector takes", async () => {
+test("a share of traces is about as large as it is told, the same for each run, and another with other salt", async () => {
   const share = policy("probabilistic", "sampling_percentage = 25");
   const spans = Array.from({ length: 2000 }, (_, i) =>
     span("a", {
