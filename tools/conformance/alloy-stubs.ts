@@ -129,7 +129,12 @@ function visit(statement: Statement, edits: Edit[], places: StubPlaces): void {
     else visitValue(statement.value, edits, places);
     return;
   }
-  for (const inner of statement.body) visit(inner, edits, places);
+  for (const inner of statement.body) {
+    // A resolver by Kubernetes knows only the cluster that it runs in.
+    if (statement.name === "resolver" && inner.name === "kubernetes")
+      edits.push({ ...inner, text: 'static {\nhostnames = ["127.0.0.1"]\n}' });
+    else visit(inner, edits, places);
+  }
   const server = JSON.stringify(`http://${places.address}`);
   if (statement.name === "discovery.kubernetes")
     addTo(statement, `\napi_server = ${server}\n`, edits, "api_server");
