@@ -9,6 +9,9 @@ const FILE = "line-stamps.jsonl";
 /** More ranges than so many that no saved position covers are not remembered: without it they would grow while positions cannot be saved. */
 const RANGES_MAX = 20_000;
 
+/** Pause before what could not be stored is tried again. */
+const RETRY_MS = 1000;
+
 /** Bytes `from … to - 1` of a file: whole lines. */
 export interface ReadRange {
   /** Device and inode; of a copy, those of the file it was made of. */
@@ -32,6 +35,7 @@ export interface LineStampOptions {
   readonly fileSystem: FileSystem;
   readonly log: Logger;
   readonly nowNs: () => bigint;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 export class LineStamps implements AsyncDisposable {
@@ -71,8 +75,11 @@ export class LineStamps implements AsyncDisposable {
     return this.#ranges.get(key)?.find(({ state }) => state === "known");
   }
 
-  /** The time of the first of so many lines; each next line is one nanosecond later. To be called before they are handed on. */
-  async begin(key: string, range: ReadRange, lines: number): Promise<bigint> {
+  /**
+   * The time of the first of so many lines; each next line is one nanosecond later. To be called before they are handed on: it resolves when the range is
+   * stored, for a disk that is full too, on which the queues behind wait as well. Rejects only when `signal` aborts.
+   */
+  async begin(key: string, range: ReadRange, lines: number, signal: AbortSignal): Promise<bigint> {
     const { identity, from, to } = range;
     const known = this.#known(key, identity, from);
     if (known !== undefined && known.to === to && known.lines === lines) {
@@ -93,7 +100,8 @@ export class LineStamps implements AsyncDisposable {
     if (this.#count >= RANGES_MAX) this.#dropOldest();
     this.#add(stamped);
     this.#queued += formatRange(stamped);
-    while (this.#queued !== "") await this.#write(() => this.#append());
+    while (this.#queued !== "")
+      if (!(await this.#write(() => this.#append()))) await this.#options.sleep(RETRY_MS, signal);
     return stamped.ns;
   }
 
@@ -157,17 +165,19 @@ export class LineStamps implements AsyncDisposable {
     this.#drop(key, (range) => range === ranges[0]);
   }
 
-  /** One write at a time. Lines do not wait for a disk that is full: a crash would repeat them with other times. */
-  async #write(work: () => Promise<void>): Promise<void> {
+  /** One write at a time; whether it succeeded. */
+  async #write(work: () => Promise<void>): Promise<boolean> {
     while (this.#writing !== undefined) await this.#writing;
+    let isDone = false;
     this.#writing = work()
       .then(() => {
+        isDone = true;
         this.#hasFailed = false;
       })
       .catch((error: unknown) => {
         if (!this.#hasFailed)
           this.#options.log.warn(
-            "times of lines cannot be stored; after a crash lines could stand there twice",
+            "times of lines cannot be stored; lines that are new wait until they can",
             { error: describeError(error) },
           );
         this.#hasFailed = true;
@@ -176,29 +186,45 @@ export class LineStamps implements AsyncDisposable {
         this.#writing = undefined;
       });
     await this.#writing;
+    return isDone;
   }
 
   /** Not synced: what is written is the system's when the process is killed. A power cut may take it. */
   async #append(): Promise<void> {
     if (this.#file === undefined) return this.#replace();
-    const bytes = encoder.encode(this.#queued);
-    this.#queued = "";
-    await this.#file.write(bytes, this.#fileBytes);
+    const queued = this.#takeQueued();
+    const bytes = encoder.encode(queued.text);
+    try {
+      await this.#file.write(bytes, this.#fileBytes);
+    } catch (error) {
+      queued.giveBack();
+      throw error;
+    }
     this.#fileBytes += bytes.length;
+  }
+
+  /** What waits to be written; it goes back where that fails. */
+  #takeQueued() {
+    const text = this.#queued;
+    this.#queued = "";
+    return { text, giveBack: () => void (this.#queued = text + this.#queued) };
   }
 
   async #replace(): Promise<void> {
     const { directory, fileSystem } = this.#options;
     const bytes = encoder.encode([...this.#ranges.values()].flat().map(formatRange).join(""));
-    this.#queued = "";
+    // It is among the ranges.
+    const queued = this.#takeQueued();
     const temporary = `${directory}/${FILE}.tmp`;
-    await fileSystem.remove(temporary);
-    const file = await fileSystem.open(temporary, "create");
+    let file: FileHandle | undefined;
     try {
+      await fileSystem.remove(temporary);
+      file = await fileSystem.open(temporary, "create");
       await file.write(bytes, 0);
       await fileSystem.rename(temporary, `${directory}/${FILE}`);
     } catch (error) {
-      await file.close();
+      queued.giveBack();
+      await file?.close();
       throw error;
     }
     await this.#file?.close();

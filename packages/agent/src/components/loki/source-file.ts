@@ -54,6 +54,7 @@ export const sourceFile = defineComponent({
       fileSystem: context.fileSystem,
       log: context.log,
       nowNs: () => context.clock.nowNs(),
+      sleep: (ms, stop) => context.clock.sleep(ms, stop),
     });
     await using reader = new FileReader(context, { positions, legacy, stamps });
     await lookForFiles(context, reader, signal);
@@ -65,6 +66,7 @@ export const sourceFile = defineComponent({
         await lookForFiles(context, reader, signal);
       }),
       reader.loop(signal),
+      reader.saveAtTimes(signal),
     ]);
   },
 });
@@ -138,7 +140,6 @@ class FileReader implements AsyncDisposable {
   readonly #active;
   #arguments: Arguments;
   #closing: FollowedFile[] = [];
-  #savedMs = 0;
 
   constructor(context: Context, known: KnownOfFiles) {
     this.#context = context;
@@ -229,9 +230,16 @@ class FileReader implements AsyncDisposable {
       await this.#visitDue(now, signal);
       let nextMs = now + this.#arguments.file_watch.min_poll_frequency;
       for (const { dueMs } of this.#files.values()) nextMs = Math.min(nextMs, dueMs);
-      if (clock.nowMs() - this.#savedMs >= SAVE_EVERY_MS) await this.#save();
       await clock.sleep(Math.max(1, nextMs - clock.monotonicMs()), signal).catch(() => {});
     }
+  }
+
+  /** Saves positions, also while receivers keep files waiting: others may have come further. */
+  async saveAtTimes(signal: AbortSignal): Promise<void> {
+    await untilAborted(signal, async () => {
+      await this.#context.clock.sleep(SAVE_EVERY_MS, signal);
+      await this.#save();
+    });
   }
 
   /** Several at once: each waits for its lines to be durable, which is one fsync for all that come together. */
@@ -279,7 +287,7 @@ class FileReader implements AsyncDisposable {
     const batch = await tail.next();
     if (batch === undefined) return false;
     const { lines, range, progress } = batch;
-    const firstNs = await this.#stamps.begin(file.key, range, lines.length);
+    const firstNs = await this.#stamps.begin(file.key, range, lines.length, signal);
     await this.#deliver(file, lines, firstNs, signal);
     if (progress !== undefined) this.#positions.set(file.key, progress);
     this.#stamps.taken(file.key, range);
@@ -298,7 +306,7 @@ class FileReader implements AsyncDisposable {
       { format: decompression!.format, offset, encoding: encoding || "utf-8", signal },
       async (lines, from, to) => {
         const range: ReadRange = { identity, from, to };
-        const firstNs = await this.#stamps.begin(file.key, range, lines.length);
+        const firstNs = await this.#stamps.begin(file.key, range, lines.length, signal);
         for (let at = 0; at < lines.length; at += COMPRESSED_LINES_MAX) {
           const some = lines.slice(at, at + COMPRESSED_LINES_MAX);
           await this.#deliver(file, some, firstNs + BigInt(at), signal);
@@ -357,7 +365,6 @@ class FileReader implements AsyncDisposable {
   }
 
   async #save(): Promise<void> {
-    this.#savedMs = this.#context.clock.nowMs();
     try {
       await this.#stamps.forgetAfter(() => this.#positions.save());
     } catch (error) {
