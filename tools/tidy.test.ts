@@ -17,6 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "alloy-syntax": ["runtime", "model", "go-text"],
   server: ["runtime", "codec", "model", "wire", "store", "promql", "logql"],
   agent: ["runtime", "codec", "model", "go-text", "wire", "store", "alloy-syntax"],
+  control: ["runtime", "codec", "model", "wire", "logql", "alloy-syntax"],
   web: ["runtime", "model", "promql", "logql"],
   finch: [
     "runtime",
@@ -29,6 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "alloy-syntax",
     "server",
     "agent",
+    "control",
   ],
 };
 

@@ -1,0 +1,45 @@
+/** The control plane as one thing with a lifetime: the database, the identity, and the repositories on them. Opened by `finch up` and by commands that work on a data directory. */
+import { join } from "node:path";
+import type { Clock, Logger } from "@finch/runtime";
+import { AuditTrail } from "./audit-trail.ts";
+import { openDatabase } from "./database.ts";
+import type { ControlDatabase } from "./database.ts";
+import { IdentityStore } from "./identity.ts";
+import { MIGRATIONS } from "./migrations.ts";
+import { adoptOriginal, copyOriginalAgents } from "./original-import.ts";
+
+export interface ControlOptions {
+  /** The data directory, which exists and is locked by the caller. */
+  readonly directory: string;
+  /** The name by which agents and people reach the service. */
+  readonly hostname: { readonly configured: string | undefined; readonly fallback: string };
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Disposing closes the database; what was answered is on disk before. */
+export interface Control extends Disposable {
+  readonly database: ControlDatabase;
+  readonly identity: IdentityStore;
+  readonly audit: AuditTrail;
+}
+
+/** Opens `finch.db` and `finch.json`, made when they are not there, migrated or taken over from the original Finch when they are. */
+export async function openControl(options: ControlOptions): Promise<Control> {
+  const { directory, hostname, clock, log } = options;
+  const identity = await IdentityStore.open({ directory, hostname, clock, log });
+  const database = openDatabase({
+    path: join(directory, "finch.db"),
+    migrations: MIGRATIONS,
+    adopt: adoptOriginal,
+    finishAdoption: copyOriginalAgents,
+    clock,
+    log,
+  });
+  return {
+    database,
+    identity,
+    audit: new AuditTrail(database, clock),
+    [Symbol.dispose]: () => database[Symbol.dispose](),
+  };
+}
