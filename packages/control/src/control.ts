@@ -1,12 +1,14 @@
 /** The control plane as one thing with a lifetime: the database, the identity, and the repositories on them. Opened by `finch up` and by commands that work on a data directory. */
 import { join } from "node:path";
 import type { Clock, Logger } from "@finch/runtime";
+import { AgentRegistry } from "./agents.ts";
 import { AuditTrail } from "./audit-trail.ts";
 import { openDatabase } from "./database.ts";
 import type { ControlDatabase } from "./database.ts";
 import { IdentityStore } from "./identity.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { adoptOriginal, copyOriginalAgents } from "./original-import.ts";
+import { Tokens } from "./tokens.ts";
 
 export interface ControlOptions {
   /** The data directory, which exists and is locked by the caller. */
@@ -22,6 +24,8 @@ export interface Control extends Disposable {
   readonly database: ControlDatabase;
   readonly identity: IdentityStore;
   readonly audit: AuditTrail;
+  readonly agents: AgentRegistry;
+  readonly tokens: Tokens;
 }
 
 /** Opens `finch.db` and `finch.json`, made when they are not there, migrated or taken over from the original Finch when they are. */
@@ -36,10 +40,24 @@ export async function openControl(options: ControlOptions): Promise<Control> {
     clock,
     log,
   });
+  const audit = new AuditTrail(database, clock);
+  const agents = new AgentRegistry({
+    database,
+    audit,
+    serviceId: () => identity.current.id,
+    clock,
+    log,
+  });
   return {
     database,
     identity,
-    audit: new AuditTrail(database, clock),
+    audit,
+    agents,
+    tokens: new Tokens({
+      identity,
+      isRegistered: (resourceId) => agents.find(resourceId) !== undefined,
+      clock,
+    }),
     [Symbol.dispose]: () => database[Symbol.dispose](),
   };
 }

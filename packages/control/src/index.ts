@@ -1,3 +1,8 @@
+export { generateAgentConfig } from "./agent-config.ts";
+export type { AgentConfigTarget } from "./agent-config.ts";
+export type { AgentDraft, AgentSettings, LogSource, Node } from "./agent-rules.ts";
+export { AgentRegistry } from "./agents.ts";
+export type { Agent, AgentChange } from "./agents.ts";
 export { AuditTrail, SYSTEM_ACTOR } from "./audit-trail.ts";
 export type { Actor, AuditEntry, AuditEvent, AuditFilter } from "./audit-trail.ts";
 export { openControl } from "./control.ts";
@@ -5,3 +10,5 @@ export type { Control, ControlOptions } from "./control.ts";
 export type { ControlDatabase, Migration } from "./database.ts";
 export { IdentityStore } from "./identity.ts";
 export type { FormerSecret, ServiceIdentity } from "./identity.ts";
+export { DASHBOARD_ROLES, Tokens } from "./tokens.ts";
+export type { DashboardClaims, DashboardRole, IssuedToken } from "./tokens.ts";

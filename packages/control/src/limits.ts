@@ -8,3 +8,18 @@ export const AUDIT_PAGE_MAX = 1000;
 
 /** Characters of one text of an event: names come from outside. */
 export const AUDIT_TEXT_CHARS_MAX = 1024;
+
+/** Agents of one service; the design is for 200 machines, a listing holds all of them. */
+export const AGENTS_MAX = 10_000;
+
+/** Labels, log sources or metrics targets of an agent: each becomes part of its configuration. */
+export const AGENT_LIST_MAX = 256;
+
+/** Characters of one of them. */
+export const AGENT_TEXT_CHARS_MAX = 2048;
+
+/** Characters of the name of a machine, as DNS has it. */
+export const HOSTNAME_CHARS_MAX = 253;
+
+/** Characters of a token: without it anybody could have us look through megabytes. */
+export const TOKEN_CHARS_MAX = 16_384;
