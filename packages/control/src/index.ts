@@ -12,3 +12,5 @@ export { IdentityStore } from "./identity.ts";
 export type { FormerSecret, ServiceIdentity } from "./identity.ts";
 export { DASHBOARD_ROLES, Tokens } from "./tokens.ts";
 export type { DashboardClaims, DashboardRole, IssuedToken } from "./tokens.ts";
+export { People } from "./people/people.ts";
+export type { PeopleOptions, SignedIn, SignInOrigin } from "./people/people.ts";

@@ -5,5 +5,10 @@
 import { AGENT_MIGRATIONS } from "./agent-migrations.ts";
 import { AUDIT_MIGRATIONS } from "./audit-migrations.ts";
 import type { Migration } from "./database.ts";
+import { PEOPLE_MIGRATIONS } from "./people/people-migrations.ts";
 
-export const MIGRATIONS: readonly Migration[] = [...AUDIT_MIGRATIONS, ...AGENT_MIGRATIONS];
+export const MIGRATIONS: readonly Migration[] = [
+  ...AUDIT_MIGRATIONS,
+  ...AGENT_MIGRATIONS,
+  ...PEOPLE_MIGRATIONS,
+];
