@@ -6,9 +6,11 @@ import { AGENT_MIGRATIONS } from "./agent-migrations.ts";
 import { AUDIT_MIGRATIONS } from "./audit-migrations.ts";
 import type { Migration } from "./database.ts";
 import { PEOPLE_MIGRATIONS } from "./people/people-migrations.ts";
+import { FLEET_MIGRATIONS } from "./fleet/fleet-migrations.ts";
 
 export const MIGRATIONS: readonly Migration[] = [
   ...AUDIT_MIGRATIONS,
   ...AGENT_MIGRATIONS,
   ...PEOPLE_MIGRATIONS,
+  ...FLEET_MIGRATIONS,
 ];
