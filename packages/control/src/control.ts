@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Clock, Logger } from "@finch/runtime";
 import { AgentRegistry } from "./agents.ts";
 import { AuditTrail } from "./audit-trail.ts";
+import { ClientAuthorities } from "./client-authorities.ts";
 import { openDatabase } from "./database.ts";
 import type { ControlDatabase } from "./database.ts";
 import { IdentityStore } from "./identity.ts";
@@ -26,6 +27,7 @@ export interface Control extends Disposable {
   readonly audit: AuditTrail;
   readonly agents: AgentRegistry;
   readonly tokens: Tokens;
+  readonly clientAuthorities: ClientAuthorities;
 }
 
 /** Opens `finch.db` and `finch.json`, made when they are not there, migrated or taken over from the original Finch when they are. */
@@ -58,6 +60,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
       isRegistered: (resourceId) => agents.find(resourceId) !== undefined,
       clock,
     }),
+    clientAuthorities: new ClientAuthorities({ directory, clock, log }),
     [Symbol.dispose]: () => database[Symbol.dispose](),
   };
 }

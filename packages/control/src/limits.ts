@@ -23,3 +23,15 @@ export const HOSTNAME_CHARS_MAX = 253;
 
 /** Characters of a token: without it anybody could have us look through megabytes. */
 export const TOKEN_CHARS_MAX = 16_384;
+
+/** Characters of a client's certificate as a header; one on P-256 has some 700. */
+export const CLIENT_CERTIFICATE_CHARS_MAX = 16_384;
+
+/** Bytes of a file with the authorities of a client. */
+export const AUTHORITY_FILE_BYTES_MAX = 65_536;
+
+/** Authorities of one client: each is tried, which takes a verification. */
+export const AUTHORITIES_OF_CLIENT_MAX = 4;
+
+/** Bytes of a message of gRPC; the lists of an agent fit in with room. */
+export const RPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
