@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { appendFileSync, copyFileSync, truncateSync } from "node:fs";
 import {
   appendFile,
   copyFile,
@@ -14,6 +15,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { FileTail } from "./file-tail.ts";
 import type { LineBatch } from "./file-tail.ts";
+import type { KnownPiece } from "./line-stamps.ts";
 import type { FileProgress } from "./rotated-file.ts";
 
 async function inDirectory(run: (path: string, directory: string) => Promise<void>): Promise<void> {
@@ -28,14 +30,18 @@ async function inDirectory(run: (path: string, directory: string) => Promise<voi
 function tailOf(
   path: string,
   progress?: FileProgress,
-  { tailFromEnd = false, nowMs = (): number => 0 } = {},
+  {
+    tailFromEnd = false,
+    nowMs = (): number => 0,
+    knownAt = (() => []) as (from: number) => readonly KnownPiece[],
+  } = {},
 ): FileTail {
   return new FileTail(path, {
     encoding: "utf-8",
     tailFromEnd,
     progress,
     nowMs,
-    endOf: () => undefined,
+    knownAt,
   });
 }
 
@@ -244,7 +250,7 @@ describe("file tail", () => {
       await writeFile(path, "3\n");
       assert.deepEqual((await drain(tail)).lines, ["2", "3"]);
     }));
-  test("of a copy, ranges and what is remembered name the file it was made of", () =>
+  test("of a copy, what is remembered is the copy's", () =>
     inDirectory(async (path) => {
       await writeFile(path, "1\n2\n");
       await using tail = tailOf(path);
@@ -254,33 +260,112 @@ describe("file tail", () => {
       await truncate(path);
       const copied = await drainOne(tail);
       assert.deepEqual(copied.lines, ["3"]);
-      assert.deepEqual(copied.range, { identity: original.range.identity, from: 4, to: 6 });
-      assert.notEqual(copied.progress!.identity, original.range.identity);
+      assert.deepEqual([copied.begin.offset, copied.to], [4, 6]);
+      assert.notEqual(copied.begin.identity, original.begin.identity);
       // As when it is killed there and started again.
       await appendFile(`${path}.1`, "4\n");
       await using next = tailOf(path, copied.progress);
-      assert.deepEqual((await drainOne(next)).range, {
-        identity: original.range.identity,
-        from: 6,
-        to: 8,
-      });
+      const { begin, to } = await drainOne(next);
+      assert.deepEqual([begin.identity, begin.offset, to], [copied.begin.identity, 6, 8]);
     }));
+  const known = (to: number, ...expected: string[]): KnownPiece => ({
+    to,
+    holds: (lines) => JSON.stringify(lines) === JSON.stringify(expected),
+  });
   test("what was read in pieces by a run that was killed is read in the same pieces", () =>
     inDirectory(async (path) => {
       await writeFile(path, "1\n2\n3\n4\n5\n");
-      const ends = new Map([
-        [0, 4],
-        [4, 6],
+      const pieces = new Map([
+        [0, [known(4, "1", "2")]],
+        [4, [known(6, "3")]],
       ]);
-      await using tail = new FileTail(path, {
-        encoding: "utf-8",
-        tailFromEnd: false,
-        progress: undefined,
-        nowMs: () => 0,
-        endOf: (_, from) => ends.get(from),
-      });
+      await using tail = tailOf(path, undefined, { knownAt: (from) => pieces.get(from) ?? [] });
       assert.deepEqual((await tail.next())?.lines, ["1", "2"]);
       assert.deepEqual((await tail.next())?.lines, ["3"]);
       assert.deepEqual((await tail.next())?.lines, ["4", "5"]);
+    }));
+  test("a piece that is longer than a batch, having been read behind a half line, is read whole", () =>
+    inDirectory(async (path) => {
+      const lines = Array.from({ length: 4000 }, (_, n) => `${n}`.padStart(200, "x"));
+      await writeFile(path, `${lines.join("\n")}\n`);
+      let batch: LineBatch;
+      {
+        await using killed = tailOf(path);
+        await killed.next();
+        batch = (await killed.next())!;
+      }
+      const { begin, to, lines: read } = batch;
+      assert.ok(begin.offset > 0 && read.length >= 1500);
+      const piece = known(to, ...read);
+      const knownAt = (from: number) => (from === begin.offset ? [piece] : []);
+      await using tail = tailOf(path, begin, { knownAt });
+      assert.equal((await tail.next())!.to, to);
+    }));
+  test("a half line that ended a file which was rotated away is read as the line it was", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\nhalf");
+      const pieces = new Map([
+        [0, [known(2, "1")]],
+        [2, [known(6, "half")]],
+      ]);
+      const knownAt = (from: number) => pieces.get(from) ?? [];
+      await using tail = tailOf(path, undefined, { knownAt });
+      assert.deepEqual((await drain(tail)).lines, ["1", "half"]);
+    }));
+  test("pieces of what else stood at the path keep nothing from being read, whichever comes first", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "first\nsecond\nthird\n");
+      const others = [known(3, "fi"), known(400, "more"), known(13, "other", "second")];
+      const knownAt = (from: number) =>
+        from === 0 ? [...others, known(13, "first", "second")] : [];
+      await using tail = tailOf(path, undefined, { knownAt });
+      assert.deepEqual((await tail.next())?.lines, ["first", "second"]);
+      assert.deepEqual((await tail.next())?.lines, ["third"]);
+      await using stale = tailOf(path, undefined, {
+        knownAt: (from) => (from === 0 ? others : []),
+      });
+      assert.deepEqual((await drain(stale)).lines, ["first", "second", "third"]);
+    }));
+  test("copies that were made before anything of the next file was read are read first", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n");
+      await using tail = tailOf(path);
+      await drain(tail);
+      const rotate = async (number: number) => {
+        await copyFile(path, `${path}.${number}`);
+        await utimes(`${path}.${number}`, 100 * number, 100 * number);
+        await truncate(path);
+      };
+      await rotate(1);
+      // Noticed, and at the end of the copy: the next file is empty.
+      assert.deepEqual((await drain(tail)).lines, []);
+      for (const number of [2, 3]) {
+        await appendFile(path, `${number}\n`);
+        await rotate(number);
+      }
+      await appendFile(path, "4\n");
+      assert.deepEqual((await drain(tail)).lines, ["2", "3", "4"]);
+    }));
+  test("a batch that was read of something else, since the file was cut just then, is not handed on", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n2\n");
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        ({ progress } = await drain(tail));
+      }
+      await appendFile(path, "3\n");
+      let isCut = false;
+      // Asked for between the look at the file and the read.
+      const knownAt = (): readonly KnownPiece[] => {
+        if (isCut) return [];
+        isCut = true;
+        copyFileSync(path, `${path}.1`);
+        truncateSync(path);
+        appendFileSync(path, "a\nb\nc\nd\n");
+        return [];
+      };
+      await using tail = tailOf(path, progress, { knownAt });
+      assert.deepEqual((await drain(tail)).lines, ["3", "a", "b", "c", "d"]);
     }));
 });

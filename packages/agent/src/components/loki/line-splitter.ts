@@ -10,13 +10,23 @@ export const LINE_BYTES_MAX = 1 << 20;
 export class LineSplitter {
   #pending: Buffer[] = [];
   #pendingBytes = 0;
+  /** Keeps nothing between calls. */
   readonly #decoder: TextDecoder;
   readonly #isUtf8: boolean;
 
-  /** `encoding` is any that keeps `\n` as one byte, such as utf-8, windows-1252, shift_jis. */
-  constructor(encoding = "utf-8") {
-    this.#decoder = new TextDecoder(encoding, { ignoreBOM: false });
+  /** `encoding` is any that keeps `\n` as one byte, such as utf-8, windows-1252, shift_jis; or a decoder of it. */
+  constructor(encoding: string | TextDecoder = "utf-8") {
+    this.#decoder =
+      typeof encoding === "string" ? new TextDecoder(encoding, { ignoreBOM: false }) : encoding;
     this.#isUtf8 = this.#decoder.encoding === "utf-8";
+  }
+
+  /** Another one that goes on from here; this one stays as it is. */
+  fork(): LineSplitter {
+    const fork = new LineSplitter(this.#decoder);
+    fork.#pending = [...this.#pending];
+    fork.#pendingBytes = this.#pendingBytes;
+    return fork;
   }
 
   /** Bytes taken in that belong to no delivered line yet. */

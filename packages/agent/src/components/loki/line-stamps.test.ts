@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { nodeFileSystem } from "@finch/runtime";
 import type { FileSystem } from "@finch/runtime";
 import { LineStamps } from "./line-stamps.ts";
+import type { LinePiece } from "./line-stamps.ts";
 
 const SAVE = () => Promise.resolve();
 const NEVER = new AbortController().signal;
@@ -45,79 +46,121 @@ async function runs(
   }
 }
 
-const range = (from: number, to: number, identity = "1:1") => ({ identity, from, to });
+/** Lines of a file: as many as are given, from one offset to another. */
+const piece = (from: number, to: number, ...lines: string[]): LinePiece => ({
+  begin: { identity: "1:1", offset: from, signature: "", signatureBytes: 0 },
+  to,
+  lines,
+});
+const five = (from: number, to: number, name = "x") =>
+  piece(from, to, ...Array.from({ length: 5 }, (_, n) => `${name}${from}-${n}`));
+const firstNs = async (stamps: LineStamps, key: string, lines: LinePiece) =>
+  (await stamps.begin(key, lines, NEVER)).firstNs;
 
 describe("times of lines", () => {
   test("are never given twice, whatever the clock does", () =>
     runs(async (open) => {
       const stamps = await open(1000n);
-      assert.equal(await stamps.begin("a", range(0, 10), 5, NEVER), 1000n);
-      assert.equal(await stamps.begin("a", range(10, 20), 1, NEVER), 1005n);
-      assert.equal(await stamps.begin("b", range(0, 10), 3, NEVER), 1006n);
+      assert.equal(await firstNs(stamps, "a", five(0, 10)), 1000n);
+      assert.equal(await firstNs(stamps, "a", piece(10, 20, "one")), 1005n);
+      assert.equal(await firstNs(stamps, "b", five(0, 10)), 1006n);
     }));
 
-  test("are those of the run that was killed, for the same lines of the same file", () =>
+  test("are those of the run that was killed, for the same lines", () =>
     runs(async (open) => {
       const killed = await open(1000n);
-      await killed.begin("a", range(0, 10), 5, NEVER);
-      await killed.begin("a", range(10, 30), 5, NEVER);
+      await firstNs(killed, "a", five(0, 10));
+      await firstNs(killed, "a", five(10, 30));
       const next = await open(9000n);
-      assert.equal(next.endOf("a", "1:1", 0), 10);
-      assert.equal(next.endOf("a", "1:1", 5), undefined);
-      assert.equal(next.endOf("a", "1:2", 0), undefined);
-      assert.equal(next.endOf("b", "1:1", 0), undefined);
-      assert.equal(await next.begin("a", range(0, 10), 5, NEVER), 1000n);
+      const [known, ...others] = next.knownAt("a", 0);
+      assert.deepEqual([known?.to, others], [10, []]);
+      assert.equal(known!.holds(five(0, 10).lines), true);
+      assert.equal(known!.holds(five(0, 10, "y").lines), false);
+      assert.equal(known!.holds(five(0, 10).lines.slice(0, 4)), false);
+      assert.deepEqual(next.knownAt("a", 5), []);
+      assert.deepEqual(next.knownAt("b", 0), []);
+      assert.equal(await firstNs(next, "a", five(0, 10)), 1000n);
+      assert.deepEqual(next.knownAt("a", 0), []);
       // Killed again before it came further.
       const last = await open(99_000n);
-      assert.equal(await last.begin("a", range(0, 10), 5, NEVER), 1000n);
-      assert.equal(await last.begin("a", range(10, 30), 5, NEVER), 1005n);
-      assert.equal(await last.begin("a", range(30, 40), 1, NEVER), 99_000n);
+      assert.equal(await firstNs(last, "a", five(0, 10)), 1000n);
+      assert.equal(await firstNs(last, "a", five(10, 30)), 1005n);
+      assert.equal(await firstNs(last, "a", piece(30, 40, "new")), 99_000n);
     }));
 
-  test("are new where the lines are others", () =>
+  test("are those of that run wherever its lines stand now, in a copy behind others that stood at the path before", () =>
     runs(async (open) => {
       const killed = await open(1000n);
-      await killed.begin("a", range(0, 10), 5, NEVER);
-      await killed.begin("a", range(10, 20), 5, NEVER);
-      await killed.begin("a", range(0, 10, "1:2"), 5, NEVER);
+      await firstNs(killed, "a", five(0, 10, "old"));
+      await firstNs(killed, "a", five(0, 10, "new"));
       const next = await open(9000n);
-      assert.equal(await next.begin("a", range(0, 12), 5, NEVER), 9000n);
-      assert.equal(next.endOf("a", "1:1", 10), undefined, "nothing else of it fits");
-      assert.equal(
-        await next.begin("a", range(0, 10, "1:2"), 5, NEVER),
-        1000n + 10n,
-        "of another file it does",
-      );
+      const inCopy = (lines: LinePiece) => ({
+        ...lines,
+        begin: { ...lines.begin, identity: "1:2" },
+      });
+      assert.equal(next.knownAt("a", 0).length, 2);
+      assert.equal(await firstNs(next, "a", inCopy(five(0, 10, "new"))), 1005n);
+      assert.equal(await firstNs(next, "a", inCopy(five(0, 10, "old"))), 1000n);
+    }));
+
+  test("are new where the lines are others, and what else is known stays known", () =>
+    runs(async (open) => {
+      const killed = await open(1000n);
+      await firstNs(killed, "a", five(0, 10));
+      await firstNs(killed, "a", five(10, 20));
+      const next = await open(9000n);
+      assert.equal(await firstNs(next, "a", five(0, 10, "other")), 9000n);
+      assert.equal(await firstNs(next, "a", five(0, 12)), 9005n);
+      assert.equal(await firstNs(next, "a", five(10, 20)), 1005n);
+      assert.equal(next.knownAt("a", 0).length, 1);
+      next.caughtUp("a");
+      assert.equal(next.knownAt("a", 0).length, 0, "all is read, and those lines did not come");
+    }));
+
+  test("tell where the run began that was killed before it saved a position", () =>
+    runs(async (open) => {
+      const killed = await open(1000n);
+      const begin = { identity: "1:1", offset: 7, signature: "abc", signatureBytes: 64 };
+      await firstNs(killed, "a", { begin, to: 9, lines: ["1"] });
+      await firstNs(killed, "a", piece(9, 11, "2"));
+      const next = await open(9000n);
+      assert.deepEqual(next.oldest("a"), begin);
+      assert.equal(next.oldest("b"), undefined);
     }));
 
   test("are forgotten once a position behind the lines is saved, and only then", () =>
     runs(async (open, path) => {
+      const keys = async () =>
+        (await readFile(path, "utf8"))
+          .split("\n")
+          .filter((line) => line !== "")
+          .map((line) => (JSON.parse(line) as [string])[0]);
       const stamps = await open(1000n);
-      await stamps.begin("a", range(0, 10), 1, NEVER);
-      await stamps.begin("b", range(0, 10), 1, NEVER);
-      stamps.taken("a", range(0, 10));
+      const a = await stamps.begin("a", piece(0, 10, "1"), NEVER);
+      const b = await stamps.begin("b", piece(0, 10, "1"), NEVER);
+      a.taken();
       await stamps.forgetAfter(() => {
-        stamps.taken("b", range(0, 10));
+        b.taken();
         return Promise.resolve();
       });
-      assert.equal(await readFile(path, "utf8"), '["b","1:1",0,10,1,"1001"]\n');
-      await stamps.begin("c", range(0, 10), 1, NEVER);
+      assert.deepEqual(await keys(), ["b"]);
+      await stamps.begin("c", piece(0, 10, "1"), NEVER);
       await assert.rejects(stamps.forgetAfter(() => Promise.reject(new Error("full"))));
-      assert.equal((await readFile(path, "utf8")).split("\n").length, 3);
+      assert.deepEqual(await keys(), ["b", "c"]);
       await stamps.forgetAfter(SAVE);
-      assert.match(await readFile(path, "utf8"), /^\["c".*\n$/);
+      assert.deepEqual(await keys(), ["c"]);
     }));
 
   test("survive a line that was cut while it was written", () =>
     runs(async (open, path) => {
       const killed = await open(1000n);
-      await killed.begin("a", range(0, 10), 5, NEVER);
-      await appendFile(path, '["a","1:1",10,');
+      await firstNs(killed, "a", five(0, 10));
+      await appendFile(path, '["a",{"identity":"1:1"},10,');
       const next = await open(9000n);
-      assert.equal(next.endOf("a", "1:1", 0), 10);
-      await next.begin("a", range(0, 10), 5, NEVER);
-      await next.begin("a", range(10, 20), 5, NEVER);
-      assert.equal((await open(1n)).endOf("a", "1:1", 10), 20);
+      assert.equal(next.knownAt("a", 0).length, 1);
+      await firstNs(next, "a", five(0, 10));
+      await firstNs(next, "a", five(10, 20));
+      assert.equal((await open(1n)).knownAt("a", 10)[0]?.to, 20);
     }));
 
   test("wait for a disk that is full, which is said once, and are stored before they are given", () =>
@@ -131,15 +174,12 @@ describe("times of lines", () => {
             : nodeFileSystem.open(path, mode),
       };
       const stamps = await open(1000n, full);
-      const both = [
-        stamps.begin("a", range(0, 10), 5, NEVER),
-        stamps.begin("b", range(0, 10), 5, NEVER),
-      ];
+      const both = [firstNs(stamps, "a", five(0, 10)), firstNs(stamps, "b", five(0, 10))];
       assert.deepEqual(await Promise.all(both), [1000n, 1005n]);
       assert.equal(warnings.length, 1);
       const next = await open(9000n);
-      assert.equal(await next.begin("a", range(0, 10), 5, NEVER), 1000n);
-      assert.equal(await next.begin("b", range(0, 10), 5, NEVER), 1005n);
+      assert.equal(await firstNs(next, "a", five(0, 10)), 1000n);
+      assert.equal(await firstNs(next, "b", five(0, 10)), 1005n);
     }));
 
   test("are stored once more where a file that is open can take no more", () =>
@@ -160,9 +200,9 @@ describe("times of lines", () => {
         },
       };
       const stamps = await open(1000n, full);
-      await stamps.begin("a", range(0, 10), 5, NEVER);
+      await firstNs(stamps, "a", five(0, 10));
       isFull = true;
-      await stamps.begin("a", range(10, 20), 5, NEVER);
+      await firstNs(stamps, "a", five(10, 20));
       assert.equal((await readFile(path, "utf8")).split("\n").length, 3);
     }));
 
@@ -174,6 +214,6 @@ describe("times of lines", () => {
       };
       const stamps = await open(1000n, full);
       const stopped = AbortSignal.abort(new Error("stopped"));
-      await assert.rejects(stamps.begin("a", range(0, 10), 5, stopped), /stopped/);
+      await assert.rejects(stamps.begin("a", five(0, 10), stopped), /stopped/);
     }));
 });

@@ -1,31 +1,52 @@
 /**
- * Times for lines that have none of their own. The range of a file that lines were read from is written down with its time before they are handed on: lines
- * that a crash makes the next run read again get the times they had, and a store that keeps an entry once keeps them once.
+ * Times for lines that have none of their own. The piece of a file that lines were read from is written down with its time before they are handed on: lines
+ * that a crash makes the next run read again get the times they had, and a store that keeps an entry once keeps them once. A piece is recognised by its offset
+ * and its lines, and not by its file: what was read at a path may by then stand in a copy, and something else at the path.
  */
+import { crc32 } from "node:zlib";
 import { describeError } from "@finch/runtime";
 import type { FileHandle, FileSystem, Logger } from "@finch/runtime";
+import { isProgress } from "./rotated-file.ts";
+import type { FileProgress } from "./rotated-file.ts";
 
 const FILE = "line-stamps.jsonl";
-/** More ranges than so many that no saved position covers are not remembered: without it they would grow while positions cannot be saved. */
-const RANGES_MAX = 20_000;
+/** More pieces than so many that no saved position covers are not remembered: without it they would grow while positions cannot be saved. */
+const PIECES_MAX = 20_000;
 
 /** Pause before what could not be stored is tried again. */
 const RETRY_MS = 1000;
 
-/** Bytes `from … to - 1` of a file: whole lines. */
-export interface ReadRange {
-  /** Device and inode; of a copy, those of the file it was made of. */
-  readonly identity: string;
-  readonly from: number;
+/** Lines that stand in a row in a file. */
+export interface LinePiece {
+  /** Where they begin. */
+  readonly begin: FileProgress;
+  /** Offset of the byte behind them. */
   readonly to: number;
+  readonly lines: readonly string[];
 }
 
-/** A range with the times of its lines: `ns`, `ns + 1` … in their order. */
-interface StampedRange extends ReadRange {
+/** What an earlier run read, and did not live to save a position behind. */
+export interface KnownPiece {
+  readonly to: number;
+  /** Whether these are its lines. */
+  readonly holds: (lines: readonly string[]) => boolean;
+}
+
+/** Times for the lines of a piece: `firstNs`, `firstNs + 1` … in their order. */
+export interface LineTimes {
+  readonly firstNs: bigint;
+  /** To be called when all of them are taken downstream, and the position behind them is what is saved next. */
+  readonly taken: () => void;
+}
+
+/** A piece with its times, and what its lines are recognised by wherever a file was moved or copied to. */
+interface StampedPiece {
   readonly key: string;
-  readonly lines: number;
+  readonly begin: FileProgress;
+  readonly to: number;
+  readonly count: number;
+  readonly checksum: number;
   readonly ns: bigint;
-  /** `known`: of an earlier run, which did not live to save a position behind it. */
   state: "known" | "read" | "taken";
 }
 
@@ -41,7 +62,7 @@ export interface LineStampOptions {
 export class LineStamps implements AsyncDisposable {
   readonly #options: LineStampOptions;
   /** By key, in the order they were begun; of all keys `#count`. */
-  readonly #ranges = new Map<string, StampedRange[]>();
+  readonly #pieces = new Map<string, StampedPiece[]>();
   #count = 0;
   #lastNs = 0n;
   #file: FileHandle | undefined;
@@ -59,50 +80,56 @@ export class LineStamps implements AsyncDisposable {
     const { directory, fileSystem } = options;
     const stamps = new LineStamps(options);
     if ((await fileSystem.list(directory)).includes(FILE))
-      for (const range of parseRanges(await fileSystem.readFile(`${directory}/${FILE}`)))
-        stamps.#add(range);
+      for (const piece of parsePieces(await fileSystem.readFile(`${directory}/${FILE}`)))
+        stamps.#add(piece);
     await stamps.#write(() => stamps.#replace());
     return stamps;
   }
 
-  /** Where the range ends that an earlier run read from here on; undefined when there is none. */
-  endOf(key: string, identity: string, from: number): number | undefined {
-    return this.#known(key, identity, from)?.to;
+  /** What an earlier run read from this offset on, of one file or of others that stood at its path after it. */
+  knownAt(key: string, from: number): readonly KnownPiece[] {
+    return this.#known(key)
+      .filter(({ begin }) => begin.offset === from)
+      .map((piece) => ({ to: piece.to, holds: (lines) => isOf(piece, lines) }));
   }
 
-  /** Where an earlier run was reading for this key when it ended: the first range that no saved position covers. */
-  oldest(key: string): ReadRange | undefined {
-    return this.#ranges.get(key)?.find(({ state }) => state === "known");
+  /** Where an earlier run was reading for this key when it ended: the first piece that no saved position covers. */
+  oldest(key: string): FileProgress | undefined {
+    return this.#known(key)[0]?.begin;
+  }
+
+  /** All is read that there is: what an earlier run read and this one has not found does not come any more. */
+  caughtUp(key: string): void {
+    if (this.#pieces.has(key)) this.#drop(key, ({ state }) => state === "known");
   }
 
   /**
-   * The time of the first of so many lines; each next line is one nanosecond later. To be called before they are handed on: it resolves when the range is
-   * stored, for a disk that is full too, on which the queues behind wait as well. Rejects only when `signal` aborts.
+   * To be called before the lines are handed on: it resolves when their times are stored, for a disk that is full too, on which the queues behind wait as well.
+   * Rejects only when `signal` aborts.
    */
-  async begin(key: string, range: ReadRange, lines: number, signal: AbortSignal): Promise<bigint> {
-    const { identity, from, to } = range;
-    const known = this.#known(key, identity, from);
-    if (known !== undefined && known.to === to && known.lines === lines) {
+  async begin(key: string, piece: LinePiece, signal: AbortSignal): Promise<LineTimes> {
+    const { begin, to, lines } = piece;
+    const known = this.#known(key).find(
+      (one) => one.begin.offset === begin.offset && one.to === to && isOf(one, lines),
+    );
+    if (known !== undefined) {
       known.state = "read";
-      return known.ns;
+      return timesOf(known);
     }
-    // The file was cut or is read in other pieces: what is known of it does not fit any more.
-    this.#drop(key, (other) => other.state === "known" && other.identity === identity);
-    const stamped = {
+    const stamped: StampedPiece = {
       key,
-      identity,
-      from,
+      begin,
       to,
-      lines,
-      ns: this.#next(lines),
+      count: lines.length,
+      checksum: checksumOf(lines),
+      ns: this.#next(lines.length),
       state: "read",
-    } as const;
-    if (this.#count >= RANGES_MAX) this.#dropOldest();
+    };
+    if (this.#count >= PIECES_MAX) this.#dropOldest();
     this.#add(stamped);
-    this.#queued += formatRange(stamped);
-    while (this.#queued !== "")
-      if (!(await this.#write(() => this.#append()))) await this.#options.sleep(RETRY_MS, signal);
-    return stamped.ns;
+    this.#queued += formatPiece(stamped);
+    while (!(await this.#write(() => this.#append()))) await this.#options.sleep(RETRY_MS, signal);
+    return timesOf(stamped);
   }
 
   /** The time of the first of so many lines. No two lines get the same. */
@@ -113,22 +140,14 @@ export class LineStamps implements AsyncDisposable {
     return first;
   }
 
-  /** All lines of a range are taken downstream, and its end is the position to be saved. */
-  taken(key: string, { identity, from }: ReadRange): void {
-    const range = this.#ranges
-      .get(key)
-      ?.find((one) => one.state === "read" && one.from === from && one.identity === identity);
-    if (range !== undefined) range.state = "taken";
-  }
-
-  /** Saves positions with `save`; ranges that were taken before need not be known afterwards. */
+  /** Saves positions with `save`; pieces that were taken before need not be known afterwards. */
   async forgetAfter(save: () => Promise<void>): Promise<void> {
     const done = new Set(
-      [...this.#ranges.values()].flat().filter(({ state }) => state === "taken"),
+      [...this.#pieces.values()].flat().filter(({ state }) => state === "taken"),
     );
     await save();
     if (done.size === 0) return;
-    for (const key of this.#ranges.keys()) this.#drop(key, (range) => done.has(range));
+    for (const key of this.#pieces.keys()) this.#drop(key, (piece) => done.has(piece));
     await this.#write(() => this.#replace());
   }
 
@@ -138,31 +157,29 @@ export class LineStamps implements AsyncDisposable {
     this.#file = undefined;
   }
 
-  #known(key: string, identity: string, from: number): StampedRange | undefined {
-    return this.#ranges
-      .get(key)
-      ?.find((one) => one.state === "known" && one.from === from && one.identity === identity);
+  #known(key: string): readonly StampedPiece[] {
+    return this.#pieces.get(key)?.filter(({ state }) => state === "known") ?? [];
   }
 
-  #add(range: StampedRange): void {
-    const ranges = this.#ranges.get(range.key);
-    if (ranges === undefined) this.#ranges.set(range.key, [range]);
-    else ranges.push(range);
+  #add(piece: StampedPiece): void {
+    const pieces = this.#pieces.get(piece.key);
+    if (pieces === undefined) this.#pieces.set(piece.key, [piece]);
+    else pieces.push(piece);
     this.#count++;
   }
 
-  #drop(key: string, isGone: (range: StampedRange) => boolean): void {
-    const ranges = this.#ranges.get(key) ?? [];
-    const left = ranges.filter((range) => !isGone(range));
-    this.#count -= ranges.length - left.length;
-    if (left.length > 0) this.#ranges.set(key, left);
-    else this.#ranges.delete(key);
+  #drop(key: string, isGone: (piece: StampedPiece) => boolean): void {
+    const pieces = this.#pieces.get(key) ?? [];
+    const left = pieces.filter((piece) => !isGone(piece));
+    this.#count -= pieces.length - left.length;
+    if (left.length > 0) this.#pieces.set(key, left);
+    else this.#pieces.delete(key);
   }
 
   /** Of the key that has had one for longest. */
   #dropOldest(): void {
-    const [key, ranges] = this.#ranges.entries().next().value!;
-    this.#drop(key, (range) => range === ranges[0]);
+    const [key, pieces] = this.#pieces.entries().next().value!;
+    this.#drop(key, (piece) => piece === pieces[0]);
   }
 
   /** One write at a time; whether it succeeded. */
@@ -212,8 +229,8 @@ export class LineStamps implements AsyncDisposable {
 
   async #replace(): Promise<void> {
     const { directory, fileSystem } = this.#options;
-    const bytes = encoder.encode([...this.#ranges.values()].flat().map(formatRange).join(""));
-    // It is among the ranges.
+    const bytes = encoder.encode([...this.#pieces.values()].flat().map(formatPiece).join(""));
+    // It is among the pieces.
     const queued = this.#takeQueued();
     const temporary = `${directory}/${FILE}.tmp`;
     let file: FileHandle | undefined;
@@ -235,22 +252,35 @@ export class LineStamps implements AsyncDisposable {
 
 const encoder = new TextEncoder();
 
-function formatRange({ key, identity, from, to, lines, ns }: StampedRange): string {
-  return `${JSON.stringify([key, identity, from, to, lines, String(ns)])}\n`;
+function timesOf(piece: StampedPiece): LineTimes {
+  return { firstNs: piece.ns, taken: () => void (piece.state = "taken") };
 }
 
-/** Up to the first line that is not one of a range: the process was killed while it was written. */
-function parseRanges(bytes: Uint8Array): StampedRange[] {
-  const ranges: StampedRange[] = [];
+function isOf({ count, checksum }: StampedPiece, lines: readonly string[]): boolean {
+  return lines.length === count && checksumOf(lines) === checksum;
+}
+
+/** Of the first line and the last: files are written at their end only, so what lies between is the same when these are. */
+function checksumOf(lines: readonly string[]): number {
+  return crc32(lines.at(-1) ?? "", crc32(lines[0] ?? ""));
+}
+
+function formatPiece({ key, begin, to, count, checksum, ns }: StampedPiece): string {
+  return `${JSON.stringify([key, begin, to, count, checksum, String(ns)])}\n`;
+}
+
+/** Up to the first line that is not one of a piece: the process was killed while it was written. */
+function parsePieces(bytes: Uint8Array): StampedPiece[] {
+  const pieces: StampedPiece[] = [];
   for (const text of new TextDecoder().decode(bytes).split("\n")) {
-    const range = parseRange(text);
-    if (range === undefined) break;
-    ranges.push(range);
+    const piece = parsePiece(text);
+    if (piece === undefined) break;
+    pieces.push(piece);
   }
-  return ranges;
+  return pieces;
 }
 
-function parseRange(text: string): StampedRange | undefined {
+function parsePiece(text: string): StampedPiece | undefined {
   let fields: unknown;
   try {
     fields = JSON.parse(text);
@@ -258,18 +288,16 @@ function parseRange(text: string): StampedRange | undefined {
     return undefined;
   }
   if (!Array.isArray(fields)) return undefined;
-  const [key, identity, from, to, lines, ns] = fields as unknown[];
-  const areTexts = typeof key === "string" && typeof identity === "string";
-  const areNumbers =
-    Number.isSafeInteger(from) && Number.isSafeInteger(to) && Number.isSafeInteger(lines);
-  if (!areTexts || !areNumbers || typeof ns !== "string" || !/^[0-9]{1,20}$/.test(ns))
-    return undefined;
+  const [key, begin, to, count, checksum, ns] = fields as unknown[];
+  if (typeof key !== "string" || !isProgress(begin)) return undefined;
+  if (![to, count, checksum].every((number) => Number.isSafeInteger(number))) return undefined;
+  if (typeof ns !== "string" || !/^[0-9]{1,20}$/.test(ns)) return undefined;
   return {
     key,
-    identity,
-    from: from as number,
+    begin,
     to: to as number,
-    lines: lines as number,
+    count: count as number,
+    checksum: checksum as number,
     ns: BigInt(ns),
     state: "known",
   };

@@ -16,8 +16,19 @@ export interface FileProgress {
   /** Hash of the first `signatureBytes` bytes. */
   readonly signature: string;
   readonly signatureBytes: number;
-  /** Of a copy: identity of the file it was made of, whose bytes it has at the same places. */
-  readonly origin?: string;
+}
+
+/** Whether this, of a file of ours, is what is remembered of a file. */
+export function isProgress(value: unknown): value is FileProgress {
+  const progress = value as Partial<FileProgress> | null;
+  return (
+    typeof progress === "object" &&
+    progress !== null &&
+    Number.isSafeInteger(progress.offset) &&
+    typeof progress.identity === "string" &&
+    typeof progress.signature === "string" &&
+    Number.isSafeInteger(progress.signatureBytes)
+  );
 }
 
 /** A file that was rotated away and read to its end. */
@@ -54,11 +65,15 @@ export async function openIfThere(path: string): Promise<FileHandle | undefined>
   }
 }
 
-/** Hash of the first `bytes` bytes. */
-export async function signatureOf(handle: FileHandle, bytes: number): Promise<string> {
+/** The first `bytes` bytes of a file, or all it has. */
+export async function readHead(handle: FileHandle, bytes: number): Promise<Buffer> {
   const head = Buffer.alloc(bytes);
   const { bytesRead } = await handle.read(head, 0, bytes, 0);
-  return createHash("sha256").update(head.subarray(0, bytesRead)).digest("base64url");
+  return head.subarray(0, bytesRead);
+}
+
+export function signatureOf(head: Buffer): string {
+  return createHash("sha256").update(head).digest("base64url");
 }
 
 /** Whether the file begins like the one remembered, or is it by its inode when nothing of its beginning is remembered. */
@@ -67,7 +82,7 @@ export async function hasSignature(handle: FileHandle, progress: FileProgress): 
     const { dev, ino } = await handle.stat();
     return `${dev}:${ino}` === progress.identity;
   }
-  return (await signatureOf(handle, progress.signatureBytes)) === progress.signature;
+  return signatureOf(await readHead(handle, progress.signatureBytes)) === progress.signature;
 }
 
 /** The path of the remembered file if it was renamed within its directory. */

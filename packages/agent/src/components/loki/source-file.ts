@@ -12,13 +12,14 @@ import { periodOrChange, untilAborted } from "../../until-aborted.ts";
 import { matchFiles } from "../local/match-files.ts";
 import { readCompressedLines } from "./compressed-file.ts";
 import { FileTail } from "./file-tail.ts";
+import { isProgress } from "./rotated-file.ts";
 import type { FileProgress } from "./rotated-file.ts";
 import { SOURCE_FILE_ARGUMENTS } from "./source-file-arguments.ts";
 import type { SourceFileArguments as Arguments } from "./source-file-arguments.ts";
 import { forward } from "./forward.ts";
 import { readLegacyPositions } from "./legacy-positions.ts";
 import { LineStamps } from "./line-stamps.ts";
-import type { ReadRange } from "./line-stamps.ts";
+import type { LinePiece } from "./line-stamps.ts";
 import { openPositions } from "../../positions.ts";
 import type { Positions } from "../../positions.ts";
 
@@ -28,8 +29,8 @@ const FILES_MAX = 4096;
 const SAVE_EVERY_MS = 1000;
 /** Files that are read at the same time, a batch of each in memory. */
 const VISITS_AT_ONCE = 4;
-/** Lines of a decompressed piece are handed on so many at a time. */
-const COMPRESSED_LINES_MAX = 2000;
+/** Lines of a piece are handed on so many at a time. */
+const HANDED_LINES_MAX = 4000;
 /** Pause before lines that a receiver refused are offered again. */
 const RETRY_MS = 1000;
 
@@ -99,16 +100,6 @@ async function lookForFiles(
   if (signal.aborted) return;
   reader.update(values, found.targets);
   if (found.limit !== undefined) context.setHealth("unhealthy", found.limit);
-}
-
-function isProgress(value: unknown): value is FileProgress {
-  const progress = value as Partial<FileProgress> | null;
-  return (
-    typeof progress === "object" &&
-    progress !== null &&
-    typeof progress.offset === "number" &&
-    typeof progress.identity === "string"
-  );
 }
 
 interface FollowedFile {
@@ -206,7 +197,7 @@ class FileReader implements AsyncDisposable {
             tailFromEnd,
             progress: this.#positions.get(key) ?? this.#beginningOf(key, path),
             nowMs: () => this.#context.clock.monotonicMs(),
-            endOf: (identity, from) => this.#stamps.endOf(key, identity, from),
+            knownAt: (from) => this.#stamps.knownAt(key, from),
           }),
       intervalMs: watch.min_poll_frequency,
       dueMs: compressed ? now + decompression.initial_delay : now,
@@ -217,9 +208,7 @@ class FileReader implements AsyncDisposable {
 
   /** Where the run before began with a file, when it was killed before it could save a position; else where another program left off. */
   #beginningOf(key: string, path: string): FileProgress | undefined {
-    const range = this.#stamps.oldest(key);
-    if (range !== undefined) return progressAt(range.identity, range.from);
-    return this.#legacy.get(path);
+    return this.#stamps.oldest(key) ?? this.#legacy.get(path);
   }
 
   async loop(signal: AbortSignal): Promise<void> {
@@ -285,12 +274,11 @@ class FileReader implements AsyncDisposable {
 
   async #readTail(file: FollowedFile, tail: FileTail, signal: AbortSignal): Promise<boolean> {
     const batch = await tail.next();
-    if (batch === undefined) return false;
-    const { lines, range, progress } = batch;
-    const firstNs = await this.#stamps.begin(file.key, range, lines.length, signal);
-    await this.#deliver(file, lines, firstNs, signal);
-    if (progress !== undefined) this.#positions.set(file.key, progress);
-    this.#stamps.taken(file.key, range);
+    if (batch === undefined) {
+      if (tail.isOpen) this.#stamps.caughtUp(file.key);
+      return false;
+    }
+    await this.#handOn(file, batch, batch.progress, signal);
     return true;
   }
 
@@ -305,18 +293,29 @@ class FileReader implements AsyncDisposable {
       file.path,
       { format: decompression!.format, offset, encoding: encoding || "utf-8", signal },
       async (lines, from, to) => {
-        const range: ReadRange = { identity, from, to };
-        const firstNs = await this.#stamps.begin(file.key, range, lines.length, signal);
-        for (let at = 0; at < lines.length; at += COMPRESSED_LINES_MAX) {
-          const some = lines.slice(at, at + COMPRESSED_LINES_MAX);
-          await this.#deliver(file, some, firstNs + BigInt(at), signal);
-        }
-        this.#positions.set(file.key, progressAt(identity, to));
-        this.#stamps.taken(file.key, range);
+        const piece = { begin: progressAt(identity, from), to, lines };
+        await this.#handOn(file, piece, progressAt(identity, to), signal);
       },
     );
     file.finished = identity;
     return false;
+  }
+
+  /** Hands the lines on with their times. Once they are taken, `progress` is how far the file is read. */
+  async #handOn(
+    file: FollowedFile,
+    piece: LinePiece,
+    progress: FileProgress | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { firstNs, taken } = await this.#stamps.begin(file.key, piece, signal);
+    const { lines } = piece;
+    for (let at = 0; at < lines.length; at += HANDED_LINES_MAX) {
+      const some = lines.slice(at, at + HANDED_LINES_MAX);
+      await this.#deliver(file, some, firstNs + BigInt(at), signal);
+    }
+    if (progress !== undefined) this.#positions.set(file.key, progress);
+    taken();
   }
 
   /** `firstNs` is the time of the first line; each next one is a nanosecond later. */
