@@ -67,7 +67,7 @@ async function runStackConfig(directory: string): Promise<void> {
     labels: { platform: "docker", service_name: "grafana", host: HOST },
   });
   const node = { job: "integrations/unix", instance: hostname(), host: HOST };
-  assert.deepEqual(await findSamples(parts, 'up{job="integrations/unix"}'), [
+  assert.deepEqual(await findSamples(parts, 'up{job="integrations/unix"} == 1'), [
     { metric: { __name__: "up", ...node }, value: 1 },
   ]);
   const [memory] = await findSamples(parts, "node_memory_MemTotal_bytes");

@@ -244,7 +244,7 @@ async function checkLogs(
 async function checkMetrics(parts: Parts, target: string): Promise<void> {
   const find = (query: string) => findSamples(parts, query);
   const node = { job: "integrations/unix", instance: hostname(), ...OWN };
-  assert.deepEqual(await find('up{job="integrations/unix"}'), [
+  assert.deepEqual(await find('up{job="integrations/unix"} == 1'), [
     { metric: { __name__: "up", ...node }, value: 1 },
   ]);
   const [uname] = await find("node_uname_info");
@@ -256,7 +256,7 @@ async function checkMetrics(parts: Parts, target: string): Promise<void> {
   assert.deepEqual(await find("shop_orders_total"), [
     { metric: { __name__: "shop_orders_total", kind: "paid", ...custom }, value: 42 },
   ]);
-  assert.deepEqual(await find('up{job="prometheus.scrape.custom_0"}'), [
+  assert.deepEqual(await find('up{job="prometheus.scrape.custom_0"} == 1'), [
     { metric: { __name__: "up", ...custom }, value: 1 },
   ]);
   assert.deepEqual(await find("pushed_metric"), [
