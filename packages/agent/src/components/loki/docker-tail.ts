@@ -15,6 +15,8 @@ import type { ContainerLogLine, DockerStream } from "../../container-logs/log-re
 const RETRY_MS_MIN = 500;
 /** A container may be said to run for this long after its log has ended. */
 const STOPPING_MS = 200;
+/** Lines that come so soon after the last were taken were there already: the container writes much, or has written much. */
+const BUSY_MS = 20;
 /** How long the rest of a container that is no target any more may take to come. */
 const REST_MS_MAX = 10_000;
 
@@ -27,11 +29,11 @@ export interface DockerTailHost {
   readonly clock: Clock;
   readonly log: Logger;
   readonly refreshMs: () => number;
-  /** Resolves when everything downstream has the lines; rejects only when `signal` aborts. */
+  /** Resolves when everything downstream has the lines; rejects only when the component stops. Unless it `isUrgent` they wait a moment for those of others. */
   deliver(
     lines: readonly ContainerLogLine[],
     labels: StreamLabels,
-    signal: AbortSignal,
+    options: { readonly isUrgent: boolean },
   ): Promise<void>;
   /** The cursor of the tail moved. */
   onMoved(id: string): void;
@@ -55,6 +57,7 @@ export class DockerTail {
   /** The last run of the container whose log was read to its end. */
   #finishedRun: string | undefined;
   #retryMs = RETRY_MS_MIN;
+  #takenMs = -Infinity;
 
   constructor(
     id: string,
@@ -186,8 +189,8 @@ export class DockerTail {
     this.cursor.begin(found);
     const reader = new ContainerLogReader({ isTty });
     try {
-      for await (const chunk of body) await this.#take(reader.push(chunk), signal);
-      await this.#take(reader.finish(), signal);
+      for await (const chunk of body) await this.#take(reader.push(chunk));
+      await this.#take(reader.finish());
     } finally {
       if (reader.timesMissing > 0) this.#host.onTimesMissing(reader.timesMissing);
     }
@@ -206,10 +209,13 @@ export class DockerTail {
     return reader.finish().some((line) => hashOf(line) === wanted);
   }
 
-  async #take(lines: readonly ContainerLogLine[], signal: AbortSignal): Promise<void> {
+  async #take(lines: readonly ContainerLogLine[]): Promise<void> {
     const fresh = lines.filter((line) => !this.cursor.isTaken(line));
     if (fresh.length === 0) return;
-    await this.#host.deliver(fresh, this.labels, signal);
+    const { clock } = this.#host;
+    const isUrgent = clock.monotonicMs() - this.#takenMs < BUSY_MS;
+    await this.#host.deliver(fresh, this.labels, { isUrgent });
+    this.#takenMs = clock.monotonicMs();
     for (const line of fresh) this.cursor.add(line);
     this.#host.onMoved(this.id);
   }

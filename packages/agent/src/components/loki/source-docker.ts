@@ -1,6 +1,6 @@
 /**
  * `loki.source.docker`: the logs of containers, through the API of their engine. Containers are followed by their id, so a new name, a stop and a
- * start are nothing to them; the cursor of each is stored every second while lines come.
+ * start are nothing to them; the cursor of each is stored every five seconds while lines come.
  */
 import { Labels } from "@finch/model";
 import { describeError } from "@finch/runtime";
@@ -21,14 +21,16 @@ import { sameData } from "../../runtime/export-value.ts";
 import { block, maybe, optional, required } from "../../schema.ts";
 import type { ValuesOf } from "../../schema.ts";
 import { untilAborted } from "../../until-aborted.ts";
+import type { LogEntry } from "../../receivers.ts";
 import { DockerTail } from "./docker-tail.ts";
 import type { DockerTailHost, StreamLabels } from "./docker-tail.ts";
+import { EntryGatherer } from "./entry-gatherer.ts";
 import { forward } from "./forward.ts";
 
 /** Each container takes a connection to the engine. */
 const CONTAINERS_MAX = 2000;
-/** Lines taken since the last save are read again after a crash, with the same time, so that a store tells them from new ones. */
-const SAVE_EVERY_MS = 1000;
+/** Lines taken since the last save are read again after a crash, with the same time, so that a store tells them from new ones. A save costs two syncs of the disk. */
+const SAVE_EVERY_MS = 5000;
 /** Pause before lines that a receiver refused are offered again. */
 const RETRY_MS = 1000;
 /** What an engine may take to answer. */
@@ -137,7 +139,12 @@ class DockerTails {
     });
     const other = new AbortController();
     const either = AbortSignal.any([signal, other.signal]);
-    const host = this.#hostOf(client);
+    const gatherer = new EntryGatherer({
+      clock,
+      forward: (entries, stop) => this.#forwardUntilTaken(entries, stop),
+      signal: either,
+    });
+    const host = this.#hostOf(client, gatherer);
     const events = watchDockerEvents(client, {
       filters: EVENTS,
       retryMs: values.refresh_interval,
@@ -206,24 +213,20 @@ class DockerTails {
     this.#tails.set(id, { tail, ended });
   }
 
-  #hostOf(client: DockerClient): DockerTailHost {
+  #hostOf(client: DockerClient, gatherer: EntryGatherer): DockerTailHost {
     const { clock, log } = this.#context;
     return {
       client,
       clock,
       log,
       refreshMs: () => this.#context.arguments().refresh_interval,
-      deliver: (lines, labels, signal) => this.#deliver(lines, labels, signal),
+      deliver: (lines, labels, options) => gatherer.handOn(this.#entriesOf(lines, labels), options),
       onMoved: (id) => void this.#moved.add(id),
       onTimesMissing: (count) => this.#parsingErrors.add(count),
     };
   }
 
-  async #deliver(
-    lines: readonly ContainerLogLine[],
-    labels: StreamLabels,
-    signal: AbortSignal,
-  ): Promise<void> {
+  #entriesOf(lines: readonly ContainerLogLine[], labels: StreamLabels): readonly LogEntry[] {
     let unwanted = 0;
     const entries = lines.flatMap(({ stream, timestampNs, line }) => {
       const own = labels[stream];
@@ -233,6 +236,10 @@ class DockerTails {
     });
     if (unwanted > 0)
       this.#context.drops.count({ kind: "lines", reason: "relabel_rules" }, unwanted);
+    return entries;
+  }
+
+  async #forwardUntilTaken(entries: readonly LogEntry[], signal: AbortSignal): Promise<void> {
     for (;;) {
       try {
         await forward(this.#context.arguments().forward_to, entries, signal);

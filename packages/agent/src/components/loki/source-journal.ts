@@ -22,8 +22,8 @@ import { openPositions } from "../../positions.ts";
 import type { Positions } from "../../positions.ts";
 import { untilAborted } from "../../until-aborted.ts";
 
-/** Entries taken since the last save are read again after a crash (with the same time, so that a store tells them apart from new ones). */
-const SAVE_EVERY_MS = 1000;
+/** Entries taken since the last save are read again after a crash (with the same time, so that a store tells them apart from new ones). A save costs two syncs of the disk. */
+const SAVE_EVERY_MS = 5000;
 const RESTART_MS_MIN = 1000;
 const RESTART_MS_MAX = 60_000;
 /** What is kept of journalctl's complaints for the health message. */
