@@ -5,7 +5,7 @@
 
 /**
  * What sort of fault it is, in the terms of the edge:
- * `invalid` bad input (400) · `unauthenticated` who asks has not shown that they may (401) · `unsupported` valid, but not built yet (400 or 501) · `not-found` (404) · `conflict` (409)
+ * `invalid` bad input (400) · `unauthenticated` who asks has not shown that they may (401) · `forbidden` who asks is known and may not (403) · `unsupported` valid, but not built yet (400 or 501) · `not-found` (404) · `conflict` (409)
  * `too-large` (413) · `unsupported-media` (415) · `limited` a rate or size limit for now (429) · `unprocessable` (422)
  * `unavailable` cannot now, try again (503) · `timeout` (503 or 504) · `canceled` the caller left (499) · `corrupt` data on disk
  * does not check out (500) · `internal` anything else (500)
@@ -13,6 +13,7 @@
 export type FaultKind =
   | "invalid"
   | "unauthenticated"
+  | "forbidden"
   | "unsupported"
   | "not-found"
   | "conflict"

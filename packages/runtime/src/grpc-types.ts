@@ -34,6 +34,7 @@ export const GRPC_CODES: Readonly<Record<FaultKind, number>> = {
   timeout: 4,
   "not-found": 5,
   conflict: 6,
+  forbidden: 7,
   limited: 8,
   unprocessable: 9,
   unsupported: 12,

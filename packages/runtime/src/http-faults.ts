@@ -12,6 +12,7 @@ export type HttpFaultStyle = "prometheus" | "text" | "json" | "connect";
 const TEXT_STATUS: Readonly<Record<FaultKind, number>> = {
   invalid: 400,
   unauthenticated: 401,
+  forbidden: 403,
   unsupported: 400,
   "not-found": 404,
   conflict: 409,
@@ -29,6 +30,7 @@ const TEXT_STATUS: Readonly<Record<FaultKind, number>> = {
 const PROMETHEUS_TYPE: Readonly<Record<FaultKind, readonly [type: string, status: number]>> = {
   invalid: ["bad_data", 400],
   unauthenticated: ["bad_data", 401],
+  forbidden: ["bad_data", 403],
   unsupported: ["bad_data", 400],
   "not-found": ["not_found", 404],
   conflict: ["bad_data", 409],
@@ -47,6 +49,7 @@ const PROMETHEUS_TYPE: Readonly<Record<FaultKind, readonly [type: string, status
 const CONNECT_CODE: Readonly<Record<FaultKind, readonly [code: string, status: number]>> = {
   invalid: ["invalid_argument", 400],
   unauthenticated: ["unauthenticated", 401],
+  forbidden: ["permission_denied", 403],
   unsupported: ["unimplemented", 501],
   "not-found": ["not_found", 404],
   conflict: ["already_exists", 409],

@@ -63,7 +63,15 @@ export interface HttpRoute {
   /** In which shape faults are told: the protocol's own. A function where the shape depends on the request; it must not throw. */
   readonly faults: HttpFaultStyle | HttpFaultWriter;
   readonly handle: HttpHandler;
+  readonly access?: RouteAccess;
 }
+
+/**
+ * What somebody must be allowed to be answered. The kit does not look at it: whoever guards a listener does, and takes a route that does not say for `admin`.
+ * `open` nothing · `signed-in` to be known · `read` to read what is stored, as far as they may · `read-all` to read all of it, as the answer tells of what cannot be
+ * told apart · `write` to send telemetry · `edit` to change what is watched and shown · `admin` to change Finch itself.
+ */
+export type RouteAccess = "open" | "signed-in" | "read" | "read-all" | "write" | "edit" | "admin";
 
 export type HttpMethod = "GET" | "POST" | "PUT" | "DELETE";
 
@@ -84,6 +92,7 @@ export interface WebSocketRoute {
    * with 1000, when it rejects with 1011 and the message.
    */
   readonly accept: (request: HttpRequest) => Promise<(socket: HttpWebSocket) => Promise<void>>;
+  readonly access?: RouteAccess;
 }
 
 export type Route = HttpRoute | WebSocketRoute;
@@ -91,6 +100,14 @@ export type Route = HttpRoute | WebSocketRoute;
 /** Routes of one API under a further prefix, such as Mimir's `/prometheus`. */
 export function underPrefix(prefix: string, routes: readonly Route[]): readonly Route[] {
   return routes.map((route) => ({ ...route, path: prefix + route.path }));
+}
+
+/** Routes with what somebody must be allowed to be answered by them. */
+export function withAccess<R extends Route>(
+  access: RouteAccess,
+  routes: readonly R[],
+): readonly R[] {
+  return routes.map((route) => ({ ...route, access }));
 }
 
 /** A `text/plain` reply. */

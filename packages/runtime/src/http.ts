@@ -11,7 +11,7 @@ export type { HttpLimits } from "./http-limits.ts";
 export { bindFault, openListener } from "./http-listener.ts";
 export type { Listener, ListenerOptions, ListenerSetting, ListenerTls } from "./http-listener.ts";
 export { acceptedCoding } from "./http-reply.ts";
-export { jsonReply, textReply, underPrefix } from "./http-types.ts";
+export { jsonReply, textReply, underPrefix, withAccess } from "./http-types.ts";
 export type {
   HttpBody,
   HttpFaultWriter,
@@ -22,6 +22,7 @@ export type {
   HttpRoute,
   HttpWebSocket,
   Route,
+  RouteAccess,
   WebSocketRoute,
 } from "./http-types.ts";
 export { Agent, loadHttp2, loadHttps, request } from "./node-http.ts";

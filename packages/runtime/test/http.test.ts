@@ -111,6 +111,7 @@ test("bodies held by all requests together are bounded", async () => {
 const FAULTS: readonly [FaultKind, text: number, prometheus: number, errorType: string][] = [
   ["invalid", 400, 400, "bad_data"],
   ["unauthenticated", 401, 401, "bad_data"],
+  ["forbidden", 403, 403, "bad_data"],
   ["unsupported", 400, 400, "bad_data"],
   ["not-found", 404, 404, "not_found"],
   ["too-large", 413, 413, "bad_data"],

@@ -24,4 +24,5 @@ export { openSyslogDatagrams, openSyslogStream } from "./logs/syslog-listener.ts
 export type { SyslogListenerOptions, SyslogTls } from "./logs/syslog-listener.ts";
 export { DEFAULT_LOGS_LIMITS } from "./logs/limits.ts";
 export type { LogsLimits } from "./logs/limits.ts";
+export type { ReadScope, ReadScopeOf } from "./read-scope.ts";
 export { createLogSource } from "./logs/source.ts";

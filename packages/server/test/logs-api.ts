@@ -6,7 +6,7 @@ import { nodeFileSystem, silentLogger } from "@finch/runtime";
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, openLogStore } from "@finch/store";
 import type { LogStore } from "@finch/store";
 import { createLogsApi, DEFAULT_LOGS_LIMITS } from "../src/index.ts";
-import type { LogsLimits } from "../src/index.ts";
+import type { LogsApi, LogsApiOptions, LogsLimits } from "../src/index.ts";
 import { openMemoryLogStore } from "./memory-log-store.ts";
 import { BUILD, fixedClock, NOW_MS, serve, temporaryDirectory } from "./serve.ts";
 import type { Served } from "./serve.ts";
@@ -37,6 +37,7 @@ async function openStore(kind: Kind, opening: AsyncDisposableStack): Promise<Log
 }
 
 export interface LogsApiUnderTest extends Served {
+  readonly api: LogsApi;
   readonly store: LogStore;
   /** Set `fault` and every push fails with it, `readFault` and every read of lines does. */
   readonly failing: { fault: Error | undefined; readFault: Error | undefined };
@@ -45,6 +46,7 @@ export interface LogsApiUnderTest extends Served {
 export async function openApi(
   kind: Kind,
   limits: Partial<LogsLimits> = {},
+  about: Partial<LogsApiOptions> = {},
 ): Promise<LogsApiUnderTest> {
   await using opening = new AsyncDisposableStack();
   const store = await openStore(kind, opening);
@@ -81,10 +83,11 @@ export async function openApi(
     limits: { ...DEFAULT_LOGS_LIMITS, ...limits },
     build: BUILD,
     retention: DEFAULT_RETENTION,
+    ...about,
   });
   const served = opening.use(await serve(api.routes));
   const parts = opening.move();
-  return { ...served, store, failing, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return { ...served, api, store, failing, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
 
 export type Values = readonly (

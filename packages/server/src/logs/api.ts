@@ -3,11 +3,13 @@ import { createEngine } from "@finch/logql";
 import type { LogBatch } from "@finch/model";
 import { silentLogger, singleMetric } from "@finch/runtime";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
-import { textReply } from "@finch/runtime/http";
+import { textReply, withAccess } from "@finch/runtime/http";
 import type { HttpRoute, Route } from "@finch/runtime/http";
 import type { LogStore, Retention } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import { mountScopedRoutes } from "../read-scope.ts";
+import type { ReadScope, ReadScopeOf } from "../read-scope.ts";
 import { deleteRoutes } from "./delete-routes.ts";
 import { detectedRoutes } from "./detected-routes.ts";
 import { withDemotedLabels } from "./demoted-reads.ts";
@@ -24,8 +26,10 @@ import { createReceivers } from "./receivers.ts";
 import type { LogReceivers } from "./receivers.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { ruleRoutes } from "./rule-routes.ts";
+import { scopeReads } from "./scoped-store.ts";
 import { createLogSource } from "./source.ts";
 import { createTailRoutes } from "./tail-route.ts";
+import type { OpenTails } from "./tail-route.ts";
 import { volumeRoutes } from "./volume-routes.ts";
 
 export interface LogsApiOptions {
@@ -37,6 +41,8 @@ export interface LogsApiOptions {
   readonly retention: Retention;
   /** Without it every label stays one of streams. */
   readonly demotion?: LabelDemotion;
+  /** What a request may read; everything when missing. */
+  readonly scopeOf?: ReadScopeOf;
   readonly log?: Logger;
 }
 
@@ -54,8 +60,12 @@ export interface LogsApi extends LogReceivers {
 export function createLogsApi(options: LogsApiOptions): LogsApi {
   const gate = new QueryGate(DEFAULT_QUERY_GATE_LIMITS);
   const { clock, demotion, limits, log = silentLogger } = options;
-  const store =
-    demotion === undefined ? options.store : withDemotedLabels(options.store, () => demotion.names);
+  const storeFor = (scope: ReadScope | undefined): LogStore => {
+    const { store } = options;
+    const seen = scope === undefined ? store : scopeReads(store, scope);
+    return demotion === undefined ? seen : withDemotedLabels(seen, () => demotion.names);
+  };
+  const store = storeFor(undefined);
   const engine = createEngine({
     clock,
     limits: {
@@ -64,21 +74,33 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
       pointsMax: limits.pointsPerSeriesMax,
     },
   });
-  const context = { engine, source: createLogSource(store), gate, clock, limits, store };
+  const tails: OpenTails = { count: 0 };
+  const contextFor = (scope: ReadScope | undefined) => {
+    const seen = storeFor(scope);
+    const source = createLogSource(seen);
+    return { engine, source, gate, clock, limits, store: seen, tails, build: options.build };
+  };
   const ingest = createLogIngest(options);
   const receivers = createReceivers({ ingest, clock, limits, log });
-  const tail = createTailRoutes(context);
+  const scoped = (make: (context: ReturnType<typeof contextFor>) => readonly Route[]) =>
+    withAccess(
+      "read",
+      mountScopedRoutes((scope) => make(contextFor(scope)), options.scopeOf),
+    );
   const reads: readonly Route[] = [
-    ...queryRoutes(context),
-    ...labelRoutes({ ...options, store, gate }),
-    ...volumeRoutes(context),
-    ...detectedRoutes(context),
-    ...patternRoutes(context),
-    ...limitRoutes(options),
-    ...tail.routes,
-    ...(demotion === undefined ? [] : demotionRoutes(demotion)),
+    ...scoped((context) => [
+      ...queryRoutes(context),
+      ...labelRoutes(context),
+      ...volumeRoutes(context),
+      ...detectedRoutes(context),
+      ...patternRoutes(context),
+      ...createTailRoutes(context),
+    ]),
+    ...withAccess("signed-in", limitRoutes(options)),
+    ...(demotion === undefined ? [] : withAccess("edit", demotionRoutes(demotion))),
   ];
   const ready: HttpRoute = {
+    access: "open",
     kind: "http",
     methods: ["GET"],
     path: "/ready",
@@ -88,12 +110,11 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
   };
   return {
     routes: [
-      ...pushRoutes(ingest, limits),
-      ...receivers.otlp.routes,
+      ...withAccess("write", [...pushRoutes(ingest, limits), ...receivers.otlp.routes]),
       ...reads,
-      ...legacyRoutes({ ...context, build: options.build }),
-      ...deleteRoutes({ store, clock }),
-      ...ruleRoutes(),
+      ...scoped(legacyRoutes),
+      ...withAccess("admin", deleteRoutes({ store, clock })),
+      ...withAccess("read-all", ruleRoutes()),
       ready,
     ],
     queryRoutes: reads,
@@ -102,22 +123,28 @@ export function createLogsApi(options: LogsApiOptions): LogsApi {
     families: () => [
       ...ingest.families(),
       ...receivers.syslog.families(),
-      singleMetric(
-        "finch_logs_queries_running",
-        "gauge",
-        "LogQL queries being evaluated.",
-        gate.running,
-      ),
-      singleMetric(
-        "finch_logs_queries_waiting",
-        "gauge",
-        "LogQL queries waiting for their turn.",
-        gate.waiting,
-      ),
+      ...readFamilies(gate, tails),
       ...(demotion === undefined ? [] : demotionFamilies(demotion)),
-      singleMetric("finch_logs_tails_open", "gauge", "Open live tails.", tail.openCount()),
     ],
   };
+}
+
+function readFamilies(gate: QueryGate, tails: OpenTails): readonly MetricFamily[] {
+  return [
+    singleMetric(
+      "finch_logs_queries_running",
+      "gauge",
+      "LogQL queries being evaluated.",
+      gate.running,
+    ),
+    singleMetric(
+      "finch_logs_queries_waiting",
+      "gauge",
+      "LogQL queries waiting for their turn.",
+      gate.waiting,
+    ),
+    singleMetric("finch_logs_tails_open", "gauge", "Open live tails.", tails.count),
+  ];
 }
 
 function demotionFamilies(demotion: LabelDemotion): readonly MetricFamily[] {

@@ -1,5 +1,6 @@
 /** The ways into the log store besides Loki's push, each for a listener of its own. */
 import type { Clock, Logger } from "@finch/runtime";
+import { withAccess } from "@finch/runtime/http";
 import type { Route } from "@finch/runtime/http";
 import { elasticRoutes } from "./elastic-routes.ts";
 import type { LogIngest } from "./ingest.ts";
@@ -25,10 +26,11 @@ export function createReceivers(context: {
   readonly limits: LogsLimits;
   readonly log: Logger;
 }): LogReceivers {
+  const otlp = createOtlpLogs(context.ingest, context);
   return {
-    otlp: createOtlpLogs(context.ingest, context),
-    elasticRoutes: elasticRoutes(context),
-    journalRoutes: journalRoutes(context),
+    otlp: { ...otlp, receiverRoutes: withAccess("write", otlp.receiverRoutes) },
+    elasticRoutes: withAccess("write", elasticRoutes(context)),
+    journalRoutes: withAccess("write", journalRoutes(context)),
     syslog: new SyslogIngest(context),
   };
 }

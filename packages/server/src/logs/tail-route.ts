@@ -28,8 +28,14 @@ import {
 import { TailQueue } from "./tail-queue.ts";
 import type { DroppedEntry } from "./tail-queue.ts";
 
+/** How many there are, whoever opened them. */
+export interface OpenTails {
+  count: number;
+}
+
 export interface TailContext extends LogsQueryContext {
   readonly store: LogStore;
+  readonly tails: OpenTails;
 }
 
 interface TailRequest {
@@ -50,19 +56,15 @@ const FRAME_ROWS_MAX = 1000;
 const FRAME_CHARACTERS_MIN = 1024 * 1024;
 const HOUR_NS = 3_600_000_000_000n;
 
-/** The route, and how many tails are open. */
-export function createTailRoutes(context: TailContext): {
-  readonly routes: readonly WebSocketRoute[];
-  readonly openCount: () => number;
-} {
-  let open = 0;
+export function createTailRoutes(context: TailContext): readonly WebSocketRoute[] {
+  const { tails } = context;
   const accept = (isLegacy: boolean) => async (request: HttpRequest) => {
     const wanted = readTailRequest(context, request, isLegacy);
     const refuseOneMore = () => {
       const { tailsMax } = context.limits;
-      if (open < tailsMax) return;
+      if (tails.count < tailsMax) return;
       throw badRequest(
-        `max concurrent tail requests limit exceeded, count > limit (${open + 1} > ${tailsMax})`,
+        `max concurrent tail requests limit exceeded, count > limit (${tails.count + 1} > ${tailsMax})`,
       );
     };
     refuseOneMore();
@@ -70,11 +72,11 @@ export function createTailRoutes(context: TailContext): {
     return async (socket: HttpWebSocket) => {
       // Others may have opened while this one was being upgraded.
       refuseOneMore();
-      open++;
+      tails.count++;
       try {
         await runTail(context, wanted, filter, socket);
       } finally {
-        open--;
+        tails.count--;
       }
     };
   };
@@ -84,10 +86,7 @@ export function createTailRoutes(context: TailContext): {
     faults: "text",
     accept: accept(isLegacy),
   });
-  return {
-    routes: [route("/loki/api/v1/tail", false), route("/api/prom/tail", true)],
-    openCount: () => open,
-  };
+  return [route("/loki/api/v1/tail", false), route("/api/prom/tail", true)];
 }
 
 function readTailRequest(

@@ -1,4 +1,5 @@
 /** What the routes of Prometheus' HTTP API have in common: the shape of their faults, the envelope of their answers, what they work with. */
+import type { MetricMetadata } from "@finch/model";
 import type { Clock } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
 import type { HttpMethod, HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
@@ -9,6 +10,8 @@ import type { MetricsLimits } from "./limits.ts";
 /** What reading handlers share. */
 export interface ReadContext {
   readonly store: MetricStore;
+  /** Newest metadata by family, of those whose series may be read. */
+  readonly metadata: () => Promise<ReadonlyMap<string, MetricMetadata>>;
   readonly gate: QueryGate;
   readonly limits: MetricsLimits;
   readonly clock: Clock;

@@ -1,11 +1,14 @@
 /** The metrics API: everything Prometheus and Mimir clients ask, as routes to be mounted on any listener. */
+import type { MetricMetadata } from "@finch/model";
 import type { LanguageSwitches } from "@finch/promql";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
-import { textReply, underPrefix } from "@finch/runtime/http";
+import { textReply, underPrefix, withAccess } from "@finch/runtime/http";
 import type { HttpRoute, Route } from "@finch/runtime/http";
 import type { MetricStore } from "@finch/store";
 import type { BuildInfo } from "../build-info.ts";
 import { DEFAULT_QUERY_GATE_LIMITS, QueryGate } from "../query-gate.ts";
+import { mountScopedRoutes } from "../read-scope.ts";
+import type { ReadScope, ReadScopeOf } from "../read-scope.ts";
 import { adminRoutes, deleteRoutes } from "./admin-routes.ts";
 import type { AdminActions } from "./admin-routes.ts";
 import type { ReadContext } from "./api-route.ts";
@@ -22,6 +25,7 @@ import { QueryPool } from "./query-pool.ts";
 import { queryRoutes } from "./query-routes.ts";
 import { REMOTE_READ_GATE_LIMITS, remoteReadRoute } from "./remote-read-route.ts";
 import { ruleRoutes } from "./rule-routes.ts";
+import { readScopedMetadata, scopeReads } from "./scoped-store.ts";
 import { searchRoutes } from "./search-routes.ts";
 import { createSeriesSource } from "./source.ts";
 import { ANONYMOUS } from "./tenant-id.ts";
@@ -48,6 +52,8 @@ export interface MetricsApiOptions {
   readonly notifications: Notifications;
   /** Whether each request is one of the tenants that its `X-Scope-OrgID` names, and is refused without. */
   readonly multitenancy: boolean;
+  /** What a request may read; everything when missing. */
+  readonly scopeOf?: ReadScopeOf;
   /** What the agent in this process scrapes; nothing when there is none. */
   readonly scrapePools: () => readonly ScrapePool[];
   /** What of PromQL is on besides what always is; nothing when missing. */
@@ -85,36 +91,40 @@ export function createMetricsApi(options: MetricsApiOptions): MetricsApi {
     gate: new QueryGate(DEFAULT_QUERY_GATE_LIMITS),
     readGate: new QueryGate(REMOTE_READ_GATE_LIMITS),
   };
-  const reads = mount(options, (space) => readRoutes(shared, space));
-  const federation = mount(options, (space) => [federateRoute({ ...shared, ...space })]);
-  const figures = mount(options, (space) => {
+  const reads = mountReads(options, (space) => readRoutes(shared, space));
+  const federation = mountReads(options, (space) =>
+    withAccess("read", [federateRoute({ ...shared, ...space })]),
+  );
+  const figures = mountReads(options, (space) => {
     const { meter } = writes.of(space);
     return [
-      ...cardinalityRoutes({ ...shared, ...space }),
-      ...tenantFigureRoutes({ ...shared, ...space, meter }),
+      ...withAccess("read", cardinalityRoutes({ ...shared, ...space })),
+      ...withAccess("read-all", tenantFigureRoutes({ ...shared, ...space, meter })),
     ];
   });
   const mimir = [...reads, ...figures, ...serverRoutes(options, "mimir")];
   const prometheus = [
     ...reads,
     ...federation,
-    ...mount(options, (space) => deleteRoutes({ ...shared, ...space })),
-    ...adminRoutes(options),
+    ...mount(options, (space) => withAccess("admin", deleteRoutes({ ...shared, ...space }))),
+    ...withAccess("admin", adminRoutes(options)),
     ...serverRoutes(options, "prometheus"),
   ];
   const common = [
-    ...mount(options, (space) => writes.of(space).routes),
+    ...mount(options, (space) => withAccess("write", writes.of(space).routes)),
     ...underPrefix("/prometheus", mimir),
-    ...flushRoutes(options),
-    ...healthRoutes(),
+    ...withAccess("admin", flushRoutes(options)),
+    ...withAccess("open", healthRoutes()),
   ];
-  const own = mount(options, (space) => readRoutes(shared, space), ANONYMOUS);
+  const own = mountReads(options, (space) => readRoutes(shared, space), ANONYMOUS);
   return {
     routes: [...common, ...prometheus],
-    mimirRoutes: [...common, ...mimir, ...mimirPageRoutes(options.status)],
+    mimirRoutes: [...common, ...mimir, ...withAccess("read-all", mimirPageRoutes(options.status))],
     queryRoutes: underPrefix("/prometheus", [...own, ...serverRoutes(options, "mimir")]),
     otlp: {
-      receiverRoutes: mount(options, (space) => writes.of(space).otlp.receiverRoutes),
+      receiverRoutes: mount(options, (space) =>
+        withAccess("write", writes.of(space).otlp.receiverRoutes),
+      ),
       grpcMethods: writes.grpcMethods(),
     },
     families: () => [...writes.families(), ...pool.families()],
@@ -141,21 +151,50 @@ function mount(
   });
 }
 
-function readRoutes(shared: Shared, { store, tenants }: SeriesSpace): readonly HttpRoute[] {
+/** A space of series as somebody sees it. */
+interface ReadSpace extends SeriesSpace {
+  readonly metadata: ReadContext["metadata"];
+}
+
+/** Routes for the tenants of each request and for what whoever asks may read of theirs. */
+function mountReads(
+  options: MetricsApiOptions,
+  make: (space: ReadSpace) => readonly HttpRoute[],
+  otherwise?: string,
+): readonly HttpRoute[] {
+  const makeScoped = (space: SeriesSpace) =>
+    mountScopedRoutes((scope) => make(narrowSpace(space, scope)), options.scopeOf);
+  return mount(options, makeScoped, otherwise);
+}
+
+function narrowSpace(space: SeriesSpace, scope: ReadScope | undefined): ReadSpace {
+  const { store: whole } = space;
+  if (scope === undefined) {
+    const metadata = (): Promise<ReadonlyMap<string, MetricMetadata>> =>
+      Promise.resolve(whole.metadata());
+    return { ...space, metadata };
+  }
+  const store = scopeReads(whole, scope);
+  return { ...space, store, metadata: () => readScopedMetadata(whole, store) };
+}
+
+function readRoutes(shared: Shared, { store, tenants, metadata }: ReadSpace): readonly HttpRoute[] {
   const { pool, clock, limits, status, readGate } = shared;
-  const context: ReadContext = { ...shared, store };
+  const context: ReadContext = { ...shared, store, metadata };
   // The agent in this process is nobody's tenant: what it scrapes is told to those who read what it wrote.
   const scrapePools = tenants.includes(ANONYMOUS) ? shared.scrapePools : () => [];
   return [
-    ...queryRoutes({ pool, source: createSeriesSource(store), clock, limits }),
-    ...labelRoutes(context),
-    ...syntaxRoutes(),
-    ...exemplarRoutes(context),
-    ...ruleRoutes(),
-    ...searchRoutes(context),
-    ...targetRoutes({ scrapePools, status }),
-    ...tsdbRoutes(context),
-    remoteReadRoute({ store, limits, gate: readGate }),
+    ...withAccess("read", [
+      ...queryRoutes({ pool, source: createSeriesSource(store), clock, limits }),
+      ...labelRoutes(context),
+      ...syntaxRoutes(),
+      ...exemplarRoutes(context),
+      ...searchRoutes(context),
+      ...tsdbRoutes(context),
+      remoteReadRoute({ store, limits, gate: readGate }),
+    ]),
+    // What is scraped and what rules say is told of the server as a whole.
+    ...withAccess("read-all", [...ruleRoutes(), ...targetRoutes({ scrapePools, status })]),
   ];
 }
 
@@ -163,7 +202,7 @@ function readRoutes(shared: Shared, { store, tenants }: SeriesSpace): readonly H
 function serverRoutes(options: MetricsApiOptions, dialect: Dialect): readonly HttpRoute[] {
   return [
     ...statusRoutes({ ...options, adminEnabled: options.admin !== undefined }, dialect),
-    ...notificationRoutes(options.notifications),
+    ...withAccess("read-all", notificationRoutes(options.notifications)),
   ];
 }
 

@@ -71,14 +71,14 @@ function readsOf({ gate, limits }: ReadContext, { signal }: HttpRequest): LabelR
   return { gate, timeoutMs: limits.queryTimeoutMs, signal };
 }
 
-async function answerMetadata({ store }: ReadContext, request: HttpRequest): Promise<HttpReply> {
+async function answerMetadata({ metadata }: ReadContext, request: HttpRequest): Promise<HttpReply> {
   const parameters = await request.readParameters();
   // Here, unlike elsewhere, 0 means no family at all and a negative number all of them.
   const limit = readSignedLimit(parameters, "limit") ?? -1;
   // One entry is kept for each family, so `limit_per_metric` changes nothing; it is still checked.
   readSignedLimit(parameters, "limit_per_metric");
   const wanted = parameters.get("metric") ?? "";
-  const all = store.metadata();
+  const all = await metadata();
   const families = wanted === "" ? [...all.keys()].toSorted() : all.has(wanted) ? [wanted] : [];
   const told = limit >= 0 ? families.slice(0, limit) : families;
   const data: Record<string, readonly object[]> = {};

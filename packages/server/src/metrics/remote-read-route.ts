@@ -32,7 +32,9 @@ const FRAME_BYTES_MAX = 1 << 20;
 /** Requests at once: each may hold {@link HELD_BYTES_MAX}, and a slow client holds it long. */
 export const REMOTE_READ_GATE_LIMITS: QueryGateLimits = { runningMax: 2, waitingMax: 32 };
 
-export function remoteReadRoute(context: Omit<ReadContext, "clock">): HttpRoute {
+type RemoteReadContext = Pick<ReadContext, "store" | "gate" | "limits">;
+
+export function remoteReadRoute(context: RemoteReadContext): HttpRoute {
   return {
     kind: "http",
     methods: ["POST"],
@@ -43,7 +45,7 @@ export function remoteReadRoute(context: Omit<ReadContext, "clock">): HttpRoute 
 }
 
 async function answerRead(
-  { store, limits, gate }: Omit<ReadContext, "clock">,
+  { store, limits, gate }: RemoteReadContext,
   request: HttpRequest,
 ): Promise<HttpReply> {
   const body = await request.readBody(REQUEST_BYTES_MAX);

@@ -35,7 +35,7 @@ export function searchRoutes(context: ReadContext): readonly HttpRoute[] {
   const search = (
     kind: string,
     list: (parameters: URLSearchParams) => (scope: LabelScope) => Promise<readonly string[]>,
-    describe: (parameters: URLSearchParams) => (text: string) => object,
+    describe: (parameters: URLSearchParams) => Promise<(text: string) => object>,
   ) =>
     apiRoute(GET_OR_POST, `/api/v1/search/${kind}`, async (request) => {
       const parameters = await request.readParameters();
@@ -44,16 +44,16 @@ export function searchRoutes(context: ReadContext): readonly HttpRoute[] {
         parameters,
         kind,
         list: list(parameters),
-        describe: describe(parameters),
+        describe: await describe(parameters),
       });
     });
   return [
     search(
       "metric_names",
       () => (scope) => store.labelValues("__name__", scope),
-      (parameters) => {
+      async (parameters) => {
         const metadata = readChoice(parameters, "include_metadata", false)
-          ? store.metadata()
+          ? await context.metadata()
           : undefined;
         return (name) => {
           const { type, help, unit } = metadata?.get(name) ?? {};
@@ -64,7 +64,7 @@ export function searchRoutes(context: ReadContext): readonly HttpRoute[] {
     search(
       "label_names",
       () => (scope) => store.labelNames(scope),
-      () => (name) => ({ name }),
+      async () => (name) => ({ name }),
     ),
     search(
       "label_values",
@@ -73,7 +73,7 @@ export function searchRoutes(context: ReadContext): readonly HttpRoute[] {
         if (label === "") throw bad('missing required parameter "label"');
         return (scope) => store.labelValues(label, scope);
       },
-      () => (value) => ({ value }),
+      async () => (value) => ({ value }),
     ),
   ];
 }

@@ -1,6 +1,6 @@
 /** `status/*` and `features` of Prometheus' HTTP API: what this server is, how it was started, and what its store holds. */
 import type { LanguageSwitches } from "@finch/promql";
-import type { HttpRequest, HttpRoute } from "@finch/runtime/http";
+import type { HttpRequest, HttpRoute, RouteAccess } from "@finch/runtime/http";
 import type { MetricStore } from "@finch/store";
 import { describeBuild, MIMIR_FEATURES } from "../build-info.ts";
 import type { BuildInfo } from "../build-info.ts";
@@ -43,23 +43,32 @@ export type Dialect = "prometheus" | "mimir";
 
 export function statusRoutes(context: StatusContext, dialect: Dialect): readonly HttpRoute[] {
   const { build, status } = context;
-  const route = (name: string, answer: (request: HttpRequest) => unknown) =>
-    apiRoute(GET, `/api/v1/${name}`, async (request) => dataReply(answer(request)));
+  const route = (
+    name: string,
+    answer: (request: HttpRequest) => unknown,
+    access: RouteAccess = "read-all",
+  ): HttpRoute => ({
+    ...apiRoute(GET, `/api/v1/${name}`, async (request) => dataReply(answer(request))),
+    access,
+  });
   return [
-    route("status/buildinfo", () =>
-      dialect === "mimir"
-        ? {
-            application: "Grafana Mimir",
-            ...describeBuild("mimir", build),
-            features: MIMIR_FEATURES,
-          }
-        : describeBuild("prometheus", build),
+    route(
+      "status/buildinfo",
+      () =>
+        dialect === "mimir"
+          ? {
+              application: "Grafana Mimir",
+              ...describeBuild("mimir", build),
+              features: MIMIR_FEATURES,
+            }
+          : describeBuild("prometheus", build),
+      "signed-in",
     ),
     route("status/config", () => ({ yaml: status.configYaml })),
     route("status/flags", () => status.flags),
     route("status/runtimeinfo", () => describeRuntime(context)),
     route("status/walreplay", () => describeReplay(context.store)),
-    route("features", () => describeFeatures(context)),
+    route("features", () => describeFeatures(context), "signed-in"),
   ];
 }
 
