@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   server: ["runtime", "codec", "model", "wire", "store", "promql", "logql"],
   agent: ["runtime", "codec", "model", "go-text", "wire", "store", "alloy-syntax"],
   control: ["runtime", "codec", "model", "wire", "logql", "alloy-syntax"],
+  gateway: ["runtime"],
   web: ["runtime", "model", "promql", "logql"],
   finch: [
     "runtime",
@@ -31,6 +32,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "server",
     "agent",
     "control",
+    "gateway",
   ],
 };
 

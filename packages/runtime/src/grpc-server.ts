@@ -48,7 +48,7 @@ export class GrpcServer {
     session.once("close", () => this.#sessions.delete(session));
     session.on("error", () => session.destroy());
     session.setTimeout(limits.keepAliveTimeoutMs, () => session.close());
-    session.on("stream", (stream, headers) => void this.#serve(stream, headers));
+    session.on("stream", (stream, headers) => void this.serve(stream, headers));
   }
 
   /** Lets calls in flight finish and takes no more. */
@@ -60,8 +60,12 @@ export class GrpcServer {
     for (const session of this.#sessions) session.destroy();
   }
 
-  /** Answers one call; never rejects. */
-  async #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+  /** Answers one call; never rejects. `peer` is given where it is not the other end of the socket. */
+  async serve(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    peer = stream.session?.socket.remoteAddress ?? "",
+  ): Promise<void> {
     const { statistics, options } = this.#http;
     const started = options.clock.monotonicMs();
     const path = String(headers[":path"] ?? "");
@@ -78,7 +82,7 @@ export class GrpcServer {
         status = 404;
         respondStatus(stream, GRPC_UNIMPLEMENTED, `unknown method ${path}`);
       } else {
-        const reply = await this.#call(stream, headers, method);
+        const reply = await this.#call(stream, { headers, peer }, method);
         respondMessage(stream, reply);
       }
     } catch (thrown) {
@@ -92,7 +96,7 @@ export class GrpcServer {
 
   async #call(
     stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
+    { headers, peer }: { readonly headers: IncomingHttpHeaders; readonly peer: string },
     method: GrpcMethod,
   ): Promise<Uint8Array> {
     const { budget, options, statistics, teardown } = this.#http;
@@ -121,7 +125,7 @@ export class GrpcServer {
       return await method.handle({
         message,
         headers,
-        peer: stream.session?.socket.remoteAddress ?? "",
+        peer,
         signal: AbortSignal.any(signals),
       });
     } finally {

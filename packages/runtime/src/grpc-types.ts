@@ -5,7 +5,7 @@ export interface GrpcRequest {
   /** The message, uncompressed. */
   readonly message: Uint8Array;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** Address of the peer, as the socket has it. */
+  /** Address of who calls: the peer of the socket, or whom a gateway took the call from. */
   readonly peer: string;
   /** Aborts when the client gave up, its deadline passed, or the listener is torn down. */
   readonly signal: AbortSignal;

@@ -53,6 +53,7 @@ export class ServedRequest implements HttpRequest {
   readonly #host: RequestHost;
   readonly #target: RequestTarget;
   readonly #end: RequestEnd;
+  readonly #peer: string | undefined;
   #held = 0;
 
   /** `params` come from the router. */
@@ -63,12 +64,15 @@ export class ServedRequest implements HttpRequest {
       readonly target: RequestTarget;
       readonly params: Readonly<Record<string, string>>;
       readonly end: RequestEnd;
+      /** Where it is not the other end of the socket. */
+      readonly peer?: string | undefined;
     },
   ) {
     this.#message = message;
     this.#host = host;
     this.#target = about.target;
     this.#end = about.end;
+    this.#peer = about.peer;
     this.method = message.method ?? "GET";
     this.path = about.target.path;
     this.params = about.params;
@@ -80,7 +84,7 @@ export class ServedRequest implements HttpRequest {
   }
 
   get peer(): string {
-    return this.#message.socket.remoteAddress ?? "";
+    return this.#peer ?? this.#message.socket.remoteAddress ?? "";
   }
 
   get signal(): AbortSignal {

@@ -62,8 +62,8 @@ export class HttpServer {
     for (const end of this.#inFlight) end.abort(reason);
   }
 
-  /** Answers one request; never rejects. */
-  async serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** Answers one request; never rejects. `peer` is given where it is not the other end of the socket. */
+  async serve(message: IncomingMessage, response: ServerResponse, peer?: string): Promise<void> {
     const { clock } = this.options;
     const started = clock.monotonicMs();
     this.statistics.inFlight++;
@@ -86,7 +86,7 @@ export class HttpServer {
         else if (routed.kind === "found") {
           const found = routed.match;
           style = found.route.faults;
-          request = new ServedRequest(message, this, { target, params: found.params, end });
+          request = new ServedRequest(message, this, { target, params: found.params, end, peer });
           reply = await found.route.handle(request);
         } else {
           if (routed.kind === "bad-path") style = routed.route.faults;
@@ -141,7 +141,9 @@ export class HttpServer {
     const headers: Record<string, string> = { ...common, ...reply.headers };
     const isDrained = reply.status < 400 || (await drainBody(message, limits));
     // What is left of a body would be taken for the next request: close instead.
-    if (this.#closing || !isDrained) headers["connection"] = "close";
+    // In HTTP/2 a request ends with its stream, and a connection says by itself that it closes.
+    if (message.httpVersionMajor > 1) delete headers["upgrade"];
+    else if (this.#closing || !isDrained) headers["connection"] = "close";
     await writeReply(message, response, {
       reply,
       headers,

@@ -12,7 +12,7 @@ export interface HttpRequest {
   /** Parameters of the query string. */
   readonly query: URLSearchParams;
   readonly headers: IncomingHttpHeaders;
-  /** Address of the peer, as the socket has it. */
+  /** Address of who asks: the peer of the socket, or whom a gateway took the request from. */
   readonly peer: string;
   /** Aborts when the client hangs up before it has the whole reply, and when the listener is torn down. */
   readonly signal: AbortSignal;

@@ -28,7 +28,12 @@ export class WebSocketGate {
   }
 
   /** Handles an `upgrade` event; never rejects. */
-  async serve(message: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async serve(
+    message: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    peer?: string,
+  ): Promise<void> {
     const ignoreReset = () => {};
     socket.on("error", ignoreReset);
     const end = this.#server.begin();
@@ -51,7 +56,7 @@ export class WebSocketGate {
         throw new FinchError("not-found", "runtime/no-route", "404 page not found");
       style = match.route.faults;
       const { params } = match;
-      const request = new ServedRequest(message, this.#server, { target, params, end });
+      const request = new ServedRequest(message, this.#server, { target, params, end, peer });
       run = await match.route.accept(request);
     } catch (thrown) {
       writeRawReply(socket, faultReply(toFault(thrown), style));

@@ -2,6 +2,8 @@
  * The HTTP kit, as `@finch/runtime/http`: a subpath of its own, because it needs node:http, and browsers and the query languages import
  * `@finch/runtime` for its errors alone.
  */
+export { openDispatcher } from "./http-dispatcher.ts";
+export type { Dispatcher, DispatcherOptions } from "./http-dispatcher.ts";
 export { GRPC_CODES } from "./grpc-types.ts";
 export type { GrpcMethod, GrpcRequest } from "./grpc-types.ts";
 export { faultReply, toFault } from "./http-faults.ts";
@@ -25,4 +27,4 @@ export type {
   RouteAccess,
   WebSocketRoute,
 } from "./http-types.ts";
-export { Agent, loadHttp2, loadHttps, request } from "./node-http.ts";
+export { Agent, createServer, loadHttp2, loadHttps, request, STATUS_CODES } from "./node-http.ts";
