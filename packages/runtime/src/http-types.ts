@@ -89,9 +89,11 @@ export interface WebSocketRoute {
   readonly faults: HttpFaultStyle;
   /**
    * Called before the upgrade: a fault is answered as plain HTTP. What it returns runs the open socket; when that ends the socket is closed
-   * with 1000, when it rejects with 1011 and the message.
+   * with 1000 and the text it resolved with as the reason, when it rejects with 1011 and the message.
    */
-  readonly accept: (request: HttpRequest) => Promise<(socket: HttpWebSocket) => Promise<void>>;
+  readonly accept: (
+    request: HttpRequest,
+  ) => Promise<(socket: HttpWebSocket) => Promise<string | void>>;
   readonly access?: RouteAccess;
 }
 

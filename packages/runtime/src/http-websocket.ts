@@ -14,6 +14,9 @@ import { STATUS_CODES } from "./node-http.ts";
 /** Bytes of a close reason the protocol has room for. */
 const CLOSE_REASON_BYTES_MAX = 123;
 
+/** Runs an open socket; may resolve with why it ends. */
+type Run = (open: HttpWebSocket) => Promise<string | void>;
+
 export class WebSocketGate {
   readonly #server: HttpServer;
   readonly #open = new Set<WebSocket>();
@@ -43,7 +46,7 @@ export class WebSocketGate {
     });
     const { admit } = this.#server.options;
     let style: HttpFaultStyle = "text";
-    let run: (open: HttpWebSocket) => Promise<void>;
+    let run: Run;
     try {
       const refusal = admit?.(message);
       if (refusal !== undefined) {
@@ -86,7 +89,7 @@ export class WebSocketGate {
     return await this.#acceptor;
   }
 
-  async #run(webSocket: WebSocket, run: (open: HttpWebSocket) => Promise<void>): Promise<void> {
+  async #run(webSocket: WebSocket, run: Run): Promise<void> {
     this.#open.add(webSocket);
     const gone = new AbortController();
     let answered = true;
@@ -101,8 +104,11 @@ export class WebSocketGate {
       if (webSocket.readyState === webSocket.OPEN) webSocket.ping();
     }, this.#server.options.limits.webSocketPingMs);
     try {
-      await run({ send: (text) => sendText(webSocket, text), signal: gone.signal });
-      webSocket.close(1000);
+      const reason = await run({
+        send: (text) => sendText(webSocket, text),
+        signal: gone.signal,
+      });
+      webSocket.close(1000, fitReason(reason ?? ""));
     } catch (thrown) {
       if (!gone.signal.aborted) webSocket.close(1011, fitReason(toFault(thrown).message));
     } finally {

@@ -57,4 +57,13 @@ export const FLEET_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: "fleet/0002-contacts",
+    sql: `
+      CREATE TABLE fleet_contacts (
+        resource_id TEXT PRIMARY KEY,
+        last_contact_ms INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
 ];

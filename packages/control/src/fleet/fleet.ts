@@ -7,6 +7,7 @@ import type { Clock, Logger } from "@finch/runtime";
 import type { GrpcMethod, Route } from "@finch/runtime/http";
 import type { Actor, AuditTrail } from "../audit-trail.ts";
 import type { ControlDatabase } from "../database.ts";
+import { AgentContacts } from "./agent-contacts.ts";
 import { CollectorRegistry } from "./collector-registry.ts";
 import { collectorGrpcMethods, collectorRoutes } from "./collector-routes.ts";
 import type { AuthenticateAgent } from "./collector-routes.ts";
@@ -42,6 +43,8 @@ export class Fleet {
   readonly configurations: ConfigurationStore;
   readonly rollouts: RolloutStore;
   readonly runner: RolloutRunner;
+  /** Of all agents, those that run no configuration from here too. */
+  readonly contacts: AgentContacts;
   /** Of `collector.v1.CollectorService`, for the port where agents call in. */
   readonly collectorRoutes: readonly Route[];
   readonly grpcMethods: readonly GrpcMethod[];
@@ -55,6 +58,7 @@ export class Fleet {
     const { database, clock } = options;
     this.#options = options;
     this.#registry = new CollectorRegistry(database);
+    this.contacts = new AgentContacts(database, clock);
     this.configurations = new ConfigurationStore(options);
     this.rollouts = new RolloutStore(database);
     this.runner = new RolloutRunner({
@@ -76,7 +80,12 @@ export class Fleet {
       },
       onContact: () => this.#onContact(),
     });
-    const wire = { service, authenticate: options.authenticate };
+    const authenticate: AuthenticateAgent = async (authorization) => {
+      const resourceId = await options.authenticate(authorization);
+      this.contacts.note(resourceId);
+      return resourceId;
+    };
+    const wire = { service, authenticate };
     this.collectorRoutes = collectorRoutes(wire);
     this.grpcMethods = collectorGrpcMethods(wire);
   }
@@ -93,14 +102,14 @@ export class Fleet {
       }
       await clock.sleep(LOOK_MS, signal).catch(() => {});
     }
-    this.#registry.flush(clock);
+    this.#flush();
   }
 
   /** One turn of {@link run}. */
   async look(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     if (clock.monotonicMs() - this.#figuresReadMs >= FIGURES_MS) await this.#readFigures(signal);
-    this.#registry.flush(clock);
+    this.#flush();
     this.runner.advance();
     this.#tell();
   }
@@ -146,6 +155,11 @@ export class Fleet {
       id,
       rid: resourceId,
     };
+  }
+
+  #flush(): void {
+    this.#registry.flush(this.#options.clock);
+    this.contacts.flush((resourceId) => this.#options.agentLabels(resourceId) !== undefined);
   }
 
   #view(collector: Collector, sinceMs: number): CollectorView {
