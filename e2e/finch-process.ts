@@ -34,6 +34,7 @@ export interface FinchPorts {
   readonly health: number;
   /** The web application; off when not given, as are those below. */
   readonly ui?: number;
+  readonly auth?: number;
   readonly mimir?: number;
   readonly otlpGrpc?: number;
   readonly otlpHttp?: number;
@@ -80,6 +81,7 @@ export async function startFinch(
       `--listen-loki=${host}:${ports.loki}`,
       `--listen-health=${host}:${ports.health}`,
       `--listen-ui=${optional(ports.ui)}`,
+      `--listen-auth=${optional(ports.auth)}`,
       `--listen-mimir=${optional(ports.mimir)}`,
       "--listen-agent=off",
       `--listen-otlp-grpc=${optional(ports.otlpGrpc)}`,

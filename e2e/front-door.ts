@@ -1,6 +1,6 @@
 /**
- * What stands before the servers of the original Finch: HTTPS with a certificate that nobody knows, a bearer token that is asked for at each path, and prefixes
- * that are taken off. Requests are handed on as they came.
+ * What stands before the servers of the original Finch: HTTPS with a certificate that nobody knows, a bearer token that is asked for at each path (or a service that is asked
+ * about it, as ForwardAuth is), and prefixes that are taken off. Requests are handed on as they came.
  */
 import { readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
@@ -22,8 +22,16 @@ export interface FrontDoor extends AsyncDisposable {
 /** `routes`: from prefixes such as `/loki` to addresses such as `http://127.0.0.1:3100`. */
 export async function openFrontDoor(
   directory: string,
-  { routes, token }: { readonly routes: Readonly<Record<string, string>>; readonly token: string },
+  options: {
+    readonly routes: Readonly<Record<string, string>>;
+  } & ({ readonly token: string } | { readonly authUrl: string }),
 ): Promise<FrontDoor> {
+  const { routes } = options;
+  const isLetIn = async (authorization: string | undefined): Promise<boolean> => {
+    if ("token" in options) return authorization === `Bearer ${options.token}`;
+    const headers = authorization === undefined ? {} : { authorization };
+    return (await fetch(options.authUrl, { headers })).status === 200;
+  };
   makeCertificates(directory);
   const certificate = {
     cert: readFileSync(join(directory, "server.pem")),
@@ -31,10 +39,10 @@ export async function openFrontDoor(
   };
   const passed: { path: string; status: number }[] = [];
   let refused = 0;
-  const server = createServer(certificate, (message, response) => {
+  const answer = async (message: IncomingMessage, response: ServerResponse) => {
     const path = message.url ?? "";
     const prefix = Object.keys(routes).find((one) => path.startsWith(`${one}/`));
-    if (message.headers.authorization !== `Bearer ${token}`) {
+    if (!(await isLetIn(message.headers.authorization))) {
       refused++;
       response.writeHead(401).end();
     } else if (prefix === undefined) response.writeHead(404).end();
@@ -43,6 +51,9 @@ export async function openFrontDoor(
         url: routes[prefix]! + path.slice(prefix.length),
         done: (status) => passed.push({ path, status }),
       });
+  };
+  const server = createServer(certificate, (message, response) => {
+    answer(message, response).catch(() => response.writeHead(502).end());
   });
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));

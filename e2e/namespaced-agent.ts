@@ -59,11 +59,9 @@ export async function startNamespacedAgent(
     `--server.http.listen-addr=127.0.0.1:${port}`,
   ];
   const script = [...mounts.map(mountCommand), 'exec "$@"'].join(" && ");
-  const child = spawn(
-    "unshare",
-    ["-m", "--propagation", "private", "sh", "-c", script, "sh", ...command],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const within = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"];
+  const [program = "", ...args] = mounts.length === 0 ? command : [...within, ...command];
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk: Buffer) => (output += chunk.toString()));

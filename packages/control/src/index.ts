@@ -14,7 +14,7 @@ export { forwardAuthRoutes } from "./forward-auth.ts";
 export { IdentityStore } from "./identity.ts";
 export type { FormerSecret, ServiceIdentity } from "./identity.ts";
 export { createRpcMethods } from "./rpc-services.ts";
-export type { PublicAddress, RpcServicesOptions } from "./rpc-services.ts";
+export type { Callers, PublicAddress, RpcServicesOptions } from "./rpc-services.ts";
 export { DASHBOARD_ROLES, Tokens } from "./tokens.ts";
 export type { DashboardClaims, DashboardRole, IssuedToken } from "./tokens.ts";
 export { People } from "./people/people.ts";

@@ -27,13 +27,20 @@ import { RPC_MESSAGE_BYTES_MAX } from "./limits.ts";
 
 export interface RpcServicesOptions {
   readonly control: Control;
-  /** Whether the header of a peer at this address, as the socket has it, is to be believed. */
-  readonly isTrustedPeer: (address: string) => boolean;
+  readonly callers: Callers;
   /** How agents and people reach the gateway, as of now. */
   readonly publicAddress: () => PublicAddress;
   readonly build: { readonly release: string; readonly commit: string };
   readonly log: Logger;
 }
+
+/**
+ * Who hands the calls on. The `gateway` of this process has ended the client's TLS itself, so that both the header and the peer are its word; `proxies` are others, whose
+ * headers are believed by their address.
+ */
+export type Callers =
+  | { readonly kind: "gateway" }
+  | { readonly kind: "proxies"; readonly isTrusted: (address: string) => boolean };
 
 export interface PublicAddress {
   /** `HOST` or `HOST:PORT`. */
@@ -156,18 +163,19 @@ function serve<Request, Reply>(
     codes: CODES,
     handle: async (request) => {
       const client = await authenticate(options, request);
-      const actor = { name: `certificate:${client.resourceId}`, origin: originOf(request) };
+      const origin = originOf(options.callers, request);
+      const actor = { name: `certificate:${client.resourceId}`, origin };
       return method.reply.encode(await method.run(method.request.decode(request.message), actor));
     },
   };
 }
 
 async function authenticate(
-  { control, isTrustedPeer, log }: RpcServicesOptions,
+  { control, callers, log }: RpcServicesOptions,
   { headers, peer }: GrpcRequest,
 ): Promise<ClientIdentity> {
   const header = headers[CERTIFICATE_HEADER];
-  if (header !== undefined && !isTrustedPeer(peer)) {
+  if (header !== undefined && callers.kind === "proxies" && !callers.isTrusted(peer)) {
     log.warn("a certificate was handed on by a peer that is not trusted", { peer });
     return await control.clientAuthorities.verifyForwarded(undefined);
   }
@@ -177,10 +185,10 @@ async function authenticate(
   );
 }
 
-/** The address that the proxy next to us saw; only called for requests that were let in. */
-function originOf({ headers, peer }: GrpcRequest): string {
+/** Where a call that was let in comes from: with proxies, the address that the one next to us saw. */
+function originOf(callers: Callers, { headers, peer }: GrpcRequest): string {
   const forwarded = headers["x-forwarded-for"];
-  if (typeof forwarded !== "string") return peer;
+  if (callers.kind === "gateway" || typeof forwarded !== "string") return peer;
   return forwarded.split(",").at(-1)?.trim() ?? peer;
 }
 

@@ -2,14 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { credentials, loadPackageDefinition, Metadata, status } from "@grpc/grpc-js";
-import type {
-  Client,
-  ClientUnaryCall,
-  ServiceClientConstructor,
-  ServiceError,
-} from "@grpc/grpc-js";
-import { loadSync } from "@grpc/proto-loader";
+import { status } from "@grpc/grpc-js";
 import { silentLogger } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import type { Listener } from "@finch/runtime/http";
@@ -17,20 +10,14 @@ import type { Control } from "../src/control.ts";
 import { createRpcMethods } from "../src/rpc-services.ts";
 import { makeAuthority, makeClient } from "./client-certificates.ts";
 import type { Authority } from "./client-certificates.ts";
+import { openRpcClient } from "./rpc-client.ts";
+import type { Message, RpcClient } from "./rpc-client.ts";
 import { controlDirectory, manualClock, START_MS } from "./control-directory.ts";
 import type { ControlDirectory } from "./control-directory.ts";
 
-const PROTO = join(import.meta.dirname, "../../wire/proto/finch.proto");
 const CLIENT = "rid:finchctl:8d134b24c2541730";
 const NOW = { nowMs: START_MS };
 const DAY_MS = 24 * 3_600_000;
-
-type Message = Readonly<Record<string, unknown>>;
-type UnaryCall = (
-  request: Message,
-  metadata: Metadata,
-  done: (error: ServiceError | null, reply: Message) => void,
-) => ClientUnaryCall;
 
 const WEB_1 = {
   hostname: "web-1",
@@ -50,7 +37,7 @@ describe("the services over gRPC", () => {
   let listener: Listener;
   let authority: Authority;
   let certificate: string;
-  const clients = new Map<string, Client>();
+  let client: RpcClient;
 
   before(async () => {
     directory = await controlDirectory(clock);
@@ -67,7 +54,7 @@ describe("the services over gRPC", () => {
       routes: [],
       grpc: createRpcMethods({
         control,
-        isTrustedPeer: (address) => trusted.has(address),
+        callers: { kind: "proxies", isTrusted: (address) => trusted.has(address) },
         publicAddress: () => ({ host: "finch.test:8443", isSelfSigned: true }),
         build: { release: "1.2.3", commit: "abc" },
         log: silentLogger,
@@ -76,42 +63,22 @@ describe("the services over gRPC", () => {
       clock,
       log: silentLogger,
     });
-    const definition = loadPackageDefinition(loadSync(PROTO, { keepCase: true, defaults: true }));
-    const services = definition["finch"] as unknown as Readonly<
-      Record<string, ServiceClientConstructor>
-    >;
-    for (const name of ["AgentService", "InfoService", "DashboardService"])
-      clients.set(
-        name,
-        new services[name]!(`127.0.0.1:${listener.port}`, credentials.createInsecure()),
-      );
+    client = openRpcClient(`127.0.0.1:${listener.port}`);
   });
 
   after(async () => {
-    for (const client of clients.values()) client.close();
+    client[Symbol.dispose]();
     await listener.close(0);
     control[Symbol.dispose]();
     await directory[Symbol.asyncDispose]();
   });
 
-  /** Calls with the header of a client's certificate; rejects with what gRPC tells. */
-  function call(
+  /** Calls with the header of a client's certificate. */
+  const call = (
     name: string,
     request: Message = {},
     headers: Readonly<Record<string, string>> = { "x-forwarded-tls-client-cert": certificate },
-  ): Promise<Message> {
-    const [service = "", method = ""] = name.split(".");
-    const client = clients.get(service)!;
-    const metadata = new Metadata();
-    for (const [key, value] of Object.entries(headers)) metadata.set(key, value);
-    const run = (client as unknown as Readonly<Record<string, UnaryCall>>)[method]!;
-    return new Promise((resolve, reject) => {
-      run.call(client, request, metadata, (error, reply) => {
-        if (error === null) resolve(reply);
-        else reject(error);
-      });
-    });
-  }
+  ) => client.call(name, request, headers);
 
   const refused = (code: number, details: string) => ({ code, details });
 
@@ -322,17 +289,8 @@ describe("the services over gRPC", () => {
     });
 
   test("a message that is none is INVALID_ARGUMENT, an unknown method UNIMPLEMENTED", async () => {
-    const client = clients.get("AgentService")!;
-    const metadata = new Metadata();
-    metadata.set("x-forwarded-tls-client-cert", certificate);
     const raw = (path: string, bytes: Buffer) =>
-      new Promise((resolve, reject) => {
-        const same = (value: Buffer) => value;
-        client.makeUnaryRequest(path, same, same, bytes, metadata, (error, reply) => {
-          if (error === null) resolve(reply);
-          else reject(error);
-        });
-      });
+      client.callRaw(path, bytes, { "x-forwarded-tls-client-cert": certificate });
     await assert.rejects(raw("/finch.AgentService/GetAgent", Buffer.from([0x0a, 0xff])), {
       code: INVALID_ARGUMENT,
     });

@@ -9,6 +9,8 @@ import { LOG_OPTIONS } from "./config-log-options.ts";
 import type { LogOptions } from "./config-log-options.ts";
 import { METRIC_OPTIONS } from "./config-metric-options.ts";
 import type { MetricOptions } from "./config-metric-options.ts";
+import { SERVICE_OPTIONS } from "./config-service-options.ts";
+import type { ServiceOptions } from "./config-service-options.ts";
 import { badValue, oneOf, parseSize, parseSwitch } from "./config-values.ts";
 import { QUERY_OPTIONS } from "./query-options.ts";
 import type { QueryConfig } from "./query-options.ts";
@@ -21,6 +23,7 @@ export interface ListenAddress {
 
 export type ListenerName =
   | "ui"
+  | "auth"
   | "health"
   | "loki"
   | "prometheus"
@@ -63,6 +66,7 @@ export interface FinchConfig {
   readonly memoryLimitBytes: number | undefined;
   readonly query: QueryConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  readonly service: ServiceOptions;
   readonly metrics: MetricOptions;
   readonly logs: LogOptions;
   /** All of the above by option key, as the text it was given in or its default. */
@@ -93,7 +97,8 @@ export const LISTENERS: Readonly<
     }
   >
 > = {
-  ui: { port: 3000, purpose: "the web application and Finch's own API" },
+  ui: { port: 3000, purpose: "the web application, Finch's own API and its gRPC" },
+  auth: { port: 3002, purpose: "GET /auth, which proxies in front ask about agents" },
   health: { port: 3003, purpose: "the health check GET /healthz" },
   loki: { port: 3100, purpose: "the Loki API" },
   prometheus: { port: 9090, purpose: "the Prometheus API" },
@@ -203,6 +208,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     default: "auto",
     parse: parseMemoryLimit,
   },
+  ...SERVICE_OPTIONS,
   ...METRIC_OPTIONS,
   ...LOG_OPTIONS,
   ...QUERY_OPTIONS,

@@ -89,7 +89,7 @@ const FAULTS: readonly [rule: string, text: string, messages: readonly string[]]
     "a value where keys belong",
     "listen: 3000\n",
     [
-      'finch.yaml:1:1: "listen" takes keys (ui, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, journal, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
+      'finch.yaml:1:1: "listen" takes keys (ui, auth, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, journal, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
     ],
   ],
   [
@@ -236,6 +236,36 @@ test("an unknown variable is refused, those of finchctl are not", () => {
 test("an empty file is fine", () => {
   assert.equal(parseFile("# nothing\n").listen.ui?.port, 3000);
   assert.equal(parseFile("listen:\n").listen.ui?.port, 3000);
+});
+
+test("the service's name, and the proxies in front of it", () => {
+  const serviceOf = (text: string) => parseFile(`service:\n  ${text}\n`).service;
+  assert.equal(serviceOf("certificate: known").host, undefined);
+  assert.deepEqual(serviceOf("host: finch.example.com").host, {
+    name: "finch.example.com",
+    port: undefined,
+  });
+  assert.deepEqual(serviceOf("host: finch:8443").host, { name: "finch", port: 8443 });
+  assert.deepEqual(serviceOf('host: "[2001:db8::1]:443"').host, {
+    name: "[2001:db8::1]",
+    port: 443,
+  });
+  const { isTrustedProxy } = serviceOf('trusted_proxies: [127.0.0.1, 10.0.0.0/8, "2001:db8::/32"]');
+  const trusted = ["127.0.0.1", "::ffff:127.0.0.1", "10.255.0.1", "2001:db8::5"];
+  const foreign = ["127.0.0.2", "11.0.0.1", "::ffff:11.0.0.1", "2001:db9::1", "", "localhost"];
+  assert.deepEqual([...trusted, ...foreign].filter(isTrustedProxy), trusted);
+  assert.ok(!parseConfig(NOTHING).service.isTrustedProxy("127.0.0.1"), "nobody unless configured");
+  for (const text of [
+    "host: https://finch",
+    "host: a b",
+    "host: a:0",
+    "host: a:70000",
+    "certificate: maybe",
+    "trusted_proxies: [localhost]",
+    "trusted_proxies: [10.0.0.0/33]",
+    "trusted_proxies: [10.0.0.0/8/8]",
+  ])
+    assert.throws(() => serviceOf(text), { code: "finch/bad-config" }, text);
 });
 
 test("the reference lists every option with its flag, variable and default, and its example is valid", async () => {

@@ -10,6 +10,7 @@ import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Node, Pair, YAMLMap } from "yaml";
 import { assembleLogOptions } from "./config-log-options.ts";
 import { assembleMetricOptions } from "./config-metric-options.ts";
+import { assembleServiceOptions } from "./config-service-options.ts";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import type { ConfigOption, FinchConfig, ListenerName } from "./config-options.ts";
 import { LISTENER_NAMES } from "./config-options.ts";
@@ -154,6 +155,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
       level: value("log.level") as FinchConfig["log"]["level"],
       format: value("log.format") as FinchConfig["log"]["format"],
     },
+    service: assembleServiceOptions(value),
     metrics: assembleMetricOptions(value),
     logs: assembleLogOptions(value),
     settings,

@@ -32,6 +32,8 @@ import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@f
 import type { LogStore, MetricStore, Retention, StoreOptions } from "@finch/store";
 import { Labels } from "@finch/model";
 import type { FinchConfig } from "./config-options.ts";
+import { openControlPlane } from "./control-plane.ts";
+import type { ControlPlane } from "./control-plane.ts";
 import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
 import { metricsRoute, openListeners } from "./listeners.ts";
 import type { Listeners, ListenersOptions } from "./listeners.ts";
@@ -65,6 +67,8 @@ export interface Stack {
   readonly stores: { readonly metrics: MetricStore; readonly logs: LogStore };
   /** Reads the agent's configuration again; one that is refused changes nothing and throws. */
   reloadAgent(): Promise<void>;
+  /** Reads again what other programs may have written of the service, such as a new secret; the same. */
+  reloadControl(): Promise<void>;
   /** Stops everything in the written order; requests in flight have up to `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -83,6 +87,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   await makeDataDirectory(directory);
   opening.use(await lockDirectory(directory));
   await checkDataVersion(directory);
+  const controlPlane = opening.use(await openControlPlane({ ...options, directory }));
   const budget = divideMemory(config.memoryLimitBytes ?? detectMemoryLimit());
   const paths = dataPaths(directory);
   const metrics = opening.use(
@@ -109,6 +114,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   let listeners: Listeners | undefined;
   const routes = await makeRoutes(options, {
     apis,
+    controlPlane,
     collect,
     directory,
     agent: () => agent,
@@ -117,7 +123,10 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   listeners = await openListeners({
     addresses: config.listen,
     routes,
-    grpc: { otlp_grpc: [...apis.metrics.otlp.grpcMethods, ...apis.logs.otlp.grpcMethods] },
+    grpc: {
+      ui: controlPlane.rpcMethods,
+      otlp_grpc: [...apis.metrics.otlp.grpcMethods, ...apis.logs.otlp.grpcMethods],
+    },
     openReceiver: syslogOpener(apis.logs.syslog, config.logs.syslogTls),
     admits: { agent: (message) => agent?.agent.http.admit(message) },
     bodyBytesHeldMax: budget.bodyBytesHeldMax,
@@ -127,23 +136,32 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   });
   const opened = listeners;
   opening.defer(() => opened.close(0));
-  agent = await startOwnAgent({
-    paths,
-    listeners,
-    tenant: config.multitenancy ? ANONYMOUS_TENANT : undefined,
-    clock,
-    log: log.child("agent"),
-    logSink: options.agentLogSink,
-    version: options.build.version,
-  });
+  agent = await startAgentOf(options, paths, listeners);
   opening.defer(async () => agent?.stop());
   const parts = opening.move();
   return {
     listeners,
     stores: { metrics, logs },
     reloadAgent: async () => runningAgent(agent).reload(),
+    reloadControl: () => controlPlane.reload(),
     stop: (deadlineMs) => stopInOrder({ apis, agent, listeners: opened, parts, log }, deadlineMs),
   };
+}
+
+function startAgentOf(
+  { config, build, clock, log, agentLogSink }: StackOptions,
+  paths: ReturnType<typeof dataPaths>,
+  listeners: Listeners,
+): Promise<OwnAgent | undefined> {
+  return startOwnAgent({
+    paths,
+    listeners,
+    tenant: config.multitenancy ? ANONYMOUS_TENANT : undefined,
+    clock,
+    log: log.child("agent"),
+    logSink: agentLogSink,
+    version: build.version,
+  });
 }
 
 function familiesOf(
@@ -293,6 +311,7 @@ async function makeRoutes(
   options: StackOptions,
   parts: {
     readonly apis: Apis;
+    readonly controlPlane: ControlPlane;
     readonly collect: () => Promise<readonly MetricFamily[]>;
     readonly directory: string;
     readonly agent: () => OwnAgent | undefined;
@@ -312,6 +331,7 @@ async function makeRoutes(
   const files = serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
   return {
     ui: [...machine, ...apis.metrics.queryRoutes, ...apis.logs.queryRoutes, figures, ...files],
+    auth: parts.controlPlane.authRoutes,
     loki: [...apis.logs.routes, figures],
     prometheus: [...apis.metrics.routes, figures],
     mimir: [...apis.metrics.mimirRoutes, figures],

@@ -55,7 +55,7 @@ export async function runUp(flags: Readonly<Record<string, string>>): Promise<vo
   process.stderr.write("Finch has stopped; everything is on disk.\n");
 }
 
-/** A closed terminal stops Finch as Ctrl-C does; without one, SIGHUP reads the agent's configuration again. */
+/** A closed terminal stops Finch as Ctrl-C does; without one, SIGHUP reads the agent's configuration and finch.json again. */
 function onHangUp(stack: Stack, log: Logger): void {
   if (process.stdin.isTTY) {
     process.kill(process.pid, "SIGTERM");
@@ -64,6 +64,10 @@ function onHangUp(stack: Stack, log: Logger): void {
   stack.reloadAgent().then(
     () => log.info("the agent's configuration was read again"),
     (error: unknown) => log.error("the agent goes on as it was", { error: describeError(error) }),
+  );
+  stack.reloadControl().then(
+    () => log.info("finch.json was read again"),
+    (error: unknown) => log.error("the service goes on as it was", { error: describeError(error) }),
   );
 }
 

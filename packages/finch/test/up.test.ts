@@ -41,6 +41,7 @@ test(
     const { listeners } = machine;
     assert.deepEqual(Object.keys(listeners), [
       "ui",
+      "auth",
       "health",
       "loki",
       "prometheus",
@@ -63,6 +64,7 @@ test(
       405,
     );
 
+    assert.equal((await fetch(`http://${listeners["auth"]!}/auth`)).status, 401);
     for (const [name, path] of [
       ["loki", "/ready"],
       ["prometheus", "/-/ready"],

@@ -1,0 +1,61 @@
+/** The control plane within `finch up`: opened on the data directory, and what of it stands on which listener. */
+import { hostname } from "node:os";
+import type { Clock, Logger } from "@finch/runtime";
+import type { GrpcMethod, HttpRoute } from "@finch/runtime/http";
+import { createRpcMethods, forwardAuthRoutes, openControl } from "@finch/control";
+import type { Control, PublicAddress } from "@finch/control";
+import type { BuildInfo } from "@finch/server";
+import type { FinchConfig } from "./config-options.ts";
+
+export interface ControlPlane extends Disposable {
+  readonly control: Control;
+  /** Calls of gRPC beside the web application. */
+  readonly rpcMethods: readonly GrpcMethod[];
+  /** The questions of proxies in front. */
+  readonly authRoutes: readonly HttpRoute[];
+  /** How agents and people reach the service. */
+  publicAddress(): PublicAddress;
+  /** Reads again what others may have written: the identity of the service. What is wrong with it is a fault and changes nothing. */
+  reload(): Promise<void>;
+}
+
+/** Opens `finch.db` and `finch.json` in the data directory. */
+export async function openControlPlane(options: {
+  readonly config: FinchConfig;
+  readonly directory: string;
+  readonly build: BuildInfo;
+  readonly clock: Clock;
+  readonly log: Logger;
+}): Promise<ControlPlane> {
+  const { build, clock, directory } = options;
+  const { service } = options.config;
+  const log = options.log.child("control");
+  const control = await openControl({
+    directory,
+    hostname: { configured: service.host?.name, fallback: hostname() },
+    clock,
+    log,
+  });
+  const publicAddress = (): PublicAddress => {
+    const port = service.host?.port;
+    const { hostname: name } = control.identity.current;
+    return {
+      host: port === undefined ? name : `${name}:${port}`,
+      isSelfSigned: service.certificate === "self-signed",
+    };
+  };
+  return {
+    control,
+    rpcMethods: createRpcMethods({
+      control,
+      callers: { kind: "proxies", isTrusted: service.isTrustedProxy },
+      publicAddress,
+      build: { release: build.version, commit: build.revision || "unknown" },
+      log,
+    }),
+    authRoutes: forwardAuthRoutes(control.tokens),
+    publicAddress,
+    reload: () => control.identity.reload(),
+    [Symbol.dispose]: () => control[Symbol.dispose](),
+  };
+}
