@@ -14,13 +14,14 @@ interface Words {
 /** The script to source; throws for a shell that is not known. */
 export function completionScript(shell: string, program: Command): string {
   const words = [...collectWords(program, "")];
+  const name = program.name();
   switch (shell) {
     case "bash":
-      return bashScript(words);
+      return bashScript(name, words);
     case "zsh":
-      return `#compdef finch\nautoload -U bashcompinit && bashcompinit\n${bashScript(words)}`;
+      return `#compdef ${name}\nautoload -U bashcompinit && bashcompinit\n${bashScript(name, words)}`;
     case "fish":
-      return fishScript(words);
+      return fishScript(name, words);
     default:
       throw new FinchError(
         "invalid",
@@ -44,10 +45,12 @@ function* collectWords(command: Command, path: string): Iterable<Words> {
       ),
     ],
     flags: [
-      ...command.options.map((one) => ({
-        name: one.long ?? one.flags,
-        doc: firstSentence(one.description),
-      })),
+      ...command.options
+        .filter((one) => !one.hidden)
+        .map((one) => ({
+          name: one.long ?? one.flags,
+          doc: firstSentence(one.description),
+        })),
       { name: "--help", doc: "show help" },
     ],
   };
@@ -64,12 +67,12 @@ function shownCommands(command: Command): Command[] {
     .filter((one) => one.name() !== "help");
 }
 
-function bashScript(words: readonly Words[]): string {
+function bashScript(name: string, words: readonly Words[]): string {
   const cases = words.map(({ path, commands, flags }) => {
-    const offered = [...commands, ...flags].map(({ name }) => name).join(" ");
+    const offered = [...commands, ...flags].map((one) => one.name).join(" ");
     return `    "${path}") offered="${offered}" ;;`;
   });
-  return `_finch() {
+  return `_${name}() {
   local word path="" offered="" known=" ${words.map(({ path }) => path.replaceAll(" ", "/")).join(" ")} "
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$word" in -*) continue ;; esac
@@ -81,11 +84,11 @@ ${cases.join("\n")}
   esac
   COMPREPLY=($(compgen -W "$offered" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
-complete -o default -F _finch finch
+complete -o default -F _${name} ${name}
 `;
 }
 
-function fishScript(words: readonly Words[]): string {
+function fishScript(program: string, words: readonly Words[]): string {
   const quote = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
   const lines: string[] = [];
   for (const { path, commands, flags } of words) {
@@ -95,11 +98,13 @@ function fishScript(words: readonly Words[]): string {
         ? "__fish_use_subcommand"
         : seen.map((word) => `__fish_seen_subcommand_from ${word}`).join("; and ");
     for (const { name, doc } of commands) {
-      lines.push(`complete -c finch -n ${quote(condition)} -f -a ${name} -d ${quote(doc)}`);
+      lines.push(`complete -c ${program} -n ${quote(condition)} -f -a ${name} -d ${quote(doc)}`);
     }
     for (const { name, doc } of flags) {
       if (!name.startsWith("--")) continue;
-      lines.push(`complete -c finch -n ${quote(condition)} -l ${name.slice(2)} -d ${quote(doc)}`);
+      lines.push(
+        `complete -c ${program} -n ${quote(condition)} -l ${name.slice(2)} -d ${quote(doc)}`,
+      );
     }
   }
   return `${lines.join("\n")}\n`;
