@@ -3,12 +3,14 @@ import { join } from "node:path";
 import type { Clock, Logger } from "@finch/runtime";
 import { AgentRegistry } from "./agents.ts";
 import { AuditTrail } from "./audit-trail.ts";
+import { Backups } from "./backups.ts";
 import { ClientAuthorities } from "./client-authorities.ts";
+import { runUpkeep } from "./control-upkeep.ts";
 import { openDatabase } from "./database.ts";
 import type { ControlDatabase } from "./database.ts";
 import { IdentityStore } from "./identity.ts";
 import { MIGRATIONS } from "./migrations.ts";
-import { adoptOriginal, copyOriginalAgents } from "./original-import.ts";
+import { adoptOriginal, checkOriginal, copyOriginalAgents } from "./original-import.ts";
 import { Tokens } from "./tokens.ts";
 
 export interface ControlOptions {
@@ -28,17 +30,22 @@ export interface Control extends Disposable {
   readonly agents: AgentRegistry;
   readonly tokens: Tokens;
   readonly clientAuthorities: ClientAuthorities;
+  /** What is done without being asked, until `signal` aborts: see `control-upkeep.ts`. Called once, and over before this is disposed. */
+  upkeep(signal: AbortSignal): Promise<void>;
 }
 
 /** Opens `finch.db` and `finch.json`, made when they are not there, migrated or taken over from the original Finch when they are. */
 export async function openControl(options: ControlOptions): Promise<Control> {
   const { directory, hostname, clock, log } = options;
   const identity = await IdentityStore.open({ directory, hostname, clock, log });
+  const backups = new Backups({ directory, clock, log });
   const database = openDatabase({
     path: join(directory, "finch.db"),
     migrations: MIGRATIONS,
+    checkAdoption: checkOriginal,
     adopt: adoptOriginal,
     finishAdoption: copyOriginalAgents,
+    beforeMigration: (before) => backups.copyBeforeMigration(before),
     clock,
     log,
   });
@@ -61,6 +68,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
       clock,
     }),
     clientAuthorities: new ClientAuthorities({ directory, clock, log }),
+    upkeep: (signal) => runUpkeep({ identity, database, audit, backups, clock, log }, signal),
     [Symbol.dispose]: () => database[Symbol.dispose](),
   };
 }

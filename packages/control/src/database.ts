@@ -35,10 +35,14 @@ export interface DatabaseOptions {
   readonly path: string;
   /** In the order in which they are applied. */
   readonly migrations: readonly Migration[];
-  /** Called within the transaction that migrates a database which has tables but none of our migrations, before them. */
+  /** Called with a database which has tables but none of our migrations; throws for one that is not to be taken over. */
+  readonly checkAdoption?: (database: DatabaseSync) => void;
+  /** Called within the transaction that migrates such a database, before the migrations. */
   readonly adopt?: (database: DatabaseSync) => void;
   /** The same, after them. */
   readonly finishAdoption?: (database: DatabaseSync) => void;
+  /** Called with the database as it was, before it is migrated; not for a new one. */
+  readonly beforeMigration?: (database: DatabaseSync) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -97,15 +101,17 @@ function migrate(database: DatabaseSync, options: DatabaseOptions): void {
   const { migrations, path, clock, log } = options;
   const tables = new Set(namesIn(database, "SELECT name FROM sqlite_schema WHERE type = 'table'"));
   const isAdopted = tables.size > 0 && !tables.has("migrations");
+  const applied = new Set(tables.has("migrations") ? appliedIn(database) : []);
+  const known = new Set(migrations.map(({ name }) => name));
+  const unknown = [...applied].filter((name) => !known.has(name));
+  if (unknown.length > 0) throw newerDatabase(path, unknown);
+  const pending = migrations.filter(({ name }) => !applied.has(name));
+  if (isAdopted) options.checkAdoption?.(database);
+  if (tables.size > 0 && pending.length > 0) options.beforeMigration?.(database);
   inTransaction(database, () => {
     database.exec(MIGRATIONS_TABLE);
-    const applied = new Set(namesIn(database, "SELECT name FROM migrations"));
-    const known = new Set(migrations.map(({ name }) => name));
-    const unknown = [...applied].filter((name) => !known.has(name));
-    if (unknown.length > 0) throw newerDatabase(path, unknown);
     if (isAdopted) options.adopt?.(database);
     const insert = database.prepare("INSERT INTO migrations (name, applied_at_ms) VALUES (?, ?)");
-    const pending = migrations.filter(({ name }) => !applied.has(name));
     for (const { name, sql } of pending) {
       database.exec(sql);
       insert.run(name, clock.nowMs());
@@ -117,6 +123,10 @@ function migrate(database: DatabaseSync, options: DatabaseOptions): void {
         migrations: pending.map(({ name }) => name).join(" "),
       });
   });
+}
+
+function appliedIn(database: DatabaseSync): string[] {
+  return namesIn(database, "SELECT name FROM migrations");
 }
 
 function namesIn(database: DatabaseSync, sql: string): string[] {

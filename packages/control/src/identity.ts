@@ -55,6 +55,8 @@ export class IdentityStore {
   readonly #options: IdentityStoreOptions;
   readonly #path: string;
   #file: IdentityFile;
+  /** Which file was read or written last, so that one by others is noticed. */
+  #mark = "";
 
   private constructor(options: IdentityStoreOptions, path: string, file: IdentityFile) {
     this.#options = options;
@@ -74,6 +76,7 @@ export class IdentityStore {
       present ?? makeIdentity(hostname, options.clock.nowMs()),
     );
     if (present?.hostname !== hostname) await store.#write({ ...store.#file, hostname });
+    store.#mark = await markOf(path);
     return store;
   }
 
@@ -87,8 +90,16 @@ export class IdentityStore {
     return { id, hostname, createdAt, secret, formerSecrets };
   }
 
+  /** Reads the file again if it is another one than before, which is told; faults as {@link reload}, once for each such file. */
+  async reloadChanged(): Promise<boolean> {
+    if ((await markOf(this.#path)) === this.#mark) return false;
+    await this.reload();
+    return true;
+  }
+
   /** Reads the file again, for what other programs wrote to it; a file that cannot be used is a fault and changes nothing. */
   async reload(): Promise<void> {
+    this.#mark = await markOf(this.#path);
     const file = await readIdentity(this.#path, this.#options.log);
     if (file === undefined) throw badIdentity(this.#path, "it is gone");
     const { configured } = this.#options.hostname;
@@ -125,7 +136,18 @@ export class IdentityStore {
     const directory = await open(dirname(this.#path), "r");
     await directory.sync();
     await directory.close();
+    this.#mark = await markOf(this.#path);
     this.#file = file;
+  }
+}
+
+/** Differs between two versions of a file; empty when there is none. */
+async function markOf(path: string): Promise<string> {
+  try {
+    const { ino, mtimeNs, size } = await stat(path, { bigint: true });
+    return `${ino} ${mtimeNs} ${size}`;
+  } catch {
+    return "";
   }
 }
 

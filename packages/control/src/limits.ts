@@ -35,3 +35,9 @@ export const AUTHORITIES_OF_CLIENT_MAX = 4;
 
 /** Bytes of a message of gRPC; the lists of an agent fit in with room. */
 export const RPC_MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Copies of the database that are kept. */
+export const BACKUPS_MAX = 7;
+
+/** How soon a `finch.json` that another program wrote holds. */
+export const IDENTITY_CHECK_MS = 2000;

@@ -5,8 +5,8 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import { FinchError } from "@finch/runtime";
 
-/** Puts the original's table aside, so that ours can be made; a database of somebody else is a fault. */
-export function adoptOriginal(database: DatabaseSync): void {
+/** A database of somebody else is a fault. */
+export function checkOriginal(database: DatabaseSync): void {
   const columns = columnsOf(database, "agents");
   if (!columns.has("resource_id") || !columns.has("hostname")) {
     throw new FinchError(
@@ -15,6 +15,10 @@ export function adoptOriginal(database: DatabaseSync): void {
       "finch.db in the data directory is a database of another program; move it away, or choose another directory with --data-dir",
     );
   }
+}
+
+/** Puts the original's table aside, so that ours can be made. */
+export function adoptOriginal(database: DatabaseSync): void {
   database.exec(`
     DROP INDEX IF EXISTS uidx_agents_resource_id;
     ALTER TABLE agents RENAME TO original_agents;

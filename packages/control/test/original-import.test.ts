@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, test } from "node:test";
@@ -75,6 +76,10 @@ describe("a database of the original Finch", () => {
     other.exec("CREATE TABLE songs (title TEXT)");
     other.close();
     await assert.rejects(directory.open(), { code: "control/foreign-database" });
+    assert.deepEqual(
+      (await readdir(directory.path)).filter((name) => name === "backups"),
+      [],
+    );
     const again = new DatabaseSync(path);
     const tables = again.prepare("SELECT name FROM sqlite_schema").all();
     assert.deepEqual(

@@ -50,6 +50,19 @@ export function buildProgram(): Command {
   addAgentCommands(program);
   addQueryCommands(program);
   program
+    .command("rotate-secret")
+    .description("change the secret of a service on this machine, which signs the tokens of agents")
+    .option("--data-dir <DIR>", "its data directory", "./data")
+    .option(
+      "--overlap <DURATION>",
+      "how long tokens of the present secret are still taken, such as 30d; 0s refuses them at once",
+      "0s",
+    )
+    .action(async (flags: { readonly dataDir: string; readonly overlap: string }) => {
+      const { rotateSecret } = await import("./rotate-secret-command.ts");
+      await rotateSecret(flags);
+    });
+  program
     .command("check")
     .description("check a configuration file: finch.yaml, or an agent's .alloy file or folder")
     .argument("<file>", "file to check")

@@ -7,7 +7,7 @@ import type { Control, PublicAddress } from "@finch/control";
 import type { BuildInfo } from "@finch/server";
 import type { FinchConfig } from "./config-options.ts";
 
-export interface ControlPlane extends Disposable {
+export interface ControlPlane extends AsyncDisposable {
   readonly control: Control;
   /** Calls of gRPC beside the web application. */
   readonly rpcMethods: readonly GrpcMethod[];
@@ -44,6 +44,8 @@ export async function openControlPlane(options: {
       isSelfSigned: service.certificate === "self-signed",
     };
   };
+  const stopping = new AbortController();
+  const upkeep = control.upkeep(stopping.signal);
   return {
     control,
     rpcMethods: createRpcMethods({
@@ -56,6 +58,10 @@ export async function openControlPlane(options: {
     authRoutes: forwardAuthRoutes(control.tokens),
     publicAddress,
     reload: () => control.identity.reload(),
-    [Symbol.dispose]: () => control[Symbol.dispose](),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort();
+      await upkeep;
+      control[Symbol.dispose]();
+    },
   };
 }

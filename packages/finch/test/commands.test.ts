@@ -33,12 +33,24 @@ const ROWS: readonly Row[] = [
     2,
     /cannot read --config \/nowhere\/finch\.yaml/,
   ],
+  [
+    "a secret of no service",
+    ["rotate-secret", "--data-dir", "/nowhere"],
+    2,
+    /there is no \/nowhere\/finch\.json: name the data directory/,
+  ],
+  [
+    "an overlap that is no duration",
+    ["rotate-secret", "--overlap", "long"],
+    2,
+    /--overlap "long" is no duration/,
+  ],
   ["completion for bash", ["completion", "bash"], 0, /complete -o default -F _finch finch/],
   [
     "completion offers what help lists, and values",
     ["completion", "bash"],
     0,
-    /"up agent query tail check completion --version --help"[^]*"completion"\) offered="bash zsh fish --help"/,
+    /"up agent query tail rotate-secret check completion --version --help"[^]*"completion"\) offered="bash zsh fish --help"/,
   ],
   [
     "a data directory that cannot be made",
