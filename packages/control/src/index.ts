@@ -19,3 +19,8 @@ export { DASHBOARD_ROLES, Tokens } from "./tokens.ts";
 export type { DashboardClaims, DashboardRole, IssuedToken } from "./tokens.ts";
 export { People } from "./people/people.ts";
 export type { PeopleOptions, SignedIn, SignInOrigin } from "./people/people.ts";
+export { Guard, isLoopback, isSentHere } from "./people/http/guard.ts";
+export type { GuardedPlace } from "./people/http/guard.ts";
+export { tokenRoutes, userRoutes } from "./people/http/admin-routes.ts";
+export { sessionRoutes } from "./people/http/session-routes.ts";
+export type { SignInContext, SignInProvider } from "./people/http/session-routes.ts";

@@ -11,6 +11,8 @@ import { METRIC_OPTIONS } from "./config-metric-options.ts";
 import type { MetricOptions } from "./config-metric-options.ts";
 import { SERVICE_OPTIONS } from "./config-service-options.ts";
 import type { ServiceOptions } from "./config-service-options.ts";
+import { SIGN_IN_OPTIONS } from "./config-sign-in-options.ts";
+import type { SignInOptions } from "./config-sign-in-options.ts";
 import { badValue, oneOf, parseSize, parseSwitch } from "./config-values.ts";
 import { QUERY_OPTIONS } from "./query-options.ts";
 import type { QueryConfig } from "./query-options.ts";
@@ -67,6 +69,7 @@ export interface FinchConfig {
   readonly query: QueryConfig;
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly service: ServiceOptions;
+  readonly signIn: SignInOptions;
   readonly metrics: MetricOptions;
   readonly logs: LogOptions;
   /** All of the above by option key, as the text it was given in or its default. */
@@ -209,6 +212,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     parse: parseMemoryLimit,
   },
   ...SERVICE_OPTIONS,
+  ...SIGN_IN_OPTIONS,
   ...METRIC_OPTIONS,
   ...LOG_OPTIONS,
   ...QUERY_OPTIONS,

@@ -11,6 +11,7 @@ import type { Node, Pair, YAMLMap } from "yaml";
 import { assembleLogOptions } from "./config-log-options.ts";
 import { assembleMetricOptions } from "./config-metric-options.ts";
 import { assembleServiceOptions } from "./config-service-options.ts";
+import { assembleSignInOptions } from "./config-sign-in-options.ts";
 import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
 import type { ConfigOption, FinchConfig, ListenerName } from "./config-options.ts";
 import { LISTENER_NAMES } from "./config-options.ts";
@@ -156,6 +157,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
       format: value("log.format") as FinchConfig["log"]["format"],
     },
     service: assembleServiceOptions(value),
+    signIn: assembleSignInOptions(value),
     metrics: assembleMetricOptions(value),
     logs: assembleLogOptions(value),
     settings,

@@ -1,5 +1,4 @@
 /** Which routes stand on which port of `finch up`, and how the ports are opened and closed together. */
-import { hostname } from "node:os";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener, textReply } from "@finch/runtime/http";
 import type {
@@ -40,6 +39,8 @@ export interface ListenersOptions {
   readonly grpc: Partial<Readonly<Record<ListenerName, readonly GrpcMethod[]>>>;
   /** Looked at before each request, and may answer it. */
   readonly admits: Partial<Readonly<Record<ListenerName, Admit>>>;
+  /** Names by which browsers reach the web application, besides addresses. */
+  readonly uiNames: readonly string[];
   readonly bodyBytesHeldMax: number;
   readonly build: BuildInfo;
   readonly clock: Clock;
@@ -119,7 +120,7 @@ async function openHttp(
     // A machine that was off for a while uploads its whole journal in one request.
     ...(name === "journal" && { requestTimeoutMs: JOURNAL_REQUEST_MS_MAX }),
   };
-  const checkHost = createHostCheck({ names: name === "ui" ? [hostname()] : undefined });
+  const checkHost = createHostCheck({ names: name === "ui" ? options.uiNames : undefined });
   const admit: Admit = (message) => checkHost(message) ?? options.admits[name]?.(message);
   const headers =
     name === "health"
@@ -159,5 +160,12 @@ export function metricsRoute(collect: () => Promise<readonly MetricFamily[]>): H
       body: formatExposition(await collect(), format),
     };
   };
-  return { kind: "http", methods: ["GET"], path: "/metrics", faults: "text", handle };
+  return {
+    kind: "http",
+    methods: ["GET"],
+    path: "/metrics",
+    faults: "text",
+    access: "read-all",
+    handle,
+  };
 }

@@ -37,7 +37,16 @@ export function machineRoutes(options: MachineApiOptions): readonly HttpRoute[] 
       listeners: options.listeners(),
       components: options.components(),
     });
-  return [{ kind: "http", methods: ["GET"], path: "/api/v1/machine", faults: "json", handle }];
+  return [
+    {
+      kind: "http",
+      methods: ["GET"],
+      path: "/api/v1/machine",
+      faults: "json",
+      access: "read-all",
+      handle,
+    },
+  ];
 }
 
 /** Such as `Debian GNU/Linux 12 (bookworm)`; the platform's name where there is no os-release. */

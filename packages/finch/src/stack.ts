@@ -3,6 +3,7 @@
  * and hands on what it has while the listeners still take it, the rest stays in its queues on disk; (2) no listener accepts any more,
  * requests in flight finish; (3) our own log lines are written; (4) query workers end and the stores close; what is not in a block is in the WAL; (5) the lock is released.
  */
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
@@ -47,6 +48,8 @@ import type { OwnAgent } from "./own-agent.ts";
 import { queryLimits } from "./query-limits.ts";
 import { startProcessMetrics } from "./process-metrics.ts";
 import { describeServer } from "./server-status.ts";
+import { createSignIn } from "./sign-in.ts";
+import type { SignIn } from "./sign-in.ts";
 import { serveStaticFiles } from "./static-files.ts";
 import { storeFamilies } from "./store-metrics.ts";
 import { syslogOpener } from "./syslog-listeners.ts";
@@ -69,6 +72,8 @@ export interface Stack {
   reloadAgent(): Promise<void>;
   /** Reads again what other programs may have written of the service, such as a new secret; the same. */
   reloadControl(): Promise<void>;
+  /** A line for a person who has not signed in yet; undefined where nobody needs one. */
+  firstSignIn(): string | undefined;
   /** Stops everything in the written order; requests in flight have up to `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -88,6 +93,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   opening.use(await lockDirectory(directory));
   await checkDataVersion(directory);
   const controlPlane = opening.use(await openControlPlane({ ...options, directory }));
+  const signIn = createSignIn({ config, control: controlPlane.control, clock });
   const budget = divideMemory(config.memoryLimitBytes ?? detectMemoryLimit());
   const paths = dataPaths(directory);
   const metrics = opening.use(
@@ -97,6 +103,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   const demotion = await openLabelDemotion(demotionOptions(options, paths.logs));
   let agent: OwnAgent | undefined;
   const apis = createApis(options, budget, {
+    signIn,
     stores: { metrics, logs },
     demotion,
     scrapePools: () => agent?.scrapePools() ?? [],
@@ -114,6 +121,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   let listeners: Listeners | undefined;
   const routes = await makeRoutes(options, {
     apis,
+    signIn,
     controlPlane,
     collect,
     directory,
@@ -123,12 +131,10 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   listeners = await openListeners({
     addresses: config.listen,
     routes,
-    grpc: {
-      ui: controlPlane.rpcMethods,
-      otlp_grpc: [...apis.metrics.otlp.grpcMethods, ...apis.logs.otlp.grpcMethods],
-    },
+    grpc: grpcOf(controlPlane, apis),
     openReceiver: syslogOpener(apis.logs.syslog, config.logs.syslogTls),
     admits: { agent: (message) => agent?.agent.http.admit(message) },
+    uiNames: [hostname(), config.service.host?.name ?? hostname()],
     bodyBytesHeldMax: budget.bodyBytesHeldMax,
     build: options.build,
     clock,
@@ -144,7 +150,15 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     stores: { metrics, logs },
     reloadAgent: async () => runningAgent(agent).reload(),
     reloadControl: () => controlPlane.reload(),
+    firstSignIn: () => signIn.firstSignIn(),
     stop: (deadlineMs) => stopInOrder({ apis, agent, listeners: opened, parts, log }, deadlineMs),
+  };
+}
+
+function grpcOf(controlPlane: ControlPlane, { metrics, logs }: Apis): ListenersOptions["grpc"] {
+  return {
+    ui: controlPlane.rpcMethods,
+    otlp_grpc: [...metrics.otlp.grpcMethods, ...logs.otlp.grpcMethods],
   };
 }
 
@@ -264,9 +278,11 @@ function createApis(
     readonly demotion: LabelDemotion;
     readonly scrapePools: () => readonly ScrapePool[];
     readonly services: ServerStatus["services"];
+    readonly signIn: SignIn;
   },
 ): Apis {
   const { stores, scrapePools } = parts;
+  const { scopeOf } = parts.signIn;
   const { build, clock, config, log } = options;
   const notifications = new Notifications(clock);
   const status = describeServer(config, {
@@ -292,6 +308,7 @@ function createApis(
       notifications,
       scrapePools,
       multitenancy: config.multitenancy,
+      scopeOf,
       admin: config.adminApi ? adminActions(options, stores.metrics) : undefined,
     }),
     logs: createLogsApi({
@@ -301,6 +318,7 @@ function createApis(
       build,
       retention: retentionOf(config, "logs"),
       demotion: parts.demotion,
+      scopeOf,
       log: log.child("server:logs"),
     }),
     notifications,
@@ -312,13 +330,14 @@ async function makeRoutes(
   parts: {
     readonly apis: Apis;
     readonly controlPlane: ControlPlane;
+    readonly signIn: SignIn;
     readonly collect: () => Promise<readonly MetricFamily[]>;
     readonly directory: string;
     readonly agent: () => OwnAgent | undefined;
     readonly listeners: () => Listeners | undefined;
   },
 ): Promise<ListenersOptions["routes"]> {
-  const { apis, collect, directory, agent } = parts;
+  const { apis, collect, directory, agent, signIn } = parts;
   const figures = metricsRoute(collect);
   const machine = machineRoutes({
     build: options.build,
@@ -330,11 +349,18 @@ async function makeRoutes(
   const otlp = [...apis.metrics.otlp.receiverRoutes, ...apis.logs.otlp.receiverRoutes];
   const files = serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
   return {
-    ui: [...machine, ...apis.metrics.queryRoutes, ...apis.logs.queryRoutes, figures, ...files],
+    ui: signIn.protect("ui", [
+      ...signIn.routes,
+      ...machine,
+      ...apis.metrics.queryRoutes,
+      ...apis.logs.queryRoutes,
+      figures,
+      ...files,
+    ]),
     auth: parts.controlPlane.authRoutes,
-    loki: [...apis.logs.routes, figures],
-    prometheus: [...apis.metrics.routes, figures],
-    mimir: [...apis.metrics.mimirRoutes, figures],
+    loki: signIn.protect("loki", [...apis.logs.routes, figures]),
+    prometheus: signIn.protect("prometheus", [...apis.metrics.routes, figures]),
+    mimir: signIn.protect("mimir", [...apis.metrics.mimirRoutes, figures]),
     // A sender that takes one port for the other is served all the same.
     otlp_grpc: otlp,
     otlp_http: otlp,

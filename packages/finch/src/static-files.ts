@@ -59,7 +59,8 @@ export function serveStaticFiles(directory: string): readonly HttpRoute[] {
     if (isPage(name)) return notBuilt();
     throw new FinchError("not-found", "finch/no-file", `there is no ${request.path}`);
   };
-  return [{ kind: "http", methods: ["GET"], path: "/*", faults: "text", handle }];
+  // The application is nobody's secret: what it shows is.
+  return [{ kind: "http", methods: ["GET"], path: "/*", faults: "text", access: "open", handle }];
 }
 
 /** The files of a folder, each read and compressed once, until it changes on disk. */

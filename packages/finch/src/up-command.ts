@@ -103,8 +103,9 @@ function tellAddress(stack: Stack, config: FinchConfig): void {
     process.stdout.write("Finch is up, without its web application (listen.ui is off).\n");
     return;
   }
+  const first = stack.firstSignIn();
   process.stdout.write(
-    `\n  Finch is up: ${urlOf(address)}\n  Data: ${config.dataDirectory} · Stop with Ctrl-C\n\n`,
+    `\n  Finch is up: ${urlOf(address)}\n  Data: ${config.dataDirectory} · Stop with Ctrl-C\n${first === undefined ? "" : `  ${first}\n`}\n`,
   );
 }
 

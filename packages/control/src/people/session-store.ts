@@ -32,12 +32,12 @@ export interface Session {
 export class SessionStore {
   readonly #database: ControlDatabase;
   readonly #clock: Clock;
-  readonly #limits: SessionLimits;
+  readonly limits: SessionLimits;
 
   constructor(database: ControlDatabase, clock: Clock, limits: SessionLimits) {
     this.#database = database;
     this.#clock = clock;
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   /** A session of that user with the token that opens it, which is told here and never again. */
@@ -115,13 +115,13 @@ export class SessionStore {
   }
 
   #isAlive({ createdAtMs, seenAtMs }: Session): boolean {
-    const { idleMsMax, ageMsMax } = this.#limits;
+    const { idleMsMax, ageMsMax } = this.limits;
     const nowMs = this.#clock.nowMs();
     return nowMs - seenAtMs < idleMsMax && nowMs - createdAtMs < ageMsMax;
   }
 
   #forgetEnded(): void {
-    const { idleMsMax, ageMsMax } = this.#limits;
+    const { idleMsMax, ageMsMax } = this.limits;
     const nowMs = this.#clock.nowMs();
     this.#database
       .prepare("DELETE FROM sessions WHERE seen_at_ms <= ? OR created_at_ms <= ?")

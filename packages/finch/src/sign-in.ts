@@ -1,0 +1,112 @@
+/** Sign-in within `finch up`: which listeners ask who comes, and what of the APIs they may read. */
+import { parseSelector } from "@finch/logql";
+import type { Clock } from "@finch/runtime";
+import type { HttpRequest, Route } from "@finch/runtime/http";
+import {
+  Guard,
+  isLoopback,
+  isSentHere,
+  People,
+  sessionRoutes,
+  tokenRoutes,
+  userRoutes,
+} from "@finch/control";
+import type { Control, GuardedPlace } from "@finch/control";
+import type { ReadScope, ReadScopeOf } from "@finch/server";
+import type { FinchConfig, ListenerName } from "./config-options.ts";
+
+/** Listeners whose routes read or change something. Others take telemetry alone, or have doors of their own. */
+const GUARDED = ["ui", "loki", "prometheus", "mimir"] as const satisfies readonly ListenerName[];
+type GuardedListener = (typeof GUARDED)[number];
+
+export interface SignIn {
+  readonly guard: Guard;
+  /** What a request that the guard let through may read. */
+  readonly scopeOf: ReadScopeOf;
+  /** Signing in, users and tokens; for the listener of the web application. */
+  readonly routes: readonly Route[];
+  /** The routes of a listener, for those who may. */
+  protect(name: GuardedListener, routes: readonly Route[]): readonly Route[];
+  /** What a start tells of the first sign-in, where somebody is asked to; undefined when there was one. */
+  firstSignIn(): string | undefined;
+}
+
+export function createSignIn(options: {
+  readonly config: FinchConfig;
+  readonly control: Control;
+  readonly clock: Clock;
+}): SignIn {
+  const { config, control, clock } = options;
+  const { sessionIdleMs, sessionAgeMs } = config.signIn;
+  const people = new People({
+    database: control.database,
+    audit: control.audit,
+    clock,
+    sessionLimits: { idleMsMax: sessionIdleMs, ageMsMax: sessionAgeMs },
+  });
+  const guard = new Guard(people);
+  const context = { people, guard, providers: [] };
+  const isAsked = GUARDED.some((name) => isPublic(config, name)) || config.signIn.required === "on";
+  return {
+    guard,
+    scopeOf: createScopeOf(guard),
+    routes: [...sessionRoutes(context), ...userRoutes(context), ...tokenRoutes(context)],
+    protect: (name, routes) => guard.protect(routes, placeOf(config, name)),
+    firstSignIn: () => {
+      const code = isAsked && config.signIn.required !== "off" ? people.setUpCode : undefined;
+      if (code === undefined) return undefined;
+      return `First sign-in: admin, password admin, to set your own; from another machine with the set-up code ${code}`;
+    },
+  };
+}
+
+/** Whether others than this machine can come to a listener. */
+function isPublic({ listen }: FinchConfig, name: GuardedListener): boolean {
+  const address = listen[name];
+  return address !== undefined && !isLoopback(address.host);
+}
+
+function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
+  const { service, signIn } = config;
+  const everybody =
+    signIn.required === "on" || (signIn.required === "auto" && isPublic(config, name));
+  // Behind a proxy on this machine everybody comes from here. Clients of the APIs may be proxies themselves, as Grafana is.
+  const proxied = signIn.required === "auto" && name === "ui";
+  const isFromProxy = (request: HttpRequest) => service.isTrustedProxy(request.peer);
+  return {
+    asks: (request) => everybody || (proxied && !isSentHere(request)),
+    asksWriters: (request) => signIn.required === "on" && !isSentHere(request),
+    isTls: (request) => isFromProxy(request) && request.header("x-forwarded-proto") === "https",
+    clientOf: (request) =>
+      isFromProxy(request) ? forwardedClient(request, service.isTrustedProxy) : request.peer,
+    isForwarded: false,
+  };
+}
+
+/** Whom the proxies in front speak for: the last address that is none of theirs. */
+function forwardedClient(request: HttpRequest, isTrusted: (address: string) => boolean): string {
+  const hops = request
+    .header("x-forwarded-for")
+    .split(",")
+    .map((hop) => hop.trim());
+  return hops.findLast((hop) => hop !== "" && !isTrusted(hop)) ?? request.peer;
+}
+
+/** Scopes that were read once, by the texts of their selectors. */
+const SCOPES_KEPT_MAX = 1000;
+
+function createScopeOf(guard: Guard): ReadScopeOf {
+  const kept = new Map<string, ReadScope>();
+  return (request) => {
+    const readScopes = guard.principalOf(request)?.readScopes ?? [];
+    if (readScopes.length === 0) return undefined;
+    const key = readScopes.join(" and ");
+    let scope = kept.get(key);
+    if (scope === undefined) {
+      if (kept.size >= SCOPES_KEPT_MAX) kept.clear();
+      scope = { key, matchers: readScopes.flatMap((text) => parseSelector(text)) };
+      kept.set(key, scope);
+    }
+    return scope;
+  };
+}
