@@ -59,6 +59,14 @@ export interface ClientShape extends Times {
 
 /** A certificate as proxies hand it on: the body of its PEM in one line. */
 export async function makeClient(authority: Authority, shape: ClientShape): Promise<string> {
+  return bodyOf((await makeClientPair(authority, shape)).certificate);
+}
+
+/** A certificate and its key, in PEM. */
+export async function makeClientPair(
+  authority: Authority,
+  shape: ClientShape,
+): Promise<{ readonly certificate: string; readonly key: string }> {
   const { name, curve = "P-256", usages = [CLIENT_AUTHENTICATION], isAuthority } = shape;
   const keys = await makeKeys(curve);
   const certificate = await X509CertificateGenerator.create({
@@ -77,7 +85,15 @@ export async function makeClient(authority: Authority, shape: ClientShape): Prom
       ...(isAuthority === true ? [new BasicConstraintsExtension(true)] : []),
     ],
   });
-  return Buffer.from(certificate.rawData).toString("base64");
+  const key = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
+  return {
+    certificate: `${certificate.toString("pem")}\n`,
+    key: `-----BEGIN PRIVATE KEY-----\n${Buffer.from(key).toString("base64")}\n-----END PRIVATE KEY-----\n`,
+  };
+}
+
+function bodyOf(pem: string): string {
+  return pem.replaceAll(/-----(BEGIN|END) CERTIFICATE-----|\s/g, "");
 }
 
 function makeKeys(namedCurve: string): Promise<CryptoKeyPair> {

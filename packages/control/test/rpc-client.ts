@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { credentials, loadPackageDefinition, Metadata } from "@grpc/grpc-js";
 import type {
+  ChannelCredentials,
   Client,
   ClientUnaryCall,
   ServiceClientConstructor,
@@ -27,15 +28,23 @@ type UnaryCall = (
   done: (error: ServiceError | null, reply: Message) => void,
 ) => ClientUnaryCall;
 
-/** `address` is `HOST:PORT`, without TLS. */
-export function openRpcClient(address: string): RpcClient {
+/** In PEM. */
+export interface RpcTls {
+  /** Of who signed the server's certificate. */
+  readonly authority: string;
+  readonly client?: { readonly certificate: string; readonly key: string };
+}
+
+/** `address` is `HOST:PORT`; without `tls` the connection has none. */
+export function openRpcClient(address: string, tls?: RpcTls): RpcClient {
+  const channel = tls === undefined ? credentials.createInsecure() : secured(tls);
   const definition = loadPackageDefinition(loadSync(PROTO, { keepCase: true, defaults: true }));
   const services = definition["finch"] as unknown as Readonly<
     Record<string, ServiceClientConstructor>
   >;
   const clients = new Map<string, Client>();
   for (const name of ["AgentService", "InfoService", "DashboardService"])
-    clients.set(name, new services[name]!(address, credentials.createInsecure()));
+    clients.set(name, new services[name]!(address, channel));
   return {
     call: (name, request, headers) => {
       const [service = "", method = ""] = name.split(".");
@@ -62,6 +71,11 @@ export function openRpcClient(address: string): RpcClient {
       for (const client of clients.values()) client.close();
     },
   };
+}
+
+function secured({ authority, client }: RpcTls): ChannelCredentials {
+  const bytes = (text: string | undefined) => (text === undefined ? null : Buffer.from(text));
+  return credentials.createSsl(bytes(authority), bytes(client?.key), bytes(client?.certificate));
 }
 
 function metadataOf(headers: Readonly<Record<string, string>>): Metadata {
