@@ -237,6 +237,45 @@ describe("file tail", () => {
       await appendFile(`${path}.1`, "too late\n");
       assert.deepEqual((await drain(tail)).lines, []);
     }));
+  test("lines that come to a renamed file while nobody looks are read at the next start, each once", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n");
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        await drain(tail);
+        await rename(path, `${path}.1`);
+        await writeFile(path, "new\n");
+        assert.deepEqual((await drain(tail)).lines, ["new"]);
+        await appendFile(`${path}.1`, "late\nha");
+        const late = await drain(tail);
+        assert.deepEqual(late.lines, ["late"]);
+        progress = late.progress;
+      }
+      await appendFile(`${path}.1`, "lf\n");
+      await appendFile(path, "newer\n");
+      await using tail = tailOf(path, progress);
+      assert.deepEqual((await drain(tail)).lines, ["newer", "half"]);
+    }));
+  test("lines that come to a renamed file before there is another are remembered", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n");
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        await drain(tail);
+        await rename(path, `${path}.1`);
+        await drain(tail);
+        await appendFile(`${path}.1`, "late\n");
+        const late = await drain(tail);
+        assert.deepEqual(late.lines, ["late"]);
+        progress = late.progress;
+      }
+      await appendFile(`${path}.1`, "later\n");
+      await writeFile(path, "new\n");
+      await using tail = tailOf(path, progress);
+      assert.deepEqual((await drain(tail)).lines, ["later", "new"]);
+    }));
   test("a file that came and was rotated away while there was none at the path is read before the next", () =>
     inDirectory(async (path) => {
       await writeFile(path, "1\n");

@@ -130,6 +130,7 @@ export class FileTail implements AsyncDisposable {
     if (this.#finished !== undefined) return this.#openNext(this.#finished);
     const previous = this.#progress;
     const first = !this.#opened;
+    if (first && previous?.late !== undefined) await this.#reopenLate(previous.late);
     if (previous !== undefined && first) {
       const renamed = await findRenamed(this.path, previous);
       const rest = renamed === undefined ? undefined : await resume(renamed, previous);
@@ -203,22 +204,48 @@ export class FileTail implements AsyncDisposable {
     return cut ?? this.next();
   }
 
-  /** Lines that came to a file after it was rotated away. They are not remembered: the position is in the next file already. */
+  /** Lines that came to a file after it was rotated away. */
   async #readLate(): Promise<LineBatch | undefined> {
     const late = this.#late;
     if (late === undefined) return undefined;
-    const begin = progressOf(late.file, late.file.readOffset - late.splitter.pendingBytes);
-    const { lines, splitter, readOffset } = await readNew(late.file, late.splitter);
-    late.file.readOffset = readOffset;
+    const { file } = late;
+    const begin = progressOf(file, file.readOffset - late.splitter.pendingBytes);
+    const { lines, splitter, readOffset } = await this.#read(file, late.splitter);
+    file.readOffset = readOffset;
     late.splitter = splitter;
     if (this.#nowMs() >= late.untilMs) {
       this.#late = undefined;
-      await late.file.handle.close();
+      await file.handle.close();
       const last = splitter.flush();
       if (last !== undefined) lines.push(last);
     }
     if (lines.length === 0) return undefined;
-    return { lines, begin, to: readOffset - splitter.pendingBytes, progress: this.#progress };
+    const to = readOffset - splitter.pendingBytes;
+    // As long as nothing of the next file is read.
+    if (this.#progress?.identity === file.identity) this.#progress = progressOf(file, to);
+    return { lines, begin, to, progress: this.#stored() };
+  }
+
+  /** After a stop: whoever wrote to the file may still do so. */
+  async #reopenLate(progress: FileProgress): Promise<void> {
+    const path = await findRenamed(this.path, progress);
+    const file = path === undefined ? undefined : await resume(path, progress);
+    if (file !== undefined) this.#late = this.#lateOf(file);
+  }
+
+  #lateOf(file: OpenFile) {
+    const untilMs = this.#nowMs() + LATE_MS;
+    return { file, splitter: new LineSplitter(this.#encoding), untilMs };
+  }
+
+  /** What is to be remembered: how far the file is read and, beside another, the one before it. */
+  #stored(): FileProgress | undefined {
+    const late = this.#late;
+    const progress = this.#progress;
+    if (late === undefined || progress === undefined) return progress;
+    if (progress.identity === late.file.identity) return progress;
+    const { file, splitter } = late;
+    return { ...progress, late: progressOf(file, file.readOffset - splitter.pendingBytes) };
   }
 
   async #read(file: OpenFile, splitter: LineSplitter): Promise<Reading> {
@@ -246,7 +273,7 @@ export class FileTail implements AsyncDisposable {
     await extendSignature(file, file.readOffset);
     const to = file.readOffset - this.#splitter.pendingBytes;
     this.#progress = progressOf(file, to);
-    return { lines: reading.lines, begin, to, progress: this.#progress };
+    return { lines: reading.lines, begin, to, progress: this.#stored() };
   }
 
   #adopt(file: OpenFile, { splitter, readOffset }: Reading): void {
@@ -273,11 +300,7 @@ export class FileTail implements AsyncDisposable {
 
   async #retire(file: OpenFile): Promise<void> {
     await this.#late?.file.handle.close();
-    this.#late = {
-      file,
-      splitter: new LineSplitter(this.#encoding),
-      untilMs: this.#nowMs() + LATE_MS,
-    };
+    this.#late = this.#lateOf(file);
   }
 
   /** Nothing more comes to the file: its last half line is a line. */
@@ -287,7 +310,7 @@ export class FileTail implements AsyncDisposable {
     this.#splitter = new LineSplitter(this.#encoding);
     this.#progress = progressOf(file, file.readOffset);
     if (line === undefined) return undefined;
-    return { lines: [line], begin, to: file.readOffset, progress: this.#progress };
+    return { lines: [line], begin, to: file.readOffset, progress: this.#stored() };
   }
 }
 

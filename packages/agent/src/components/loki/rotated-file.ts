@@ -16,6 +16,8 @@ export interface FileProgress {
   /** Hash of the first `signatureBytes` bytes. */
   readonly signature: string;
   readonly signatureBytes: number;
+  /** The file that stood at the path before, to which something may come still. */
+  readonly late?: FileProgress;
 }
 
 /** Whether this, of a file of ours, is what is remembered of a file. */
@@ -27,7 +29,8 @@ export function isProgress(value: unknown): value is FileProgress {
     Number.isSafeInteger(progress.offset) &&
     typeof progress.identity === "string" &&
     typeof progress.signature === "string" &&
-    Number.isSafeInteger(progress.signatureBytes)
+    Number.isSafeInteger(progress.signatureBytes) &&
+    (progress.late === undefined || isProgress(progress.late))
   );
 }
 
