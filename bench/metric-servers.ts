@@ -20,7 +20,17 @@ import { fileURLToPath } from "node:url";
 export type ServerName = "finch" | "prometheus" | "victoria-metrics";
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const LISTENERS = ["prometheus", "loki", "ui", "auth", "mimir", "agent", "otlp-grpc", "otlp-http"];
+const LISTENERS = [
+  "prometheus",
+  "loki",
+  "ui",
+  "dashboard",
+  "auth",
+  "mimir",
+  "agent",
+  "otlp-grpc",
+  "otlp-http",
+];
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 60_000;
 

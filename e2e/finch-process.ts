@@ -35,6 +35,7 @@ export interface FinchPorts {
   /** The web application; off when not given, as are those below. */
   readonly ui?: number;
   readonly auth?: number;
+  readonly dashboard?: number;
   readonly mimir?: number;
   readonly otlpGrpc?: number;
   readonly otlpHttp?: number;
@@ -81,6 +82,7 @@ export async function startFinch(
       `--listen-loki=${host}:${ports.loki}`,
       `--listen-health=${host}:${ports.health}`,
       `--listen-ui=${optional(ports.ui)}`,
+      `--listen-dashboard=${optional(ports.dashboard)}`,
       `--listen-auth=${optional(ports.auth)}`,
       `--listen-mimir=${optional(ports.mimir)}`,
       "--listen-agent=off",

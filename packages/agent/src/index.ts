@@ -32,4 +32,5 @@ export {
   validateConfig,
   validateConfigAt,
   validateFiles,
+  validateRemoteConfig,
 } from "./runtime/validate.ts";

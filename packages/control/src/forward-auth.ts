@@ -9,7 +9,7 @@ import type { Tokens } from "./tokens.ts";
 /** Methods that a proxy may hand on; the question is the same. */
 const METHODS = ["GET", "POST", "PUT", "DELETE"] as const;
 
-export function forwardAuthRoutes(tokens: Tokens): readonly HttpRoute[] {
+export function forwardAuthRoutes(tokens: Pick<Tokens, "verifyAgentToken">): readonly HttpRoute[] {
   const handle = async (request: HttpRequest): Promise<HttpReply> => {
     const token = bearerToken(request.header("authorization"));
     if (token === undefined) return REFUSED;

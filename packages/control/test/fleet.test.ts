@@ -5,7 +5,7 @@ import { FinchError, silentLogger } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, openListener } from "@finch/runtime/http";
 import type { Listener } from "@finch/runtime/http";
 import type { Control } from "../src/control.ts";
-import { Fleet, fleetRoutes } from "../src/fleet/index.ts";
+import { AgentContacts, Fleet, fleetRoutes } from "../src/fleet/index.ts";
 import type { CollectorFigures } from "../src/fleet/index.ts";
 import { controlDirectory, manualClock, START_MS } from "./control-directory.ts";
 import type { ControlDirectory, ManualClock } from "./control-directory.ts";
@@ -58,6 +58,7 @@ class Stage implements AsyncDisposable {
       audit,
       clock,
       log: silentLogger,
+      contacts: new AgentContacts(database, clock),
       authenticate: async (authorization) => {
         const rid = /^Bearer (rid:.+)$/.exec(authorization)?.[1];
         if (rid !== undefined) return rid;
@@ -79,11 +80,10 @@ class Stage implements AsyncDisposable {
         ...this.fleet.collectorRoutes,
         ...fleetRoutes({
           fleet: this.fleet,
-          authorize: async (request, access) => {
-            if (access === "read" || request.header("x-user") !== "")
-              return { name: `user:${request.header("x-user")}`, origin: request.peer };
-            throw new FinchError("unauthenticated", "control/no-session", "sign in");
-          },
+          actorOf: (request) => ({
+            name: `user:${request.header("x-user")}`,
+            origin: request.peer,
+          }),
         }),
       ],
       grpc: this.fleet.grpcMethods,
@@ -417,8 +417,12 @@ test("who may not is refused", async () => {
     const foreign = way === "grpc" ? /grpc-status 6/ : /^Error: 409 .*belongs to another agent/;
     await assert.rejects(new SimulatedCollector(thief).poll(), foreign, way);
   }
-  const reply = await fetch(`${stage.url}/api/v1/fleet/rollouts`, { method: "POST" });
-  assert.equal(reply.status, 401);
+  const routes = fleetRoutes({ fleet: stage.fleet, actorOf: () => ({ name: "", origin: "" }) });
+  for (const route of routes) {
+    const isText = /validate|:number/.test(route.path);
+    const isRead = route.kind === "http" && route.methods.join() === "GET" && !isText;
+    assert.equal(route.access, isRead ? "read-all" : "edit", route.path);
+  }
   await stage.ask("DELETE", "/collectors/c00", undefined, 204);
   await stage.ask("GET", "/collectors/c00", undefined, 404);
 });

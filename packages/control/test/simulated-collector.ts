@@ -147,6 +147,8 @@ async function callGrpc(
   message: Uint8Array,
 ): Promise<Uint8Array> {
   const session = connect(url);
+  // What is wrong with the connection is wrong with its stream.
+  session.on("error", () => {});
   try {
     const stream = session.request({
       ":method": "POST",

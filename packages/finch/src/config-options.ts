@@ -25,6 +25,7 @@ export interface ListenAddress {
 
 export type ListenerName =
   | "ui"
+  | "dashboard"
   | "auth"
   | "health"
   | "loki"
@@ -101,6 +102,7 @@ export const LISTENERS: Readonly<
   >
 > = {
   ui: { port: 3000, purpose: "the web application, Finch's own API and its gRPC" },
+  dashboard: { port: 3001, purpose: "the dashboard of agents" },
   auth: { port: 3002, purpose: "GET /auth, which proxies in front ask about agents" },
   health: { port: 3003, purpose: "the health check GET /healthz" },
   loki: { port: 3100, purpose: "the Loki API" },

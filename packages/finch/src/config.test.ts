@@ -89,7 +89,7 @@ const FAULTS: readonly [rule: string, text: string, messages: readonly string[]]
     "a value where keys belong",
     "listen: 3000\n",
     [
-      'finch.yaml:1:1: "listen" takes keys (ui, auth, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, journal, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
+      'finch.yaml:1:1: "listen" takes keys (ui, dashboard, auth, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, journal, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
     ],
   ],
   [

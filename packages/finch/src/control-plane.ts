@@ -4,6 +4,7 @@ import type { Clock, Logger } from "@finch/runtime";
 import type { GrpcMethod, HttpRoute } from "@finch/runtime/http";
 import { createRpcMethods, forwardAuthRoutes, openControl } from "@finch/control";
 import type { Control, PublicAddress } from "@finch/control";
+import { AgentContacts } from "@finch/control/fleet";
 import type { BuildInfo } from "@finch/server";
 import type { FinchConfig } from "./config-options.ts";
 
@@ -13,6 +14,10 @@ export interface ControlPlane extends AsyncDisposable {
   readonly rpcMethods: readonly GrpcMethod[];
   /** The questions of proxies in front. */
   readonly authRoutes: readonly HttpRoute[];
+  /** When agents were heard of. */
+  readonly contacts: AgentContacts;
+  /** The resource id of the registered agent whose token this is, who is heard of by it; rejects for every other token. */
+  verifyAgentToken(token: string): Promise<string>;
   /** How agents and people reach the service. */
   publicAddress(): PublicAddress;
   /** Reads again what others may have written: the identity of the service. What is wrong with it is a fault and changes nothing. */
@@ -46,8 +51,16 @@ export async function openControlPlane(options: {
   };
   const stopping = new AbortController();
   const upkeep = control.upkeep(stopping.signal);
+  const contacts = new AgentContacts(control.database, clock);
+  const verifyAgentToken = async (token: string): Promise<string> => {
+    const resourceId = await control.tokens.verifyAgentToken(token);
+    contacts.note(resourceId);
+    return resourceId;
+  };
   return {
     control,
+    contacts,
+    verifyAgentToken,
     rpcMethods: createRpcMethods({
       control,
       callers: { kind: "proxies", isTrusted: service.isTrustedProxy },
@@ -55,7 +68,7 @@ export async function openControlPlane(options: {
       build: { release: build.version, commit: build.revision || "unknown" },
       log,
     }),
-    authRoutes: forwardAuthRoutes(control.tokens),
+    authRoutes: forwardAuthRoutes({ verifyAgentToken }),
     publicAddress,
     reload: () => control.identity.reload(),
     [Symbol.asyncDispose]: async () => {

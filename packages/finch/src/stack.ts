@@ -35,6 +35,8 @@ import { Labels } from "@finch/model";
 import type { FinchConfig } from "./config-options.ts";
 import { openControlPlane } from "./control-plane.ts";
 import type { ControlPlane } from "./control-plane.ts";
+import { openFleetPlane } from "./fleet-plane.ts";
+import type { FleetPlane } from "./fleet-plane.ts";
 import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
 import { metricsRoute, openListeners } from "./listeners.ts";
 import type { Listeners, ListenersOptions } from "./listeners.ts";
@@ -88,10 +90,7 @@ interface Apis {
 export async function openStack(options: StackOptions): Promise<Stack> {
   const { config, clock, log, ownLogs } = options;
   await using opening = new AsyncDisposableStack();
-  const directory = resolve(config.dataDirectory);
-  await makeDataDirectory(directory);
-  opening.use(await lockDirectory(directory));
-  await checkDataVersion(directory);
+  const directory = await takeDataDirectory(config, opening);
   const controlPlane = opening.use(await openControlPlane({ ...options, directory }));
   const signIn = createSignIn({ config, control: controlPlane.control, clock });
   const budget = divideMemory(config.memoryLimitBytes ?? detectMemoryLimit());
@@ -110,6 +109,9 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     services: () => describeServices(agent, listeners),
   });
   opening.use(apis.metrics);
+  const fleetPlane = opening.use(
+    openFleetPlane({ ...options, controlPlane, guard: signIn.guard, metrics }),
+  );
   ownLogs.connect(ownLogWriter(apis.logs));
   opening.defer(() => ownLogs.disconnect());
   const processMetrics = opening.use(startProcessMetrics());
@@ -123,6 +125,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     apis,
     signIn,
     controlPlane,
+    fleetPlane,
     collect,
     directory,
     agent: () => agent,
@@ -131,7 +134,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   listeners = await openListeners({
     addresses: config.listen,
     routes,
-    grpc: grpcOf(controlPlane, apis),
+    grpc: grpcOf(controlPlane, fleetPlane, apis),
     openReceiver: syslogOpener(apis.logs.syslog, config.logs.syslogTls),
     admits: { agent: (message) => agent?.agent.http.admit(message) },
     uiNames: [hostname(), config.service.host?.name ?? hostname()],
@@ -155,9 +158,25 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   };
 }
 
-function grpcOf(controlPlane: ControlPlane, { metrics, logs }: Apis): ListenersOptions["grpc"] {
+/** The data directory, locked as long as `opening` is not disposed, and of a version that is known. */
+async function takeDataDirectory(
+  { dataDirectory }: FinchConfig,
+  opening: AsyncDisposableStack,
+): Promise<string> {
+  const directory = resolve(dataDirectory);
+  await makeDataDirectory(directory);
+  opening.use(await lockDirectory(directory));
+  await checkDataVersion(directory);
+  return directory;
+}
+
+function grpcOf(
+  controlPlane: ControlPlane,
+  fleetPlane: FleetPlane,
+  { metrics, logs }: Apis,
+): ListenersOptions["grpc"] {
   return {
-    ui: controlPlane.rpcMethods,
+    ui: [...controlPlane.rpcMethods, ...fleetPlane.grpcMethods],
     otlp_grpc: [...metrics.otlp.grpcMethods, ...logs.otlp.grpcMethods],
   };
 }
@@ -331,6 +350,7 @@ async function makeRoutes(
     readonly apis: Apis;
     readonly controlPlane: ControlPlane;
     readonly signIn: SignIn;
+    readonly fleetPlane: FleetPlane;
     readonly collect: () => Promise<readonly MetricFamily[]>;
     readonly directory: string;
     readonly agent: () => OwnAgent | undefined;
@@ -352,11 +372,13 @@ async function makeRoutes(
     ui: signIn.protect("ui", [
       ...signIn.routes,
       ...machine,
+      ...parts.fleetPlane.routes,
       ...apis.metrics.queryRoutes,
       ...apis.logs.queryRoutes,
       figures,
       ...files,
     ]),
+    dashboard: parts.fleetPlane.dashboardRoutes,
     auth: parts.controlPlane.authRoutes,
     loki: signIn.protect("loki", [...apis.logs.routes, figures]),
     prometheus: signIn.protect("prometheus", [...apis.metrics.routes, figures]),

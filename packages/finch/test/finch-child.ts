@@ -10,6 +10,7 @@ const MAIN = join(import.meta.dirname, "../src/main.ts");
 /** Every listener on a free port. */
 export const FREE_PORTS = [
   "ui",
+  "dashboard",
   "auth",
   "health",
   "loki",

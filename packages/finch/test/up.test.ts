@@ -41,6 +41,7 @@ test(
     const { listeners } = machine;
     assert.deepEqual(Object.keys(listeners), [
       "ui",
+      "dashboard",
       "auth",
       "health",
       "loki",
@@ -65,6 +66,10 @@ test(
     );
 
     assert.equal((await fetch(`http://${listeners["auth"]!}/auth`)).status, 401);
+    const dashboard = await fetch(`http://${listeners["dashboard"]!}/dashboard`);
+    assert.equal(new URL(dashboard.url).pathname, "/login");
+    const config = `${url!}/collector.v1.CollectorService/GetConfig`;
+    assert.equal((await fetch(config, { method: "POST" })).status, 401);
     for (const [name, path] of [
       ["loki", "/ready"],
       ["prometheus", "/-/ready"],

@@ -47,19 +47,29 @@ export function neutralVocabulary(
 async function loadGraph(
   sources: readonly Source[],
   stability: Vocabulary["stability"] = "experimental",
+  kind: "root" | "remote" = "root",
 ): Promise<{ readonly graph: Graph; readonly diagnostics: readonly Diagnostic[] }> {
   const library = libraryOf(NEUTRAL_ENVIRONMENT);
   const imports = createTextImportLoader(library, nodeFileSystem);
-  const graph = await buildGraph(asFiles(sources), {
-    ...neutralVocabulary({ library, imports, components: COMPONENTS }),
-    stability,
-  });
+  const graph = await buildGraph(
+    asFiles(sources),
+    { ...neutralVocabulary({ library, imports, components: COMPONENTS }), stability },
+    { kind },
+  );
   return { graph, diagnostics: checkGraph(graph, library) };
 }
 
 /** Everything wrong with a configuration that can be known without running it; empty when it is fine. */
 export async function validateConfig(text: string, name: string): Promise<readonly Diagnostic[]> {
   return (await loadGraph([new Source(name, text)])).diagnostics;
+}
+
+/** As {@link validateConfig}, for what a service gives by `remotecfg`: settings of the agent itself may not stand there. */
+export async function validateRemoteConfig(
+  text: string,
+  name: string,
+): Promise<readonly Diagnostic[]> {
+  return (await loadGraph([new Source(name, text)], "experimental", "remote")).diagnostics;
 }
 
 /** As {@link validateConfig}, for several files that make one configuration; components less mature than `stability` are refused. */

@@ -34,6 +34,8 @@ export function collectorRoutes(options: CollectorRoutesOptions): readonly HttpR
     methods: method === "GetConfig" ? ["POST", "GET"] : ["POST"],
     path: `/${SERVICE}/${method}`,
     faults: "connect",
+    // Each call shows the token of its agent.
+    access: "open",
     handle: (request) => answerConnect(options, method, request),
   }));
 }

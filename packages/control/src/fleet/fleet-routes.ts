@@ -1,7 +1,7 @@
 /** The API of the fleet for people and their tools, below `/api/v1/fleet`. Faults as `{"error","code"}`; times in RFC 3339. */
 import { FinchError } from "@finch/runtime";
 import { jsonReply } from "@finch/runtime/http";
-import type { HttpReply, HttpRequest, HttpRoute, Route } from "@finch/runtime/http";
+import type { HttpReply, HttpRequest, HttpRoute, Route, RouteAccess } from "@finch/runtime/http";
 import type { Actor } from "../audit-trail.ts";
 import {
   collectorJson,
@@ -17,12 +17,10 @@ import { CONFIGURATION_CHARS_MAX } from "./limits.ts";
 import type { Rollout } from "./rollout-store.ts";
 import { parseSelector } from "./selector.ts";
 
-/** Who asks, if they may; rejects with the fault to be told. */
-export type AuthorizeFleet = (request: HttpRequest, access: "read" | "change") => Promise<Actor>;
-
 export interface FleetRoutesOptions {
   readonly fleet: Fleet;
-  readonly authorize: AuthorizeFleet;
+  /** Who asks, for the audit trail; whether they may is looked at before, by the access of each route. */
+  readonly actorOf: (request: HttpRequest) => Actor;
 }
 
 /** JSON may need six characters for one. */
@@ -31,24 +29,26 @@ const BODY_BYTES_MAX = 6 * CONFIGURATION_CHARS_MAX;
 type Handle = (request: HttpRequest, actor: Actor) => HttpReply | Promise<HttpReply>;
 
 export function fleetRoutes(options: FleetRoutesOptions): readonly Route[] {
-  const { fleet, authorize } = options;
+  const { fleet, actorOf } = options;
   const route =
-    (access: "read" | "change") =>
+    (access: RouteAccess) =>
     (method: HttpRoute["methods"][number], path: string, handle: Handle): HttpRoute => ({
       kind: "http",
       methods: [method],
       path: `/api/v1/fleet${path}`,
       faults: "json",
-      handle: async (request) => handle(request, await authorize(request, access)),
+      access,
+      handle: async (request) => handle(request, actorOf(request)),
     });
-  const read = route("read");
-  const change = route("change");
+  const read = route("read-all");
+  // Texts may hold secrets.
+  const edit = route("edit");
   return [
     read("GET", "/collectors", (request) => listCollectors(fleet, request)),
     read("GET", "/collectors/:id", ({ params }) =>
       jsonReply(200, collectorJson(foundCollector(fleet, params["id"]!))),
     ),
-    change("DELETE", "/collectors/:id", ({ params }, actor) => {
+    edit("DELETE", "/collectors/:id", ({ params }, actor) => {
       fleet.forget(foundCollector(fleet, params["id"]!).id, actor);
       return { status: 204 };
     }),
@@ -60,15 +60,15 @@ export function fleetRoutes(options: FleetRoutesOptions): readonly Route[] {
       const versions = fleet.configurations.versions(newest.configuration);
       return jsonReply(200, { name: newest.configuration, versions: versions.map(versionJson) });
     }),
-    read("GET", "/configurations/:name/versions/:number", ({ params }) => {
+    edit("GET", "/configurations/:name/versions/:number", ({ params }) => {
       const version = fleet.configurations.version(params["name"]!, numberOf(params["number"]!));
       return jsonReply(200, {
         ...versionJson(version),
         text: fleet.configurations.textOf(version),
       });
     }),
-    change("PUT", "/configurations/:name", (request, actor) => save(fleet, request, actor)),
-    read("POST", "/validate", async (request) => {
+    edit("PUT", "/configurations/:name", (request, actor) => save(fleet, request, actor)),
+    edit("POST", "/validate", async (request) => {
       const { text } = readText(await readJson(request));
       const diagnostics = await fleet.configurations.validate(text, "configuration");
       return jsonReply(200, { diagnostics });
@@ -77,9 +77,9 @@ export function fleetRoutes(options: FleetRoutesOptions): readonly Route[] {
       jsonReply(200, { rollouts: fleet.rollouts.list().map((one) => shown(fleet, one)) }),
     ),
     read("GET", "/rollouts/:id", ({ params }) => showRollout(fleet, numberOf(params["id"]!))),
-    change("POST", "/rollouts", (request, actor) => startRollout(fleet, request, actor)),
+    edit("POST", "/rollouts", (request, actor) => startRollout(fleet, request, actor)),
     ...(["pause", "resume", "roll-back"] as const).map((kind) =>
-      change("POST", `/rollouts/:id/${kind}`, async (request, actor) => {
+      edit("POST", `/rollouts/:id/${kind}`, async (request, actor) => {
         const reason = readReason(await readJson(request)) || `by ${actor.name}`;
         const event = kind === "resume" ? { kind } : { kind, reason };
         const id = numberOf(request.params["id"]!);

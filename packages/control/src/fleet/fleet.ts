@@ -7,7 +7,7 @@ import type { Clock, Logger } from "@finch/runtime";
 import type { GrpcMethod, Route } from "@finch/runtime/http";
 import type { Actor, AuditTrail } from "../audit-trail.ts";
 import type { ControlDatabase } from "../database.ts";
-import { AgentContacts } from "./agent-contacts.ts";
+import type { AgentContacts } from "./agent-contacts.ts";
 import { CollectorRegistry } from "./collector-registry.ts";
 import { collectorGrpcMethods, collectorRoutes } from "./collector-routes.ts";
 import type { AuthenticateAgent } from "./collector-routes.ts";
@@ -28,6 +28,8 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly authenticate: AuthenticateAgent;
+  /** Told by whoever verifies a token; the fleet writes them down. */
+  readonly contacts: AgentContacts;
   /** What is known of an agent: its host as `host` and its labels; undefined for one that is not registered. */
   readonly agentLabels: (resourceId: string) => Readonly<Record<string, string>> | undefined;
   readonly validate: ValidateConfiguration;
@@ -43,8 +45,6 @@ export class Fleet {
   readonly configurations: ConfigurationStore;
   readonly rollouts: RolloutStore;
   readonly runner: RolloutRunner;
-  /** Of all agents, those that run no configuration from here too. */
-  readonly contacts: AgentContacts;
   /** Of `collector.v1.CollectorService`, for the port where agents call in. */
   readonly collectorRoutes: readonly Route[];
   readonly grpcMethods: readonly GrpcMethod[];
@@ -58,7 +58,6 @@ export class Fleet {
     const { database, clock } = options;
     this.#options = options;
     this.#registry = new CollectorRegistry(database);
-    this.contacts = new AgentContacts(database, clock);
     this.configurations = new ConfigurationStore(options);
     this.rollouts = new RolloutStore(database);
     this.runner = new RolloutRunner({
@@ -80,12 +79,7 @@ export class Fleet {
       },
       onContact: () => this.#onContact(),
     });
-    const authenticate: AuthenticateAgent = async (authorization) => {
-      const resourceId = await options.authenticate(authorization);
-      this.contacts.note(resourceId);
-      return resourceId;
-    };
-    const wire = { service, authenticate };
+    const wire = { service, authenticate: options.authenticate };
     this.collectorRoutes = collectorRoutes(wire);
     this.grpcMethods = collectorGrpcMethods(wire);
   }
@@ -159,7 +153,8 @@ export class Fleet {
 
   #flush(): void {
     this.#registry.flush(this.#options.clock);
-    this.contacts.flush((resourceId) => this.#options.agentLabels(resourceId) !== undefined);
+    const { contacts, agentLabels } = this.#options;
+    contacts.flush((resourceId) => agentLabels(resourceId) !== undefined);
   }
 
   #view(collector: Collector, sinceMs: number): CollectorView {
