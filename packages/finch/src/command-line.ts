@@ -2,11 +2,11 @@
  * The commands of `finch` and their flags. Each command's code is loaded when it is called, so that `finch agent run` never loads the server
  * and `--help` loads nothing. Exit codes: 0 done, 1 failed, 2 wrong call or bad configuration.
  */
-import { Argument, Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { AssertionFailure, describeError, FinchError } from "@finch/runtime";
 import { addAgentCommands } from "./agent-commands.ts";
 import { completionScript, SHELLS } from "./completion.ts";
-import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
+import { CONFIG_OPTIONS, envOf, flagOf, topicOf } from "./config-options.ts";
 import { addQueryCommands } from "./query-commands.ts";
 import { readVersion } from "./version.ts";
 
@@ -96,10 +96,9 @@ function addUpCommand(program: Command): void {
     .description("start Finch: collect this machine's metrics and logs, keep them, and show them")
     .option("--config <FILE>", "finch.yaml to read; none is needed");
   for (const option of CONFIG_OPTIONS) {
-    command.option(
-      `${flagOf(option.key)} <${option.placeholder}>`,
-      `${option.doc} (default ${option.default}; ${envOf(option.key)}, ${option.key})`,
-    );
+    const flag = `${flagOf(option.key)} <${option.placeholder}>`;
+    const words = `${option.doc} (default ${option.default}; ${option.key})`;
+    command.addOption(new Option(flag, words).helpGroup(`${topicOf(option.key)}:`));
   }
   command.addHelpText("after", UP_EXAMPLES).action(async (flags: Record<string, string>) => {
     const { runUp } = await import("./up-command.ts");
@@ -126,7 +125,7 @@ Examples:
   finch up --listen-ui 0.0.0.0:3000 --listen-agent off
   finch up --config finch.yaml
 
-Every option can stand in finch.yaml (the last name in parentheses) or in the environment; flags win, then the
-environment, then the file. All listeners stay on this machine (127.0.0.1) until told otherwise.
+Every option can stand in finch.yaml, by the last name in parentheses, or in the environment, where listen.ui is
+${envOf("listen.ui")}; flags win, then the environment, then the file. All listeners stay on this machine (127.0.0.1) until told otherwise.
 Ctrl-C or SIGTERM stops: queues are written to disk first. A second Ctrl-C stops at once.
 `;

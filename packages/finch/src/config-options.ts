@@ -234,6 +234,27 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
   },
 ];
 
+/** Headings of `--help`, by what keys begin with. */
+const TOPICS: Readonly<Record<string, string>> = {
+  listen: "Listeners",
+  gateway: "The public entrance",
+  service: "This service, as others see it",
+  sign_in: "Sign-in of people",
+  retention: "Retention",
+  limits: "Limits of what comes in",
+  syslog: "Syslog over TLS",
+  otlp: "OTLP",
+  promql: "PromQL",
+  query: "Limits of queries",
+  log: "Finch's own log",
+};
+
+/** The heading an option stands under. */
+export function topicOf(key: string): string {
+  const [first, rest] = key.split(".");
+  return (rest !== undefined && TOPICS[first!]) || "General";
+}
+
 /** `listen.ui` → `--listen-ui`. */
 export function flagOf(key: string): string {
   return `--${key.replaceAll(/[._]/g, "-")}`;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CONFIG_OPTIONS, envOf, flagOf } from "./config-options.ts";
+import { CONFIG_OPTIONS, envOf, flagOf, topicOf } from "./config-options.ts";
 import { formatMatcher } from "@finch/model";
 import { parseConfig } from "./config.ts";
 import type { ConfigSources } from "./config.ts";
@@ -67,6 +67,11 @@ test("flags win over the environment, the environment over the file", () => {
   assert.deepEqual(config.listen.loki, { host: "10.0.0.1", port: 2 });
   assert.equal(config.listen.agent, undefined);
   assert.equal(config.memoryLimitBytes, 1024 ** 3);
+});
+
+test("options of one part stand under a heading of their own in --help", () => {
+  for (const { key } of CONFIG_OPTIONS)
+    assert.equal(topicOf(key) === "General", !key.includes("."), key);
 });
 
 const FAULTS: readonly [rule: string, text: string, messages: readonly string[]][] = [
