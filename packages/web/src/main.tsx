@@ -7,6 +7,7 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/charts.css";
 import "./styles/logs.css";
+import "./styles/account.css";
 import { App } from "./shell/app.tsx";
 import { applyTheme, watchSystemTheme } from "./shell/theme.ts";
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { errorMessage, withParams } from "../src/api/http.ts";
 import { decodeTailFrame, msToNs, tailAddress } from "../src/api/logs-api.ts";
+import { decodeWho } from "../src/api/account-api.ts";
 import { decodeMachine, overallHealth } from "../src/api/machine-api.ts";
 import { decodeMetricList } from "../src/api/metrics-api.ts";
 import { decodeQueryResult } from "../src/api/query-result.ts";
@@ -149,4 +150,20 @@ test("metrics take their metadata from the family", () => {
     { name: "up", type: "", help: "" },
     { name: "x_total", type: "counter", help: "c" },
   ]);
+});
+
+test("who one is, and nobody when the answer says nothing", () => {
+  const who = decodeWho({
+    kind: "session",
+    user: { id: "1", name: "ada", fullName: "", role: "viewer" },
+    permissions: ["read"],
+    readScopes: ['{host="a"}'],
+    csrfToken: "t",
+    providers: [{ name: "Example", path: "/p" }],
+    isFirstSignIn: false,
+  });
+  assert.equal(who.user?.name, "ada");
+  assert.deepEqual(who.providers, [{ name: "Example", path: "/p" }]);
+  const nobody = decodeWho({ kind: "superuser", user: 5, providers: "x" });
+  assert.deepEqual([nobody.kind, nobody.user, nobody.providers], ["unknown", null, []]);
 });

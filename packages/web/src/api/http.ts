@@ -13,6 +13,14 @@ export class ApiError extends Error {
 /** Said once for the whole page when no answer comes at all. */
 export const UNREACHABLE = "Finch does not answer. Is it still running on this machine?";
 
+const listeners = new Set<() => void>();
+
+/** Calls `listener` when the server answers that somebody must sign in; returns what stops that. */
+export function onSignInNeeded(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
 /** What a request may need besides its address. */
 export interface RequestOptions {
   readonly signal?: AbortSignal;
@@ -53,6 +61,7 @@ export async function fetchSized(
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
     throw new ApiError(0, UNREACHABLE);
   }
+  if (reply.status === 401) for (const listener of listeners) listener();
   if (!reply.ok) throw new ApiError(reply.status, errorMessage(text, reply.status));
   try {
     return { value: JSON.parse(text) as unknown, size: text.length };

@@ -2,6 +2,8 @@
 import { lazy, Suspense, useState } from "react";
 import type { ReactNode } from "react";
 import { Link, Route, Switch, useLocation, useSearch } from "wouter";
+import { AccountMenu } from "../account/account-menu.tsx";
+import { WhoProvider } from "../account/who-context.tsx";
 import { HomePage } from "../home/home-page.tsx";
 import { RangeProvider } from "../time/range-context.tsx";
 import { parseRange, writeRange } from "../time/time-range.ts";
@@ -12,6 +14,9 @@ import { chooseTheme, useTheme, type ThemeChoice } from "./theme.ts";
 
 const ExplorePage = lazy(async () => ({
   default: (await import("../explore/explore-page.tsx")).ExplorePage,
+}));
+const SettingsPage = lazy(async () => ({
+  default: (await import("../account/settings-page.tsx")).SettingsPage,
 }));
 const Palette = lazy(async () => ({ default: (await import("./palette.tsx")).Palette }));
 const ShortcutSheet = lazy(async () => ({
@@ -26,9 +31,11 @@ const THEMES: readonly (readonly [choice: ThemeChoice, icon: IconName, label: st
 
 export function App(): ReactNode {
   return (
-    <RangeProvider>
-      <Frame />
-    </RangeProvider>
+    <WhoProvider>
+      <RangeProvider>
+        <Frame />
+      </RangeProvider>
+    </WhoProvider>
   );
 }
 
@@ -46,6 +53,7 @@ function Frame(): ReactNode {
           <Switch>
             <Route path="/" component={HomePage} />
             <Route path="/explore" component={ExplorePage} />
+            <Route path="/settings" component={SettingsPage} />
             <Route>
               <NotFound />
             </Route>
@@ -100,6 +108,7 @@ function TopBar({ onPalette, onKeys }: TopBarProps): ReactNode {
           <Icon name="keyboard" />
         </button>
         <ThemeSwitch />
+        <AccountMenu />
       </div>
     </div>
   );

@@ -19,6 +19,8 @@ const PATHS = {
   keyboard: "M1.5 4h13v8h-13zM4 6.5h.01M6.5 6.5h.01M9 6.5h.01M11.5 6.5h.01M5 9.5h6",
   include: "M8 4v8M4 8h8",
   exclude: "M4 8h8",
+  person: "M8 8a2.8 2.8 0 1 0 0-5.6A2.8 2.8 0 0 0 8 8Zm-5.2 5.6a5.2 5.2 0 0 1 10.4 0",
+  leave: "M6.5 2.5h-4v11h4M6 8h7.5m-3-3 3 3-3 3",
 } as const;
 
 export type IconName = keyof typeof PATHS;

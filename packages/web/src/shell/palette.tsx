@@ -116,6 +116,13 @@ function useCommands(onKeys: () => void, text: string): readonly Command[] {
         detail: "PromQL and LogQL",
         run: () => open("/explore"),
       },
+      {
+        id: "settings",
+        group: "Page",
+        title: "Settings",
+        detail: "tokens, sessions, users",
+        run: () => open("/settings"),
+      },
       { id: "keys", group: "Help", title: "Keyboard shortcuts", detail: "?", run: onKeys },
       ...RANGE_PRESETS.map(({ label, seconds: length }) => ({
         id: `range-${label}`,
