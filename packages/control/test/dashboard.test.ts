@@ -78,6 +78,7 @@ class Stage implements AsyncDisposable {
       clock: systemClock,
       build: { release: "1.2.3", commit: "abcdef0123" },
       hostname: () => "finch.example",
+      publicHost: () => "finch.example:8443",
       verify: async (token) => {
         const claims = stage.claims.get(token);
         if (claims !== undefined) return claims;

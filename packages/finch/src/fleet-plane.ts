@@ -1,11 +1,11 @@
 /** The fleet and the dashboard within `finch up`: fits the control plane, the agent's validation and the metrics store to what they ask for, and runs the roll-outs. */
 import { generateAgentConfig } from "@finch/control";
-import type { Actor, Agent, Guard } from "@finch/control";
+import type { Actor, Agent, AgentRegistry, Guard } from "@finch/control";
 import { Dashboard } from "@finch/control/dashboard";
 import { Fleet, fleetRoutes } from "@finch/control/fleet";
 import type { ValidateConfiguration } from "@finch/control/fleet";
 import { validateRemoteConfig } from "@finch/agent";
-import type { Clock, Logger } from "@finch/runtime";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import type { GrpcMethod, HttpRequest, Route } from "@finch/runtime/http";
 import type { BuildInfo } from "@finch/server";
 import type { MetricStore } from "@finch/store";
@@ -17,6 +17,7 @@ export interface FleetPlane extends AsyncDisposable {
   readonly routes: readonly Route[];
   readonly grpcMethods: readonly GrpcMethod[];
   readonly dashboardRoutes: readonly Route[];
+  families(): readonly MetricFamily[];
 }
 
 export interface FleetPlaneOptions {
@@ -34,6 +35,7 @@ export interface FleetPlaneOptions {
 export function openFleetPlane(options: FleetPlaneOptions): FleetPlane {
   const { controlPlane, metrics, clock } = options;
   const { control, contacts } = controlPlane;
+  const registered = keepRegistered(control.agents);
   const fleet = new Fleet({
     database: control.database,
     audit: control.audit,
@@ -41,7 +43,7 @@ export function openFleetPlane(options: FleetPlaneOptions): FleetPlane {
     log: options.log.child("control:fleet"),
     contacts,
     authenticate: (authorization) => controlPlane.verifyAgentToken(bearerOf(authorization)),
-    agentLabels: (resourceId) => labelsOf(control.agents.find(resourceId)),
+    agentLabels: (resourceId) => registered.labels(resourceId),
     validate: validateForFleet,
     readFigures: createReadFigures({ select: (request) => metrics.select(request) }, clock),
   });
@@ -53,7 +55,8 @@ export function openFleetPlane(options: FleetPlaneOptions): FleetPlane {
       ...fleetRoutes({ fleet, actorOf: (request) => actorOf(options.guard, request) }),
     ],
     grpcMethods: fleet.grpcMethods,
-    dashboardRoutes: openDashboard(options, fleet).routes,
+    dashboardRoutes: openDashboard(options, fleet, registered.list).routes,
+    families: () => fleet.families(),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await running;
@@ -61,7 +64,11 @@ export function openFleetPlane(options: FleetPlaneOptions): FleetPlane {
   };
 }
 
-function openDashboard({ controlPlane, build, clock }: FleetPlaneOptions, fleet: Fleet): Dashboard {
+function openDashboard(
+  { controlPlane, build, clock }: FleetPlaneOptions,
+  fleet: Fleet,
+  listAgents: () => readonly Agent[],
+): Dashboard {
   const { control, contacts } = controlPlane;
   const { agents, audit, identity, tokens } = control;
   const issue = async (actor: Actor, action: string, target: string) => {
@@ -73,8 +80,9 @@ function openDashboard({ controlPlane, build, clock }: FleetPlaneOptions, fleet:
     clock,
     build: { release: build.version, commit: build.revision || "unknown" },
     hostname: () => identity.current.hostname,
+    publicHost: () => controlPlane.publicAddress().host,
     verify: (token) => tokens.verifyDashboardToken(token),
-    agents: () => agents.list(),
+    agents: listAgents,
     collectors: () => fleet.collectors(),
     lastContactMs: (resourceId) => contacts.lastMs(resourceId),
     issueToken: (actor, { resourceId }) => issue(actor, "agent.token", resourceId),
@@ -90,6 +98,27 @@ function openDashboard({ controlPlane, build, clock }: FleetPlaneOptions, fleet:
   });
 }
 
+/** The agents and their labels, read again after each change: the fleet asks at each call, and dashboards draw all of them. */
+function keepRegistered(agents: AgentRegistry) {
+  let kept: readonly Agent[] | undefined;
+  let labels = new Map<string, Readonly<Record<string, string>>>();
+  agents.onChange(() => (kept = undefined));
+  const list = (): readonly Agent[] => {
+    if (kept === undefined) {
+      kept = agents.list();
+      labels = new Map(kept.map((agent) => [agent.resourceId, labelsOf(agent)]));
+    }
+    return kept;
+  };
+  return {
+    list,
+    labels: (resourceId: string) => {
+      list();
+      return labels.get(resourceId);
+    },
+  };
+}
+
 function bearerOf(authorization: string): string {
   return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
 }
@@ -100,8 +129,7 @@ function actorOf(guard: Guard, request: HttpRequest): Actor {
 }
 
 /** Its host, and its labels as `key=value`, or as a key that is "true". */
-function labelsOf(agent: Agent | undefined): Readonly<Record<string, string>> | undefined {
-  if (agent === undefined) return undefined;
+function labelsOf(agent: Agent): Readonly<Record<string, string>> {
   const pairs = agent.labels.map((label) => {
     const at = label.indexOf("=");
     return at < 0 ? [label, "true"] : [label.slice(0, at), label.slice(at + 1)];

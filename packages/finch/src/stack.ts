@@ -117,7 +117,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   const processMetrics = opening.use(startProcessMetrics());
   const collect = async (): Promise<readonly MetricFamily[]> => [
     ...(await processMetrics.families()),
-    ...familiesOf(options, { apis, stores: { metrics, logs } }),
+    ...familiesOf(options, { apis, fleetPlane, stores: { metrics, logs } }),
     ...(listeners?.families() ?? []),
   ];
   let listeners: Listeners | undefined;
@@ -199,12 +199,21 @@ function startAgentOf(
 
 function familiesOf(
   { build, ownLogs }: StackOptions,
-  { apis, stores }: { readonly apis: Apis; readonly stores: Stack["stores"] },
+  {
+    apis,
+    fleetPlane,
+    stores,
+  }: {
+    readonly apis: Apis;
+    readonly fleetPlane: FleetPlane;
+    readonly stores: Stack["stores"];
+  },
 ): readonly MetricFamily[] {
   return [
     ...storeFamilies(stores),
     ...apis.metrics.families(),
     ...apis.logs.families(),
+    ...fleetPlane.families(),
     ownLogFamily(ownLogs),
     buildFamily(build),
   ];

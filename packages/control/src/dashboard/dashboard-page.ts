@@ -41,7 +41,7 @@ export function dashboardPage(about: Page["about"], content: DashboardContent): 
     <section id="agents" aria-label="Agents" data-live="/ws${formatAgentQuery(query)}">
       ${agentsPart(page, claims)}
     </section>
-    ${endpointsPart(about.hostname)}
+    ${endpointsPart(about.publicHost)}
     <dialog id="token" aria-labelledby="token-title">
       <h2 id="token-title">Token</h2>
       <div id="token-body"></div>
@@ -69,12 +69,12 @@ function actionsPart({ role, scope, expiresAtMs }: DashboardClaims): Html {
 }
 
 /** Where applications send by themselves. */
-function endpointsPart(hostname: string): Html {
+function endpointsPart(host: string): Html {
   const rows = [
-    ["Web application", `https://${hostname}/grafana`],
-    ["Logs, Loki's push API", `https://${hostname}/loki/loki/api/v1/push`],
-    ["Metrics, remote write", `https://${hostname}/mimir/api/v1/push`],
-    ["Profiles, Pyroscope's API", `https://${hostname}/pyroscope`],
+    ["Web application", `https://${host}/grafana`],
+    ["Logs, Loki's push API", `https://${host}/loki/loki/api/v1/push`],
+    ["Metrics, remote write", `https://${host}/mimir/api/v1/push`],
+    ["Profiles, Pyroscope's API", `https://${host}/pyroscope`],
   ] as const;
   return html`<details class="endpoints">
     <summary>Service endpoints</summary>

@@ -32,6 +32,8 @@ export interface DashboardOptions {
   readonly build: { readonly release: string; readonly commit: string };
   /** The name by which browsers reach the service, as of now. */
   readonly hostname: () => string;
+  /** The same with the port, where there is one. */
+  readonly publicHost: () => string;
   /** Rejects for a token that is not in force. */
   readonly verify: (token: string) => Promise<DashboardClaims>;
   readonly agents: () => readonly DashboardAgent[];
@@ -188,7 +190,8 @@ export class Dashboard {
   }
 
   #about(): Page["about"] {
-    return { hostname: this.#options.hostname(), ...this.#options.build };
+    const { hostname, publicHost, build } = this.#options;
+    return { hostname: hostname(), publicHost: publicHost(), ...build };
   }
 
   #asset(name: string, type: string): HttpRoute {

@@ -7,7 +7,12 @@ export interface Page {
   /** What stands right in the head of the page. */
   readonly actions: Html | undefined;
   readonly body: Html;
-  readonly about: { readonly hostname: string; readonly release: string; readonly commit: string };
+  readonly about: {
+    readonly hostname: string;
+    readonly publicHost: string;
+    readonly release: string;
+    readonly commit: string;
+  };
 }
 
 const COMMIT_CHARACTERS = 7;

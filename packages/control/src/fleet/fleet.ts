@@ -3,7 +3,7 @@
  * the other. Made by `finch`, which mounts its routes and runs it.
  */
 import { describeError, FinchError } from "@finch/runtime";
-import type { Clock, Logger } from "@finch/runtime";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import type { GrpcMethod, Route } from "@finch/runtime/http";
 import type { Actor, AuditTrail } from "../audit-trail.ts";
 import type { ControlDatabase } from "../database.ts";
@@ -137,6 +137,41 @@ export class Fleet {
   watch(watcher: () => void): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
+  }
+
+  /** Figures about the fleet for `/metrics`. */
+  families(): readonly MetricFamily[] {
+    const collectors = this.collectors();
+    const count = (
+      name: string,
+      help: string,
+      { label, values }: { readonly label: string; readonly values: readonly string[] },
+    ): MetricFamily => {
+      const counts = Object.entries(Object.groupBy(values, (value) => value));
+      const samples = counts.map(([value, all]) => ({
+        labels: { [label]: value },
+        value: all?.length ?? 0,
+      }));
+      return { name, type: "gauge", help, samples };
+    };
+    return [
+      count("finch_fleet_collectors", "Collectors, by whether they call in.", {
+        label: "contact",
+        values: collectors.map(({ contact }) => contact),
+      }),
+      count(
+        "finch_fleet_collectors_drift",
+        "Collectors, by what they run against what they should.",
+        {
+          label: "drift",
+          values: collectors.map(({ drift }) => drift),
+        },
+      ),
+      count("finch_fleet_rollouts_open", "Roll-outs that are under way or paused, by state.", {
+        label: "state",
+        values: this.rollouts.open().map(({ state }) => state.kind),
+      }),
+    ];
   }
 
   /** What is known of its agent counts more than what it says of itself. */

@@ -33,6 +33,8 @@ export class RolloutStore {
   readonly #database: ControlDatabase;
   /** Newest first: every roll-out that decides what a collector gets, and no other. */
   #deciding: readonly Rollout[];
+  /** Of those, as far as they were asked for. */
+  readonly #members = new Map<number, readonly RolloutMember[]>();
   readonly #stageOf = new Map<number, ReadonlyMap<string, number>>();
 
   constructor(database: ControlDatabase) {
@@ -53,7 +55,16 @@ export class RolloutStore {
     return this.#deciding.filter(({ state }) => isOpen(state));
   }
 
+  /** By stage, then by id. */
   members(id: number): readonly RolloutMember[] {
+    const kept = this.#members.get(id);
+    if (kept !== undefined) return kept;
+    const members = this.#readMembers(id);
+    if (this.#deciding.some((rollout) => rollout.id === id)) this.#members.set(id, members);
+    return members;
+  }
+
+  #readMembers(id: number): readonly RolloutMember[] {
     const numberOrNone = (value: unknown) => (value === null ? undefined : Number(value));
     return this.#database
       .prepare(
@@ -123,6 +134,7 @@ export class RolloutStore {
   /** To be called after each transaction that wrote. */
   refresh(): void {
     this.#deciding = this.#readDeciding();
+    this.#members.clear();
     this.#stageOf.clear();
   }
 
