@@ -1,19 +1,26 @@
 /** Sign-in within `finch up`: which listeners ask who comes, and what of the APIs they may read. */
+import { readFile } from "node:fs/promises";
 import { parseSelector } from "@finch/logql";
-import type { Clock } from "@finch/runtime";
+import { FinchError } from "@finch/runtime";
+import type { Clock, Logger } from "@finch/runtime";
 import type { HttpRequest, Route } from "@finch/runtime/http";
 import {
   Guard,
   isLoopback,
   isSentHere,
+  normalizeReadScope,
+  oidcProvider,
+  oidcRoutes,
+  OidcSignIn,
   People,
   sessionRoutes,
   tokenRoutes,
   userRoutes,
 } from "@finch/control";
-import type { Control, GuardedPlace } from "@finch/control";
+import type { Control, GuardedPlace, OidcOptions } from "@finch/control";
 import type { ReadScope, ReadScopeOf } from "@finch/server";
 import type { FinchConfig, ListenerName } from "./config-options.ts";
+import type { OidcConfig } from "./config-sign-in-options.ts";
 
 /** Listeners whose routes read or change something. Others take telemetry alone, or have doors of their own. */
 const GUARDED = ["ui", "loki", "prometheus", "mimir"] as const satisfies readonly ListenerName[];
@@ -31,11 +38,12 @@ export interface SignIn {
   firstSignIn(): string | undefined;
 }
 
-export function createSignIn(options: {
+export async function createSignIn(options: {
   readonly config: FinchConfig;
   readonly control: Control;
   readonly clock: Clock;
-}): SignIn {
+  readonly log: Logger;
+}): Promise<SignIn> {
   const { config, control, clock } = options;
   const { sessionIdleMs, sessionAgeMs } = config.signIn;
   const people = new People({
@@ -45,12 +53,20 @@ export function createSignIn(options: {
     sessionLimits: { idleMsMax: sessionIdleMs, ageMsMax: sessionAgeMs },
   });
   const guard = new Guard(people);
-  const context = { people, guard, providers: [] };
+  const log = options.log.child("sign-in");
+  const { oidc: wanted } = config.signIn;
+  const oidc = wanted && new OidcSignIn(people, await readOidcOptions(wanted), log);
+  const context = { people, guard, providers: oidc === undefined ? [] : [oidcProvider(oidc)] };
   const isAsked = GUARDED.some((name) => isPublic(config, name)) || config.signIn.required === "on";
   return {
     guard,
     scopeOf: createScopeOf(guard),
-    routes: [...sessionRoutes(context), ...userRoutes(context), ...tokenRoutes(context)],
+    routes: [
+      ...sessionRoutes(context),
+      ...userRoutes(context),
+      ...tokenRoutes(context),
+      ...(oidc === undefined ? [] : oidcRoutes(context, oidc, log)),
+    ],
     protect: (name, routes) => guard.protect(routes, placeOf(config, name)),
     firstSignIn: () => {
       const code = isAsked && config.signIn.required !== "off" ? people.setUpCode : undefined;
@@ -58,6 +74,40 @@ export function createSignIn(options: {
       return `First sign-in: admin, password admin, to set your own; from another machine with the set-up code ${code}`;
     },
   };
+}
+
+async function readOidcOptions(config: OidcConfig): Promise<OidcOptions> {
+  const { name, issuer, clientId, clientSecretFile, scopes, roleClaim, otherwise } = config;
+  const { admins: admin, editors: editor, viewers: viewer } = config;
+  return {
+    name,
+    issuer,
+    clientId,
+    clientSecret: clientSecretFile === undefined ? undefined : await readSecret(clientSecretFile),
+    scopes,
+    rules: {
+      roleClaim,
+      roles: { admin, editor, viewer },
+      otherwise,
+      readScopes: config.readScopes.map(({ value, selector }) => ({
+        value,
+        selector: normalizeReadScope(selector),
+      })),
+    },
+  };
+}
+
+async function readSecret(path: string): Promise<string> {
+  try {
+    return (await readFile(path, "utf8")).trim();
+  } catch (error) {
+    throw new FinchError(
+      "invalid",
+      "finch/no-secret-file",
+      `cannot read ${path}, the file of sign_in.oidc.client_secret_file`,
+      { cause: error },
+    );
+  }
 }
 
 /** Whether others than this machine can come to a listener. */
@@ -79,6 +129,8 @@ function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
     isTls: (request) => isFromProxy(request) && request.header("x-forwarded-proto") === "https",
     clientOf: (request) =>
       isFromProxy(request) ? forwardedClient(request, service.isTrustedProxy) : request.peer,
+    hostOf: (request) =>
+      (isFromProxy(request) && request.header("x-forwarded-host")) || request.header("host"),
     isForwarded: false,
   };
 }

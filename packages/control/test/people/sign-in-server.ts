@@ -103,6 +103,7 @@ export async function serveSignIn(change: Partial<GuardedPlace> = {}): Promise<S
     asks: () => true,
     asksWriters: (request) => !isSentHere(request),
     isTls: () => false,
+    hostOf: (request) => request.header("host"),
     clientOf: (request) => request.header("x-test-client") || request.peer,
     isForwarded: false,
     ...change,

@@ -16,6 +16,8 @@ import { readCookie, sessionCookieName } from "./cookies.ts";
 export interface GuardedPlace {
   /** Address of who asks: the peer, or whom a trusted proxy says it speaks for. */
   readonly clientOf: (request: HttpRequest) => string;
+  /** The name and port by which who asks reaches us. */
+  readonly hostOf: (request: HttpRequest) => string;
   /** Whether somebody must sign in here. */
   readonly asks: (request: HttpRequest) => boolean;
   /** Whether who sends telemetry must show a token with `write`. */
