@@ -13,10 +13,10 @@ const ROWS: readonly Row[] = [
   ["help teaches", ["--help"], 0, /Examples:\n {2}finch up/],
   ["no command shows help", [], 0, /Usage: finch/],
   [
-    "help of up names flag, variable and key",
+    "help of up names flag and key under a heading, and tells the variables",
     ["up", "--help"],
     0,
-    /--listen-loki <HOST:PORT>[^]*FINCH_LISTEN_LOKI[^]*listen\.loki/,
+    /Listeners:\n[^]*--listen-loki <HOST:PORT>[^\n]*listen\.loki\)[^]*listen\.ui is\nFINCH_LISTEN_UI;/,
   ],
   ["version", ["--version"], 0, /^finch \d+\.\d+\.\d+\n$/],
   ["an unknown command", ["upp"], 2, /unknown command 'upp'[^]*Did you mean up\?/],
