@@ -89,6 +89,18 @@ describe("sign-in", { skip: reasonToSkipBrowser() }, () => {
     await users.getByRole("button", { name: "Add a user" }).click();
     await users.getByText('{host="nobody"}').waitFor();
 
+    const password = page.getByRole("region", { name: "Password" });
+    const better = `${PASSWORD} and a cat`;
+    await password.getByLabel("Present password").fill(PASSWORD);
+    await password.getByLabel("New password").fill(better);
+    await password.getByLabel("Once more").fill(better);
+    await password.getByRole("button", { name: "Set password" }).click();
+    await password.getByText("The password is set.").waitFor();
+    // A change shows that the page knows of its new session.
+    await users.getByRole("button", { name: "Lock out" }).click();
+    await users.getByRole("button", { name: "Let in again" }).click();
+    await users.getByRole("button", { name: "Lock out" }).waitFor();
+
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByRole("heading", { name: "Sign in to Finch" }).waitFor();
 

@@ -178,8 +178,12 @@ function readEnv(
   }
 }
 
-/** Variables of other programs of the family (finchctl), which are none of ours to refuse. */
-const OTHER_ENV: ReadonlySet<string> = new Set(["FINCH_CONFIG", "FINCH_SKIP_TLS_VERIFY"]);
+/** Variables of other commands (`finch query`, finchctl), which are none of ours to refuse. */
+const OTHER_ENV: ReadonlySet<string> = new Set([
+  "FINCH_API_TOKEN",
+  "FINCH_CONFIG",
+  "FINCH_SKIP_TLS_VERIFY",
+]);
 
 function readFile(
   file: { readonly name: string; readonly text: string },

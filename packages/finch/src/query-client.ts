@@ -2,7 +2,10 @@
 import { parseDuration } from "@finch/model";
 import { describeError, FinchError } from "@finch/runtime";
 
+/** An API token; not a flag, for those are seen by everybody on the machine. */
+const TOKEN_ENV = "FINCH_API_TOKEN";
 const DEFAULT_URL = "http://127.0.0.1:3000";
+const SIGN_IN = `this Finch asks who comes; put an API token with the permission to read into ${TOKEN_ENV} (make one in its settings)`;
 /** A query that takes longer has been given up by the server as well. */
 const ANSWER_MS_MAX = 130_000;
 
@@ -16,7 +19,8 @@ export async function askFinch(
   let reply: Response;
   let text: string;
   try {
-    reply = await fetch(target, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+    reply = await fetch(target, { signal, headers: tokenHeaders() });
     text = await reply.text();
   } catch (error) {
     throw new FinchError(
@@ -30,7 +34,7 @@ export async function askFinch(
     throw new FinchError(
       reply.status < 500 ? "invalid" : "unavailable",
       "finch/refused",
-      messageOf(text, reply.status),
+      reply.status === 401 ? SIGN_IN : messageOf(text, reply.status),
     );
   }
   try {
@@ -42,6 +46,12 @@ export async function askFinch(
       `${target.origin} does not answer as Finch does: ${describeError(error)}`,
     );
   }
+}
+
+/** What shows who asks, where Finch wants to know: the API token of the environment. */
+export function tokenHeaders(): Readonly<Record<string, string>> {
+  const token = process.env[TOKEN_ENV] ?? "";
+  return token === "" ? {} : { authorization: `Bearer ${token}` };
 }
 
 export function targetOf(

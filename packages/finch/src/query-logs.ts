@@ -1,6 +1,13 @@
 /** `finch query logs` and `finch tail`: log lines for people, or frames as JSON for programs. */
 import { FinchError, systemClock, untilSignal } from "@finch/runtime";
-import { askFinch, readCountFlag, readDurationFlag, targetOf, wantsJson } from "./query-client.ts";
+import {
+  askFinch,
+  readCountFlag,
+  readDurationFlag,
+  targetOf,
+  tokenHeaders,
+  wantsJson,
+} from "./query-client.ts";
 import type { QueryFlags, TailFlags } from "./query-commands.ts";
 
 interface LogStream {
@@ -49,7 +56,7 @@ export async function tailLogs(query: string, flags: TailFlags): Promise<void> {
   await askFinch(flags.url, "/loki/api/v1/format_query", { query });
   target.protocol = target.protocol === "https:" ? "wss:" : "ws:";
   using stopping = untilSignal(process, () => process.exit(130));
-  const socket = new WebSocket(target);
+  const socket = new WebSocket(target, { headers: tokenHeaders() });
   const ended = new Promise<void>((resolve, reject) => {
     socket.addEventListener("message", (message) => {
       const text = String(message.data);

@@ -34,6 +34,8 @@ export interface SignIn {
   readonly routes: readonly Route[];
   /** The routes of a listener, for those who may. */
   protect(name: GuardedListener, routes: readonly Route[]): readonly Route[];
+  /** The same for those who come through the gateway, which has verified the agents among the senders. */
+  protectBehindGateway(routes: readonly Route[]): readonly Route[];
   /** What a start tells of the first sign-in, where somebody is asked to; undefined when there was one. */
   firstSignIn(): string | undefined;
 }
@@ -68,6 +70,7 @@ export async function createSignIn(options: {
       ...(oidc === undefined ? [] : oidcRoutes(context, oidc, log)),
     ],
     protect: (name, routes) => guard.protect(routes, placeOf(config, name)),
+    protectBehindGateway: (routes) => guard.protect(routes, placeBehindGateway(config)),
     firstSignIn: () => {
       const code = isAsked && config.signIn.required !== "off" ? people.setUpCode : undefined;
       if (code === undefined) return undefined;
@@ -117,7 +120,7 @@ function isPublic({ listen }: FinchConfig, name: GuardedListener): boolean {
 }
 
 function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
-  const { service, signIn } = config;
+  const { listen, service, signIn } = config;
   const everybody =
     signIn.required === "on" || (signIn.required === "auto" && isPublic(config, name));
   // Behind a proxy on this machine everybody comes from here. Clients of the APIs may be proxies themselves, as Grafana is.
@@ -125,7 +128,9 @@ function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
   const isFromProxy = (request: HttpRequest) => service.isTrustedProxy(request.peer);
   return {
     asks: (request) => everybody || (proxied && !isSentHere(request)),
-    asksWriters: (request) => signIn.required === "on" && !isSentHere(request),
+    // This machine's agent may send to the listener's own address.
+    asksWriters: (request) =>
+      signIn.required === "on" && !isSentHere(request) && request.peer !== listen[name]?.host,
     isTls: (request) => isFromProxy(request) && request.header("x-forwarded-proto") === "https",
     clientOf: (request) =>
       isFromProxy(request) ? forwardedClient(request, service.isTrustedProxy) : request.peer,
@@ -134,6 +139,20 @@ function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
     isForwarded: false,
   };
 }
+
+/** The gateway tells in a header, which nobody else can set, which agent sends; it has said by the peer and the other headers who asks, and of what. */
+function placeBehindGateway({ signIn }: FinchConfig): GuardedPlace {
+  return {
+    asks: () => signIn.required !== "off",
+    asksWriters: (request) => request.header(AGENT_HEADER) === "",
+    isTls: () => true,
+    clientOf: (request) => request.peer,
+    hostOf: (request) => request.header("x-forwarded-host") || request.header("host"),
+    isForwarded: true,
+  };
+}
+
+const AGENT_HEADER = "x-finch-agent";
 
 /** Whom the proxies in front speak for: the last address that is none of theirs. */
 function forwardedClient(request: HttpRequest, isTrusted: (address: string) => boolean): string {

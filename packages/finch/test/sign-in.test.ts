@@ -25,7 +25,7 @@ async function open(...args: readonly string[]) {
     const text = await reply.text();
     return { status: reply.status, headers: reply.headers, text };
   };
-  return { finch, ask, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return { finch, url: url!, ask, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }
 
 const READS = [
@@ -79,6 +79,13 @@ test("where it is asked for, everybody signs in, and sees what they may", async 
     await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(await hosts(limited), '{"status":"success","data":[]}');
   assert.equal((await up.ask("/api/v1/machine", { headers: limited })).status, 403);
+  const command = (env: Record<string, string>) =>
+    startFinch(["query", "metrics", "vector(7)", "--url", up.url], { env }).finished;
+  const nobody = await command({});
+  assert.equal(nobody.code, 2);
+  assert.match(nobody.stderr, /put an API token .* into FINCH_API_TOKEN/);
+  const known = await command({ FINCH_API_TOKEN: token });
+  assert.equal(known.code, 0, known.stderr);
 });
 
 test("a listener that others can come to asks for itself", async () => {

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
+import type { FinchError } from "@finch/runtime";
+import { textReply } from "@finch/runtime/http";
+import type { HttpRequest, HttpRoute } from "@finch/runtime/http";
 import { LOCAL_PRINCIPAL } from "../../src/people/roles.ts";
 import { readCookie } from "../../src/people/http/cookies.ts";
-import { isLoopback } from "../../src/people/http/guard.ts";
-import { addUser, GOOD_PASSWORD, SYSTEM } from "./people-harness.ts";
+import { Guard, isLoopback } from "../../src/people/http/guard.ts";
+import type { GuardedPlace } from "../../src/people/http/guard.ts";
+import { addUser, ELSEWHERE, GOOD_PASSWORD, openPeople, SYSTEM } from "./people-harness.ts";
 import { ACCESSES, bearer, serveSignIn, sessionOf } from "./sign-in-server.ts";
 import type { SignInServer } from "./sign-in-server.ts";
 
@@ -120,6 +124,52 @@ describe("who is let through", () => {
     const [message] = (await once(passed, "message")) as [MessageEvent];
     assert.equal(message.data, "let through");
   });
+});
+
+test("of two guards the outer one decides", async () => {
+  await using harness = await openPeople();
+  const guard = new Guard(harness.people);
+  const place = (asks: boolean): GuardedPlace => ({
+    asks: () => asks,
+    asksWriters: () => asks,
+    isTls: () => asks,
+    clientOf: (request) => request.peer,
+    hostOf: (request) => request.header("host"),
+    isForwarded: asks,
+  });
+  const user = await addUser(harness.people, "limited", { readScope: '{host="a"}' });
+  const { token } = harness.people.beginSession(user.id, ELSEWHERE);
+  const seen: (readonly string[] | undefined)[] = [];
+  const [route] = guard.protect(
+    guard.protect(
+      [
+        {
+          kind: "http",
+          methods: ["GET"],
+          path: "/",
+          faults: "json",
+          access: "read",
+          handle: async (request) => {
+            seen.push(guard.principalOf(request)?.readScopes);
+            return textReply(200, "");
+          },
+        },
+      ],
+      place(false),
+    ),
+    place(true),
+  ) as readonly HttpRoute[];
+  const request = (cookie: string) => {
+    const headers: Record<string, string> = { cookie };
+    const header = (name: string) => headers[name] ?? "";
+    return { method: "GET", peer: "192.0.2.7", headers, header } as unknown as HttpRequest;
+  };
+  await route!.handle(request(`__Host-finch_session=${token}`));
+  assert.deepEqual(seen, [['{host="a"}']], "the inner one would take a plain cookie, or anybody");
+  await assert.rejects(
+    route!.handle(request(`finch_session=${token}`)),
+    (error: FinchError) => assert.equal(error.code, "control/sign-in-needed") === undefined,
+  );
 });
 
 describe("a request of another page", () => {

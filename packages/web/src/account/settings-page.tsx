@@ -1,6 +1,7 @@
 /** Settings: one's API tokens and sessions, for administrators the users. */
 import type { ReactNode } from "react";
 import { useWho } from "./who-context.tsx";
+import { PasswordSection } from "./password-section.tsx";
 import { SessionsSection } from "./sessions-section.tsx";
 import { TokensSection } from "./tokens-section.tsx";
 import { UsersSection } from "./users-section.tsx";
@@ -24,6 +25,9 @@ export function SettingsPage(): ReactNode {
       )}
       <TokensSection who={who} />
       {who.kind === "session" && <SessionsSection who={who} />}
+      {who.kind === "session" && who.user?.hasPassword === true && (
+        <PasswordSection name={who.user.name} />
+      )}
       {who.permissions.includes("admin") && <UsersSection who={who} />}
     </div>
   );

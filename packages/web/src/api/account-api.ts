@@ -9,6 +9,7 @@ export interface Who {
     readonly name: string;
     readonly fullName: string;
     readonly role: string;
+    readonly hasPassword: boolean;
   } | null;
   readonly permissions: readonly string[];
   readonly readScopes: readonly string[];
@@ -67,6 +68,7 @@ export function decodeWho(reply: unknown): Who {
             name: text(user["name"]),
             fullName: text(user["fullName"]),
             role: text(user["role"]),
+            hasPassword: user["hasPassword"] === true,
           },
     permissions: stringList(record["permissions"]),
     readScopes: stringList(record["readScopes"]),

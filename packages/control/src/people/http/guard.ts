@@ -44,7 +44,10 @@ export class Guard {
     this.#people = people;
   }
 
-  /** The routes, answered to those who are allowed. One that does not say what somebody must be allowed is for administrators. */
+  /**
+   * The routes, answered to those who are allowed. One that does not say what somebody must be allowed is for administrators. Of routes that are protected for several places
+   * the outermost decides: there a request came in.
+   */
   protect(routes: readonly Route[], place: GuardedPlace): readonly Route[] {
     return routes.map((route) => this.#protectOne(route, place));
   }
@@ -91,10 +94,11 @@ export class Guard {
   #protectOne(route: Route, place: GuardedPlace): Route {
     const { access = "admin" } = route;
     const admit = (request: HttpRequest): void => {
-      if (access === "write" && !place.asksWriters(request)) return;
-      const principal = this.#identify(request, place);
+      if (this.#known.has(request)) return;
+      const isSender = access === "write" && !place.asksWriters(request);
+      const principal = isSender ? undefined : this.#identify(request, place);
       this.#known.set(request, { principal, place });
-      checkAccess(principal, access, request);
+      if (!isSender) checkAccess(principal, access, request);
     };
     if (route.kind === "websocket")
       return {

@@ -11,6 +11,7 @@ import type {
 import type { People, SignedIn } from "../people.ts";
 import type { Principal } from "../roles.ts";
 import type { Session } from "../session-store.ts";
+import type { User } from "../user-store.ts";
 import { formatCookie, sessionCookieName } from "./cookies.ts";
 import type { Guard } from "./guard.ts";
 import { JsonBody } from "./json-body.ts";
@@ -129,9 +130,8 @@ function describeWho({ people, providers }: SignInContext, who: Principal | unde
   };
 }
 
-function describeSelf(user: { name: string; fullName: string; role: string; id: string }): object {
-  const { id, name, fullName, role } = user;
-  return { id, name, fullName, role };
+function describeSelf({ id, name, fullName, role, passwordHash }: User): object {
+  return { id, name, fullName, role, hasPassword: passwordHash !== undefined };
 }
 
 function describeSession(session: Session, ownId: string): object {
