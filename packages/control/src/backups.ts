@@ -36,11 +36,17 @@ export class Backups {
 
   /** Copies the database, while it is in use, when the newest copy is a day old; says whether it did. */
   async copyDaily(database: ControlDatabase): Promise<boolean> {
-    const newest = this.#names().at(-1);
-    if (newest !== undefined && this.#options.clock.nowMs() - timeOf(newest) < DAY_MS) return false;
+    const newestMs = this.newestMs();
+    if (newestMs !== undefined && this.#options.clock.nowMs() - newestMs < DAY_MS) return false;
     await database.backup(this.#makePath());
     this.#forgetOld();
     return true;
+  }
+
+  /** Unix milliseconds; undefined when there is none. */
+  newestMs(): number | undefined {
+    const newest = this.#names().at(-1);
+    return newest === undefined ? undefined : timeOf(newest);
   }
 
   #makePath(): string {

@@ -13,6 +13,7 @@ import {
   AUTHORITY_FILE_BYTES_MAX,
   CLIENT_CERTIFICATE_CHARS_MAX,
 } from "./limits.ts";
+import type { Refusals } from "./refusals.ts";
 
 export interface ClientIdentity {
   /** The common name: `rid:finchctl:…`. */
@@ -24,6 +25,7 @@ export interface ClientIdentity {
 export interface ClientAuthoritiesOptions {
   /** The data directory. */
   readonly directory: string;
+  readonly refusals: Refusals;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -81,7 +83,7 @@ export class ClientAuthorities {
   }
 
   #refuse(client: string, reason: string): FinchError {
-    this.#options.log.warn("client refused", { client, reason });
+    this.#options.refusals.record("certificate", { client, reason });
     return new FinchError("unauthenticated", "control/no-permission", "permission denied");
   }
 }

@@ -1,16 +1,18 @@
 /** The control plane as one thing with a lifetime: the database, the identity, and the repositories on them. Opened by `finch up` and by commands that work on a data directory. */
 import { join } from "node:path";
-import type { Clock, Logger } from "@finch/runtime";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import { AgentRegistry } from "./agents.ts";
 import { AuditTrail } from "./audit-trail.ts";
 import { Backups } from "./backups.ts";
 import { ClientAuthorities } from "./client-authorities.ts";
+import { controlFamilies } from "./control-metrics.ts";
 import { runUpkeep } from "./control-upkeep.ts";
 import { openDatabase } from "./database.ts";
 import type { ControlDatabase } from "./database.ts";
 import { IdentityStore } from "./identity.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { adoptOriginal, checkOriginal, copyOriginalAgents } from "./original-import.ts";
+import { Refusals } from "./refusals.ts";
 import { Tokens } from "./tokens.ts";
 
 export interface ControlOptions {
@@ -30,6 +32,8 @@ export interface Control extends Disposable {
   readonly agents: AgentRegistry;
   readonly tokens: Tokens;
   readonly clientAuthorities: ClientAuthorities;
+  readonly refusals: Refusals;
+  families(): readonly MetricFamily[];
   /** What is done without being asked, until `signal` aborts: see `control-upkeep.ts`. Called once, and over before this is disposed. */
   upkeep(signal: AbortSignal): Promise<void>;
 }
@@ -50,6 +54,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
     log,
   });
   const audit = new AuditTrail(database, clock);
+  const refusals = new Refusals(clock, log);
   const agents = new AgentRegistry({
     database,
     audit,
@@ -67,7 +72,9 @@ export async function openControl(options: ControlOptions): Promise<Control> {
       isRegistered: (resourceId) => agents.find(resourceId) !== undefined,
       clock,
     }),
-    clientAuthorities: new ClientAuthorities({ directory, clock, log }),
+    clientAuthorities: new ClientAuthorities({ directory, refusals, clock, log }),
+    refusals,
+    families: () => [...controlFamilies(database, backups), ...refusals.families()],
     upkeep: (signal) => runUpkeep({ identity, database, audit, backups, clock, log }, signal),
     [Symbol.dispose]: () => database[Symbol.dispose](),
   };

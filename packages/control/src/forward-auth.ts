@@ -4,21 +4,27 @@
  */
 import { FinchError } from "@finch/runtime";
 import type { HttpReply, HttpRequest, HttpRoute } from "@finch/runtime/http";
+import type { Refusals } from "./refusals.ts";
 import type { Tokens } from "./tokens.ts";
 
 /** Methods that a proxy may hand on; the question is the same. */
 const METHODS = ["GET", "POST", "PUT", "DELETE"] as const;
 
-export function forwardAuthRoutes(tokens: Pick<Tokens, "verifyAgentToken">): readonly HttpRoute[] {
+export function forwardAuthRoutes(options: {
+  readonly verifyAgentToken: Tokens["verifyAgentToken"];
+  readonly refusals: Refusals;
+}): readonly HttpRoute[] {
+  const { verifyAgentToken, refusals } = options;
   const handle = async (request: HttpRequest): Promise<HttpReply> => {
     const token = bearerToken(request.header("authorization"));
     if (token === undefined) return REFUSED;
     try {
-      const resourceId = await tokens.verifyAgentToken(token);
+      const resourceId = await verifyAgentToken(token);
       return { status: 200, headers: { "x-finch-agent": resourceId }, body: "" };
     } catch (error) {
-      if (error instanceof FinchError && error.kind === "unauthenticated") return REFUSED;
-      throw error;
+      if (!(error instanceof FinchError) || error.kind !== "unauthenticated") throw error;
+      refusals.record("token", { reason: error.message, peer: request.peer });
+      return REFUSED;
     }
   };
   return [{ kind: "http", methods: METHODS, path: "/auth", faults: "text", handle }];

@@ -3,6 +3,7 @@ export type { AgentConfigTarget } from "./agent-config.ts";
 export type { AgentDraft, AgentSettings, LogSource, Node } from "./agent-rules.ts";
 export { AgentRegistry } from "./agents.ts";
 export type { Agent, AgentChange } from "./agents.ts";
+export { auditRoutes } from "./audit-routes.ts";
 export { AuditTrail, SYSTEM_ACTOR } from "./audit-trail.ts";
 export type { Actor, AuditEntry, AuditEvent, AuditFilter } from "./audit-trail.ts";
 export { ClientAuthorities } from "./client-authorities.ts";

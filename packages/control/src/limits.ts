@@ -41,3 +41,6 @@ export const BACKUPS_MAX = 7;
 
 /** How soon a `finch.json` that another program wrote holds. */
 export const IDENTITY_CHECK_MS = 2000;
+
+/** Refusals a minute that are logged. */
+export const REFUSALS_LOGGED_MAX = 20;

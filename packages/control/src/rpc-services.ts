@@ -3,7 +3,6 @@
  * call needs a client's certificate, which a proxy that is trusted hands on in a header; whoever else sends that header has shown nothing.
  */
 import { FinchError } from "@finch/runtime";
-import type { Logger } from "@finch/runtime";
 import type { GrpcMethod, GrpcRequest } from "@finch/runtime/http";
 import {
   AGENT_ID,
@@ -31,7 +30,6 @@ export interface RpcServicesOptions {
   /** How agents and people reach the gateway, as of now. */
   readonly publicAddress: () => PublicAddress;
   readonly build: { readonly release: string; readonly commit: string };
-  readonly log: Logger;
 }
 
 /**
@@ -171,13 +169,14 @@ function serve<Request, Reply>(
 }
 
 async function authenticate(
-  { control, callers, log }: RpcServicesOptions,
+  { control, callers }: RpcServicesOptions,
   { headers, peer }: GrpcRequest,
 ): Promise<ClientIdentity> {
   const header = headers[CERTIFICATE_HEADER];
   if (header !== undefined && callers.kind === "proxies" && !callers.isTrusted(peer)) {
-    log.warn("a certificate was handed on by a peer that is not trusted", { peer });
-    return await control.clientAuthorities.verifyForwarded(undefined);
+    return await control.clientAuthorities.verify(
+      `${peer}, which handed it on, is no trusted proxy`,
+    );
   }
   // Node joins what comes twice; a list is no certificate.
   return await control.clientAuthorities.verifyForwarded(

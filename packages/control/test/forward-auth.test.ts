@@ -15,7 +15,10 @@ describe("GET /auth", () => {
       purpose: "a test",
       host: "127.0.0.1",
       port: 0,
-      routes: forwardAuthRoutes(control.tokens),
+      routes: forwardAuthRoutes({
+        verifyAgentToken: (token) => control.tokens.verifyAgentToken(token),
+        refusals: control.refusals,
+      }),
       limits: DEFAULT_HTTP_LIMITS,
       clock,
       log: silentLogger,

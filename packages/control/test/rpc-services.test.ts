@@ -57,7 +57,6 @@ describe("the services over gRPC", () => {
         callers: { kind: "proxies", isTrusted: (address) => trusted.has(address) },
         publicAddress: () => ({ host: "finch.test:8443", isSelfSigned: true }),
         build: { release: "1.2.3", commit: "abc" },
-        log: silentLogger,
       }),
       limits: DEFAULT_HTTP_LIMITS,
       clock,

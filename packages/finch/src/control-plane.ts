@@ -2,7 +2,7 @@
 import { hostname } from "node:os";
 import type { Clock, Logger } from "@finch/runtime";
 import type { GrpcMethod, HttpRoute } from "@finch/runtime/http";
-import { createRpcMethods, forwardAuthRoutes, openControl } from "@finch/control";
+import { auditRoutes, createRpcMethods, forwardAuthRoutes, openControl } from "@finch/control";
 import type { Control, PublicAddress } from "@finch/control";
 import { AgentContacts } from "@finch/control/fleet";
 import type { BuildInfo } from "@finch/server";
@@ -12,6 +12,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly control: Control;
   /** Calls of gRPC beside the web application. */
   readonly rpcMethods: readonly GrpcMethod[];
+  /** For administrators, beside the web application. */
+  readonly adminRoutes: readonly HttpRoute[];
   /** The questions of proxies in front. */
   readonly authRoutes: readonly HttpRoute[];
   /** When agents were heard of. */
@@ -66,9 +68,9 @@ export async function openControlPlane(options: {
       callers: { kind: "proxies", isTrusted: service.isTrustedProxy },
       publicAddress,
       build: { release: build.version, commit: build.revision || "unknown" },
-      log,
     }),
-    authRoutes: forwardAuthRoutes({ verifyAgentToken }),
+    adminRoutes: auditRoutes(control.audit),
+    authRoutes: forwardAuthRoutes({ verifyAgentToken, refusals: control.refusals }),
     publicAddress,
     reload: () => control.identity.reload(),
     [Symbol.asyncDispose]: async () => {

@@ -117,7 +117,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   const processMetrics = opening.use(startProcessMetrics());
   const collect = async (): Promise<readonly MetricFamily[]> => [
     ...(await processMetrics.families()),
-    ...familiesOf(options, { apis, fleetPlane, stores: { metrics, logs } }),
+    ...familiesOf(options, { apis, controlPlane, fleetPlane, stores: { metrics, logs } }),
     ...(listeners?.families() ?? []),
   ];
   let listeners: Listeners | undefined;
@@ -201,10 +201,12 @@ function familiesOf(
   { build, ownLogs }: StackOptions,
   {
     apis,
+    controlPlane,
     fleetPlane,
     stores,
   }: {
     readonly apis: Apis;
+    readonly controlPlane: ControlPlane;
     readonly fleetPlane: FleetPlane;
     readonly stores: Stack["stores"];
   },
@@ -213,6 +215,7 @@ function familiesOf(
     ...storeFamilies(stores),
     ...apis.metrics.families(),
     ...apis.logs.families(),
+    ...controlPlane.control.families(),
     ...fleetPlane.families(),
     ownLogFamily(ownLogs),
     buildFamily(build),
@@ -380,6 +383,7 @@ async function makeRoutes(
   return {
     ui: signIn.protect("ui", [
       ...signIn.routes,
+      ...parts.controlPlane.adminRoutes,
       ...machine,
       ...parts.fleetPlane.routes,
       ...apis.metrics.queryRoutes,
