@@ -174,13 +174,21 @@ async function manageFleet(directory: string): Promise<void> {
     });
     assert.equal((told["figures"] as Answer)["errorShare"], 0);
 
-    await api.ask("PUT", "/configurations/base", { text: BAD });
-    await start();
-    const back = await api.until(
-      "it is taken back",
-      "/rollouts/2",
-      ({ state }) => state === "rolled-back",
+    // The same by the command line, which waits and says why.
+    const path = join(directory, "bad.alloy");
+    await writeFile(path, BAD);
+    const saved = await runFleet(url, ["save", "base", path]);
+    assert.deepEqual([saved.code, saved.stdout], [0, "NAME  VERSION\nbase  2\n"]);
+    const stageFlags = ["--stage", "1:1s", "--stage", "100%:1s", "--wait"];
+    const selector = ["--selector", '{fleet="test"}'];
+    const rolledOut = await runFleet(url, ["roll-out", "base", ...selector, ...stageFlags]);
+    assert.equal(rolledOut.code, 1, rolledOut.stderr);
+    assert.match(
+      rolledOut.stderr,
+      /^stage 1 of 2: applying, 1 collectors wait\n[^]*taken back: a-real-1/,
     );
+    const back = await api.ask("GET", "/rollouts/2");
+    assert.equal(back["state"], "rolled-back");
     assert.match(String(back["reason"]), /^a-real-1: refused it: .*otelcol\.exporter\.debug/);
     assert.equal(back["stage"], 1);
     await api.until("all run the good one again", "/collectors", ({ collectors }) =>
@@ -193,6 +201,19 @@ async function manageFleet(directory: string): Promise<void> {
     stop.abort();
     await finch[Symbol.asyncDispose]();
   }
+}
+
+/** `finch fleet …`. */
+async function runFleet(url: string, args: readonly string[]) {
+  const child = spawn(FINCH, ["fleet", ...args, `--url=${url}`], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout, stderr };
 }
 
 function isAll(list: unknown, count: number, isTrue: (one: Answer) => boolean): boolean {

@@ -7,6 +7,7 @@ import { AssertionFailure, describeError, FinchError } from "@finch/runtime";
 import { addAgentCommands } from "./agent-commands.ts";
 import { completionScript, SHELLS } from "./completion.ts";
 import { CONFIG_OPTIONS, envOf, flagOf, topicOf } from "./config-options.ts";
+import { addFleetCommands } from "./fleet-commands.ts";
 import { addQueryCommands } from "./query-commands.ts";
 import { readVersion } from "./version.ts";
 
@@ -49,6 +50,7 @@ export function buildProgram(): Command {
   addUpCommand(program);
   addAgentCommands(program);
   addQueryCommands(program);
+  addFleetCommands(program);
   program
     .command("rotate-secret")
     .description("change the secret of a service on this machine, which signs the tokens of agents")
@@ -113,6 +115,7 @@ Examples:
   finch query logs '{job="finch"}' --since 1h
   finch tail '{service_name="finch"}'        follow logs as they come
   finch agent run config.alloy               run the collector by itself
+  finch fleet collectors                     what the collectors of the fleet run, and how they do
   finch check finch.yaml                     find mistakes before a start does
 
 Exit codes: 0 done, 1 failed, 2 wrong call or bad configuration.

@@ -10,17 +10,31 @@ const SIGN_IN = `this Finch asks who comes; put an API token with the permission
 const ANSWER_MS_MAX = 130_000;
 
 /** GETs `path` and returns the JSON; a fault says what to do when nobody answers, and repeats the server's message when it refuses. */
-export async function askFinch(
+export function askFinch(
   url: string | undefined,
   path: string,
   parameters: Readonly<Record<string, string>>,
 ): Promise<unknown> {
-  const target = targetOf(url, path, parameters);
+  return callFinch(targetOf(url, path, parameters), { method: "GET" });
+}
+
+/** As {@link askFinch}, with any method, and a body that is sent as JSON. */
+export async function callFinch(
+  target: URL,
+  { method, body }: { readonly method: string; readonly body?: unknown },
+): Promise<unknown> {
   let reply: Response;
   let text: string;
   try {
-    const signal = AbortSignal.timeout(ANSWER_MS_MAX);
-    reply = await fetch(target, { signal, headers: tokenHeaders() });
+    reply = await fetch(target, {
+      method,
+      headers: {
+        ...tokenHeaders(),
+        ...(body !== undefined && { "content-type": "application/json" }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    });
     text = await reply.text();
   } catch (error) {
     throw new FinchError(

@@ -45,12 +45,30 @@ const ROWS: readonly Row[] = [
     2,
     /--overlap "long" is no duration/,
   ],
+  [
+    "a stage that is none",
+    ["fleet", "roll-out", "web", "--selector", "{}", "--stage", "half"],
+    2,
+    /--stage half: write a number of collectors or a share/,
+  ],
+  [
+    "a roll-out to nobody in particular",
+    ["fleet", "roll-out", "web"],
+    2,
+    /required option '--selector <SELECTOR>' not specified/,
+  ],
+  [
+    "a fleet of nobody who answers",
+    ["fleet", "collectors", "--url", "http://127.0.0.1:1"],
+    1,
+    /no answer from http:\/\/127\.0\.0\.1:1/,
+  ],
   ["completion for bash", ["completion", "bash"], 0, /complete -o default -F _finch finch/],
   [
     "completion offers what help lists, and values",
     ["completion", "bash"],
     0,
-    /"up agent query tail rotate-secret check completion --version --help"[^]*"completion"\) offered="bash zsh fish --help"/,
+    /"up agent query tail fleet rotate-secret check completion --version --help"[^]*"completion"\) offered="bash zsh fish --help"/,
   ],
   [
     "a data directory that cannot be made",
