@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { parseSelector } from "@finch/logql";
 import { FinchError } from "@finch/runtime";
-import type { Clock, Logger } from "@finch/runtime";
+import type { Clock, Logger, MetricFamily } from "@finch/runtime";
 import type { HttpRequest, Route } from "@finch/runtime/http";
 import {
   Guard,
@@ -36,6 +36,7 @@ export interface SignIn {
   protect(name: GuardedListener, routes: readonly Route[]): readonly Route[];
   /** The same for those who come through the gateway, which has verified the agents among the senders. */
   protectBehindGateway(routes: readonly Route[]): readonly Route[];
+  families(): readonly MetricFamily[];
   /** What a start tells of the first sign-in, where somebody is asked to; undefined when there was one. */
   firstSignIn(): string | undefined;
 }
@@ -71,6 +72,7 @@ export async function createSignIn(options: {
     ],
     protect: (name, routes) => guard.protect(routes, placeOf(config, name)),
     protectBehindGateway: (routes) => guard.protect(routes, placeBehindGateway(config)),
+    families: () => people.families(),
     firstSignIn: () => {
       const code = isAsked && config.signIn.required !== "off" ? people.setUpCode : undefined;
       if (code === undefined) return undefined;

@@ -117,7 +117,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   const processMetrics = opening.use(startProcessMetrics());
   const collect = async (): Promise<readonly MetricFamily[]> => [
     ...(await processMetrics.families()),
-    ...familiesOf(options, { apis, controlPlane, fleetPlane, stores: { metrics, logs } }),
+    ...familiesOf(options, { apis, controlPlane, fleetPlane, signIn, stores: { metrics, logs } }),
     ...(listeners?.families() ?? []),
   ];
   let listeners: Listeners | undefined;
@@ -203,11 +203,13 @@ function familiesOf(
     apis,
     controlPlane,
     fleetPlane,
+    signIn,
     stores,
   }: {
     readonly apis: Apis;
     readonly controlPlane: ControlPlane;
     readonly fleetPlane: FleetPlane;
+    readonly signIn: SignIn;
     readonly stores: Stack["stores"];
   },
 ): readonly MetricFamily[] {
@@ -217,6 +219,7 @@ function familiesOf(
     ...apis.logs.families(),
     ...controlPlane.control.families(),
     ...fleetPlane.families(),
+    ...signIn.families(),
     ownLogFamily(ownLogs),
     buildFamily(build),
   ];

@@ -42,10 +42,15 @@ export class LockOut {
   readonly #limits: LockOutLimits;
   readonly #accounts = new Map<string, Failures>();
   readonly #addresses = new Map<string, Failures>();
+  #refusedTotal = 0;
 
   constructor(clock: Clock, limits: LockOutLimits = DEFAULT_LOCK_OUT_LIMITS) {
     this.#clock = clock;
     this.#limits = limits;
+  }
+
+  get refusedTotal(): number {
+    return this.#refusedTotal;
   }
 
   /** Begins a try; throws a `control/locked-out` while there were too many failures. */
@@ -78,7 +83,10 @@ export class LockOut {
     const known = kept.get(key);
     const waitMs = known === undefined ? 0 : known.lastMs + windowMs - nowMs;
     if (known !== undefined && waitMs > 0) {
-      if (known.count >= failuresMax) throw lockedOut(waitMs);
+      if (known.count >= failuresMax) {
+        this.#refusedTotal++;
+        throw lockedOut(waitMs);
+      }
       return known;
     }
     kept.delete(key);

@@ -3,8 +3,8 @@
  * the transaction that does it.
  */
 import { randomBytes, randomUUID } from "node:crypto";
-import { FinchError } from "@finch/runtime";
-import type { Clock } from "@finch/runtime";
+import { FinchError, singleMetric } from "@finch/runtime";
+import type { Clock, MetricFamily } from "@finch/runtime";
 import type { AuditTrail } from "../audit-trail.ts";
 import type { ControlDatabase } from "../database.ts";
 import { LockOut } from "./lock-out.ts";
@@ -58,6 +58,8 @@ export class People {
   readonly #hasher: PasswordHasher;
   readonly #lockOut: LockOut;
   readonly #setUpCode = makeSetUpCode();
+  #begunTotal = 0;
+  #refusedTotal = 0;
 
   constructor(options: PeopleOptions) {
     const { database, audit, clock } = options;
@@ -86,7 +88,7 @@ export class People {
 
   /** What is asked for besides the password that everybody knows, where somebody comes from another machine; undefined once a password was set. */
   get setUpCode(): string | undefined {
-    return this.users.list().some(({ isInitial }) => isInitial) ? this.#setUpCode : undefined;
+    return this.users.hasInitial() ? this.#setUpCode : undefined;
   }
 
   /**
@@ -149,7 +151,7 @@ export class People {
   /** A session for a user whom a password or a provider has shown. Throws a `control/bad-credentials` where they may not sign in any more. */
   beginSession(userId: string, origin: SignInOrigin): SignedIn {
     const { audit, database, clock } = this.#options;
-    return database.transaction(() => {
+    const signedIn = database.transaction(() => {
       const user = this.users.get(userId);
       if (user === undefined || user.isDisabled) throw badCredentials();
       const { session, token } = this.sessions.begin(user.id, origin);
@@ -157,6 +159,28 @@ export class People {
       audit.record(actorOf(user, origin), { action: "session.begin", target: `user:${user.name}` });
       return { principal: ofSession(user, session, token), token };
     });
+    this.#begunTotal++;
+    return signedIn;
+  }
+
+  families(): readonly MetricFamily[] {
+    return [
+      {
+        name: "finch_sign_ins_total",
+        type: "counter",
+        help: "Sessions that people began, and passwords that were refused.",
+        samples: [
+          { labels: { result: "begun" }, value: this.#begunTotal },
+          { labels: { result: "refused" }, value: this.#refusedTotal },
+        ],
+      },
+      singleMetric(
+        "finch_sign_in_lock_outs_total",
+        "counter",
+        "Sign-ins that were refused unseen, because too many had failed.",
+        this.#lockOut.refusedTotal,
+      ),
+    ];
   }
 
   /** Who a session's token stands for; undefined when it stands for nobody any more. */
@@ -198,6 +222,7 @@ export class People {
         : Buffer.byteLength(password) <= PASSWORD_BYTES_MAX &&
           (await this.#hasher.verify(password, user?.passwordHash));
     if (user !== undefined && isRight && !user.isDisabled) return { user, attempt };
+    this.#refusedTotal++;
     if (attempt.locks)
       this.#options.audit.record(
         { name: "unknown", origin: origin.address },

@@ -52,6 +52,12 @@ export class UserStore {
       .map((row) => toUser(row)!);
   }
 
+  /** Whether the first administrator has still to set a password. */
+  hasInitial(): boolean {
+    const find = this.#database.prepare("SELECT 1 FROM users WHERE is_initial = 1 LIMIT 1");
+    return find.get() !== undefined;
+  }
+
   count(): number {
     return Number(this.#database.prepare("SELECT count(*) AS users FROM users").get()!["users"]);
   }

@@ -114,6 +114,30 @@ describe("who is let through", () => {
     assert.equal((await post({ "x-forwarded-for": "192.0.2.7" })).status, 401);
   });
 
+  test("to a WebSocket for as long as they may read", async () => {
+    await using server = await serveSignIn();
+    const { people } = server;
+    const { id } = await addUser(people, "ada");
+    const open = async () => {
+      const { token } = people.beginSession(id, ELSEWHERE);
+      const headers = { cookie: `finch_session=${token}` };
+      const socket = new WebSocket(`ws://127.0.0.1:${server.port}/ticks`, { headers });
+      await once(socket, "message");
+      return socket;
+    };
+    const closed = async (socket: WebSocket) => {
+      const [{ code, reason }] = (await once(socket, "close")) as [CloseEvent];
+      assert.equal(code, 1011);
+      return reason;
+    };
+    const first = await open();
+    await people.admin.changeUser(SYSTEM, id, { readScope: '{host="a"}' });
+    assert.match(await closed(first), /what you may read has changed/);
+    const second = await open();
+    await people.admin.changeUser(SYSTEM, id, { isDisabled: true });
+    assert.match(await closed(second), /^sign in/);
+  });
+
   test("to a WebSocket as to anything else", async () => {
     await using server = await serveSignIn();
     const socket = new WebSocket(`ws://127.0.0.1:${server.port}/tail`);

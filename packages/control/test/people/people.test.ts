@@ -119,6 +119,8 @@ describe("signing in", () => {
     await assert.rejects(people.signIn("ADA", GOOD_PASSWORD, HERE), code("control/locked-out"));
     const [event] = control.audit.list({ action: "sign-in.lock-out", limit: 10 });
     assert.deepEqual([event?.target, event?.origin], ["user:ada", ELSEWHERE.address]);
+    const figures = people.families().flatMap(({ samples }) => samples.map(({ value }) => value));
+    assert.deepEqual(figures, [0, 10, 1]);
     clock.advance(15 * 60_000);
     await people.signIn("ada", GOOD_PASSWORD, HERE);
   });

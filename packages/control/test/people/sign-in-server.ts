@@ -64,7 +64,7 @@ export const ACCESSES: readonly RouteAccess[] = [
   "admin",
 ];
 
-/** `/access/NAME` needs that, `/access/unsaid` says nothing, `/tail` is a WebSocket that needs `read`. */
+/** `/access/NAME` needs that, `/access/unsaid` says nothing, `/tail` is a WebSocket that needs `read`, `/ticks` another that does not end. */
 function needyRoutes(): readonly Route[] {
   const route = (name: string, access?: RouteAccess): HttpRoute => ({
     kind: "http",
@@ -83,6 +83,18 @@ function needyRoutes(): readonly Route[] {
       faults: "text",
       access: "read",
       accept: async () => async (socket) => await socket.send("let through"),
+    },
+    {
+      kind: "websocket",
+      path: "/ticks",
+      faults: "text",
+      access: "read",
+      accept: async () => async (socket) => {
+        for (;;) {
+          await socket.send("tick");
+          await systemClock.sleep(5, socket.signal);
+        }
+      },
     },
   ];
 }

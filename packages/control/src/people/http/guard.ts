@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
 import { FinchError } from "@finch/runtime";
-import type { HttpRequest, Route, RouteAccess } from "@finch/runtime/http";
+import type { HttpRequest, HttpWebSocket, Route, RouteAccess } from "@finch/runtime/http";
 import { LOCAL_PRINCIPAL } from "../roles.ts";
 import type { Principal } from "../roles.ts";
 import type { People, SignInOrigin } from "../people.ts";
@@ -105,7 +105,8 @@ export class Guard {
         ...route,
         accept: async (request) => {
           admit(request);
-          return await route.accept(request);
+          const run = await route.accept(request);
+          return (socket) => run(this.#watch(socket, request, access));
         },
       };
     return {
@@ -115,6 +116,19 @@ export class Guard {
         return await route.handle(request);
       },
     };
+  }
+
+  /** The socket, as long as who opened it may still read the same: a session may end, a limit be set, while it is open. */
+  #watch(socket: HttpWebSocket, request: HttpRequest, access: RouteAccess): HttpWebSocket {
+    const { place, principal: before } = this.#known.get(request)!;
+    const send = async (text: string): Promise<void> => {
+      const now = this.#identify(request, place);
+      checkAccess(now, access, request);
+      if (now?.readScopes.join() !== before?.readScopes.join())
+        throw new FinchError("forbidden", "control/not-allowed", "what you may read has changed");
+      await socket.send(text);
+    };
+    return { send, signal: socket.signal };
   }
 
   #identify(request: HttpRequest, place: GuardedPlace): Principal | undefined {
