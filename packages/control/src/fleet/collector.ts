@@ -18,6 +18,8 @@ export interface Collector {
   readonly toldHash: string;
   /** The hash of what it was given last. */
   readonly givenHash: string;
+  /** Of what it was given and named not in its next call, but something older; empty when it took what it was given last. */
+  readonly ignoredHash: string;
   readonly status: RemoteStatus;
   readonly statusError: string;
   readonly statusAtMs: number | undefined;
@@ -44,6 +46,7 @@ export function firstContact(
     goneAtMs: undefined,
     toldHash: "",
     givenHash: "",
+    ignoredHash: "",
     status: "unset",
     statusError: "",
     statusAtMs: undefined,
@@ -85,10 +88,17 @@ export function afterAsking(before: Collector, call: CollectorCall, nowMs: numbe
       call.hash !== since.appliedHash && { failedHash: call.hash }),
     attributes: attributesAfter(before, call),
     toldHash: call.hash,
+    ignoredHash: ignoredHashAfter(since, call.hash),
     effectiveHash: call.effectiveHash ?? since.effectiveHash,
     lastContactMs: nowMs,
     goneAtMs: undefined,
   };
+}
+
+/** A collector that has just started names nothing, and is given what it should have again. */
+function ignoredHashAfter({ givenHash }: Collector, toldHash: string): string {
+  if (toldHash === "" || givenHash === "" || toldHash === givenHash) return "";
+  return givenHash;
 }
 
 function attributesAfter(before: Collector, call: CollectorCall): Collector["attributes"] {
@@ -110,12 +120,5 @@ export function driftOf(collector: Collector, wantedHash: string | undefined): D
     const { effectiveHash = wantedHash } = collector;
     return effectiveHash === wantedHash ? "in-sync" : "drifted";
   }
-  const { givenHash, toldHash } = collector;
-  const wasGiven = givenHash === wantedHash;
-  return wasGiven &&
-    toldHash !== "" &&
-    toldHash !== wantedHash &&
-    toldHash === collector.appliedHash
-    ? "drifted"
-    : "pending";
+  return collector.ignoredHash === wantedHash ? "drifted" : "pending";
 }

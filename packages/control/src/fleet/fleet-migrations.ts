@@ -66,4 +66,8 @@ export const FLEET_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
     `,
   },
+  {
+    name: "fleet/0003-ignored",
+    sql: "ALTER TABLE fleet_collectors ADD COLUMN ignored_hash TEXT NOT NULL DEFAULT '';",
+  },
 ];
