@@ -125,11 +125,13 @@ function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
   const { listen, service, signIn } = config;
   const everybody =
     signIn.required === "on" || (signIn.required === "auto" && isPublic(config, name));
+  const isAuto = signIn.required === "auto";
   // Behind a proxy on this machine everybody comes from here. Clients of the APIs may be proxies themselves, as Grafana is.
-  const proxied = signIn.required === "auto" && name === "ui";
+  const isFromElsewhere = (request: HttpRequest) =>
+    !(name === "ui" ? isSentHere(request) : isLoopback(request.peer));
   const isFromProxy = (request: HttpRequest) => service.isTrustedProxy(request.peer);
   return {
-    asks: (request) => everybody || (proxied && !isSentHere(request)),
+    asks: (request) => everybody || (isAuto && isFromElsewhere(request)),
     // This machine's agent may send to the listener's own address.
     asksWriters: (request) =>
       signIn.required === "on" && !isSentHere(request) && request.peer !== listen[name]?.host,
