@@ -26,7 +26,7 @@ interface Answer {
 }
 
 /** What the agents run: their own metrics, sent home. */
-function goodConfig(prometheusUrl: string, rid: string): string {
+function goodConfig(prometheusUrl: string, host: string): string {
   return `prometheus.exporter.self "own" { }
 prometheus.scrape "own" {
 	targets         = prometheus.exporter.self.own.targets
@@ -38,7 +38,7 @@ prometheus.remote_write "home" {
 	endpoint {
 		url = "${prometheusUrl}/api/v1/write"
 	}
-	external_labels = { rid = "${rid}" }
+	external_labels = { host = "${host}" }
 }
 `;
 }
@@ -152,7 +152,7 @@ async function manageFleet(directory: string): Promise<void> {
     await api.until("all have called in", "/collectors", ({ collectors }) =>
       isAll(collectors, 22, ({ contact }) => contact === "connected"),
     );
-    const good = goodConfig(finch.prometheusUrl, agents[0]!.resourceId);
+    const good = goodConfig(finch.prometheusUrl, agents[0]!.hostname);
     await api.ask("PUT", "/configurations/base", { text: good });
     const stages = [
       { collectors: 1, pauseSeconds: 1 },

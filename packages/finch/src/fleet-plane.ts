@@ -45,7 +45,10 @@ export function openFleetPlane(options: FleetPlaneOptions): FleetPlane {
     authenticate: (authorization) => controlPlane.verifyAgentToken(bearerOf(authorization)),
     agentLabels: (resourceId) => registered.labels(resourceId),
     validate: validateForFleet,
-    readFigures: createReadFigures({ select: (request) => metrics.select(request) }, clock),
+    readFigures: createReadFigures(
+      { select: (request) => metrics.select(request) },
+      { clock, agentOfHost: registered.ofHost },
+    ),
   });
   const stop = new AbortController();
   const running = fleet.run(stop.signal);
@@ -112,6 +115,7 @@ function keepRegistered(agents: AgentRegistry) {
   };
   return {
     list,
+    ofHost: (host: string) => list().find(({ hostname }) => hostname === host)?.resourceId,
     labels: (resourceId: string) => {
       list();
       return labels.get(resourceId);
