@@ -380,6 +380,27 @@ test("a collector that restarts, says good-bye, or could not ask is no failure o
   assert.equal((await stage.ask("GET", "/collectors/c01"))["contact"], "gone");
 });
 
+test("a collector that was away when its stage began, and refuses the version later, counts", async () => {
+  await using stage = await Stage.open();
+  const about = { url: stage.url, way: "post", attributes: {} } as const;
+  const fine = new SimulatedCollector({ ...about, id: "fine", token: "rid:fine" });
+  const refuses = () => "no such file";
+  const away = new SimulatedCollector({ ...about, id: "away", token: "rid:away", refuses });
+  await fine.poll();
+  await away.poll();
+  await away.unregister();
+  await stage.save("base", GOOD);
+  await stage.ask("POST", "/rollouts", toAll("base"), 201);
+  await fine.poll();
+  assert.equal((await stage.ask("GET", "/rollouts/1"))["state"], "observing");
+  await away.poll();
+  const rollout = await stage.ask("GET", "/rollouts/1");
+  assert.deepEqual(
+    [rollout["state"], rollout["reason"]],
+    ["rolled-back", "away: refused it: no such file"],
+  );
+});
+
 test("configurations: what has a mistake is not kept, and who edits an old version is told", async () => {
   await using stage = await Stage.open();
   const bad = await stage.ask("PUT", "/configurations/base", { text: "a mistake" }, 422);

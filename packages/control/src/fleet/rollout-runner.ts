@@ -130,9 +130,11 @@ export class RolloutRunner {
     const unhealthy: { id: string; why: string }[] = [];
     let waiting = 0;
     for (const member of rollouts.members(rollout.id)) {
-      if (!member.isCounted || member.stage > rollout.state.stage) continue;
+      if (member.stage > rollout.state.stage) continue;
       const collector = registry.get(member.collectorId);
       if (collector === undefined || collector.goneAtMs !== undefined) continue;
+      // Whoever was away says nothing by silence, but a refusal is one.
+      if (!member.isCounted && collector.failedHash !== hash) continue;
       const why = this.#whyUnhealthy(collector, member, { rollout, hash });
       if (why !== undefined) unhealthy.push({ id: collector.id, why });
       else if (collector.appliedHash !== hash) waiting++;
