@@ -10,7 +10,7 @@ import { DEFAULT_METRICS_LIMITS } from "../src/index.ts";
 import { scopeReads } from "../src/metrics/scoped-store.ts";
 import { serveMetrics } from "./metrics-api.ts";
 import type { ServedMetrics } from "./metrics-api.ts";
-import { askScoped, INSIDE, OUTSIDE, scopeOf, several } from "./read-scope.ts";
+import { askScoped, INSIDE, OUTSIDE, SCOPE_PARAMETER, scopeOf, several } from "./read-scope.ts";
 import type { Ask } from "./read-scope.ts";
 import { NOW_MS } from "./serve.ts";
 
@@ -50,9 +50,13 @@ const OTHERS = [`${OUTSIDE}-1`, `${OUTSIDE}-2`, `${OUTSIDE}-3`];
 async function filled(hosts: readonly string[], isLarge: boolean): Promise<ServedMetrics> {
   const query = { ...DEFAULT_METRICS_LIMITS.query, mainThreadSamplesMax: 0 };
   const api = await serveMetrics({ about: { scopeOf }, ...(isLarge && { limits: { query } }) });
+  // The oldest and the newest sample are of others, if there are any.
+  const others = hosts.filter((host) => host.startsWith(OUTSIDE));
+  await write(api, others, 240);
   await write(api, hosts, 120);
   await api.store.flush();
   await write(api, hosts, 30);
+  await write(api, others, 10);
   return api;
 }
 
@@ -253,4 +257,43 @@ test("every route says what somebody must be allowed", async () => {
     "/-/ready",
     "/ready",
   ]);
+});
+
+test("a scope holds within tenants, one and several", async () => {
+  await using api = await serveMetrics({ about: { scopeOf, multitenancy: true } });
+  const ask = async (tenant: string, about: RequestInit & { readonly path: string }) => {
+    const { path, ...init } = about;
+    const headers = { "x-scope-orgid": tenant, ...(init.headers as Record<string, string>) };
+    const reply = await fetch(`http://127.0.0.1:${api.port}${path}`, { ...init, headers });
+    const text = await reply.text();
+    assert.ok(reply.ok, text);
+    return text;
+  };
+  for (const tenant of ["team-a", "team-b"])
+    for (const host of ["web-1", `${OUTSIDE}-1`])
+      await ask(tenant, {
+        path: "/api/v1/import/prometheus",
+        method: "POST",
+        headers: OPEN_METRICS,
+        body: `${series(host, 30, 1)}# EOF\n`,
+      });
+  const parameters = new URLSearchParams({ [SCOPE_PARAMETER]: INSIDE, query: '{__name__=~"up"}' });
+  for (const [tenants, count] of [
+    ["team-a", 1],
+    ["team-a|team-b", 2],
+    ["team-c", 0],
+  ] as const) {
+    const query = parameters.toString();
+    const found = await ask(tenants, { path: `/api/v1/query?${query}&time=${NOW}` });
+    assert.equal(found.split('"host":"web-1"').length - 1, count, found);
+    assert.ok(!found.includes(OUTSIDE));
+    for (const path of [
+      "/api/v1/label/host/values",
+      "/api/v1/label/__name__/values",
+      "/api/v1/metadata",
+    ]) {
+      const told = await ask(tenants, { path: `${path}?${query}` });
+      assert.ok(!told.includes(OUTSIDE), told);
+    }
+  }
 });

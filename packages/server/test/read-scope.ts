@@ -39,7 +39,7 @@ export async function askScoped(
 /** Durations and rates of a query are another each time, and what is read of the disk depends on what is in memory already. */
 function withoutTimes(text: string): string {
   return text.replaceAll(
-    /"(\w*(?:Time|Seconds?|PerSecond|time|compressedBytes))":[\d.e+-]+/g,
+    /"(?!minTime|maxTime)(\w*(?:Time|Seconds?|PerSecond|time|compressedBytes))":[\d.e+-]+/g,
     (_, name: string) => `"${name}":0`,
   );
 }
