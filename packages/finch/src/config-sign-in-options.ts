@@ -39,7 +39,7 @@ export const SIGN_IN_OPTIONS: readonly ConfigOption[] = [
   {
     key: "sign_in.required",
     placeholder: "WHEN",
-    doc: '"on" asks everybody to sign in who reads or changes something, and who sends from another machine for a token; "auto" asks who reads or changes where others than this machine can come; "off" asks nobody',
+    doc: '"on" asks everybody to sign in who reads or changes something, and who sends from another machine for a token, an agent for its own; "auto" asks who reads or changes where others than this machine can come; "off" asks nobody',
     default: "auto",
     parse: (text) => oneOf(text, REQUIRED),
   },

@@ -44,10 +44,11 @@ export interface SignIn {
 export async function createSignIn(options: {
   readonly config: FinchConfig;
   readonly control: Control;
+  readonly verifyAgentToken: VerifyAgentToken;
   readonly clock: Clock;
   readonly log: Logger;
 }): Promise<SignIn> {
-  const { config, control, clock } = options;
+  const { config, control, clock, verifyAgentToken } = options;
   const { sessionIdleMs, sessionAgeMs } = config.signIn;
   const people = new People({
     database: control.database,
@@ -70,7 +71,7 @@ export async function createSignIn(options: {
       ...tokenRoutes(context),
       ...(oidc === undefined ? [] : oidcRoutes(context, oidc, log)),
     ],
-    protect: (name, routes) => guard.protect(routes, placeOf(config, name)),
+    protect: (name, routes) => guard.protect(routes, placeOf(config, name, verifyAgentToken)),
     protectBehindGateway: (routes) => guard.protect(routes, placeBehindGateway(config)),
     families: () => people.families(),
     firstSignIn: () => {
@@ -121,7 +122,11 @@ function isPublic({ listen }: FinchConfig, name: GuardedListener): boolean {
   return address !== undefined && !isLoopback(address.host);
 }
 
-function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
+function placeOf(
+  config: FinchConfig,
+  name: GuardedListener,
+  verifyAgentToken: VerifyAgentToken,
+): GuardedPlace {
   const { listen, service, signIn } = config;
   const everybody =
     signIn.required === "on" || (signIn.required === "auto" && isPublic(config, name));
@@ -135,6 +140,7 @@ function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
     // This machine's agent may send to the listener's own address.
     asksWriters: (request) =>
       signIn.required === "on" && !isSentHere(request) && request.peer !== listen[name]?.host,
+    isAgent: (request) => isAgentToken(request.header("authorization"), verifyAgentToken),
     isTls: (request) => isFromProxy(request) && request.header("x-forwarded-proto") === "https",
     clientOf: (request) =>
       isFromProxy(request) ? forwardedClient(request, service.isTrustedProxy) : request.peer,
@@ -148,12 +154,28 @@ function placeOf(config: FinchConfig, name: GuardedListener): GuardedPlace {
 function placeBehindGateway({ signIn }: FinchConfig): GuardedPlace {
   return {
     asks: () => signIn.required !== "off",
-    asksWriters: (request) => request.header(AGENT_HEADER) === "",
+    asksWriters: () => true,
+    isAgent: async (request) => request.header(AGENT_HEADER) !== "",
     isTls: () => true,
     clientOf: (request) => request.peer,
     hostOf: (request) => request.header("x-forwarded-host") || request.header("host"),
     isForwarded: true,
   };
+}
+
+/** Resolves with the agent's resource id; throws a fault of the kind `unauthenticated` for a token that is no agent's. */
+type VerifyAgentToken = (token: string) => Promise<string>;
+
+async function isAgentToken(authorization: string, verify: VerifyAgentToken): Promise<boolean> {
+  const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
+  if (token === undefined) return false;
+  try {
+    await verify(token);
+    return true;
+  } catch (error) {
+    if (error instanceof FinchError && error.kind === "unauthenticated") return false;
+    throw error;
+  }
 }
 
 const AGENT_HEADER = "x-finch-agent";

@@ -92,7 +92,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   await using opening = new AsyncDisposableStack();
   const directory = await takeDataDirectory(config, opening);
   const controlPlane = opening.use(await openControlPlane({ ...options, directory }));
-  const signIn = await createSignIn({ ...options, control: controlPlane.control });
+  const signIn = await createSignIn({ ...options, ...controlPlane });
   const budget = divideMemory(config.memoryLimitBytes ?? detectMemoryLimit());
   const paths = dataPaths(directory);
   const metrics = opening.use(

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openControl } from "@finch/control";
-import { silentLogger, systemClock } from "@finch/runtime";
+import { FinchError, silentLogger, systemClock } from "@finch/runtime";
 import { textReply } from "@finch/runtime/http";
 import type { HttpRequest, HttpRoute, RouteAccess } from "@finch/runtime/http";
 import { parseConfig } from "../src/config.ts";
@@ -35,6 +35,8 @@ const HERE: Asker = { peer: "127.0.0.1" };
 const BY_PROXY: Asker = { peer: "127.0.0.1", headers: PROXIED };
 const ELSEWHERE: Asker = { peer: "192.0.2.7" };
 const OWN: Asker = { peer: "10.0.0.5" };
+const BEARER: Asker = { ...ELSEWHERE, headers: { authorization: "Bearer an.agent.token" } };
+const FOREIGN: Asker = { ...ELSEWHERE, headers: { authorization: "Bearer a.foreign.token" } };
 const AGENT: Asker = { ...ELSEWHERE, headers: { ...PROXIED, "x-finch-agent": "rid:1" } };
 
 test("who is asked where", async (t) => {
@@ -45,7 +47,11 @@ test("who is asked where", async (t) => {
   using control = await openControl({ directory, hostname, ...about });
   const open = async (flags: Record<string, string>) => {
     const config = parseConfig({ file: undefined, env: {}, flags });
-    const signIn = await createSignIn({ config, control, ...about });
+    const verifyAgentToken = async (token: string) => {
+      if (token === "an.agent.token") return "rid:1";
+      throw new FinchError("unauthenticated", "control/bad-token", "it is no agent's");
+    };
+    const signIn = await createSignIn({ config, control, verifyAgentToken, ...about });
     return (name: "ui" | "loki" | "gateway", access: RouteAccess) => async (asker: Asker) => {
       const routes = [route(access)];
       const inner = signIn.protect(name === "gateway" ? "loki" : name, routes);
@@ -72,6 +78,9 @@ test("who is asked where", async (t) => {
     ["on, sending here", on("loki", "write")(HERE), "let through"],
     ["on, sending to the listener's own address", on("loki", "write")(OWN), "let through"],
     ["on, sending from elsewhere", on("loki", "write")(ELSEWHERE), asked],
+    ["on, an agent that sends from elsewhere", on("loki", "write")(BEARER), "let through"],
+    ["on, an agent that reads", on("loki", "read")(BEARER), asked],
+    ["on, somebody with another token", on("loki", "write")(FOREIGN), asked],
     ["off, from elsewhere", off("loki", "admin")(ELSEWHERE), "let through"],
     ["gateway, reading", auto("gateway", "read")(HERE), asked],
     ["gateway, an agent that sends", on("gateway", "write")(AGENT), "let through"],

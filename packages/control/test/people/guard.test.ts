@@ -111,7 +111,12 @@ describe("who is let through", () => {
     const post = (headers: Record<string, string>) =>
       server.ask("POST", "/access/write", { headers });
     assert.equal((await post({})).status, 200);
-    assert.equal((await post({ "x-forwarded-for": "192.0.2.7" })).status, 401);
+    const elsewhere = { "x-forwarded-for": "192.0.2.7" };
+    assert.equal((await post(elsewhere)).status, 401);
+    const agent = { ...elsewhere, ...bearer("an.agent.token") };
+    assert.equal((await post(agent)).status, 200);
+    for (const access of ["read", "admin"])
+      assert.equal((await server.ask("GET", `/access/${access}`, { as: agent })).status, 401);
   });
 
   test("to a WebSocket for as long as they may read", async () => {
@@ -156,6 +161,7 @@ test("of two guards the outer one decides", async () => {
   const place = (asks: boolean): GuardedPlace => ({
     asks: () => asks,
     asksWriters: () => asks,
+    isAgent: async () => false,
     isTls: () => asks,
     clientOf: (request) => request.peer,
     hostOf: (request) => request.header("host"),

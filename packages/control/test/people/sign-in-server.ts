@@ -114,6 +114,7 @@ export async function serveSignIn(change: Partial<GuardedPlace> = {}): Promise<S
   const place: GuardedPlace = {
     asks: () => true,
     asksWriters: (request) => !isSentHere(request),
+    isAgent: async (request) => request.header("authorization") === "Bearer an.agent.token",
     isTls: () => false,
     hostOf: (request) => request.header("host"),
     clientOf: (request) => request.header("x-test-client") || request.peer,

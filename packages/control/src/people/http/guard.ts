@@ -20,8 +20,10 @@ export interface GuardedPlace {
   readonly hostOf: (request: HttpRequest) => string;
   /** Whether somebody must sign in here. */
   readonly asks: (request: HttpRequest) => boolean;
-  /** Whether who sends telemetry must show a token with `write`. */
+  /** Whether who sends telemetry must be an agent, or show an API token with `write`. */
   readonly asksWriters: (request: HttpRequest) => boolean;
+  /** Whether an agent sends, by its token. */
+  readonly isAgent: (request: HttpRequest) => Promise<boolean>;
   /** Whether the connection of who asks is TLS, here or at who hands requests on. */
   readonly isTls: (request: HttpRequest) => boolean;
   /** Whether requests may come from elsewhere though their peer is this machine: behind a gateway. */
@@ -93,9 +95,10 @@ export class Guard {
 
   #protectOne(route: Route, place: GuardedPlace): Route {
     const { access = "admin" } = route;
-    const admit = (request: HttpRequest): void => {
+    const admit = async (request: HttpRequest): Promise<void> => {
       if (this.#known.has(request)) return;
-      const isSender = access === "write" && !place.asksWriters(request);
+      const isSender =
+        access === "write" && (!place.asksWriters(request) || (await place.isAgent(request)));
       const principal = isSender ? undefined : this.#identify(request, place);
       this.#known.set(request, { principal, place });
       if (!isSender) checkAccess(principal, access, request);
@@ -104,7 +107,7 @@ export class Guard {
       return {
         ...route,
         accept: async (request) => {
-          admit(request);
+          await admit(request);
           const run = await route.accept(request);
           return (socket) => run(this.#watch(socket, request, access));
         },
@@ -112,7 +115,7 @@ export class Guard {
     return {
       ...route,
       handle: async (request) => {
-        admit(request);
+        await admit(request);
         return await route.handle(request);
       },
     };
