@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { parseSelector } from "@finch/logql";
 import { FinchError } from "@finch/runtime";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
-import type { HttpRequest, Route } from "@finch/runtime/http";
+import type { GrpcMethod, HttpRequest, Route } from "@finch/runtime/http";
 import {
   Guard,
   isLoopback,
@@ -22,9 +22,11 @@ import type { ReadScope, ReadScopeOf } from "@finch/server";
 import type { FinchConfig, ListenerName } from "./config-options.ts";
 import type { OidcConfig } from "./config-sign-in-options.ts";
 
-/** Listeners whose routes read or change something. Others take telemetry alone, or have doors of their own. */
-const GUARDED = ["ui", "loki", "prometheus", "mimir"] as const satisfies readonly ListenerName[];
-type GuardedListener = (typeof GUARDED)[number];
+/** Listeners whose routes read or change something. */
+const READING = ["ui", "loki", "prometheus", "mimir"] as const satisfies readonly ListenerName[];
+/** Listeners that take telemetry alone. Syslog knows no tokens; the others have doors of their own. */
+type TakingListener = "otlp_grpc" | "otlp_http" | "elastic" | "journal";
+type GuardedListener = (typeof READING)[number] | TakingListener;
 
 export interface SignIn {
   readonly guard: Guard;
@@ -34,6 +36,8 @@ export interface SignIn {
   readonly routes: readonly Route[];
   /** The routes of a listener, for those who may. */
   protect(name: GuardedListener, routes: readonly Route[]): readonly Route[];
+  /** The calls of gRPC that take telemetry. */
+  protectCalls(methods: readonly GrpcMethod[]): readonly GrpcMethod[];
   /** The same for those who come through the gateway, which has verified the agents among the senders. */
   protectBehindGateway(routes: readonly Route[]): readonly Route[];
   families(): readonly MetricFamily[];
@@ -61,7 +65,7 @@ export async function createSignIn(options: {
   const { oidc: wanted } = config.signIn;
   const oidc = wanted && new OidcSignIn(people, await readOidcOptions(wanted), log);
   const context = { people, guard, providers: oidc === undefined ? [] : [oidcProvider(oidc)] };
-  const isAsked = GUARDED.some((name) => isPublic(config, name)) || config.signIn.required === "on";
+  const isAsked = READING.some((name) => isPublic(config, name)) || config.signIn.required === "on";
   return {
     guard,
     scopeOf: createScopeOf(guard),
@@ -73,6 +77,8 @@ export async function createSignIn(options: {
     ],
     protect: (name, routes) => guard.protect(routes, placeOf(config, name, verifyAgentToken)),
     protectBehindGateway: (routes) => guard.protect(routes, placeBehindGateway(config)),
+    protectCalls: (methods) =>
+      methods.map((method) => protectCall(method, { config, guard, verifyAgentToken })),
     families: () => people.families(),
     firstSignIn: () => {
       const code = isAsked && config.signIn.required !== "off" ? people.setUpCode : undefined;
@@ -179,6 +185,39 @@ async function isAgentToken(authorization: string, verify: VerifyAgentToken): Pr
 }
 
 const AGENT_HEADER = "x-finch-agent";
+
+/** As `asksWriters` and `isAgent` of {@link placeOf}, for a call. */
+function protectCall(
+  method: GrpcMethod,
+  { config, guard, verifyAgentToken }: CallGuard,
+): GrpcMethod {
+  const { listen, signIn } = config;
+  const own = listen.otlp_grpc?.host;
+  return {
+    ...method,
+    handle: async (request) => {
+      const { headers, peer } = request;
+      const isAsked = signIn.required === "on" && !isLoopback(peer) && peer !== own;
+      const authorization = [headers["authorization"]].flat()[0] ?? "";
+      if (isAsked && !(await isAgentToken(authorization, verifyAgentToken))) {
+        const who = guard.identify({ authorization }, { address: peer, isTls: false });
+        if (who?.permissions.has("write") !== true)
+          throw new FinchError(
+            "unauthenticated",
+            "finch/no-sender-token",
+            "send the token of an agent, or an API token that may write (authorization: Bearer …)",
+          );
+      }
+      return await method.handle(request);
+    },
+  };
+}
+
+interface CallGuard {
+  readonly config: FinchConfig;
+  readonly guard: Guard;
+  readonly verifyAgentToken: VerifyAgentToken;
+}
 
 /** Whom the proxies in front speak for: the last address that is none of theirs. */
 function forwardedClient(request: HttpRequest, isTrusted: (address: string) => boolean): string {

@@ -134,7 +134,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   listeners = await openListeners({
     addresses: config.listen,
     routes,
-    grpc: grpcOf(controlPlane, fleetPlane, apis),
+    grpc: grpcOf(controlPlane, fleetPlane, signIn, apis),
     openReceiver: syslogOpener(apis.logs.syslog, config.logs.syslogTls),
     admits: { agent: (message) => agent?.agent.http.admit(message) },
     uiNames: [hostname(), config.service.host?.name ?? hostname()],
@@ -173,11 +173,12 @@ async function takeDataDirectory(
 function grpcOf(
   controlPlane: ControlPlane,
   fleetPlane: FleetPlane,
+  signIn: SignIn,
   { metrics, logs }: Apis,
 ): ListenersOptions["grpc"] {
   return {
     ui: [...controlPlane.rpcMethods, ...fleetPlane.grpcMethods],
-    otlp_grpc: [...metrics.otlp.grpcMethods, ...logs.otlp.grpcMethods],
+    otlp_grpc: signIn.protectCalls([...metrics.otlp.grpcMethods, ...logs.otlp.grpcMethods]),
   };
 }
 
@@ -400,10 +401,10 @@ async function makeRoutes(
     prometheus: signIn.protect("prometheus", [...apis.metrics.routes, figures]),
     mimir: signIn.protect("mimir", [...apis.metrics.mimirRoutes, figures]),
     // A sender that takes one port for the other is served all the same.
-    otlp_grpc: otlp,
-    otlp_http: otlp,
-    elastic: apis.logs.elasticRoutes,
-    journal: apis.logs.journalRoutes,
+    otlp_grpc: signIn.protect("otlp_grpc", otlp),
+    otlp_http: signIn.protect("otlp_http", otlp),
+    elastic: signIn.protect("elastic", apis.logs.elasticRoutes),
+    journal: signIn.protect("journal", apis.logs.journalRoutes),
     agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
   };
 }

@@ -45,25 +45,45 @@ test("who is asked where", async (t) => {
   const about = { clock: systemClock, log: silentLogger };
   const hostname = { configured: undefined, fallback: "finch.test" };
   using control = await openControl({ directory, hostname, ...about });
-  const open = async (flags: Record<string, string>) => {
+  const signInWith = async (flags: Record<string, string>) => {
     const config = parseConfig({ file: undefined, env: {}, flags });
     const verifyAgentToken = async (token: string) => {
       if (token === "an.agent.token") return "rid:1";
       throw new FinchError("unauthenticated", "control/bad-token", "it is no agent's");
     };
-    const signIn = await createSignIn({ config, control, verifyAgentToken, ...about });
-    return (name: "ui" | "loki" | "gateway", access: RouteAccess) => async (asker: Asker) => {
-      const routes = [route(access)];
-      const inner = signIn.protect(name === "gateway" ? "loki" : name, routes);
-      const [found] = name === "gateway" ? signIn.protectBehindGateway(inner) : inner;
+    return await createSignIn({ config, control, verifyAgentToken, ...about });
+  };
+  const open = async (flags: Record<string, string>) => {
+    const signIn = await signInWith(flags);
+    return (name: "ui" | "loki" | "otlp_http" | "gateway", access: RouteAccess) =>
+      async (asker: Asker) => {
+        const routes = [route(access)];
+        const inner = signIn.protect(name === "gateway" ? "loki" : name, routes);
+        const [found] = name === "gateway" ? signIn.protectBehindGateway(inner) : inner;
+        try {
+          await (found as HttpRoute).handle(requestOf(asker));
+          return "let through";
+        } catch (error) {
+          return (error as { readonly code: string }).code;
+        }
+      };
+  };
+  const openCall = async (flags: Record<string, string>) => {
+    const method = { path: "/x/Export", messageBytesMax: 1, messageBytesDecodedMax: 1 };
+    const handle = async () => new Uint8Array();
+    const [call] = (await signInWith(flags)).protectCalls([{ ...method, handle }]);
+    return async ({ peer, headers = {} }: Asker) => {
+      const { signal } = new AbortController();
       try {
-        await (found as HttpRoute).handle(requestOf(asker));
+        await call!.handle({ message: new Uint8Array(), headers, peer, signal });
         return "let through";
       } catch (error) {
         return (error as { readonly code: string }).code;
       }
     };
   };
+  const autoCall = await openCall({});
+  const onCall = await openCall({ "sign_in.required": "on" });
   const auto = await open({});
   const on = await open({ "sign_in.required": "on", "listen.loki": "10.0.0.5:3100" });
   const off = await open({ "sign_in.required": "off", "listen.loki": "0.0.0.0:3100" });
@@ -81,6 +101,13 @@ test("who is asked where", async (t) => {
     ["on, an agent that sends from elsewhere", on("loki", "write")(BEARER), "let through"],
     ["on, an agent that reads", on("loki", "read")(BEARER), asked],
     ["on, somebody with another token", on("loki", "write")(FOREIGN), asked],
+    ["on, sending by OTLP from elsewhere", on("otlp_http", "write")(ELSEWHERE), asked],
+    ["on, an agent that sends by OTLP", on("otlp_http", "write")(BEARER), "let through"],
+    ["on, a call from elsewhere", onCall(ELSEWHERE), "finch/no-sender-token"],
+    ["on, a call with another token", onCall(FOREIGN), "finch/no-sender-token"],
+    ["on, a call of an agent", onCall(BEARER), "let through"],
+    ["on, a call from here", onCall(HERE), "let through"],
+    ["auto, a call from elsewhere", autoCall(ELSEWHERE), "let through"],
     ["off, from elsewhere", off("loki", "admin")(ELSEWHERE), "let through"],
     ["gateway, reading", auto("gateway", "read")(HERE), asked],
     ["gateway, an agent that sends", on("gateway", "write")(AGENT), "let through"],
