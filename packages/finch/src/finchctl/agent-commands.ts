@@ -1,12 +1,21 @@
 /** The commands `finchctl agent …` and their flags; what they do is loaded when they are called. */
 import type { Command } from "commander";
-import { addGlobalFlags, addOutputFlags, addSwitch, listOption, serviceArgument } from "./flags.ts";
+import {
+  addGlobalFlags,
+  addOutputFlags,
+  addRunFlags,
+  addSwitch,
+  hostArgument,
+  listOption,
+  serviceArgument,
+} from "./flags.ts";
 
 const CONFIG_PATH = "finch-agent.cfg";
 
 export function addAgentCommands(program: Command): void {
   const agent = program.command("agent").description("the machines that send to a service");
   addRegisterCommand(agent);
+  addDeployCommands(agent);
   addReadingCommands(agent);
   addEditCommand(agent);
   const deregister = agent
@@ -37,6 +46,67 @@ function addRegisterCommand(agent: Command): void {
       const { registerAgent } = await import("./agent-actions.ts");
       await registerAgent(service, flags);
     });
+}
+
+function addDeployCommands(agent: Command): void {
+  const deploy = agent
+    .command("deploy")
+    .description("install the agent on a machine, with its configuration")
+    .addArgument(hostArgument());
+  addAlloyFlags(addRunFlags(addGlobalFlags(deploy)))
+    .addHelpText("after", DEPLOY_EXAMPLES)
+    .action(async (host: string, flags) => {
+      const { deployAgent } = await import("./agent-deploy.ts");
+      await deployAgent(host, flags);
+    });
+  const update = agent
+    .command("update")
+    .description("give an agent a new configuration, and the Finch that is here")
+    .addArgument(hostArgument());
+  addAlloyFlags(addRunFlags(addGlobalFlags(update)))
+    .option("--skip.config", "leave its configuration as it is")
+    .option("--skip.binaries", "leave its program as it is")
+    .action(async (host: string, flags) => {
+      const { updateAgent } = await import("./agent-deploy.ts");
+      await updateAgent(host, flags);
+    });
+  const teardown = agent
+    .command("teardown")
+    .description("remove the agent from a machine; asks first")
+    .addArgument(hostArgument());
+  addRunFlags(addGlobalFlags(teardown))
+    .option("--yes", "do not ask")
+    .action(async (host: string, flags) => {
+      const { teardownAgent } = await import("./agent-deploy.ts");
+      await teardownAgent(host, flags);
+    });
+  const doctor = agent
+    .command("doctor")
+    .description(
+      "what a machine lacks for the agent, or is wrong with the one there, and how to mend it",
+    )
+    .addArgument(hostArgument());
+  addOutputFlags(addGlobalFlags(doctor))
+    .option("--check.ports", "look whether the ports of an agent are free, where none is installed")
+    .option("--check.optionals", "look for what some sources of logs need")
+    .action(async (host: string, flags) => {
+      const { examineAgent } = await import("./doctor.ts");
+      await examineAgent(host, flags);
+    });
+}
+
+function addAlloyFlags(command: Command): Command {
+  return command
+    .option("--agent.config <FILE>", 'the configuration, as "finchctl agent register" wrote it')
+    .option(
+      "--alloy.existing",
+      "write it for the Alloy that is installed there, and install nothing",
+    )
+    .option(
+      "--alloy.version <VERSION>",
+      "of the original; latest alone, for nothing is fetched",
+      "latest",
+    );
 }
 
 function addReadingCommands(agent: Command): void {
@@ -139,4 +209,14 @@ Examples:
   finchctl agent edit finch.example.com --agent.rid RID --agent.logs.files ''       no files any more
 
 The agent runs on as it was until it gets its new configuration: finchctl agent config, then agent update.
+`;
+
+const DEPLOY_EXAMPLES = `
+Examples:
+  finchctl agent deploy --agent.config finch-agent.cfg root@web-1
+  finchctl agent deploy --agent.config finch-agent.cfg --alloy.existing root@web-1
+  finchctl agent deploy --agent.config finch-agent.cfg localhost
+
+On the machine: /opt/finch (program), /etc/finch-agent/config.alloy, /var/lib/finch-agent (queues and positions), and
+a unit of systemd or, where none runs, /opt/finch/run-finch-agent. It needs root, or sudo without a password.
 `;

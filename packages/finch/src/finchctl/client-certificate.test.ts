@@ -20,7 +20,7 @@ void test("the client's certificate is what services ask for", async () => {
   const authority = new X509Certificate(made.authorityCertificate);
   const certificate = new X509Certificate(made.certificate);
   assert.equal(clientIdOf(made.certificate), "rid:finchctl:0123456789abcdef");
-  assert.equal(authority.subject, "CN=finch.example.com");
+  assert.equal(authority.subject, "CN=clients of finch.example.com");
   assert.ok(authority.ca && !certificate.ca);
   assert.ok(certificate.checkIssued(authority) && certificate.verify(authority.publicKey));
   assert.deepEqual(certificate.keyUsage, ["1.3.6.1.5.5.7.3.2"]);

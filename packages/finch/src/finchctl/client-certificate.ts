@@ -41,7 +41,8 @@ export async function makeClientCredentials(options: {
   const authorityKeys = await makeKeys();
   const authority = await X509CertificateGenerator.createSelfSigned({
     serialNumber: randomSerial(),
-    name: [{ CN: [options.service] }],
+    // Not the service's bare name: a TLS server whose own certificate has that name takes it for the issuer, and OpenSSL leaves an error behind.
+    name: [{ CN: [`clients of ${options.service}`] }],
     keys: authorityKeys,
     signingAlgorithm: SIGNING_ALGORITHM,
     ...times,

@@ -69,8 +69,9 @@ function buildProgram(): Command {
 
 const EXAMPLES = `
 Examples:
-  finchctl service info finch.example.com
+  finchctl service deploy root@203.0.113.7 --service.host finch.example.com
   finchctl agent register finch.example.com --agent.hostname web-1 --agent.logs.journal --agent.metrics
+  finchctl agent deploy --agent.config finch-agent.cfg root@web-1
   finchctl agent list finch.example.com --output json
 
 The services you administrate, with your certificate for each, are in ~/.config/finch.json; FINCH_CONFIG names

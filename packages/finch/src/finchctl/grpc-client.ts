@@ -44,7 +44,11 @@ export class GrpcClient implements Disposable {
     this.#session = connect(authority, {
       cert: certificate,
       key,
-      ...(gatewayCertificate !== undefined && { ca: gatewayCertificate }),
+      // The certificate that is kept may be one that another signed.
+      ...(gatewayCertificate !== undefined && {
+        ca: gatewayCertificate,
+        allowPartialTrustChain: true,
+      }),
       // An address is no server name in TLS.
       ...(isIP(address.host) === 0 && { servername: address.host }),
       rejectUnauthorized: !skipVerify,
