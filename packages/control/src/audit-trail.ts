@@ -59,17 +59,24 @@ export class AuditTrail {
   }
 
   record(actor: Actor, entry: AuditEntry): void {
-    this.#database.transaction(() => {
-      const { lastInsertRowid } = this.#insert.run(
-        this.#clock.nowMs(),
-        cut(actor.name),
-        entry.action,
-        cut(entry.target),
-        cut(actor.origin),
-        JSON.stringify(cutAll(entry.details ?? {})),
-      );
-      this.#forget.run(Number(lastInsertRowid) - AUDIT_EVENTS_MAX);
-    });
+    this.#database.transaction(() => this.#write(actor, entry));
+  }
+
+  /** The same for what changed nothing and may come a thousand times a minute; see {@link ControlDatabase.relaxedTransaction}. */
+  note(actor: Actor, entry: AuditEntry): void {
+    this.#database.relaxedTransaction(() => this.#write(actor, entry));
+  }
+
+  #write(actor: Actor, entry: AuditEntry): void {
+    const { lastInsertRowid } = this.#insert.run(
+      this.#clock.nowMs(),
+      cut(actor.name),
+      entry.action,
+      cut(entry.target),
+      cut(actor.origin),
+      JSON.stringify(cutAll(entry.details ?? {})),
+    );
+    this.#forget.run(Number(lastInsertRowid) - AUDIT_EVENTS_MAX);
   }
 
   /** Newest first. */

@@ -27,6 +27,11 @@ export interface ControlDatabase extends Disposable {
    * undone by itself.
    */
   transaction<T>(work: () => T): T;
+  /**
+   * The same for what may come often and is a pity to lose at most: it survives the end of the process, and a loss of power only from the next checkpoint on. Not
+   * within a transaction.
+   */
+  relaxedTransaction<T>(work: () => T): T;
   /** Writes a whole copy to `path`, which appears complete or not at all, while the database is in use. Replaces a file that is there. */
   backup(path: string): Promise<void>;
 }
@@ -182,6 +187,16 @@ class OpenDatabase implements ControlDatabase {
     } catch (error) {
       this.#database.exec("ROLLBACK TO inner_work; RELEASE inner_work");
       throw error;
+    }
+  }
+
+  relaxedTransaction<T>(work: () => T): T {
+    assert(!this.#database.isTransaction, "a relaxed transaction stands by itself");
+    this.#database.exec("PRAGMA synchronous = NORMAL");
+    try {
+      return inTransaction(this.#database, work);
+    } finally {
+      this.#database.exec("PRAGMA synchronous = FULL");
     }
   }
 

@@ -101,7 +101,7 @@ function agentMethods(options: RpcServicesOptions): GrpcMethod[] {
       run: async ({ rid }, actor) => {
         const agent = agents.get(needed(rid));
         const token = await tokens.issueAgentToken(agent.resourceId);
-        control.audit.record(actor, { action: "agent.config", target: agent.resourceId });
+        control.audit.note(actor, { action: "agent.config", target: agent.resourceId });
         const config = generateAgentConfig(agent, { ...publicAddress(), token });
         return { config: Buffer.from(config) };
       },

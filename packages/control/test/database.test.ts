@@ -132,6 +132,42 @@ describe("the database", () => {
     assert.deepEqual(names(), ["outer"]);
   });
 
+  test("a relaxed transaction is there when the database is opened again, and leaves the others as they were", async () => {
+    await using directory = await controlDirectory();
+    const path = join(directory.path, "finch.db");
+    {
+      using database = open(path, [BOX]);
+      const insert = database.prepare("INSERT INTO boxes VALUES (?)");
+      // The value is fixed when the statement is prepared.
+      const mode = () => database.prepare("PRAGMA synchronous").get()!["synchronous"];
+      const [NORMAL, FULL] = [1, 2];
+      database.relaxedTransaction(() => {
+        insert.run("kept");
+        assert.equal(mode(), NORMAL);
+      });
+      assert.equal(mode(), FULL);
+      assert.throws(() =>
+        database.relaxedTransaction(() => {
+          insert.run("lost");
+          throw new Error("no");
+        }),
+      );
+      assert.equal(mode(), FULL);
+      assert.throws(
+        () => database.transaction(() => database.relaxedTransaction(() => {})),
+        /stands by itself/,
+      );
+    }
+    using database = open(path, [BOX]);
+    assert.deepEqual(
+      database
+        .prepare("SELECT name FROM boxes")
+        .all()
+        .map((row) => row["name"]),
+      ["kept"],
+    );
+  });
+
   test("a copy in use is whole, and replaces the one before", async () => {
     await using directory = await controlDirectory();
     using database = open(join(directory.path, "finch.db"), [BOX]);
