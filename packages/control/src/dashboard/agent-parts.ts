@@ -207,7 +207,7 @@ function perCollector(
   { collectors }: ShownAgent,
   show: (collector: CollectorView) => Html | string,
 ): Html {
-  if (collectors.length === 0) return html`<span class="soft">not told</span>`;
+  if (collectors.length === 0) return html`<span class="soft">not told</span>`;
   return html`${collectors.map((one) => html`<div>${show(one)}</div>`)}`;
 }
 
@@ -239,15 +239,15 @@ function throughputOf(agent: ShownAgent): Html {
       figures?.samplesPerSecond === undefined ? "" : `${round(figures.samplesPerSecond)} samples/s`,
       figures?.linesPerSecond === undefined ? "" : `${round(figures.linesPerSecond)} lines/s`,
     ].filter((part) => part !== "");
-    return parts.length === 0 ? html`<span class="soft">not told</span>` : parts.join(" · ");
+    return parts.length === 0 ? html`<span class="soft">not told</span>` : parts.join(" · ");
   });
 }
 
 function lossOf(agent: ShownAgent): Html {
   return perCollector(agent, ({ figures }) =>
     figures?.errorShare === undefined
-      ? html`<span class="soft">not told</span>`
-      : `${(figures.errorShare * 100).toFixed(1)} %`,
+      ? html`<span class="soft">not told</span>`
+      : `${(figures.errorShare * 100).toFixed(1)}\u00a0%`,
   );
 }
 
