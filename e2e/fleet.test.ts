@@ -183,10 +183,7 @@ async function manageFleet(directory: string): Promise<void> {
     const selector = ["--selector", '{fleet="test"}'];
     const rolledOut = await runFleet(url, ["roll-out", "base", ...selector, ...stageFlags]);
     assert.equal(rolledOut.code, 1, rolledOut.stderr);
-    assert.match(
-      rolledOut.stderr,
-      /^stage 1 of 2: applying, 1 collectors wait\n[^]*taken back: a-real-1/,
-    );
+    assert.match(rolledOut.stderr, /^stage 1 of 2: [^]*taken back: a-real-1/);
     const back = await api.ask("GET", "/rollouts/2");
     assert.equal(back["state"], "rolled-back");
     assert.match(String(back["reason"]), /^a-real-1: refused it: .*otelcol\.exporter\.debug/);
