@@ -20,7 +20,7 @@ import { createAgentLogSink } from "./agent-log.ts";
 import { AgentPages } from "./agent-pages.ts";
 import type { FileConversion } from "./agent-convert-command.ts";
 import { readVersion } from "./version.ts";
-import { parseListenAddress } from "./config-options.ts";
+import { parseListenAddress } from "./config-address.ts";
 import { createStreamSink } from "./log-output.ts";
 
 /** Past it the process ends hard; queues are on disk all along, so nothing taken is lost. */

@@ -98,7 +98,8 @@ function addUpCommand(program: Command): void {
     .description("start Finch: collect this machine's metrics and logs, keep them, and show them")
     .option("--config <FILE>", "finch.yaml to read; none is needed");
   for (const option of CONFIG_OPTIONS) {
-    const flag = `${flagOf(option.key)} <${option.placeholder}>`;
+    const { isSwitch = false, placeholder } = option;
+    const flag = `${flagOf(option.key)} ${isSwitch ? `[${placeholder}]` : `<${placeholder}>`}`;
     const words = `${option.doc} (default ${option.default}; ${option.key})`;
     command.addOption(new Option(flag, words).helpGroup(`${topicOf(option.key)}:`));
   }
@@ -125,6 +126,7 @@ const UP_EXAMPLES = `
 Examples:
   finch up
   finch up --data-dir /var/lib/finch --retention-logs 14d
+  finch up --public --service-host finch.example.com --gateway-acme letsencrypt
   finch up --listen-ui 0.0.0.0:3000 --listen-agent off
   finch up --config finch.yaml
 

@@ -5,6 +5,10 @@
 import { parseBytes, parseDuration } from "@finch/model";
 import type { Matcher } from "@finch/model";
 import type { LogLevel } from "@finch/runtime";
+import { parseListenAddress } from "./config-address.ts";
+import type { ListenAddress } from "./config-address.ts";
+import { GATEWAY_OPTIONS } from "./config-gateway-options.ts";
+import type { GatewayConfig } from "./config-gateway-options.ts";
 import { LOG_OPTIONS } from "./config-log-options.ts";
 import type { LogOptions } from "./config-log-options.ts";
 import { METRIC_OPTIONS } from "./config-metric-options.ts";
@@ -16,12 +20,6 @@ import type { SignInOptions } from "./config-sign-in-options.ts";
 import { badValue, oneOf, parseSize, parseSwitch } from "./config-values.ts";
 import { QUERY_OPTIONS } from "./query-options.ts";
 import type { QueryConfig } from "./query-options.ts";
-
-/** Where a listener listens; undefined when it is off. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export type ListenerName =
   | "ui"
@@ -71,6 +69,7 @@ export interface FinchConfig {
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
   readonly service: ServiceOptions;
   readonly signIn: SignInOptions;
+  readonly gateway: GatewayConfig;
   readonly metrics: MetricOptions;
   readonly logs: LogOptions;
   /** All of the above by option key, as the text it was given in or its default. */
@@ -88,6 +87,8 @@ export interface ConfigOption {
   readonly parse: (text: string) => unknown;
   /** Takes a list of values, each read by itself: a sequence in the file, elsewhere one text with semicolons between them, or `none`. */
   readonly isList?: boolean;
+  /** Of a switch: its flag alone turns it on. */
+  readonly isSwitch?: boolean;
 }
 
 export const LISTENERS: Readonly<
@@ -215,6 +216,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
   },
   ...SERVICE_OPTIONS,
   ...SIGN_IN_OPTIONS,
+  ...GATEWAY_OPTIONS,
   ...METRIC_OPTIONS,
   ...LOG_OPTIONS,
   ...QUERY_OPTIONS,
@@ -263,17 +265,6 @@ export function flagOf(key: string): string {
 /** `listen.ui` → `FINCH_LISTEN_UI`. */
 export function envOf(key: string): string {
   return `FINCH_${key.replaceAll(".", "_").toUpperCase()}`;
-}
-
-/** `HOST:PORT`, `[IPV6]:PORT`, `:PORT` (all addresses) or `off`. Port 0 takes a free one. */
-export function parseListenAddress(text: string): ListenAddress | undefined {
-  if (text === "off") return undefined;
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw badValue(`"${text}" is no address: give HOST:PORT such as 127.0.0.1:3000, or off`);
-  }
-  return { host: (match[1] ?? match[2]) || "0.0.0.0", port };
 }
 
 function parsePath(text: string): string {

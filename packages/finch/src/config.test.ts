@@ -94,7 +94,7 @@ const FAULTS: readonly [rule: string, text: string, messages: readonly string[]]
     "a value where keys belong",
     "listen: 3000\n",
     [
-      'finch.yaml:1:1: "listen" takes keys (ui, dashboard, auth, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, journal, syslog_tcp, syslog_udp, syslog_tls), each on its own line below it',
+      'finch.yaml:1:1: "listen" takes keys (ui, dashboard, auth, health, loki, prometheus, mimir, otlp_grpc, otlp_http, agent, elastic, journal, syslog_tcp, syslog_udp, syslog_tls, gateway, gateway_http), each on its own line below it',
     ],
   ],
   [

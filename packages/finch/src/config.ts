@@ -8,6 +8,7 @@ import { parseMetricSelector } from "@finch/promql";
 import { closestName, FinchError } from "@finch/runtime";
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import type { Node, Pair, YAMLMap } from "yaml";
+import { assembleGatewayOptions } from "./config-gateway-options.ts";
 import { assembleLogOptions } from "./config-log-options.ts";
 import { assembleMetricOptions } from "./config-metric-options.ts";
 import { assembleServiceOptions } from "./config-service-options.ts";
@@ -59,10 +60,11 @@ export function parseConfig(sources: ConfigSources): FinchConfig {
     for (const key of ["syslog.tls_certificate", "syslog.tls_key"])
       if (values.get(key) === undefined) faults.push(`${key}: listen.syslog_tls needs this file`);
   }
+  const gateway = assembleGatewayOptions((key) => values.get(key), faults);
   if (faults.length > 0) {
     throw new FinchError("invalid", "finch/bad-config", faults.join("\n"));
   }
-  return assemble((key) => values.get(key), settings);
+  return assemble((key) => values.get(key), { settings, gateway });
 }
 
 /** The value of an option, of a list all of them with their places; what is wrong goes to `faults`. */
@@ -131,7 +133,10 @@ function readRules(
   return rules;
 }
 
-function assemble(value: (key: string) => unknown, settings: FinchConfig["settings"]): FinchConfig {
+function assemble(
+  value: (key: string) => unknown,
+  known: Pick<FinchConfig, "settings" | "gateway">,
+): FinchConfig {
   const listen: Partial<Record<ListenerName, FinchConfig["listen"][ListenerName]>> = {};
   for (const name of LISTENER_NAMES) {
     listen[name] = value(`listen.${name}`) as FinchConfig["listen"][ListenerName];
@@ -160,7 +165,7 @@ function assemble(value: (key: string) => unknown, settings: FinchConfig["settin
     signIn: assembleSignInOptions(value),
     metrics: assembleMetricOptions(value),
     logs: assembleLogOptions(value),
-    settings,
+    ...known,
   };
 }
 

@@ -14,6 +14,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly rpcMethods: readonly GrpcMethod[];
   /** For administrators, beside the web application. */
   readonly adminRoutes: readonly HttpRoute[];
+  /** The same behind the gateway, which has seen the client's certificate itself. */
+  readonly gatewayRpcMethods: readonly GrpcMethod[];
   /** The questions of proxies in front. */
   readonly authRoutes: readonly HttpRoute[];
   /** When agents were heard of. */
@@ -26,10 +28,14 @@ export interface ControlPlane extends AsyncDisposable {
   reload(): Promise<void>;
 }
 
+const HTTPS_PORT = 443;
+
 /** Opens `finch.db` and `finch.json` in the data directory. */
 export async function openControlPlane(options: {
   readonly config: FinchConfig;
   readonly directory: string;
+  /** Undefined while there is none. */
+  readonly gateway: () => { readonly port: number; readonly isSelfSigned: boolean } | undefined;
   readonly build: BuildInfo;
   readonly clock: Clock;
   readonly log: Logger;
@@ -44,12 +50,21 @@ export async function openControlPlane(options: {
     log,
   });
   const publicAddress = (): PublicAddress => {
-    const port = service.host?.port;
+    const gateway = options.gateway();
+    const port = service.host === undefined ? gateway?.port : service.host.port;
     const { hostname: name } = control.identity.current;
+    const { certificate } = service;
     return {
-      host: port === undefined ? name : `${name}:${port}`,
-      isSelfSigned: service.certificate === "self-signed",
+      host: port === undefined || port === HTTPS_PORT ? name : `${name}:${port}`,
+      isSelfSigned:
+        certificate === "auto" ? gateway?.isSelfSigned === true : certificate === "self-signed",
     };
+  };
+  const rpc = {
+    control,
+    publicAddress,
+    build: { release: build.version, commit: build.revision || "unknown" },
+    log,
   };
   const stopping = new AbortController();
   const upkeep = control.upkeep(stopping.signal);
@@ -64,11 +79,10 @@ export async function openControlPlane(options: {
     contacts,
     verifyAgentToken,
     rpcMethods: createRpcMethods({
-      control,
+      ...rpc,
       callers: { kind: "proxies", isTrusted: service.isTrustedProxy },
-      publicAddress,
-      build: { release: build.version, commit: build.revision || "unknown" },
     }),
+    gatewayRpcMethods: createRpcMethods({ ...rpc, callers: { kind: "gateway" } }),
     adminRoutes: auditRoutes(control.audit),
     authRoutes: forwardAuthRoutes({ verifyAgentToken, refusals: control.refusals }),
     publicAddress,

@@ -14,12 +14,8 @@ import type {
 import type { BuildInfo } from "@finch/server";
 import { EXPOSITION_CONTENT_TYPES, formatExposition, negotiateExposition } from "@finch/wire";
 import { envOf, flagOf, LISTENER_NAMES, LISTENERS } from "./config-options.ts";
-import type {
-  FinchConfig,
-  ListenAddress,
-  ListenerName,
-  SyslogListenerName,
-} from "./config-options.ts";
+import type { ListenAddress } from "./config-address.ts";
+import type { FinchConfig, ListenerName, SyslogListenerName } from "./config-options.ts";
 import { createHostCheck } from "./host-check.ts";
 import type { OpenReceiver } from "./syslog-listeners.ts";
 
@@ -53,7 +49,9 @@ export interface Listeners {
   /** `HOST:PORT` of each one that is on. */
   addresses(): Readonly<Record<string, string>>;
   /** Of each one that is on, whether it accepts connections. */
-  states(): readonly { readonly name: ListenerName; readonly isServing: boolean }[];
+  states(): readonly { readonly name: string; readonly isServing: boolean }[];
+  /** One more, which is closed with the others. */
+  add(listener: Listener): void;
   families(): readonly MetricFamily[];
   /** Stops accepting everywhere at once; requests in flight have up to `deadlineMs`. */
   close(deadlineMs: number): Promise<void>;
@@ -61,7 +59,7 @@ export interface Listeners {
 
 /** Opens every listener that is on; when one cannot open, the others are closed again and its fault is thrown. */
 export async function openListeners(options: ListenersOptions): Promise<Listeners> {
-  const open = new Map<ListenerName, Listener>();
+  const open = new Map<string, Listener>();
   const close = async (deadlineMs: number) => {
     await Promise.all([...open.values()].map((listener) => listener.close(deadlineMs)));
   };
@@ -81,6 +79,7 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     addresses: () =>
       Object.fromEntries([...open].map(([name, { host, port }]) => [name, `${host}:${port}`])),
     states: () => [...open].map(([name, listener]) => ({ name, isServing: listener.isServing() })),
+    add: (listener) => void open.set(listener.name, listener),
     families: () => [...open.values()].flatMap((listener) => listener.families()),
     close,
   };

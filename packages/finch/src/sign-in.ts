@@ -65,7 +65,10 @@ export async function createSignIn(options: {
   const { oidc: wanted } = config.signIn;
   const oidc = wanted && new OidcSignIn(people, await readOidcOptions(wanted), log);
   const context = { people, guard, providers: oidc === undefined ? [] : [oidcProvider(oidc)] };
-  const isAsked = READING.some((name) => isPublic(config, name)) || config.signIn.required === "on";
+  const isAsked =
+    READING.some((name) => isPublic(config, name)) ||
+    config.signIn.required === "on" ||
+    config.gateway.tls !== undefined;
   return {
     guard,
     scopeOf: createScopeOf(guard),

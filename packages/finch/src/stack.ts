@@ -3,13 +3,11 @@
  * and hands on what it has while the listeners still take it, the rest stays in its queues on disk; (2) no listener accepts any more,
  * requests in flight finish; (3) our own log lines are written; (4) query workers end and the stores close; what is not in a block is in the WAL; (5) the lock is released.
  */
-import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import type { Clock, Logger, MetricFamily } from "@finch/runtime";
-import { FinchError, nodeFileSystem, singleMetric } from "@finch/runtime";
+import { nodeFileSystem, singleMetric } from "@finch/runtime";
 import { compileLineSelection } from "@finch/logql";
-import { createAgentRoutes } from "@finch/agent";
-import type { Agent, AgentLogSink, ScrapePool } from "@finch/agent";
+import type { AgentLogSink, ScrapePool } from "@finch/agent";
 import {
   ANONYMOUS_TENANT,
   columnsOfLines,
@@ -26,7 +24,6 @@ import type {
   DemotionOptions,
   LabelDemotion,
   LogsApi,
-  MetricsApi,
   ServerStatus,
 } from "@finch/server";
 import { DEFAULT_LIMITS, lockDirectory, openLogStore, openMetricStore } from "@finch/store";
@@ -38,24 +35,22 @@ import type { ControlPlane } from "./control-plane.ts";
 import { openFleetPlane } from "./fleet-plane.ts";
 import type { FleetPlane } from "./fleet-plane.ts";
 import { checkDataVersion, dataPaths, makeDataDirectory } from "./data-directory.ts";
-import { metricsRoute, openListeners } from "./listeners.ts";
-import type { Listeners, ListenersOptions } from "./listeners.ts";
+import type { Listeners } from "./listeners.ts";
 import type { OwnLogs, OwnLogWriter } from "./log-output.ts";
-import { machineRoutes } from "./machine-api.ts";
 import { detectMemoryLimit, divideMemory } from "./memory-budget.ts";
 import type { MemoryBudget } from "./memory-budget.ts";
 import { createAdminActions } from "./metrics-snapshot.ts";
 import { startOwnAgent } from "./own-agent.ts";
 import type { OwnAgent } from "./own-agent.ts";
 import { queryLimits } from "./query-limits.ts";
+import type { PublicGateway } from "./public-gateway.ts";
+import { openPorts, runningAgent } from "./stack-ports.ts";
+import type { Apis } from "./stack-ports.ts";
 import { startProcessMetrics } from "./process-metrics.ts";
 import { describeServer } from "./server-status.ts";
 import { createSignIn } from "./sign-in.ts";
 import type { SignIn } from "./sign-in.ts";
-import { serveStaticFiles } from "./static-files.ts";
 import { storeFamilies } from "./store-metrics.ts";
-import { syslogOpener } from "./syslog-listeners.ts";
-import { PROJECT_ROOT } from "./version.ts";
 
 export interface StackOptions {
   readonly config: FinchConfig;
@@ -70,6 +65,8 @@ export interface StackOptions {
 export interface Stack {
   readonly listeners: Listeners;
   readonly stores: { readonly metrics: MetricStore; readonly logs: LogStore };
+  /** `HOST` or `HOST:PORT` of the gateway; undefined while there is none. */
+  readonly publicHost: string | undefined;
   /** Reads the agent's configuration again; one that is refused changes nothing and throws. */
   reloadAgent(): Promise<void>;
   /** Reads again what other programs may have written of the service, such as a new secret; the same. */
@@ -80,18 +77,15 @@ export interface Stack {
   stop(deadlineMs: number): Promise<void>;
 }
 
-interface Apis {
-  readonly metrics: MetricsApi;
-  readonly logs: LogsApi;
-  readonly notifications: Notifications;
-}
-
 /** Opens everything; when a part fails, those before it are closed again and its fault is thrown. */
 export async function openStack(options: StackOptions): Promise<Stack> {
-  const { config, clock, log, ownLogs } = options;
+  const { config, log, ownLogs } = options;
   await using opening = new AsyncDisposableStack();
   const directory = await takeDataDirectory(config, opening);
-  const controlPlane = opening.use(await openControlPlane({ ...options, directory }));
+  let gateway: PublicGateway | undefined;
+  const controlPlane = opening.use(
+    await openControlPlane({ ...options, directory, gateway: () => gateway }),
+  );
   const signIn = await createSignIn({ ...options, ...controlPlane });
   const budget = divideMemory(config.memoryLimitBytes ?? detectMemoryLimit());
   const paths = dataPaths(directory);
@@ -121,7 +115,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     ...(listeners?.families() ?? []),
   ];
   let listeners: Listeners | undefined;
-  const routes = await makeRoutes(options, {
+  ({ listeners, gateway } = await openPorts(options, {
     apis,
     signIn,
     controlPlane,
@@ -130,19 +124,8 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     directory,
     agent: () => agent,
     listeners: () => listeners,
-  });
-  listeners = await openListeners({
-    addresses: config.listen,
-    routes,
-    grpc: grpcOf(controlPlane, fleetPlane, signIn, apis),
-    openReceiver: syslogOpener(apis.logs.syslog, config.logs.syslogTls),
-    admits: { agent: (message) => agent?.agent.http.admit(message) },
-    uiNames: [hostname(), config.service.host?.name ?? hostname()],
     bodyBytesHeldMax: budget.bodyBytesHeldMax,
-    build: options.build,
-    clock,
-    log,
-  });
+  }));
   const opened = listeners;
   opening.defer(() => opened.close(0));
   agent = await startAgentOf(options, paths, listeners);
@@ -151,8 +134,12 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   return {
     listeners,
     stores: { metrics, logs },
+    publicHost: gateway && controlPlane.publicAddress().host,
     reloadAgent: async () => runningAgent(agent).reload(),
-    reloadControl: () => controlPlane.reload(),
+    reloadControl: async () => {
+      await controlPlane.reload();
+      await gateway?.reload();
+    },
     firstSignIn: () => signIn.firstSignIn(),
     stop: (deadlineMs) => stopInOrder({ apis, agent, listeners: opened, parts, log }, deadlineMs),
   };
@@ -168,18 +155,6 @@ async function takeDataDirectory(
   opening.use(await lockDirectory(directory));
   await checkDataVersion(directory);
   return directory;
-}
-
-function grpcOf(
-  controlPlane: ControlPlane,
-  fleetPlane: FleetPlane,
-  signIn: SignIn,
-  { metrics, logs }: Apis,
-): ListenersOptions["grpc"] {
-  return {
-    ui: [...controlPlane.rpcMethods, ...fleetPlane.grpcMethods],
-    otlp_grpc: signIn.protectCalls([...metrics.otlp.grpcMethods, ...logs.otlp.grpcMethods]),
-  };
 }
 
 function startAgentOf(
@@ -360,55 +335,6 @@ function createApis(
   };
 }
 
-async function makeRoutes(
-  options: StackOptions,
-  parts: {
-    readonly apis: Apis;
-    readonly controlPlane: ControlPlane;
-    readonly signIn: SignIn;
-    readonly fleetPlane: FleetPlane;
-    readonly collect: () => Promise<readonly MetricFamily[]>;
-    readonly directory: string;
-    readonly agent: () => OwnAgent | undefined;
-    readonly listeners: () => Listeners | undefined;
-  },
-): Promise<ListenersOptions["routes"]> {
-  const { apis, collect, directory, agent, signIn } = parts;
-  const figures = metricsRoute(collect);
-  const machine = machineRoutes({
-    build: options.build,
-    dataDirectory: directory,
-    startedMs: options.clock.nowMs(),
-    components: () => agent()?.components() ?? [],
-    listeners: () => parts.listeners()?.addresses() ?? {},
-  });
-  const otlp = [...apis.metrics.otlp.receiverRoutes, ...apis.logs.otlp.receiverRoutes];
-  const files = serveStaticFiles(join(PROJECT_ROOT, "packages", "web", "dist"));
-  return {
-    ui: signIn.protect("ui", [
-      ...signIn.routes,
-      ...parts.controlPlane.adminRoutes,
-      ...machine,
-      ...parts.fleetPlane.routes,
-      ...apis.metrics.queryRoutes,
-      ...apis.logs.queryRoutes,
-      figures,
-      ...files,
-    ]),
-    dashboard: parts.fleetPlane.dashboardRoutes,
-    auth: parts.controlPlane.authRoutes,
-    loki: signIn.protect("loki", [...apis.logs.routes, figures]),
-    prometheus: signIn.protect("prometheus", [...apis.metrics.routes, figures]),
-    mimir: signIn.protect("mimir", [...apis.metrics.mimirRoutes, figures]),
-    // A sender that takes one port for the other is served all the same.
-    otlp_grpc: signIn.protect("otlp_grpc", otlp),
-    otlp_http: signIn.protect("otlp_http", otlp),
-    elastic: signIn.protect("elastic", apis.logs.elasticRoutes),
-    journal: signIn.protect("journal", apis.logs.journalRoutes),
-    agent: createAgentRoutes(lateAgent(() => runningAgent(agent()))),
-  };
-}
-
 function adminActions({ clock, config }: StackOptions, store: MetricStore): AdminActions {
   const directory = resolve(config.dataDirectory);
   const metricsDirectory = dataPaths(directory).metrics;
@@ -431,45 +357,6 @@ function describeServices(
     })),
     { name: "agent", state: agent === undefined ? "Terminated" : "Running" },
   ];
-}
-
-/** The agent starts after the listeners, for it pushes to them. */
-function runningAgent(own: OwnAgent | undefined): Agent {
-  if (own !== undefined) return own.agent;
-  throw new FinchError(
-    "unavailable",
-    "finch/no-agent",
-    "the agent is not running: it is starting, or its configuration was refused (see the log)",
-    { retryAfterSeconds: 2 },
-  );
-}
-
-/** Pages are mounted before the agent runs: each call goes to the agent of that moment. */
-function lateAgent(running: () => Agent): Agent {
-  return {
-    components: () => running().components(),
-    component: (id) => running().component(id),
-    flowGraph: (moduleId) => running().flowGraph(moduleId),
-    metricsOf: (id) => running().metricsOf(id),
-    reload: () => running().reload(),
-    metricsText: () => running().metricsText(),
-    scrapePools: () => running().scrapePools(),
-    scrapePoolsOf: (id) => running().scrapePoolsOf(id),
-    logger: (part) => running().logger(part),
-    get http() {
-      return running().http;
-    },
-    get live() {
-      return running().live;
-    },
-    get internalHandlers() {
-      return running().internalHandlers;
-    },
-    get done() {
-      return running().done;
-    },
-    [Symbol.asyncDispose]: () => running()[Symbol.asyncDispose](),
-  };
 }
 
 function ownLogWriter(logs: LogsApi): OwnLogWriter {

@@ -6,7 +6,8 @@ import { openSyslogDatagrams, openSyslogStream } from "@finch/server";
 import type { LogsApi, SyslogTls } from "@finch/server";
 import type { LogOptions } from "./config-log-options.ts";
 import { LISTENERS } from "./config-options.ts";
-import type { ListenAddress, SyslogListenerName } from "./config-options.ts";
+import type { ListenAddress } from "./config-address.ts";
+import type { SyslogListenerName } from "./config-options.ts";
 
 /** Opens a listener that speaks no HTTP. */
 export type OpenReceiver = (

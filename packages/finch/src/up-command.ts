@@ -74,12 +74,17 @@ function onHangUp(stack: Stack, log: Logger): void {
 async function readConfiguration(flags: Readonly<Record<string, string>>): Promise<FinchConfig> {
   const path = flags["config"];
   const byKey: Record<string, string | undefined> = {};
-  for (const { key } of CONFIG_OPTIONS) byKey[key] = flags[camelCase(flagOf(key).slice(2))];
+  for (const { key } of CONFIG_OPTIONS) byKey[key] = textOf(flags[camelCase(flagOf(key).slice(2))]);
   return parseConfig({
     file: path === undefined ? undefined : { name: path, text: await readText(path) },
     env: process.env,
     flags: byKey,
   });
+}
+
+/** A switch that stands alone is on. */
+function textOf(flag: string | true | undefined): string | undefined {
+  return flag === true ? "on" : flag;
 }
 
 async function readText(path: string): Promise<string> {
@@ -99,14 +104,22 @@ function camelCase(flag: string): string {
 /** The one line a newcomer needs. */
 function tellAddress(stack: Stack, config: FinchConfig): void {
   const address = stack.listeners.addressOf("ui");
-  if (address === undefined) {
+  const { publicHost } = stack;
+  if (address === undefined && publicHost === undefined) {
     process.stdout.write("Finch is up, without its web application (listen.ui is off).\n");
     return;
   }
-  const first = stack.firstSignIn();
-  process.stdout.write(
-    `\n  Finch is up: ${urlOf(address)}\n  Data: ${config.dataDirectory} · Stop with Ctrl-C\n${first === undefined ? "" : `  ${first}\n`}\n`,
-  );
+  const places = [
+    ...(address === undefined ? [] : [urlOf(address)]),
+    ...(publicHost === undefined ? [] : [`https://${publicHost}`]),
+  ];
+  const lines = [
+    `Finch is up: ${places.join(" and, from elsewhere, ")}`,
+    `Data: ${config.dataDirectory} · Stop with Ctrl-C`,
+    stack.firstSignIn(),
+  ];
+  const told = lines.filter((line) => line !== undefined).map((line) => `  ${line}\n`);
+  process.stdout.write(`\n${told.join("")}\n`);
 }
 
 /** An address a browser on this machine can open. */

@@ -1,7 +1,6 @@
 /** A line for each request, or for each that was refused. Never a query string, a header or a body: those may hold secrets. */
 import type { Logger } from "@finch/runtime";
 import type { Asked } from "./admission.ts";
-import { identityName } from "./authority.ts";
 import { pathOf } from "./request-path.ts";
 
 export type AccessLogMode = "off" | "refused" | "all";
@@ -32,7 +31,7 @@ export function logAccess(
     path: pathOf(about.target).slice(0, PATH_CHARS_MAX),
     protocol: about.protocol,
     route: asked.route?.name,
-    who: asked.identity && identityName(asked.identity),
+    who: asked.identity?.resourceId,
     status,
     ms: Math.round(about.milliseconds * 10) / 10,
     refused,

@@ -2,8 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "@finch/runtime";
-import { identityName } from "./authority.ts";
-import type { Authority, Identity } from "./authority.ts";
+import type { AgentIdentity, Authority, Identity } from "./authority.ts";
 import {
   CLIENT_CERTIFICATE_HEADER,
   certificateOfHeader,
@@ -11,7 +10,6 @@ import {
   headerOfCertificate,
 } from "./client-certificate.ts";
 import { clientAddress, clientKey, plainAddress } from "./client-address.ts";
-import type { TrustedProxies } from "./client-address.ts";
 import type { GatewayLimits } from "./limits.ts";
 import { foreignOrigin } from "./origin-check.ts";
 import { RateLimit } from "./rate-limit.ts";
@@ -28,6 +26,8 @@ export interface AskedRequest {
   readonly target: string;
   /** Changed by {@link Admission.judge}. */
   readonly headers: IncomingHttpHeaders;
+  /** As many as there are, of which HTTP/1.1 keeps one. */
+  readonly hosts: number;
   readonly isHttp2: boolean;
   readonly isUpgrade: boolean;
   readonly socket: TLSSocket;
@@ -49,7 +49,7 @@ export interface Admitted {
 export interface AdmissionOptions {
   readonly routes: readonly GatewayRoute[];
   readonly authority: Authority;
-  readonly proxies: TrustedProxies;
+  readonly isTrustedProxy: (address: string) => boolean;
   readonly limits: GatewayLimits;
   readonly clock: Clock;
 }
@@ -66,6 +66,10 @@ const PROXY_HEADERS = [
   "forwarded",
 ] as const;
 const OWN_PREFIX = "x-finch-";
+/** Tells a target which agent sends, once its token was looked at. */
+export const AGENT_HEADER = "x-finch-agent";
+/** What pages of ours say, and no gateway. */
+const PAGE_HEADERS: ReadonlySet<string> = new Set(["x-finch-csrf"]);
 
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -96,11 +100,11 @@ export class Admission {
 
   /** Who asks, by address. */
   ask(request: AskedRequest): Asked {
-    const { proxies } = this.#options;
+    const { isTrustedProxy } = this.#options;
     const peer = request.socket.remoteAddress ?? "";
     const forwardedFor = textOf(request.headers["x-forwarded-for"]);
     return {
-      client: clientAddress(peer, forwardedFor, proxies),
+      client: clientAddress(peer, forwardedFor, isTrustedProxy),
       route: undefined,
       identity: undefined,
     };
@@ -136,7 +140,7 @@ export class Admission {
   /** The certificate of who asks, from the connection or, where a trusted proxy ended that, from its header. */
   #certificateOf({ socket, headers }: AskedRequest): string | undefined {
     const header = textOf(headers[CLIENT_CERTIFICATE_HEADER]);
-    if (header !== undefined && this.#options.proxies.has(socket.remoteAddress ?? ""))
+    if (header !== undefined && this.#options.isTrustedProxy(socket.remoteAddress ?? ""))
       return certificateOfHeader(header);
     return certificateOfSocket(socket);
   }
@@ -145,12 +149,13 @@ export class Admission {
   #rewriteHeaders(request: AskedRequest, client: string, certificate: string | undefined): string {
     const { headers, socket } = request;
     const peer = plainAddress(socket.remoteAddress ?? "");
-    const isBehindProxy = this.#options.proxies.has(peer);
+    const isBehindProxy = this.#options.isTrustedProxy(peer);
     const host = textOf(headers.host) ?? textOf(headers[":authority"]) ?? "";
     const forwardedHost = textOf(headers["x-forwarded-host"]);
     const authority = isBehindProxy && forwardedHost !== undefined ? forwardedHost : host;
     for (const name of PROXY_HEADERS) delete headers[name];
-    for (const name of Object.keys(headers)) if (name.startsWith(OWN_PREFIX)) delete headers[name];
+    for (const name of Object.keys(headers))
+      if (name.startsWith(OWN_PREFIX) && !PAGE_HEADERS.has(name)) delete headers[name];
     headers.host = host;
     headers["x-forwarded-for"] = client;
     headers["x-forwarded-proto"] = "https";
@@ -170,9 +175,12 @@ export class Admission {
     },
   ): Promise<Refusal | undefined> {
     const { access } = asked.route!;
-    if (access.kind === "own" || access.kind === "public") return undefined;
+    const { authorization } = request.headers;
+    if (access.kind === "public" || (access.kind === "own" && authorization === undefined))
+      return undefined;
     const wait = this.#failures.waitSeconds(about.key);
     if (wait > 0) return tooMany(wait);
+    if (access.kind === "own") return undefined;
     if (access.kind === "client-certificate") {
       const { certificate } = about;
       if (certificate !== undefined)
@@ -180,25 +188,28 @@ export class Admission {
       // The words of the original, which clients may show to people.
       return asked.identity ? undefined : this.#failed(about.key, "permission denied");
     }
-    asked.identity = await this.#identityOf(request, asked.client);
-    const { identity } = asked;
-    if (identity === undefined)
+    const agent = await this.#agentOf(request);
+    asked.identity = agent;
+    if (agent === undefined) {
+      if (access.others === "own") return undefined;
       return this.#failed(about.key, "show a token: Authorization: Bearer TOKEN");
-    const onlyWrites = access.writes(request.method, about.rest);
-    const may =
-      identity.kind === "person" ? (onlyWrites ? identity.mayWrite : identity.mayRead) : onlyWrites;
-    if (may) return undefined;
-    const message = onlyWrites
-      ? "you may not write here"
-      : "this token is for sending alone; reading needs a person or an API token";
+    }
+    if (access.writes(request.method, about.rest)) {
+      request.headers[AGENT_HEADER] = agent.resourceId;
+      return undefined;
+    }
+    const message = "an agent's token is for sending alone; reading needs an API token of a person";
     return { reason: "forbidden", message };
   }
 
-  async #identityOf({ headers }: AskedRequest, address: string): Promise<Identity | undefined> {
-    const { authority } = this.#options;
+  async #agentOf({ headers }: AskedRequest): Promise<AgentIdentity | undefined> {
     const token = /^Bearer +([\w.~+/=-]+)$/i.exec(headers.authorization ?? "")?.[1];
-    const agent = token === undefined ? undefined : await authority.verifyAgentToken(token);
-    return agent ?? (await authority.verifyPerson({ headers, address }));
+    return token === undefined ? undefined : await this.#options.authority.verifyAgentToken(token);
+  }
+
+  /** A target asked for itself, and was shown a token that is none. Cookies are left out: a page that has been open for too long is no guess. */
+  countRefused({ headers }: AskedRequest, { client }: Asked): void {
+    if (headers.authorization !== undefined) this.#failures.take(clientKey(client));
   }
 
   #failed(key: string, message: string): Refusal {
@@ -218,7 +229,7 @@ export class Admission {
 
   #limitIdentity({ identity }: Asked): Refusal | undefined {
     if (identity === undefined) return undefined;
-    const wait = this.#byIdentity.take(identityName(identity));
+    const wait = this.#byIdentity.take(identity.resourceId);
     return wait > 0 ? tooMany(wait) : undefined;
   }
 }
@@ -232,7 +243,8 @@ function tooMany(waitSeconds: number): Refusal {
 }
 
 /** HTTP/1.1 needs exactly one Host, and HTTP/2 an authority; two that differ are two readings of one request. */
-function badHost({ headers }: AskedRequest): string | undefined {
+function badHost({ headers, hosts }: AskedRequest): string | undefined {
+  if (hosts > 1) return "a request has one Host";
   const host = textOf(headers.host);
   const authority = textOf(headers[":authority"]);
   if (host !== undefined && authority !== undefined && host !== authority)

@@ -1,41 +1,5 @@
 /** Who asks, by address: the peer of the socket or, where that is a proxy that is trusted by address, whom the proxy says it speaks for. */
-import { BlockList, isIP } from "node:net";
-import { FinchError } from "@finch/runtime";
-
-/** Addresses of proxies whose word about a client is taken. */
-export class TrustedProxies {
-  readonly #list = new BlockList();
-
-  /** `texts` are addresses or networks such as `10.0.0.0/8`; a `gateway/bad-proxy` fault names one that is neither. */
-  constructor(texts: readonly string[]) {
-    for (const text of texts) addNetwork(this.#list, text);
-  }
-
-  has(address: string): boolean {
-    const plain = plainAddress(address);
-    const family = isIP(plain);
-    return family !== 0 && this.#list.check(plain, family === 6 ? "ipv6" : "ipv4");
-  }
-}
-
-function addNetwork(list: BlockList, text: string): void {
-  const [address = "", prefix, ...more] = text.split("/");
-  const family = isIP(address);
-  const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
-  const isRight =
-    family !== 0 &&
-    more.length === 0 &&
-    (prefix === undefined || /^\d{1,3}$/.test(prefix)) &&
-    bits <= (family === 6 ? 128 : 32);
-  if (!isRight) {
-    throw new FinchError(
-      "invalid",
-      "gateway/bad-proxy",
-      `"${text}" is no address of a proxy: give one such as 10.0.0.5, or a network such as 10.0.0.0/8`,
-    );
-  }
-  list.addSubnet(address, bits, family === 6 ? "ipv6" : "ipv4");
-}
+import { isIP } from "node:net";
 
 /** `::ffff:10.0.0.1` is `10.0.0.1`. */
 export function plainAddress(address: string): string {
@@ -49,12 +13,12 @@ export function plainAddress(address: string): string {
 export function clientAddress(
   peer: string,
   forwardedFor: string | undefined,
-  proxies: TrustedProxies,
+  isTrusted: (address: string) => boolean,
 ): string {
   let client = plainAddress(peer);
   const hops = forwardedFor === undefined ? [] : forwardedFor.split(",").slice(-HOPS_MAX);
   for (const hop of hops.toReversed()) {
-    if (!proxies.has(client)) return client;
+    if (!isTrusted(client)) return client;
     const address = plainAddress(hop.trim().replace(/^\[(.*)\]$/, "$1"));
     if (isIP(address) === 0) return client;
     client = address;

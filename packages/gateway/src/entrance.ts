@@ -40,8 +40,6 @@ export interface EntranceFigures {
   /** Since the start. */
   readonly handshakesFailed: number;
   readonly connectionsRefused: number;
-  /** Connections of HTTP/2 that were ended for requests taken back. */
-  readonly resetFloods: number;
 }
 
 export interface Entrance {
@@ -97,7 +95,6 @@ export async function openEntrance(options: EntranceOptions): Promise<Entrance> 
       connections: counted.open,
       connectionsRefused: counted.refused,
       handshakesFailed,
-      resetFloods: http2.resetFloods,
     }),
     useCertificate: (certificate) => server.setSecureContext(certificate),
     close: () => (closing ??= closeServer(server, http2)),

@@ -40,12 +40,6 @@ export class GatewayStatistics {
         entrance.handshakesFailed,
       ),
       singleMetric(
-        "finch_gateway_reset_floods_total",
-        "counter",
-        "HTTP/2 connections ended because their client took back request after request.",
-        entrance.resetFloods,
-      ),
-      singleMetric(
         "finch_gateway_certificate_end_timestamp_seconds",
         "gauge",
         "When the certificate in use ends.",

@@ -16,7 +16,6 @@ import type { Admitted, Asked, AskedRequest } from "./admission.ts";
 import type { Authority } from "./authority.ts";
 import { openCertificates } from "./certificates.ts";
 import type { CertificateOptions, Certificates } from "./certificates.ts";
-import { TrustedProxies } from "./client-address.ts";
 import { openEntrance } from "./entrance.ts";
 import type { Entrance, GatewayRequest, GatewayResponse } from "./entrance.ts";
 import { GatewayStatistics } from "./gateway-statistics.ts";
@@ -41,8 +40,8 @@ export interface GatewayOptions {
   readonly routes: readonly GatewayRoute[];
   readonly authority: Authority;
   readonly certificates: CertificateOptions;
-  /** Addresses and networks of proxies in front. */
-  readonly trustedProxies: readonly string[];
+  /** Whether a peer at this address is a proxy in front, whose word about its client is taken. */
+  readonly isTrustedProxy: (address: string) => boolean;
   readonly accessLog: AccessLogMode;
   readonly limits: GatewayLimits;
   readonly clock: Clock;
@@ -141,12 +140,11 @@ class Doorman {
   readonly #isSelfSigned: () => boolean;
 
   constructor(options: GatewayOptions, isSelfSigned: () => boolean) {
-    const { authority, clock, limits, routes } = options;
+    const { authority, clock, isTrustedProxy, limits, routes } = options;
     this.#options = options;
     this.#isSelfSigned = isSelfSigned;
     this.#log = options.log.child("gateway:access");
-    const proxies = new TrustedProxies(options.trustedProxies);
-    this.#admission = new Admission({ routes, authority, proxies, limits, clock });
+    this.#admission = new Admission({ routes, authority, isTrustedProxy, limits, clock });
   }
 
   request(message: GatewayRequest, response: GatewayResponse): void {
@@ -177,7 +175,8 @@ class Doorman {
     if (socket === undefined || socket.destroyed) return;
     const method = headers[":method"] ?? "";
     const target = headers[":path"] ?? "";
-    const request = { method, target, headers, socket, isHttp2: true, isUpgrade: false };
+    const hosts = headers.host === undefined ? 0 : 1;
+    const request = { method, target, headers, hosts, socket, isHttp2: true, isUpgrade: false };
     void this.#run(request, {
       admitted: async (admitted, client) => {
         await admitted.route.target.call(stream, headers, client);
@@ -210,7 +209,8 @@ class Doorman {
     about: { readonly isHttp2: boolean; readonly isUpgrade: boolean },
   ): AskedRequest {
     const { method = "GET", url = "", headers } = message;
-    return { method, target: url, headers, socket, ...about };
+    const hosts = countHosts(message.rawHeaders);
+    return { method, target: url, headers, hosts, socket, ...about };
   }
 
   /** Judges, answers, counts and logs; never rejects. */
@@ -244,7 +244,9 @@ class Doorman {
         return;
       }
       this.statistics.answered++;
-      log(await then.admitted(judged, asked.client));
+      const status = await then.admitted(judged, asked.client);
+      if (status === 401) this.#admission.countRefused(request, asked);
+      log(status);
     } catch (thrown) {
       then.broken();
       if (thrown instanceof AssertionFailure) {
@@ -256,6 +258,14 @@ class Doorman {
       this.#log.error("a request broke off", { method, error: describeError(thrown) });
     }
   }
+}
+
+/** `rawHeaders` are names and values in turn. */
+function countHosts(rawHeaders: readonly string[]): number {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]!.toLowerCase() === "host") hosts++;
+  return hosts;
 }
 
 function onlyWebSocket(): Refusal {

@@ -2,20 +2,18 @@
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from "node:http2";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import type { TLSSocket } from "node:tls";
-import type { Logger } from "@finch/runtime";
 import { loadHttp2 } from "@finch/runtime/http";
-import { plainAddress } from "./client-address.ts";
 import type { GatewayLimits } from "./limits.ts";
-import { isGrpc } from "./refusal.ts";
+import { isGrpc, letGoOfBody } from "./refusal.ts";
 
 /** Bytes a sender may have in flight, on a stream and on a connection. */
 const STREAM_WINDOW_BYTES = 1 << 20;
 const SESSION_WINDOW_BYTES = 4 << 20;
 const RESET_WINDOW_MS = 10_000;
+const TOO_LARGE_HEADERS = 431;
 
 export interface Http2DoorOptions {
   readonly limits: GatewayLimits;
-  readonly log: Logger;
   readonly request: (message: Http2ServerRequest, response: Http2ServerResponse) => void;
   /** Of gRPC, which answers with trailers of its own. */
   readonly call: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
@@ -24,7 +22,6 @@ export interface Http2DoorOptions {
 export class Http2Door {
   readonly #options: Http2DoorOptions;
   readonly #sessions = new Set<ServerHttp2Session>();
-  resetFloods = 0;
 
   constructor(options: Http2DoorOptions) {
     this.#options = options;
@@ -45,6 +42,7 @@ export class Http2Door {
       maxSettings: 32,
       maxSessionInvalidFrames: 100,
       maxSessionRejectedStreams: 100,
+      // CVE-2023-44487: who takes back more than that loses the connection.
       streamResetBurst: limits.resetsMax,
       streamResetRate: Math.ceil((limits.resetsMax * 1000) / RESET_WINDOW_MS),
     });
@@ -53,14 +51,18 @@ export class Http2Door {
     session.on("error", () => session.destroy());
     session.setTimeout(limits.keepAliveTimeoutMs, () => session.close());
     session.once("connect", () => session.setLocalWindowSize(SESSION_WINDOW_BYTES));
-    const resets = this.#countResets(session, plainAddress(socket.remoteAddress ?? ""));
     session.on("stream", (stream, headers, _flags, rawHeaders) => {
       stream.on("error", () => {});
       if (headers[":method"] === "CONNECT") {
         stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
         return;
       }
-      this.#bound(stream, resets);
+      this.#bound(stream);
+      if (sizeOf(rawHeaders) > limits.headerBytesMax) {
+        stream.respond({ ":status": TOO_LARGE_HEADERS }, { endStream: true });
+        letGoOfBody(stream);
+        return;
+      }
       if (isGrpc(headers["content-type"])) {
         this.#options.call(stream, headers);
         return;
@@ -79,7 +81,7 @@ export class Http2Door {
   }
 
   /** A request that does not arrive in time, and one that stands still, is ended. */
-  #bound(stream: ServerHttp2Stream, taken: () => void): void {
+  #bound(stream: ServerHttp2Stream): void {
     const { limits } = this.#options;
     const { NGHTTP2_CANCEL } = loadHttp2().constants;
     const late = setTimeout(() => {
@@ -88,27 +90,10 @@ export class Http2Door {
     stream.once("end", () => clearTimeout(late));
     stream.once("close", () => clearTimeout(late));
     stream.setTimeout(limits.stallTimeoutMs, () => stream.close(NGHTTP2_CANCEL));
-    // What a client takes back before it was answered.
-    stream.once("aborted", taken);
   }
+}
 
-  /** Ends a connection whose client takes back request after request (CVE-2023-44487). */
-  #countResets(session: ServerHttp2Session, address: string): () => void {
-    const { limits, log } = this.#options;
-    const { constants } = loadHttp2();
-    let since = performance.now();
-    let count = 0;
-    return () => {
-      const now = performance.now();
-      if (now - since > RESET_WINDOW_MS) {
-        since = now;
-        count = 0;
-      }
-      count++;
-      if (count <= limits.resetsMax || session.destroyed) return;
-      this.resetFloods++;
-      log.warn("a client takes back its requests: connection ended", { client: address });
-      session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-    };
-  }
+/** Bytes of names and values, which stand in turn. */
+function sizeOf(rawHeaders: readonly string[]): number {
+  return rawHeaders.reduce((bytes, text) => bytes + text.length, 0);
 }

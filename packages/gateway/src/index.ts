@@ -1,9 +1,11 @@
 export { ACCESS_LOG_MODES } from "./access-log.ts";
 export type { AccessLogMode } from "./access-log.ts";
-export type { AgentIdentity, Authority, ClientIdentity, PersonIdentity } from "./authority.ts";
-export { TrustedProxies } from "./client-address.ts";
+export { DEFAULT_ACME_RETRY_MS } from "./acme-renewal.ts";
+export type { AcmeOptions } from "./acme-renewal.ts";
+export type { AgentIdentity, Authority, ClientIdentity } from "./authority.ts";
 export { openGateway } from "./gateway.ts";
 export type { Gateway, GatewayAddress, GatewayOptions } from "./gateway.ts";
+export { AGENT_HEADER } from "./admission.ts";
 export { DEFAULT_GATEWAY_LIMITS } from "./limits.ts";
 export type { GatewayLimits } from "./limits.ts";
-export type { GatewayRoute, RouteAccess } from "./route.ts";
+export type { GatewayAccess, GatewayRoute } from "./route.ts";

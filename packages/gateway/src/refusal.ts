@@ -68,7 +68,9 @@ export function refuse(
   if ("stream" in message) {
     const { stream } = message;
     response.once("finish", () => letGoOfBody(stream));
-  } else if (!message.complete) headers["connection"] = "close";
+  } else if (!message.complete || refusal.reason === "bad-request")
+    // What is left of the body, or of a request that others may read otherwise, is not taken for the next.
+    headers["connection"] = "close";
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.end(message.method === "HEAD" ? "" : body);

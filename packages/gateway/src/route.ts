@@ -5,28 +5,29 @@ import type { Dispatcher } from "@finch/runtime/http";
  * `own` the target asks for itself who comes, with a sign-in page; requests with cookies are guarded against other pages ·
  * `public` anybody may come ·
  * `client-certificate` a client shows a certificate ·
- * `token` an agent's token, where `writes` says that a request only writes, or a person who may do what it does.
+ * `agent` an agent shows its token and sends; who else comes is refused, or left to a target that asks for itself.
  */
-export type RouteAccess =
+export type GatewayAccess =
   | { readonly kind: "own" }
   | { readonly kind: "public" }
   | { readonly kind: "client-certificate" }
   | {
-      readonly kind: "token";
-      /** Whether a request only writes; `path` is without the prefix. */
+      readonly kind: "agent";
+      /** Whether a request only writes, which is all that agents may; `path` is without the prefix. */
       readonly writes: (method: string, path: string) => boolean;
+      readonly others: "refused" | "own";
     };
 
 export interface GatewayRoute {
   /** In logs and figures. */
   readonly name: string;
-  /** Such as `/loki`, which takes `/loki` and what is below it; `/` takes everything. The longest that fits wins. */
+  /** Such as `/loki`, which takes `/loki` and what is below it, or one with a slash or a dot at its end. `/` takes everything; the longest that fits wins. */
   readonly prefix: string;
   /** Whether the target sees paths without the prefix. */
   readonly strips: boolean;
   /** Whether it is for calls of gRPC, or for everything else. */
   readonly protocol: "http" | "grpc";
-  readonly access: RouteAccess;
+  readonly access: GatewayAccess;
   readonly target: Dispatcher;
 }
 
@@ -47,6 +48,6 @@ export function findRoute(
 }
 
 function isBelow(path: string, prefix: string): boolean {
-  if (prefix.endsWith("/")) return path.startsWith(prefix);
+  if (/[/.]$/.test(prefix)) return path.startsWith(prefix);
   return path === prefix || path.startsWith(`${prefix}/`);
 }

@@ -1,4 +1,4 @@
-/** A gateway on free ports for tests, with an authority that knows three secrets, and clients of every protocol it speaks. */
+/** A gateway on free ports for tests, with an authority that knows one token, and clients of every protocol it speaks. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { request as httpsRequest } from "node:https";
 import { connect as connectHttp2, constants } from "node:http2";
@@ -11,12 +11,12 @@ import type { TLSSocket } from "node:tls";
 import { createLogger, systemClock } from "@finch/runtime";
 import type { LogEvent } from "@finch/runtime";
 import { DEFAULT_HTTP_LIMITS, jsonReply, openDispatcher, textReply } from "@finch/runtime/http";
-import type { Dispatcher, GrpcMethod, HttpRequest, Route } from "@finch/runtime/http";
+import type { Dispatcher, GrpcMethod, HttpLimits, HttpRequest, Route } from "@finch/runtime/http";
 import { DEFAULT_GATEWAY_LIMITS, openGateway } from "@finch/gateway";
+import type { CertificateOptions } from "../src/certificates.ts";
 import type { Authority, Gateway, GatewayOptions, GatewayRoute } from "@finch/gateway";
 
 export const AGENT_TOKEN = "agent.good.token";
-export const PERSON_TOKEN = "person.good.token";
 
 export interface TestGateway extends AsyncDisposable {
   readonly gateway: Gateway;
@@ -25,17 +25,13 @@ export interface TestGateway extends AsyncDisposable {
   readonly log: readonly LogEvent[];
 }
 
-/** Knows the tokens above, and `certificates` by their PEM text. */
+/** Knows the token above, and `certificates` by their PEM text. */
 export function fakeAuthority(certificates: ReadonlySet<string> = new Set()): Authority {
   return {
     verifyAgentToken: async (token) =>
       token === AGENT_TOKEN ? { kind: "agent", resourceId: "rid:finch:test:agent:1" } : undefined,
     verifyClientCertificate: async (pem) =>
       certificates.has(pem) ? { kind: "client", resourceId: "rid:finch:test:client:1" } : undefined,
-    verifyPerson: async ({ headers }) =>
-      headers.authorization === `Bearer ${PERSON_TOKEN}` || headers.cookie === "session=good"
-        ? { kind: "person", name: "user:ada", mayRead: true, mayWrite: false }
-        : undefined,
   };
 }
 
@@ -82,12 +78,12 @@ const ECHO_CALL: GrpcMethod = {
     ]),
 };
 
-export function echoTarget(name = "echo"): Dispatcher {
+export function echoTarget(limits: Partial<HttpLimits> = {}): Dispatcher {
   return openDispatcher({
-    name,
+    name: "echo",
     routes: ROUTES,
     grpc: [ECHO_CALL],
-    limits: DEFAULT_HTTP_LIMITS,
+    limits: { ...DEFAULT_HTTP_LIMITS, ...limits },
     clock: systemClock,
     log: createLogger({ sink: () => {}, level: "error", part: "test", nowMs: () => 0 }),
   });
@@ -109,7 +105,8 @@ export function testRoutes(target: Dispatcher): readonly GatewayRoute[] {
   });
   const writes = (method: string, path: string) => method === "POST" && path === "/api/v1/push";
   return [
-    route("/loki", { kind: "token", writes }),
+    route("/loki", { kind: "agent", writes, others: "refused" }),
+    route("/mixed", { kind: "agent", writes, others: "own" }),
     route("/app", { kind: "own" }, { strips: false }),
     route("/open", { kind: "public" }),
     route("/", { kind: "client-certificate" }, { protocol: "grpc" }),
@@ -117,7 +114,10 @@ export function testRoutes(target: Dispatcher): readonly GatewayRoute[] {
 }
 
 export async function openTestGateway(
-  options: Partial<GatewayOptions> & { readonly hosts?: readonly string[] } = {},
+  options: Partial<GatewayOptions> &
+    Partial<Pick<CertificateOptions, "hosts" | "files" | "acme">> & {
+      readonly certs?: string;
+    } = {},
 ): Promise<TestGateway> {
   const directory = await mkdtemp(join(tmpdir(), "finch-gateway-"));
   const events: LogEvent[] = [];
@@ -127,6 +127,7 @@ export async function openTestGateway(
     part: "test",
     nowMs: () => systemClock.nowMs(),
   });
+  const clock = options.clock ?? systemClock;
   const setting = { flag: "--listen-gateway", env: "FINCH_LISTEN_GATEWAY", key: "listen.gateway" };
   const gateway = await openGateway({
     tls: { host: "127.0.0.1", port: 0, setting },
@@ -134,16 +135,17 @@ export async function openTestGateway(
     routes: testRoutes(echoTarget()),
     authority: fakeAuthority(),
     certificates: {
-      directory: join(directory, "certs"),
+      directory: options.certs ?? join(directory, "certs"),
       hosts: options.hosts ?? [],
-      files: undefined,
-      clock: systemClock,
+      files: options.files,
+      acme: options.acme,
+      clock,
       log,
     },
-    trustedProxies: [],
+    isTrustedProxy: () => false,
     accessLog: "all",
     limits: DEFAULT_GATEWAY_LIMITS,
-    clock: systemClock,
+    clock,
     log,
     ...options,
   });

@@ -117,7 +117,8 @@ export class GrpcServer {
     if (deadlineMs !== undefined) signals.push(AbortSignal.timeout(deadlineMs));
     let held = 0;
     try {
-      const body = await readAll(stream, method.messageBytesMax + PREFIX_BYTES, (bytes) => {
+      const bytesMax = Math.min(method.messageBytesMax, options.limits.bodyBytesMax);
+      const body = await readAll(stream, bytesMax + PREFIX_BYTES, (bytes) => {
         budget.take(bytes);
         held += bytes;
       });

@@ -9,6 +9,8 @@ export interface HttpLimits {
   readonly requestsMax: number;
   /** Bytes of request bodies held at once by one listener; one more gets 503. Many middling bodies add up. */
   readonly bodyBytesHeldMax: number;
+  /** Bytes of any one body, for listeners that take less than their routes would. */
+  readonly bodyBytesMax: number;
   /** Bytes of a form body (queries); write paths name their own limit. Reading a form takes a time that grows with its square. */
   readonly formBytesMax: number;
   /** Parameters of a form body, for the same reason. */
@@ -36,6 +38,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   socketsMax: 1024,
   requestsMax: 512,
   bodyBytesHeldMax: 256 * 1024 * 1024,
+  bodyBytesMax: Number.MAX_SAFE_INTEGER,
   formBytesMax: 512 * 1024,
   formParametersMax: 10_000,
   drainBytesMax: 64 * 1024 * 1024,

@@ -95,7 +95,8 @@ export class ServedRequest implements HttpRequest {
     return firstOf(this.headers[name] ?? this.headers[name.toLowerCase()]);
   }
 
-  readBody(maxBytes: number): Promise<Buffer<ArrayBuffer>> {
+  readBody(ofRoute: number): Promise<Buffer<ArrayBuffer>> {
+    const maxBytes = Math.min(ofRoute, this.#host.options.limits.bodyBytesMax);
     const declared = Number(this.headers["content-length"] ?? "0");
     if (declared > maxBytes) return Promise.reject(tooLarge(declared, maxBytes));
     return collectBody(this.#message, maxBytes, (bytes) => {
@@ -105,11 +106,17 @@ export class ServedRequest implements HttpRequest {
   }
 
   async *readChunks(): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of this.#message.iterator({ destroyOnReturn: false }))
-        yield chunk as Buffer;
-    } catch (error) {
-      throw bodyCutShort(error as Error);
+    const { bodyBytesMax } = this.#host.options.limits;
+    const chunks = this.#message.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+    let size = 0;
+    for (;;) {
+      const next = await chunks.next().catch((error: unknown) => {
+        throw bodyCutShort(error as Error);
+      });
+      if (next.done === true) return;
+      size += next.value.length;
+      if (size > bodyBytesMax) throw tooLarge(size, bodyBytesMax);
+      yield next.value;
     }
   }
 
