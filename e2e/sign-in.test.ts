@@ -121,4 +121,58 @@ describe("sign-in", { skip: reasonToSkipBrowser() }, () => {
     await picture(phone, "settings-phone");
     assert.equal(await phone.getByRole("region", { name: "Users" }).count(), 0);
   });
+
+  test("through the gateway, with the set-up code", { timeout: 120_000 }, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), "finch-sign-in-"));
+    t.after(() => rm(directory, { recursive: true }));
+    await writeIdleAgent(directory);
+    const [ui, gateway] = [await freePort(), await freePort()];
+    const origin = `https://127.0.0.1:${gateway}`;
+    const ports = { ...(await freePorts()), ui };
+    const flags = [`--listen-gateway=127.0.0.1:${gateway}`, "--listen-gateway-http=off"];
+    await using finch = await startFinch(directory, ports, flags);
+    const browser = await launchBrowser();
+    t.after(() => browser.close());
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    await page.goto(origin);
+    await fill(page, { Name: "admin", Password: "admin" });
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await fill(page, { "New password": PASSWORD, "Once more": PASSWORD });
+    await page.getByRole("button", { name: "Set password" }).click();
+    await page
+      .getByRole("alert")
+      .getByText(/set-up code/)
+      .waitFor();
+    const [, code] = /set-up code (\S+)/.exec(finch.output())!;
+    await page.getByLabel(/^Set-up code/).fill(code!);
+    await page.getByRole("button", { name: "Set password" }).click();
+    await page.getByRole("button", { name: "Sign out" }).waitFor();
+    const cookies = await context.cookies();
+    assert.deepEqual(
+      cookies.map(({ name, httpOnly, secure, sameSite }) => [name, httpOnly, secure, sameSite]),
+      [["__Host-finch_session", true, true, "Lax"]],
+    );
+
+    await page.goto(`${origin}/settings`);
+    const tokens = page.getByRole("region", { name: "API tokens" });
+    await tokens.getByLabel("Name", { exact: true }).fill("grafana");
+    await tokens.getByRole("button", { name: "Make a token" }).click();
+    const text = await tokens.locator("code.secret").textContent();
+    const { request } = await browser.newContext({ ignoreHTTPSErrors: true });
+    const asked = async (path: string, headers: Record<string, string> = {}) =>
+      (await request.get(origin + path, { headers })).status();
+    const authorization = `Bearer ${text}`;
+    for (const path of [
+      "/mimir/prometheus/api/v1/query?query=vector(1)",
+      "/loki/loki/api/v1/labels",
+      "/prometheus/api/v1/labels",
+      "/api/v1/machine",
+    ]) {
+      assert.equal(await asked(path), 401, path);
+      assert.equal(await asked(path, { authorization }), 200, path);
+    }
+    // On this machine nobody is asked still.
+    assert.equal((await fetch(`http://127.0.0.1:${ui}/api/v1/machine`)).status, 200);
+  });
 });
