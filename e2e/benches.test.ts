@@ -114,3 +114,19 @@ test("logs-scale: every part, small", { timeout: BENCH_MS_MAX }, async () => {
   const lost = results[1]!.targets.find(({ what }) => what === "lines not found");
   assert.equal(lost?.value, 0);
 });
+
+test(
+  "gateway-agents: a small fleet, and a secret changed twice",
+  { timeout: BENCH_MS_MAX },
+  async () => {
+    const flags = ["--agents=10", "--minutes=0.1", "--interval=1"];
+    const [result] = (await run("gateway-agents.ts", ...flags)) as [Record<string, number>];
+    const { agents, requests, refused, linesSent, linesLost, samplesLost } = result;
+    assert.deepEqual(
+      { agents, refused, linesLost, samplesLost },
+      { agents: 10, refused: 0, linesLost: 0, samplesLost: 0 },
+    );
+    assert.ok(requests! >= 40 && linesSent! >= 200, JSON.stringify(result));
+    assert.equal(result["refusedWithoutOverlap"], 10);
+  },
+);
