@@ -26,8 +26,6 @@ export interface RunOptions {
   readonly args?: readonly string[];
   /** Standard input; empty otherwise. */
   readonly input?: string | Readable;
-  /** As the user who connects, not as root. */
-  readonly asUser?: boolean;
   /** Instead of the host's, for what takes long. */
   readonly timeoutMs?: number;
 }
@@ -162,13 +160,12 @@ function makeHost(
 /** Runs as root: by itself for root, by sudo without questions for others. */
 const AS_ROOT = `[ "$(id -u)" = 0 ] || exec sudo -n -- sh -c "$0" sh "$@"; exec sh -c "$0" sh "$@"`;
 
-function shellWords(script: string, { args = [], asUser = false }: RunOptions): string[] {
-  const safe = `set -eu\n${script}`;
-  return asUser ? ["sh", "-c", safe, "sh", ...args] : ["sh", "-c", AS_ROOT, safe, ...args];
+function shellWords(script: string, { args = [] }: RunOptions): string[] {
+  return ["sh", "-c", AS_ROOT, `set -eu\n${script}`, ...args];
 }
 
 /** A word for POSIX shells, whatever is in it. */
-export function quoteShell(word: string): string {
+function quoteShell(word: string): string {
   return `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 
