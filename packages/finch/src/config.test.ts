@@ -285,3 +285,27 @@ test("the reference lists every option with its flag, variable and default, and 
   const example = /```yaml\n([^`]*)```/.exec(await readFile(path, "utf8"))?.[1];
   assert.equal(parseFile(example ?? "?").listen.mimir, undefined);
 });
+
+test("an OpenID provider, and what those it knows may read", () => {
+  const oidcOf = (text: string) =>
+    parseFile(`sign_in:\n  oidc:\n    issuer: https://id.example.com\n    ${text}\n`).signIn.oidc;
+  assert.equal(parseConfig(NOTHING).signIn.oidc, undefined);
+  assert.deepEqual(oidcOf("admins: [ops, root]")?.admins, ["ops", "root"]);
+  assert.deepEqual(oidcOf(`read_scopes: ['web-team {host=~"web.*"}']`)?.readScopes, [
+    { value: "web-team", selector: '{host=~"web.*"}' },
+  ]);
+  for (const text of [
+    "read_scopes: [web-team]",
+    "read_scopes: ['web-team {host=~']",
+    `read_scopes: ['web-team {host=~"("}']`,
+    "everybody: admin",
+    "name: ' '",
+  ])
+    assert.throws(() => oidcOf(text), { code: "finch/bad-config" }, text);
+  for (const issuer of ["http://id.example.com", "id.example.com", "ftp://127.0.0.1"])
+    assert.throws(
+      () => parseFile(`sign_in:\n  oidc:\n    issuer: ${issuer}\n`),
+      { code: "finch/bad-config" },
+      issuer,
+    );
+});

@@ -56,6 +56,7 @@ export function parseConfig(sources: ConfigSources): FinchConfig {
     const maxAgeMs = values.get(`retention.${signal}`) as number | undefined;
     values.set(key, readRules(rules, { signal, maxAgeMs, parseSelectorOf }, faults));
   }
+  checkReadScopes(values.get("sign_in.oidc.read_scopes") as readonly GivenScope[], faults);
   if (values.get("listen.syslog_tls") !== undefined) {
     for (const key of ["syslog.tls_certificate", "syslog.tls_key"])
       if (values.get(key) === undefined) faults.push(`${key}: listen.syslog_tls needs this file`);
@@ -93,6 +94,22 @@ function splitList({ text, place }: GivenValue): GivenValue[] {
   const parts = text.match(/(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|[^;])+/gs) ?? [];
   const values = parts.map((part) => ({ text: part.trim(), place }));
   return values.filter((value) => value.text !== "");
+}
+
+interface GivenScope {
+  readonly value: { readonly selector: string };
+  readonly place: string;
+}
+
+function checkReadScopes(given: readonly GivenScope[], faults: string[]): void {
+  for (const { value, place } of given) {
+    try {
+      parseSelector(value.selector);
+    } catch (error) {
+      if (!(error instanceof FinchError)) throw error;
+      faults.push(`${place}: sign_in.oidc.read_scopes: ${error.message}`);
+    }
+  }
 }
 
 interface GivenRule {
