@@ -1,13 +1,13 @@
 /**
- * The collectors of the fleet, in memory and in the database. What a collector says is on disk before it is answered, for it says it once; the time of its last
- * contact alone is written together with others' by {@link CollectorRegistry.flush}.
+ * The collectors of the fleet, in memory and in the database. What became of a version is on disk before the collector is answered, for it says so once. The rest it would say
+ * again, so that no fsync is worth it; the time of its last contact alone is written together with others' by {@link CollectorRegistry.flush}.
  */
 import type { SQLOutputValue } from "node:sqlite";
 import { FinchError } from "@finch/runtime";
 import type { Clock } from "@finch/runtime";
 import type { ControlDatabase } from "../database.ts";
 import type { RemoteStatus } from "./collector-messages.ts";
-import { isSameButTime } from "./collector.ts";
+import { isSameButTime, isSameReport } from "./collector.ts";
 import type { Collector } from "./collector.ts";
 import { COLLECTOR_KEPT_MS, COLLECTORS_MAX } from "./limits.ts";
 
@@ -66,7 +66,13 @@ export class CollectorRegistry {
     if (before === undefined && this.#collectors.size >= COLLECTORS_MAX) throw tooMany();
     if (before !== undefined && isSameButTime(before, collector)) {
       this.#unwritten.add(collector.id);
-    } else this.#write(collector);
+    } else {
+      const isReport =
+        before === undefined ? collector.status !== "unset" : !isSameReport(before, collector);
+      const write = () => this.#write(collector);
+      if (isReport) this.#database.transaction(write);
+      else this.#database.relaxedTransaction(write);
+    }
     this.#collectors.set(collector.id, collector);
   }
 

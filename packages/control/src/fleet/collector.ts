@@ -110,6 +110,16 @@ export function isSameButTime(a: Collector, b: Collector): boolean {
   return JSON.stringify({ ...a, lastContactMs: 0 }) === JSON.stringify({ ...b, lastContactMs: 0 });
 }
 
+/** Whether both say the same of what became of versions. */
+export function isSameReport(a: Collector, b: Collector): boolean {
+  return (
+    a.status === b.status &&
+    a.statusError === b.statusError &&
+    a.appliedHash === b.appliedHash &&
+    a.failedHash === b.failedHash
+  );
+}
+
 /** What its configuration is against the one it should have. */
 export type Drift = "unmanaged" | "in-sync" | "pending" | "failed" | "drifted";
 
