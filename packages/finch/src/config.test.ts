@@ -273,6 +273,32 @@ test("the service's name, and the proxies in front of it", () => {
     assert.throws(() => serviceOf(text), { code: "finch/bad-config" }, text);
 });
 
+test("the gateway is off, public at addresses of its own, or where it is told to be", () => {
+  const gatewayOf = (text: string) => parseFile(text).gateway;
+  assert.equal(parseConfig(NOTHING).gateway.tls, undefined);
+  const open = gatewayOf("public: on\n");
+  assert.deepEqual([open.tls, open.http], ["public", "public"]);
+  const moved = gatewayOf('listen:\n  gateway: "[::]:8443"\ngateway:\n  acme: letsencrypt\n');
+  assert.deepEqual(moved.tls, { host: "::", port: 8443 });
+  assert.equal(moved.http, undefined);
+  assert.deepEqual(moved.acme?.kinds, ["tls-alpn-01"], "nothing leads from port 80");
+  for (const [text, told] of [
+    ["listen:\n  gateway_http: :80\n", /leads to listen.gateway, which is off/],
+    ["gateway:\n  tls_certificate: a.pem\n", /gateway.tls_key/],
+    ["gateway:\n  tls_key: a.key\n", /gateway.tls_certificate/],
+    ["gateway:\n  acme: http://acme.example/dir\n", /is no authority/],
+    [
+      "gateway:\n  acme: letsencrypt\n  tls_certificate: a\n  tls_key: b\n",
+      /leave one of them out/,
+    ],
+    [
+      "public: on\nlisten:\n  gateway_http: off\ngateway:\n  acme: letsencrypt\n  acme_challenge: http-01\n",
+      /needs listen.gateway_http/,
+    ],
+  ] as const)
+    assert.throws(() => gatewayOf(text), told, text);
+});
+
 test("the reference lists every option with its flag, variable and default, and its example is valid", async () => {
   const path = join(import.meta.dirname, "../../../docs/reference/configuration.md");
   const page = (await readFile(path, "utf8")).replaceAll(/ +/g, " ");

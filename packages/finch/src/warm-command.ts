@@ -12,6 +12,7 @@ export async function warmCompileCache(): Promise<void> {
     import("./up-command.ts"),
     import("./agent-run-command.ts"),
     import("./agent-convert-command.ts"),
+    import("@finch/gateway"),
   ]);
   const { warmQueryWorker } = await import("@finch/server");
   await warmQueryWorker();
