@@ -41,7 +41,8 @@ export async function makeClientCredentials(options: {
   const authorityKeys = await makeKeys();
   const authority = await X509CertificateGenerator.createSelfSigned({
     serialNumber: randomSerial(),
-    // Not the service's bare name: a TLS server whose own certificate has that name takes it for the issuer, and OpenSSL leaves an error behind.
+    // Not the service's bare name: a TLS server that trusts another authority of that name checks against it, and OpenSSL leaves the failed check behind as
+    // an error of the connection.
     name: [{ CN: [`clients of ${options.service}`] }],
     keys: authorityKeys,
     signingAlgorithm: SIGNING_ALGORITHM,

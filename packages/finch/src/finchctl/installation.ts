@@ -2,6 +2,7 @@
 import { PassThrough } from "node:stream";
 import type { Readable } from "node:stream";
 import { FinchError } from "@finch/runtime";
+import { readBuild } from "../build.ts";
 import { nodePathOf } from "./bundle.ts";
 import type { Bundle } from "./bundle.ts";
 import type { HostFacts } from "./host-facts.ts";
@@ -46,12 +47,18 @@ export function releaseStep({ host, facts, bundle, report }: InstallationOptions
       (await host.attempt('[ -e "$1/.complete" ]', { args: [folder] })).code === 0,
     run: async () => {
       const node = nodePathOf(facts.machine);
+      const { revision } = await readBuild();
       await host.run(
         `umask 022; mkdir -p ${RELEASES}; rm -rf "$1.partial"; mkdir "$1.partial"; cd "$1.partial"
          tar -xzf - --no-same-owner
          mkdir -p node_modules/.bin; ln -sf "../../$2" node_modules/.bin/node
+         printf '%s\\n' "$3" >REVISION
          node_modules/.bin/node --version >/dev/null`,
-        { args: [folder, node], input: counted(bundle, title, report), timeoutMs: COPY_MS_MAX },
+        {
+          args: [folder, node, revision],
+          input: counted(bundle, title, report),
+          timeoutMs: COPY_MS_MAX,
+        },
       );
       await host.run(
         `cd "$1.partial"; packages/finch/bin/finch warm >/dev/null
