@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import "reflect-metadata";
+import { KeyObject, webcrypto, X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { X509CertificateGenerator } from "@peculiar/x509";
 import { systemClock } from "@finch/runtime";
 import { DEFAULT_GATEWAY_LIMITS } from "@finch/gateway";
 import { WebSocket } from "ws";
@@ -20,6 +22,24 @@ import {
   openTestGateway,
   sendRaw,
 } from "./gateway-kit.ts";
+
+/** A certificate that nobody's key with the issuer's name has signed. */
+async function makeSignedClient(names: { readonly issuer: string; readonly subject: string }) {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+  const makeKeys = () => webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+  const [authority, keys] = [await makeKeys(), await makeKeys()];
+  const nowMs = systemClock.nowMs();
+  const certificate = await X509CertificateGenerator.create({
+    ...names,
+    notBefore: new Date(nowMs - 60_000),
+    notAfter: new Date(nowMs + 3_600_000),
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey,
+    signingKey: authority.privateKey,
+  });
+  const key = KeyObject.from(keys.privateKey).export({ type: "pkcs8", format: "pem" });
+  return { cert: certificate.toString("pem"), key: String(key) };
+}
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const AGENT = { headers: bearer(AGENT_TOKEN) };
@@ -152,6 +172,19 @@ describe("who may come", () => {
 });
 
 describe("certificates", () => {
+  test("an authority of clients may have the gateway's own name, as the original finchctl's has", async () => {
+    await using open = await openTestGateway({ hosts: ["finch.example.org"] });
+    const own = await readFile(join(open.directory, "certs", "gateway.pem"), "utf8");
+    const { subject: issuer } = new X509Certificate(own);
+    // OpenSSL takes the gateway's certificate for the issuer, and finds another signature.
+    const client = await makeSignedClient({ issuer, subject: "CN=rid:foreign" });
+    using session = openHttp2(open.port, client);
+    for (let asked = 0; asked < 20; asked++) {
+      assert.equal((await askOn(session, "/open/long")).status, 200);
+      const answer = await callGrpc(open.port, "/test.Service/Echo", Buffer.from("ping"), client);
+      assert.deepEqual(answer, { code: 16, told: "permission denied", reply: "" });
+    }
+  });
   test("the first is signed by itself, for the names and addresses of the machine, and stays", async () => {
     await using open = await openTestGateway({ hosts: ["Finch.Example.ORG", "192.0.2.7"] });
     const path = join(open.directory, "certs", "gateway.pem");
