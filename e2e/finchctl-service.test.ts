@@ -14,6 +14,8 @@ import { noOtherMachines } from "./other-machine.ts";
 import type { OtherMachine } from "./other-machine.ts";
 
 const ARRIVES_MS_MAX = 60_000;
+/** A copy of Finch with its dependencies is packed, sent and unpacked twice. */
+const WHOLE_MS_MAX = 600_000;
 
 /** Asks an API on the machine itself until the answer is as it should be; returns it. */
 async function until(
@@ -39,7 +41,8 @@ const logql = (query: string) =>
 const hasResult = (answer: string) => !answer.includes('"result":[]');
 
 void describe("a service on another machine", { skip: noOtherMachines() }, () => {
-  void test("a service and its agent, from the first command to the last", async () => {
+  const rule = "a service and its agent, from the first command to the last";
+  void test(rule, { timeout: WHOLE_MS_MAX }, async () => {
     await using place = await openWorkplace();
     const { finchctl, attempt, directory } = place;
     const [service, web] = [await place.start("finch-1"), await place.start("web-1")];
