@@ -178,9 +178,7 @@ export class Admission {
     const { authorization } = request.headers;
     if (access.kind === "public" || (access.kind === "own" && authorization === undefined))
       return undefined;
-    const wait = this.#failures.waitSeconds(about.key);
-    if (wait > 0) return tooMany(wait);
-    if (access.kind === "own") return undefined;
+    if (access.kind === "own") return this.#tooManyFailures(about.key);
     if (access.kind === "client-certificate") {
       const { certificate } = about;
       if (certificate !== undefined)
@@ -191,7 +189,7 @@ export class Admission {
     const agent = await this.#agentOf(request);
     asked.identity = agent;
     if (agent === undefined) {
-      if (access.others === "own") return undefined;
+      if (access.others === "own") return this.#tooManyFailures(about.key);
       return this.#failed(about.key, "show a token: Authorization: Bearer TOKEN");
     }
     if (access.writes(request.method, about.rest)) {
@@ -213,8 +211,16 @@ export class Admission {
   }
 
   #failed(key: string, message: string): Refusal {
+    const refusal = this.#tooManyFailures(key);
+    if (refusal !== undefined) return refusal;
     this.#failures.take(key);
     return { reason: "unauthenticated", message };
+  }
+
+  /** Asked before a secret that could be guessed is looked at; what is signed is let in whatever others behind the same address did. */
+  #tooManyFailures(key: string): Refusal | undefined {
+    const wait = this.#failures.waitSeconds(key);
+    return wait > 0 ? tooMany(wait) : undefined;
   }
 
   /** Where a cookie may be what let a request in, it must come from a page of ours. */

@@ -264,6 +264,9 @@ describe("limits", () => {
     for (let at = 0; at < 4; at++)
       statuses.push((await ask1(open.port, "/loki/x", { headers: bearer(`guess${at}`) })).status);
     assert.deepEqual(statuses, [401, 401, 429, 429]);
+    const push = { method: "POST", ...AGENT };
+    const { status } = await ask1(open.port, "/loki/api/v1/push", push);
+    assert.equal(status, 200, "an agent behind the same address goes on");
   });
 });
 
