@@ -33,7 +33,8 @@ const SHIFTS_MS = [-3_600_000, 240_000, 0, -60_000, 30_000];
 const SHIFT_SECONDS = 7;
 /** What the agent has for queues and positions; where it may not be mounted, its disk is never full. */
 const DISK = { size: "200m", ballastBytes: 256 * 1024 * 1024 };
-const LINES = '{job="app"}';
+const LABELS = 'job="app"';
+const LINES = `{${LABELS}}`;
 
 export async function measureChaos(
   { directory, flags, nodeFlags, say }: ScaleContext,
@@ -79,7 +80,8 @@ export async function measureChaos(
     havoc.end();
     const written = await writing;
     const catchUpMs = await untilCounted(server, LINES, written.keptLines, say);
-    const sum = await sumNumbers(server, LINES);
+    const services = Array.from({ length: files }, (_, file) => `app-${file}`);
+    const sum = await sumNumbers(server, LABELS, services);
     if (sum !== written.keptSum) throw new Error("as many lines as were written, but others");
     peak = Math.max(peak, residentBytes(agent.pid).peak);
     return {

@@ -68,6 +68,8 @@ void describe("a service on another machine", { skip: noOtherMachines() }, () =>
     );
     const { rid } = JSON.parse(registered.stdout) as { rid: string };
     await finchctl("agent", "deploy", "--agent.config", config, `root@${web.address}`);
+    const beside = await attempt("agent", "deploy", "--agent.config", config, service.address);
+    assert.match(beside.stderr, /watches its own machine/);
     await until(service, promql('node_load1{host="web-1"}'), hasResult);
     await until(service, logql('{host="web-1"} |= "a first line"'), hasResult);
 

@@ -7,7 +7,7 @@ import { confirm } from "./confirmation.ts";
 import { checkHost, readHostFacts } from "./host-facts.ts";
 import { filesStep } from "./host-files.ts";
 import { checkStep, guardStep, releaseStep, removeOldReleases, startStep } from "./installation.ts";
-import { AGENT, AGENT_CONFIG, AGENT_DATA } from "./layout.ts";
+import { AGENT, AGENT_CONFIG, AGENT_DATA, SERVICE } from "./layout.ts";
 import { badFlag } from "./output.ts";
 import { runOnHost } from "./run-on-host.ts";
 import type { HostRun, HostRunFlags } from "./run-on-host.ts";
@@ -112,6 +112,13 @@ async function installAgent(
       "not-found",
       "finch/not-deployed",
       `${host.name} has no Finch agent; "finchctl agent deploy" installs it, --alloy.existing is for an Alloy that is there`,
+    );
+  }
+  if (facts.serviceRelease !== "") {
+    throw new FinchError(
+      "conflict",
+      "finch/watches-itself",
+      `${host.name} is a Finch service, which watches its own machine with an agent of its own; a second one has no ports there. What more it should collect belongs in ${SERVICE.data}/agent/config.alloy`,
     );
   }
   const supervision = supervisionOf(AGENT, { systemd: facts.hasSystemd });
