@@ -257,6 +257,24 @@ describe("file tail", () => {
       await using tail = tailOf(path, progress);
       assert.deepEqual((await drain(tail)).lines, ["newer", "half"]);
     }));
+  test("a renamed file that is looked at again is opened once, also while there is none at the path", () =>
+    inDirectory(async (path) => {
+      await writeFile(path, "1\n");
+      let progress: FileProgress | undefined;
+      {
+        await using tail = tailOf(path);
+        await drain(tail);
+        await rename(path, `${path}.1`);
+        await writeFile(path, "new\n");
+        ({ progress } = await drain(tail));
+      }
+      assert.notEqual(progress?.late, undefined);
+      await rm(path);
+      await appendFile(`${path}.1`, "late\n");
+      await using tail = tailOf(path, progress);
+      assert.deepEqual((await drain(tail)).lines, ["late"]);
+      assert.deepEqual((await drain(tail)).lines, []);
+    }));
   test("lines that come to a renamed file before there is another are remembered", () =>
     inDirectory(async (path) => {
       await writeFile(path, "1\n");

@@ -130,7 +130,12 @@ export class FileTail implements AsyncDisposable {
     if (this.#finished !== undefined) return this.#openNext(this.#finished);
     const previous = this.#progress;
     const first = !this.#opened;
-    if (first && previous?.late !== undefined) await this.#reopenLate(previous.late);
+    if (previous?.late !== undefined) {
+      // Once, however long there is no file at the path.
+      const { late, ...rest } = previous;
+      this.#progress = rest;
+      await this.#reopenLate(late);
+    }
     if (previous !== undefined && first) {
       const renamed = await findRenamed(this.path, previous);
       const rest = renamed === undefined ? undefined : await resume(renamed, previous);
